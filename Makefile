@@ -1,0 +1,36 @@
+# Rollcall's tasks. `make run` and `make test` are all a newcomer needs: each sets up what is missing first.
+SHELL := /bin/bash
+ENV := source .ci/env &&
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check fmt unit e2e bench clean
+
+help: ## Show this list
+	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+
+setup: ## Install what is missing (the only task that uses the network)
+	@.ci/setup
+
+run: setup ## Start everything on this machine: http://localhost:3000, no account, no internet
+	@$(ENV) export LEPTOS_SITE_ROOT="$$TARGET/site" && cargo leptos build --frontend-only && exec cargo run -- dev
+
+test: setup ## Every check, as CI runs it
+	@.ci/test
+
+check: setup ## Format, lints on both targets, types of the browser suite
+	@.ci/test check
+
+fmt: ## Format the code
+	@$(ENV) cargo fmt --all
+
+unit: setup ## Unit and integration tests only
+	@.ci/test unit
+
+e2e: setup ## Production build and browser tests only
+	@.ci/test site e2e
+
+bench: setup ## Benchmarks, beside MongoDB's own limit
+	@$(ENV) cargo bench
+
+clean: ## Remove what was built (the shared tools stay)
+	@$(ENV) cargo clean && rm -rf test-results end2end/screenshots node_modules

@@ -1,0 +1,89 @@
+// The journeys a person makes, in a real Chromium, against `rollcall dev`: MongoDB, the local Clerk and the application,
+// started here on free ports with a folder of their own. A spec called *.hydrate.spec.ts needs JavaScript; every other
+// one runs with and without.
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { defineConfig, devices } from '@playwright/test';
+
+const root = resolve(__dirname, '..');
+const target = resolve(root, process.env.CARGO_TARGET_DIR ?? 'target');
+const binary = resolve(root, process.env.ROLLCALL_BIN ?? join(target, 'debug/rollcall'));
+const site = resolve(root, process.env.LEPTOS_SITE_ROOT ?? join(target, 'site'));
+
+// Chosen once, by the process that runs the suite; its workers, which read this file too, inherit them.
+const app = (process.env.E2E_APP ??= `http://localhost:${freePort()}`);
+const standin = (process.env.E2E_STANDIN ??= `http://localhost:${freePort()}`);
+process.env.E2E_DATA ??= newFolder();
+// The suite's own MongoDB, never the one that the shell around it knows.
+for (const name of ['MONGODB_URI', 'MONGODB_URL', 'DB_URL']) delete process.env[name];
+
+const chromium = {
+  ...devices['Desktop Chrome'],
+  launchOptions: {
+    executablePath: process.env.ROLLCALL_CHROMIUM || undefined,
+    args: [
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+      // No internet: a request to any other host fails, and with it the test that made it.
+      '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE 127.0.0.1',
+    ],
+  },
+};
+
+export default defineConfig({
+  testDir: 'tests',
+  outputDir: '../test-results',
+  forbidOnly: !!process.env.CI,
+  retries: 0,
+  workers: 2,
+  timeout: 60_000,
+  expect: { timeout: 10_000 },
+  reporter: [['list'], ['json', { outputFile: process.env.E2E_REPORT ?? '../test-results/report.json' }]],
+  use: { baseURL: app, trace: 'retain-on-failure', locale: 'en-GB', timezoneId: 'UTC' },
+  projects: [
+    { name: 'sign-in', testMatch: '*.setup.ts', use: chromium },
+    { name: 'javascript', testMatch: '*.spec.ts', use: chromium, dependencies: ['sign-in'] },
+    {
+      name: 'no-javascript',
+      testMatch: '*.spec.ts',
+      testIgnore: '*.hydrate.spec.ts',
+      use: { ...chromium, javaScriptEnabled: false },
+      dependencies: ['sign-in'],
+    },
+  ],
+  webServer: {
+    name: 'rollcall',
+    command: `"${binary}" dev --data-dir "${process.env.E2E_DATA}" --standin-addr 127.0.0.1:${new URL(standin).port}`,
+    cwd: process.env.E2E_DATA,
+    env: {
+      LEPTOS_SITE_ADDR: `127.0.0.1:${new URL(app).port}`,
+      LEPTOS_SITE_ROOT: site,
+      ROLLCALL_DATABASE: 'rollcall',
+    },
+    url: `${app}/readyz`,
+    // Where MongoDB is, as `rollcall dev` says it.
+    wait: { stdout: /(?<e2e_mongodb_uri>mongodb:\/\/\S+)\s/ },
+    reuseExistingServer: false,
+    stdout: 'pipe',
+    timeout: 60_000,
+    gracefulShutdown: { signal: 'SIGTERM', timeout: 15_000 },
+  },
+});
+
+function freePort(): number {
+  const ask = 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })';
+  return Number(execFileSync(process.execPath, ['-e', ask], { encoding: 'utf8' }));
+}
+
+function newFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'rollcall-e2e-'));
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  return folder;
+}

@@ -1,0 +1,108 @@
+import AxeBuilder from '@axe-core/playwright';
+import type { Page } from '@playwright/test';
+import { state } from './support/people';
+import { type PageToSee, pages } from './support/pages';
+import { described, expect, test } from './support/test';
+
+/** Opens a page and waits until it is complete. */
+async function open(page: Page, seen: PageToSee, javaScriptEnabled: boolean | undefined) {
+  const response = await page.goto(seen.path);
+  if (seen.clerk && javaScriptEnabled) {
+    await expect(page.getByRole('textbox', { name: /^email address/i })).toBeVisible();
+  }
+  return response;
+}
+
+for (const seen of pages) {
+  test.describe(`${seen.path} as ${seen.who}`, () => {
+    if (seen.who !== 'nobody') test.use({ storageState: state(seen.who) });
+
+    test('answers, whole and without complaint', async ({ page, complaints, javaScriptEnabled }) => {
+      const response = await open(page, seen, javaScriptEnabled);
+
+      expect(response?.status()).toBe(seen.status);
+      await expect(page).toHaveTitle(/Rollcall/);
+      await expect(page.locator('html')).toHaveAttribute('lang', /^[a-z]{2}/);
+      await expect(page.getByRole('heading', { level: 1 })).toHaveCount(1);
+      await expect(page.getByRole('heading', { level: 1 })).toHaveText(seen.heading);
+      await expect(page.getByRole('main')).toHaveCount(1);
+      await expect(page.getByRole('banner').getByRole('link', { name: 'Rollcall' })).toBeVisible();
+      expect(response?.headers()['content-security-policy']).toContain("script-src");
+      expect(complaints).toEqual([]);
+    });
+
+    for (const colorScheme of ['light', 'dark'] as const) {
+      test(`has no serious barrier, ${colorScheme}`, async ({ page, javaScriptEnabled }) => {
+        await page.emulateMedia({ colorScheme });
+        await open(page, seen, javaScriptEnabled);
+
+        const { violations } = await new AxeBuilder({ page }).analyze();
+
+        const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+        expect(serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join('\n')}`)).toEqual([]);
+      });
+    }
+  });
+}
+
+test('nobody is led from the profile to the sign-in page and would come back', async ({ page }) => {
+  await page.goto('/profile');
+
+  await expect(page).toHaveURL(/\/sign-in\?redirect_url=/);
+  const back = new URL(page.url()).searchParams.get('redirect_url') ?? '';
+  expect(new URL(back, page.url()).pathname).toBe('/profile');
+});
+
+test('the header of nobody leads to Clerk and to nothing else', async ({ page }) => {
+  await page.goto('/');
+
+  const header = page.getByRole('banner');
+  await expect(header.getByRole('link', { name: 'Sign in' })).toBeVisible();
+  await expect(header.getByRole('link', { name: 'Sign up' })).toBeVisible();
+  await expect(header.getByRole('link', { name: 'Profile' })).toHaveCount(0);
+  await expect(header.getByRole('link', { name: 'Sync' })).toHaveCount(0);
+  await expect(header.getByRole('button', { name: 'Sign out' })).toHaveCount(0);
+});
+
+test.describe('a user', () => {
+  test.use({ storageState: state('user') });
+
+  test('sees the own profile and no way to the sync page', async ({ page }) => {
+    await page.goto('/profile');
+
+    await expect(described(page, 'E-mail')).toContainText('user@example.com');
+    await expect(described(page, 'Role')).toContainText(/user/i);
+    await expect(described(page, 'Status')).toContainText(/active/i);
+    await expect(page.getByRole('banner').getByRole('link', { name: 'Sync' })).toHaveCount(0);
+  });
+
+  test('stays signed in when the session token is gone: the handshake brings it back', async ({ page, context }) => {
+    await context.clearCookies({ name: /^__session/ });
+
+    const response = await page.goto('/profile');
+
+    expect(response?.status()).toBe(200);
+    expect(new URL(page.url()).pathname + new URL(page.url()).search).toBe('/profile');
+    await expect(page.getByRole('heading', { name: 'Your profile' })).toBeVisible();
+  });
+});
+
+test.describe('an admin', () => {
+  test.use({ storageState: state('admin') });
+
+  test('sees the counts and the last events', async ({ page }) => {
+    await page.goto('/');
+    await page.getByRole('banner').getByRole('link', { name: 'Sync' }).click();
+
+    await expect(page.getByRole('heading', { name: 'Sync', level: 1 })).toBeVisible();
+    for (const tile of ['Received', 'Applied', 'Stale', 'Duplicate', 'Ignored', 'Failed', 'Dead']) {
+      await expect(page.getByRole('main').getByText(tile, { exact: true }).first()).toBeVisible();
+    }
+    const table = page.getByRole('table', { name: 'Last 50 events' });
+    for (const column of ['Event', 'Type', 'Person', 'State', 'Decision', 'Received']) {
+      await expect(table.getByRole('columnheader', { name: column, exact: true })).toBeVisible();
+    }
+    // The seeded people came as events.
+    await expect(table.getByRole('row').filter({ hasText: 'user.created' }).first()).toContainText(/applied/i);
+  });
+});

@@ -1,0 +1,57 @@
+// The people of the suite, and what they do in Clerk's own components.
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { expect, type Page } from '@playwright/test';
+
+/** The code that the local Clerk takes as if it came by mail. */
+const CODE = '424242';
+
+export interface Person {
+  email: string;
+  password: string;
+  firstName?: string;
+  lastName?: string;
+}
+
+/** Those whom `rollcall dev` knows from the start. */
+export const admin: Person = { email: 'admin@example.com', password: 'rollcall-Demo-2026' };
+export const user: Person = { email: 'user@example.com', password: 'rollcall-Demo-2026' };
+
+export function newcomer(): Person {
+  const email = `e2e-${randomUUID()}@example.com`;
+  return { email, password: `pw-${randomUUID()}`, firstName: 'Ada', lastName: 'Lovelace' };
+}
+
+/** Where the browser state of a signed-in person is kept for the specs that only look at pages. */
+export function state(who: 'admin' | 'user'): string {
+  return join(__dirname, '../../../test-results', `signed-in-${who}.json`);
+}
+
+export async function signUp(page: Page, person: Person): Promise<void> {
+  await page.goto('/sign-up');
+  await page.getByRole('textbox', { name: 'First name' }).fill(person.firstName ?? '');
+  await page.getByRole('textbox', { name: 'Last name' }).fill(person.lastName ?? '');
+  await page.getByRole('textbox', { name: 'Email address' }).fill(person.email);
+  await page.getByRole('textbox', { name: 'Password', exact: true }).fill(person.password);
+  await page.getByRole('button', { name: 'Continue', exact: true }).click();
+  await page.getByRole('textbox', { name: 'Enter verification code' }).fill(CODE);
+  await expect(signOutButton(page)).toBeVisible();
+}
+
+export async function signIn(page: Page, person: Person): Promise<void> {
+  await page.goto('/sign-in');
+  await page.getByRole('textbox', { name: /^email address/i }).fill(person.email);
+  await page.getByRole('button', { name: 'Continue', exact: true }).click();
+  await page.getByRole('textbox', { name: 'Password', exact: true }).fill(person.password);
+  await page.getByRole('button', { name: 'Continue', exact: true }).click();
+  await expect(signOutButton(page)).toBeVisible();
+}
+
+export async function signOut(page: Page): Promise<void> {
+  await signOutButton(page).click();
+  await expect(page.getByRole('banner').getByRole('link', { name: 'Sign in' })).toBeVisible();
+}
+
+function signOutButton(page: Page) {
+  return page.getByRole('banner').getByRole('button', { name: 'Sign out' });
+}

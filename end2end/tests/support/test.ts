@@ -1,0 +1,52 @@
+// `test` with what the specs share: the database behind the pages, and a watch over what the browser complains of.
+import { test as base, expect, type Page } from '@playwright/test';
+import { type Collection, type Document, MongoClient } from 'mongodb';
+
+export { expect };
+
+interface Shared {
+  /** What the browser complained of since the test began: errors, violations of the policy, requests that failed. */
+  complaints: string[];
+}
+
+interface Worker {
+  users: Collection<Document>;
+}
+
+export const test = base.extend<Shared, Worker>({
+  complaints: async ({ page }, use) => {
+    const complaints: string[] = [];
+    page.on('pageerror', (error) => complaints.push(`uncaught: ${error.message}`));
+    page.on('requestfailed', (request) => complaints.push(`failed: ${request.url()} ${request.failure()?.errorText}`));
+    page.on('response', (response) => {
+      if (response.status() >= 400 && !response.request().isNavigationRequest()) {
+        complaints.push(`${response.status()}: ${response.url()}`);
+      }
+    });
+    page.on('console', (message) => {
+      // Chromium's own word on the status of the page itself, which the specs assert.
+      const status = message.text().startsWith('Failed to load resource') && message.location().url === page.url();
+      if (message.type() === 'error' && !status) complaints.push(`console: ${message.text()}`);
+    });
+    await use(complaints);
+  },
+
+  users: [
+    async ({}, use) => {
+      const uri = process.env.E2E_MONGODB_URI;
+      if (!uri) throw new Error('rollcall dev did not say where MongoDB is');
+      const client = await MongoClient.connect(uri);
+      await use(client.db('rollcall').collection('users'));
+      await client.close();
+    },
+    { scope: 'worker' },
+  ],
+});
+
+/** The definition beside a term of the page's description list. */
+export function described(page: Page, term: string) {
+  return page
+    .getByRole('term')
+    .filter({ hasText: new RegExp(`^\\s*${term}\\s*$`) })
+    .locator('xpath=following-sibling::dd[1]');
+}

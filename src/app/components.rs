@@ -1,0 +1,6 @@
+//! Parts that several pages use.
+
+pub mod avatar;
+pub mod clerk_widget;
+pub mod error_view;
+pub mod time;

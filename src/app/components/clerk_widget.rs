@@ -1,0 +1,171 @@
+//! Clerk's own components on our pages: the scripts, and an island that mounts one of them.
+//!
+//! Clerk's addresses arrive as context from whoever renders the page. Without JavaScript, or without Clerk, the place
+//! says so.
+
+use leptos::html::Div;
+use leptos::nonce::use_nonce;
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use leptos::web_sys::HtmlElement;
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::prelude::*;
+
+/// Which of Clerk's components.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ClerkPart {
+    SignIn,
+    SignUp,
+    UserButton,
+}
+
+/// Where clerk-js comes from and whom it talks to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClerkAddresses {
+    pub publishable_key: String,
+    /// The Frontend API behind a proxy, absolute or a path.
+    pub proxy_url: Option<String>,
+    /// Where `/npm/…` is served from: the proxy, or Clerk's Frontend API host.
+    pub script_origin: String,
+    pub sign_in_url: String,
+    pub sign_up_url: String,
+}
+
+/// One component; `redirect_url` is where to go after it.
+#[component]
+pub fn ClerkWidget(part: ClerkPart, redirect_url: String) -> impl IntoView {
+    let Some(addresses) = use_context::<ClerkAddresses>() else { return ().into_any() };
+    let script = |package: &str, file: &str| format!("{}/npm/@clerk/{package}/dist/{file}", addresses.script_origin);
+    let clerk_js = script("clerk-js@6", "clerk.browser.js");
+    let clerk_ui = script("ui@1", "ui.browser.js");
+    view! {
+        <script
+            defer
+            nonce=use_nonce()
+            src=clerk_js
+            data-clerk-js-script="true"
+            data-clerk-publishable-key=addresses.publishable_key
+            data-clerk-proxy-url=addresses.proxy_url
+        ></script>
+        <script defer nonce=use_nonce() src=clerk_ui></script>
+        <ClerkMount part redirect_url sign_in_url=addresses.sign_in_url sign_up_url=addresses.sign_up_url />
+        <noscript>
+            <p class="alert alert-info">"Signing in and up are Clerk's own components, which need JavaScript."</p>
+        </noscript>
+    }
+    .into_any()
+}
+
+/// Loads Clerk when the page has loaded, then mounts the component.
+#[island]
+fn ClerkMount(part: ClerkPart, redirect_url: String, sign_in_url: String, sign_up_url: String) -> impl IntoView {
+    let place = NodeRef::<Div>::new();
+    let state = RwSignal::new(MountState::Loading);
+    Effect::new(move |_| {
+        let Some(element) = place.get() else { return };
+        let (redirect_url, sign_in_url, sign_up_url) = (redirect_url.clone(), sign_in_url.clone(), sign_up_url.clone());
+        spawn_local(async move {
+            let urls = Urls { after: &redirect_url, sign_in: &sign_in_url, sign_up: &sign_up_url };
+            state.set(match mount(part, &element, &urls).await {
+                Ok(()) => MountState::Mounted,
+                Err(_) => MountState::Failed,
+            });
+        });
+    });
+    view! {
+        <div class="clerk-widget" aria-busy=move || (state.get() == MountState::Loading).to_string()>
+            <div node_ref=place></div>
+            {move || match state.get() {
+                MountState::Loading => Some(view! { <p class="needs-script">"Loading…"</p> }.into_any()),
+                MountState::Mounted => None,
+                MountState::Failed => Some(
+                    view! {
+                        <p class="alert alert-error" role="alert">
+                            "Clerk's component could not be loaded. Check the connection and load the page again."
+                        </p>
+                    }
+                    .into_any(),
+                ),
+            }}
+        </div>
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum MountState {
+    Loading,
+    Mounted,
+    Failed,
+}
+
+struct Urls<'a> {
+    after: &'a str,
+    sign_in: &'a str,
+    sign_up: &'a str,
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// `window.Clerk`, made by clerk-js from its script tag's attributes.
+    type Clerk;
+
+    #[wasm_bindgen(method, catch)]
+    async fn load(this: &Clerk, options: &JsValue) -> Result<JsValue, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = mountSignIn)]
+    fn mount_sign_in(this: &Clerk, place: &HtmlElement, options: &JsValue) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = mountSignUp)]
+    fn mount_sign_up(this: &Clerk, place: &HtmlElement, options: &JsValue) -> Result<(), JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = mountUserButton)]
+    fn mount_user_button(this: &Clerk, place: &HtmlElement, options: &JsValue) -> Result<(), JsValue>;
+}
+
+async fn mount(part: ClerkPart, place: &HtmlElement, urls: &Urls<'_>) -> Result<(), JsValue> {
+    page_loaded().await?;
+    let window = js_sys::global();
+    let found = js_sys::Reflect::get(&window, &"Clerk".into())?;
+    if found.is_undefined() {
+        return Err("clerk-js did not load".into());
+    }
+    let clerk: Clerk = found.unchecked_into();
+    let ui = object(&[("ClerkUI", js_sys::Reflect::get(&window, &"__internal_ClerkUICtor".into())?)])?;
+    let options = object(&[
+        ("ui", ui),
+        ("signInUrl", urls.sign_in.into()),
+        ("signUpUrl", urls.sign_up.into()),
+        ("signInFallbackRedirectUrl", urls.after.into()),
+        ("signUpFallbackRedirectUrl", urls.after.into()),
+        ("afterSignOutUrl", "/".into()),
+        ("telemetry", JsValue::FALSE),
+    ])?;
+    clerk.load(&options).await?;
+    let after = object(&[("fallbackRedirectUrl", urls.after.into())])?;
+    match part {
+        ClerkPart::SignIn => clerk.mount_sign_in(place, &after),
+        ClerkPart::SignUp => clerk.mount_sign_up(place, &after),
+        ClerkPart::UserButton => clerk.mount_user_button(place, &object(&[("showName", JsValue::FALSE)])?),
+    }
+}
+
+/// Deferred scripts have run, or failed, when the window's load event has fired.
+async fn page_loaded() -> Result<(), JsValue> {
+    let document = document();
+    let loaded = js_sys::Promise::new(&mut |resolve, _| {
+        if document.ready_state() == "complete" {
+            let _ = resolve.call0(&JsValue::UNDEFINED);
+        } else {
+            let _ = window().add_event_listener_with_callback("load", &resolve);
+        }
+    });
+    wasm_bindgen_futures::JsFuture::from(loaded).await.map(|_| ())
+}
+
+fn object(entries: &[(&str, JsValue)]) -> Result<JsValue, JsValue> {
+    let object = js_sys::Object::new();
+    for (key, value) in entries {
+        js_sys::Reflect::set(&object, &(*key).into(), value)?;
+    }
+    Ok(object.into())
+}

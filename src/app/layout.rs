@@ -1,0 +1,105 @@
+//! The frame of every page: skip link, header with navigation, main, footer.
+//!
+//! Everything in it works without JavaScript: links, and forms that post.
+
+use leptos::prelude::*;
+
+use crate::api::session::get_viewer;
+use crate::app::components::avatar::Avatar;
+use crate::app::shell::Theme;
+use crate::model::user::Viewer;
+
+#[component]
+pub fn Layout(children: Children) -> impl IntoView {
+    view! {
+        <a class="skip-link" href="#main">
+            "Skip to content"
+        </a>
+        <Header />
+        <main id="main" class="mx-auto w-full max-w-6xl grow px-4 py-8" tabindex="-1">
+            {children()}
+        </main>
+        <footer class="border-t border-base-300 px-4 py-6 text-center text-sm">
+            "Rollcall keeps every Clerk user present and correct in MongoDB."
+        </footer>
+    }
+}
+
+#[component]
+fn Header() -> impl IntoView {
+    let viewer = Resource::new_blocking(|| (), |()| get_viewer());
+    view! {
+        <header class="border-b border-base-300 bg-base-200">
+            <nav class="mx-auto flex max-w-6xl flex-wrap items-center gap-x-2 gap-y-1 px-4 py-2" aria-label="Main">
+                <a class="btn btn-ghost text-lg" href="/">
+                    "Rollcall"
+                </a>
+                <div class="grow"></div>
+                <Suspense>
+                    {move || Suspend::new(async move {
+                        match viewer.await {
+                            Ok(Some(viewer)) => view! { <SignedIn viewer /> }.into_any(),
+                            _ => view! { <SignedOut /> }.into_any(),
+                        }
+                    })}
+                </Suspense>
+                <ThemeSwitch />
+            </nav>
+        </header>
+    }
+}
+
+#[component]
+fn SignedIn(viewer: Viewer) -> impl IntoView {
+    let sync = viewer.role.is_admin().then(|| {
+        view! {
+            <a class="btn btn-ghost" href="/admin/sync">
+                "Sync"
+            </a>
+        }
+    });
+    view! {
+        {sync}
+        <a class="btn btn-ghost" href="/profile">
+            <Avatar name=viewer.name image_url=viewer.image_url size=24 />
+            "Profile"
+        </a>
+        <form method="post" action="/sign-out">
+            <button class="btn btn-ghost" type="submit">
+                "Sign out"
+            </button>
+        </form>
+    }
+}
+
+#[component]
+fn SignedOut() -> impl IntoView {
+    view! {
+        <a class="btn btn-ghost" href="/sign-in">
+            "Sign in"
+        </a>
+        <a class="btn btn-primary" href="/sign-up">
+            "Sign up"
+        </a>
+    }
+}
+
+/// One button that goes round the three choices; the next one is named.
+#[component]
+fn ThemeSwitch() -> impl IntoView {
+    let (symbol, now, next) = match use_context::<Theme>().unwrap_or(Theme::System) {
+        Theme::System => ("◐", "system", "light"),
+        Theme::Light => ("☀", "light", "dark"),
+        Theme::Dark => ("☾", "dark", "system"),
+    };
+    let title = format!("Theme: {now}. Switch to {next}.");
+    let spoken = title.clone();
+    view! {
+        <form method="post" action="/theme">
+            <button class="btn btn-ghost btn-square" type="submit" name="theme" value=next title=title>
+                <span aria-hidden="true">{symbol}</span>
+                <span class="sr-only">{spoken}</span>
+            </button>
+        </form>
+    }
+}

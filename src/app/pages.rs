@@ -1,0 +1,10 @@
+//! One file per page.
+
+pub mod admin_sync;
+pub mod home;
+pub mod not_found;
+pub mod profile;
+pub mod sign_in;
+
+/// Pages that load clerk-js; all others keep the strict content policy (D6).
+pub const WITH_CLERK: [&str; 3] = ["/sign-in", "/sign-up", "/profile"];

@@ -1,0 +1,61 @@
+//! Sign-in and sign-up: Clerk's own components on our pages (A2-01).
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
+
+use crate::app::components::clerk_widget::{ClerkPart, ClerkWidget};
+
+#[component]
+pub fn SignInPage() -> impl IntoView {
+    view! {
+        <Title text="Sign in" />
+        <h1 class="text-center text-3xl font-bold">"Sign in"</h1>
+        <div class="mt-8 flex justify-center">
+            <ClerkWidget part=ClerkPart::SignIn redirect_url=redirect_target() />
+        </div>
+    }
+}
+
+#[component]
+pub fn SignUpPage() -> impl IntoView {
+    view! {
+        <Title text="Sign up" />
+        <h1 class="text-center text-3xl font-bold">"Sign up"</h1>
+        <div class="mt-8 flex justify-center">
+            <ClerkWidget part=ClerkPart::SignUp redirect_url=redirect_target() />
+        </div>
+    }
+}
+
+/// Where to go afterwards: `redirect_url` if it is one of our own pages, else the profile.
+fn redirect_target() -> String {
+    let asked = use_query_map().get_untracked().get("redirect_url");
+    asked.filter(|url| is_own_path(url)).unwrap_or_else(|| "/profile".to_owned())
+}
+
+/// A path on this site and nothing else: no host in any spelling, no backslash, no control character (D5-07).
+fn is_own_path(url: &str) -> bool {
+    url.starts_with('/')
+        && !url.starts_with("//")
+        && !url.starts_with("/\\")
+        && !url.chars().any(|letter| letter.is_control() || letter == '\\')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d5_07_only_paths_of_this_site_are_followed() {
+        for path in ["/", "/profile", "/admin/sync?state=dead", "/a#b"] {
+            assert!(is_own_path(path), "{path}");
+        }
+        for foreign in [
+            "", "profile", "//evil.example", "/\\evil.example", "\\\\evil.example", "https://evil.example", "javascript:alert(1)",
+            "/\t/evil.example", "/a\\b", " /profile", "http:/evil.example", "///evil.example", "data:text/html,x",
+        ] {
+            assert!(!is_own_path(foreign), "{foreign}");
+        }
+    }
+}

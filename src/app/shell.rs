@@ -1,0 +1,52 @@
+//! The HTML document around every page.
+//!
+//! The theme is decided before the first byte, so nothing flashes (E-24).
+
+use leptos::config::LeptosOptions;
+use leptos::hydration::HydrationScripts;
+use leptos::prelude::*;
+use leptos_meta::MetaTags;
+
+use crate::app::App;
+
+/// The theme a person chose, or none: the system's. Provided as context by the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Theme {
+    System,
+    Light,
+    Dark,
+}
+
+impl Theme {
+    /// The value of `data-theme`, which daisyUI reads; none leaves the choice to the system.
+    pub fn attribute(self) -> Option<&'static str> {
+        match self {
+            Self::System => None,
+            Self::Light => Some("light"),
+            Self::Dark => Some("dark"),
+        }
+    }
+}
+
+/// The document, for `options.output_name`'s assets.
+pub fn shell(options: LeptosOptions) -> impl IntoView {
+    let theme = use_context::<Theme>().unwrap_or(Theme::System);
+    let stylesheet = format!("/{}/{}.css", options.site_pkg_dir, options.output_name);
+    view! {
+        <!DOCTYPE html>
+        <html lang="en" data-theme=theme.attribute()>
+            <head>
+                <meta charset="utf-8" />
+                <meta name="viewport" content="width=device-width, initial-scale=1" />
+                <meta name="color-scheme" content="light dark" />
+                <link rel="icon" href="/favicon.svg" type="image/svg+xml" />
+                <link rel="stylesheet" href=stylesheet />
+                <MetaTags />
+                <HydrationScripts options=options.clone() islands=true />
+            </head>
+            <body class="flex min-h-screen flex-col bg-base-100 text-base-content">
+                <App />
+            </body>
+        </html>
+    }
+}

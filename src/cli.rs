@@ -1,0 +1,99 @@
+//! The command line: one file a command, each with its options and `run`.
+//!
+//! Exit codes: 0 done, 1 problems were found, 2 it could not run. Knows no rule of its own: everything a command does
+//! is `server`'s.
+
+#[cfg(feature = "standin")]
+pub mod dev;
+pub mod doctor;
+#[cfg(feature = "standin")]
+pub mod mongod;
+pub mod serve;
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::server::settings::environment::Variables;
+use crate::server::settings::{DEFAULTS, Problems, Settings};
+
+/// Rollcall: every Clerk user, present and correct in MongoDB.
+#[derive(Debug, Parser)]
+#[command(name = "rollcall", version, propagate_version = true, arg_required_else_help = true)]
+#[command(after_help = "Exit codes: 0 done, 1 problems were found, 2 it could not run.\n\
+                        Settings come from the environment (and .env), over the defaults in Leptos.toml.")]
+struct Arguments {
+    /// A settings file in place of the built-in defaults (the shape of Leptos.toml).
+    #[arg(long, global = true, value_name = "PATH")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve the application: webhooks, pages, sync.
+    Serve,
+    /// Serve with a local Clerk and, if none is configured, a local MongoDB: nothing else is needed.
+    #[cfg(feature = "standin")]
+    Dev(dev::Options),
+    /// Check settings, MongoDB, Clerk's API and keys, the webhook secret and the clock; say how to mend each.
+    Doctor(doctor::Options),
+}
+
+/// Why a command could not run, or what it found.
+#[derive(Debug)]
+pub enum End {
+    Done,
+    Found,
+}
+
+/// Runs one command line.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments = match Arguments::try_parse_from(arguments) {
+        Ok(arguments) => arguments,
+        Err(message) => {
+            // Help and version go to standard output and are no failure.
+            let _ = message.print();
+            return ExitCode::from(if message.use_stderr() { 2 } else { 0 });
+        }
+    };
+    let ended = runtime().and_then(|runtime| runtime.block_on(dispatch(arguments)));
+    match ended {
+        Ok(End::Done) => ExitCode::SUCCESS,
+        Ok(End::Found) => ExitCode::from(1),
+        Err(error) => {
+            eprintln!("rollcall: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn runtime() -> anyhow::Result<tokio::runtime::Runtime> {
+    Ok(tokio::runtime::Builder::new_multi_thread().enable_all().build()?)
+}
+
+async fn dispatch(arguments: Arguments) -> anyhow::Result<End> {
+    let text = read_config(arguments.config.as_deref())?;
+    match arguments.command {
+        Command::Serve => serve::run(load(&text)?).await,
+        #[cfg(feature = "standin")]
+        Command::Dev(options) => dev::run(options, &text).await,
+        Command::Doctor(options) => doctor::run(options, &text).await,
+    }
+}
+
+fn read_config(path: Option<&std::path::Path>) -> anyhow::Result<String> {
+    use anyhow::Context;
+    match path {
+        None => Ok(DEFAULTS.to_owned()),
+        Some(path) => std::fs::read_to_string(path).with_context(|| format!("cannot read --config {}", path.display())),
+    }
+}
+
+/// The settings of this process: `text`, then `.env`, then the environment.
+fn load(text: &str) -> Result<Settings, Problems> {
+    Settings::load(text, &Variables::of_process())
+}

@@ -1,0 +1,76 @@
+//! `rollcall doctor`: every check with its finding and its fix, for people or as JSON.
+
+use clap::Args;
+use serde_json::json;
+
+use crate::cli::{End, load};
+use crate::server::clerk::client::Client;
+use crate::server::health::{Finding, Verdict, examine};
+use crate::server::settings::Problems;
+use crate::server::state::clerk_client;
+use crate::server::store::Store;
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Print findings as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Prints the findings; `Found` when one of them is bad.
+pub async fn run(options: Options, text: &str) -> anyhow::Result<End> {
+    let findings = match load(text) {
+        Ok(settings) => {
+            let store = Store::connect(&settings.database).await?;
+            let clerk: Client = clerk_client(&settings.clerk)?;
+            examine(&settings, &store, &clerk).await
+        }
+        Err(problems) => settings_findings(&problems),
+    };
+    let bad = findings.iter().any(|finding| finding.verdict == Verdict::Bad);
+    if options.json { print_json(&findings) } else { print_text(&findings) }
+    Ok(if bad { End::Found } else { End::Done })
+}
+
+/// Settings that cannot be read are findings too, all of them.
+fn settings_findings(problems: &Problems) -> Vec<Finding> {
+    let finding = |problem: &crate::server::settings::Problem| Finding {
+        check: "settings",
+        verdict: Verdict::Bad,
+        seen: problem.to_string(),
+        fix: Some(format!("set {} in the environment or in .env; .env.example explains it", problem.variable)),
+    };
+    problems.0.iter().map(finding).collect()
+}
+
+fn word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Good => "ok",
+        Verdict::Warning => "warning",
+        Verdict::Bad => "bad",
+    }
+}
+
+fn print_text(findings: &[Finding]) {
+    for finding in findings {
+        println!("{:<8} {:<18} {}", word(finding.verdict), finding.check, finding.seen);
+        if let Some(fix) = &finding.fix {
+            println!("{:<27} fix: {fix}", "");
+        }
+    }
+}
+
+fn print_json(findings: &[Finding]) {
+    let rows: Vec<serde_json::Value> = findings
+        .iter()
+        .map(|finding| {
+            json!({
+                "check": finding.check,
+                "verdict": word(finding.verdict),
+                "seen": finding.seen,
+                "fix": finding.fix,
+            })
+        })
+        .collect();
+    println!("{}", json!({ "findings": rows }));
+}

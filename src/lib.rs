@@ -1,0 +1,56 @@
+//! # Rollcall: every Clerk user, present and correct in MongoDB
+//!
+//! ## Map
+//!
+//! ```text
+//!              browser ── pages (app), server functions (api) ──┐
+//!                                                               ▼
+//! Clerk ── Svix webhooks ──► server::http ──► sync::inbox ──► sync::process ──► sync::apply (pure)
+//!                                             (durable)             │                 │
+//! Clerk's Backend API ◄──── server::clerk ◄── sync::provision ──────┘                 ▼
+//!                                                                               store::users
+//! ```
+//!
+//! | module | owns | never sees |
+//! |---|---|---|
+//! | [`model`] | plain data both halves know | anything else of ours |
+//! | [`api`] | every server function: a signature and one expression | logic |
+//! | [`app`] | the interface | `server` |
+//! | `server` | everything the browser must not receive | |
+//! | `server::clerk` | what we know about Clerk | us |
+//! | `server::store` | MongoDB | decisions |
+//! | `server::sync` | the mirror: accept, decide, write | HTTP, BSON |
+//! | `server::access` | proofs of permission | pages |
+//! | `server::http` | axum: every URL | MongoDB |
+//! | `cli` | one file a command | rules of its own |
+//! | `standin` | a local Clerk, met only as URLs and keys | anything of ours |
+//!
+//! ## Invariants
+//!
+//! - A webhook is acknowledged only when it is journaled on a majority.
+//! - Every source ends in the same pure `apply` and the same write, guarded by the version that was read.
+//! - Newer wins, older is stale, equal and different is settled by asking Clerk; a deletion is for ever.
+//! - Fields of a person that are not ours are never touched.
+//! - Permission is a value that only `server::access` can make; the role is MongoDB's, read at the request.
+//! - Feature gates stand in this file only (and for `dev` in `cli.rs`); there is no "if development" in `server` but
+//!   in `settings`.
+//! - The stand-in shares no type with our Clerk client, so the two cannot make the same mistake.
+
+pub mod api;
+pub mod app;
+pub mod model;
+
+#[cfg(feature = "ssr")]
+pub mod cli;
+#[cfg(feature = "ssr")]
+pub mod server;
+#[cfg(feature = "standin")]
+pub mod standin;
+
+/// Where the browser half begins: wakes the islands of a server-rendered page.
+#[cfg(feature = "hydrate")]
+#[wasm_bindgen::prelude::wasm_bindgen]
+pub fn hydrate() {
+    console_error_panic_hook::set_once();
+    leptos::mount::hydrate_islands();
+}

@@ -1,0 +1,8 @@
+//! Plain data that both halves know: what pages show and server functions return.
+//!
+//! Owns shapes and the pure rules about them (a person's display name). Knows nothing of HTTP, MongoDB, Clerk or Leptos.
+
+pub mod error;
+pub mod event;
+pub mod sync;
+pub mod user;

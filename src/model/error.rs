@@ -1,0 +1,24 @@
+//! All that a browser may learn about a failure.
+//!
+//! Carries no internal text: causes stay in the log, under the request id. Status codes belong to `server::error`.
+
+use serde::{Deserialize, Serialize};
+
+/// The one error that crosses to the browser.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum AppError {
+    #[error("Sign in to continue.")]
+    Unauthenticated,
+    #[error("You are not allowed to do this.")]
+    Forbidden,
+    #[error("{what} was not found.")]
+    NotFound { what: String },
+    #[error("{field}: {message}")]
+    Invalid { field: String, message: String },
+    #[error("This changed in the meantime. Load it again and repeat.")]
+    Conflict,
+    #[error("A service that we need is not answering. Try again in a moment.")]
+    Unavailable,
+    #[error("Something went wrong on our side.")]
+    Internal,
+}

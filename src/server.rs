@@ -1,0 +1,20 @@
+//! Everything that the browser must never receive. Gated as a whole by the feature `ssr` in `lib.rs`.
+//!
+//! The rings: `http` and `rpc` let requests in; `access` hands out proofs of permission; `accounts` and `sync` do the
+//! work; `store` is MongoDB, `clerk` is Clerk. Who may import whom is checked by `tests/it/tidy.rs`.
+
+pub mod access;
+pub mod accounts;
+pub mod clerk;
+pub mod error;
+pub mod health;
+pub mod http;
+pub mod rpc;
+pub mod settings;
+pub mod state;
+pub mod store;
+pub mod sync;
+pub mod worker;
+
+/// Looked for in the release wasm by the test run: it must not be there.
+pub const SERVER_ONLY_MARKER: &str = "rollcall-server-only-marker";

@@ -1,0 +1,79 @@
+//! Proofs of permission: the only place that grants them (style 5.5).
+//!
+//! A `Viewer` is a person with a valid session whose document is stored and neither banned nor deleted; an `Admin` is a
+//! viewer whose role in MongoDB, read for this request, is admin. Their fields are private, so nothing else can make one.
+
+use crate::model::user::Role;
+use crate::server::error::Error;
+use crate::server::state::AppState;
+use crate::server::store::users::User;
+use crate::server::sync::provision::ensure_person;
+
+/// Who the request's session token names: verified, but not yet known to be allowed anything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Session {
+    SignedIn {
+        clerk_id: String,
+        session_id: String,
+    },
+    /// Why nobody is signed in, in Clerk's words.
+    SignedOut {
+        reason: &'static str,
+    },
+}
+
+/// A signed-in person.
+#[derive(Clone, Debug)]
+pub struct Viewer {
+    user: User,
+}
+
+/// A signed-in person who may do everything.
+#[derive(Clone, Debug)]
+pub struct Admin {
+    viewer: Viewer,
+}
+
+impl Viewer {
+    /// Loads the person of a session, provisioning them on their first request (A3-25).
+    ///
+    /// # Errors
+    /// `Unauthenticated` without a session, `Forbidden` for the banned and the deleted (D4-24), `Unavailable` when
+    /// MongoDB, or Clerk for a first request, is away.
+    pub async fn of(state: &AppState, session: &Session) -> Result<Self, Error> {
+        let clerk_id = match session {
+            Session::SignedIn { clerk_id, .. } => clerk_id,
+            Session::SignedOut { reason } => return Err(Error::Unauthenticated { reason }),
+        };
+        let user = ensure_person(state, clerk_id).await?;
+        if user.deleted_at.is_some() || user.banned {
+            return Err(Error::Forbidden);
+        }
+        Ok(Self { user })
+    }
+
+    pub fn user(&self) -> &User {
+        &self.user
+    }
+
+    /// The role in force: MongoDB's, or admin by `ADMIN_EMAIL` in development (A3-08).
+    pub fn role(&self, state: &AppState) -> Role {
+        let listed = self.user.email_verified
+            && self.user.email.as_ref().is_some_and(|email| {
+                state.settings.access.admin_emails.contains(&email.to_lowercase())
+            });
+        if listed { Role::Admin } else { self.user.role }
+    }
+}
+
+impl Admin {
+    /// # Errors
+    /// `Forbidden` unless the role is admin.
+    pub fn of(state: &AppState, viewer: Viewer) -> Result<Self, Error> {
+        if viewer.role(state).is_admin() { Ok(Self { viewer }) } else { Err(Error::Forbidden) }
+    }
+
+    pub fn viewer(&self) -> &Viewer {
+        &self.viewer
+    }
+}

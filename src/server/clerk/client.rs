@@ -1,0 +1,256 @@
+//! The Backend API (`clerk.md` 4): a base URL, one `request` function, and the calls we make.
+//!
+//! It calls once and says what happened; waiting, repeating and limiting are for its users, who know what the call is
+//! worth. Invariants: the key goes to the configured address only (redirects are not followed), every call has a time limit,
+//! every answer a size limit, and no error carries an address.
+
+use std::fmt;
+use std::time::Duration;
+
+use http::header::{AUTHORIZATION, DATE, RETRY_AFTER};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822;
+use reqwest::redirect::Policy;
+use reqwest::{RequestBuilder, Response};
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value, json};
+use url::Url;
+
+use crate::server::clerk::Error;
+use crate::server::clerk::handshake::redirect::API_VERSION;
+use crate::server::clerk::jwks::KeySet;
+use crate::server::clerk::key::SecretKey;
+use crate::server::clerk::wire::lenient::is_id;
+use crate::server::clerk::wire::{HandshakePayload, Instance, Refusal, Session, TotalCount, User};
+
+/// The most that one page may hold. Clerk answers a larger wish with a page of ten, silently (D2-35).
+pub const LARGEST_PAGE: u16 = 500;
+
+/// A page of five hundred people with all their metadata full stays below this.
+const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
+const LONGEST_CONNECT: Duration = Duration::from_secs(5);
+/// A pause longer than this is not an answer to a limit that counts in seconds.
+const LONGEST_PAUSE: Duration = Duration::from_hours(1);
+
+/// Where and as whom to call.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// With the version in the path: `https://api.clerk.com/v1`.
+    pub api_url: Url,
+    pub secret_key: SecretKey,
+    /// For a whole call, from connecting to the last byte.
+    pub timeout: Duration,
+    pub user_agent: String,
+}
+
+/// What to merge into a person's metadata. A `null` at any depth removes that key at Clerk.
+#[derive(Clone, Default, PartialEq)]
+pub struct MetadataChange {
+    pub public: Map<String, Value>,
+    pub private: Map<String, Value>,
+}
+
+/// A client of one instance. Cheap to clone.
+#[derive(Clone)]
+pub struct Client {
+    http: reqwest::Client,
+    api_url: Url,
+    authorization: HeaderValue,
+}
+
+impl Client {
+    pub fn new(config: Config) -> Result<Self, Error> {
+        if config.api_url.cannot_be_a_base() {
+            return Err(Error::Malformed("the address of the Backend API cannot carry a path".into()));
+        }
+        let malformed = |error: http::header::InvalidHeaderValue| Error::Malformed(error.into());
+        let mut authorization = HeaderValue::try_from(format!("Bearer {}", config.secret_key.expose())).map_err(malformed)?;
+        authorization.set_sensitive(true);
+        let http = reqwest::Client::builder()
+            .timeout(config.timeout)
+            .connect_timeout(config.timeout.min(LONGEST_CONNECT))
+            .redirect(Policy::none())
+            .user_agent(HeaderValue::try_from(config.user_agent).map_err(malformed)?)
+            .build()
+            .map_err(Error::Unavailable)?;
+        Ok(Self { http, api_url: config.api_url, authorization })
+    }
+
+    pub async fn fetch_user(&self, id: &str) -> Result<User, Error> {
+        self.request(Method::GET, &["users", checked(id)?], |call| call).await
+    }
+
+    /// One page, oldest first, of at most [`LARGEST_PAGE`]. The cursor is the id of the last person of the page before, so
+    /// that nobody is skipped when somebody else is deleted meanwhile (D2-34). A page shorter than asked for is the last.
+    pub async fn list_users(&self, limit: u16, starting_after: Option<&str>) -> Result<Vec<User>, Error> {
+        let limit = page_size(limit).to_string();
+        let mut query = vec![("limit", limit.as_str()), ("order_by", "+created_at")];
+        if let Some(id) = starting_after {
+            query.push(("starting_after", checked(id)?));
+        }
+        self.request(Method::GET, &["users"], |call| call.query(&query)).await
+    }
+
+    pub async fn count_users(&self) -> Result<u64, Error> {
+        let count: TotalCount = self.request(Method::GET, &["users", "count"], |call| call).await?;
+        Ok(count.total_count)
+    }
+
+    /// Deep merge; answers with the person as they are then. Limited to ten calls in ten seconds for each person.
+    pub async fn merge_user_metadata(&self, id: &str, change: &MetadataChange) -> Result<User, Error> {
+        let mut body = Map::new();
+        for (name, part) in [("public_metadata", &change.public), ("private_metadata", &change.private)] {
+            if !part.is_empty() {
+                body.insert(name.to_owned(), Value::Object(part.clone()));
+            }
+        }
+        self.request(Method::PATCH, &["users", checked(id)?, "metadata"], |call| call.json(&body)).await
+    }
+
+    /// A person's active sessions, newest first.
+    pub async fn list_sessions(&self, user_id: &str) -> Result<Vec<Session>, Error> {
+        let limit = LARGEST_PAGE.to_string();
+        let query = [("user_id", checked(user_id)?), ("status", "active"), ("limit", limit.as_str())];
+        self.request(Method::GET, &["sessions"], |call| call.query(&query)).await
+    }
+
+    pub async fn revoke_session(&self, id: &str) -> Result<Session, Error> {
+        self.request(Method::POST, &["sessions", checked(id)?, "revoke"], |call| call.json(&json!({}))).await
+    }
+
+    pub async fn fetch_instance(&self) -> Result<Instance, Error> {
+        self.request(Method::GET, &["instance"], |call| call).await
+    }
+
+    /// The keys that tokens are signed with. Free of Clerk's rate limit.
+    pub async fn fetch_jwks(&self) -> Result<KeySet, Error> {
+        KeySet::from_json(&self.request_bytes(Method::GET, &["jwks"], |call| call).await?)
+    }
+
+    /// Clerk's clock, to a second. Any answer will do: a clock can be compared with a wrong key too.
+    pub async fn fetch_server_time(&self) -> Result<Timestamp, Error> {
+        let response = self.send(Method::GET, &["jwks"], |call| call).await?;
+        server_time(response.headers()).ok_or_else(|| Error::Malformed("the answer has no date".into()))
+    }
+
+    /// The cookies that a handshake nonce stands for.
+    pub async fn redeem_handshake_nonce(&self, nonce: &str) -> Result<HandshakePayload, Error> {
+        self.request(Method::GET, &["clients", "handshake_payload"], |call| call.query(&[("nonce", nonce)])).await
+    }
+
+    async fn request<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        path: &[&str],
+        prepare: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<T, Error> {
+        let body = self.request_bytes(method, path, prepare).await?;
+        serde_json::from_slice(&body).map_err(|error| Error::Malformed(error.into()))
+    }
+
+    async fn request_bytes(
+        &self,
+        method: Method,
+        path: &[&str],
+        prepare: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Vec<u8>, Error> {
+        let response = self.send(method, path, prepare).await?;
+        let (status, pause) = (response.status(), retry_after(response.headers()));
+        match status {
+            StatusCode::UNAUTHORIZED => return Err(Error::Unauthorized),
+            StatusCode::TOO_MANY_REQUESTS => return Err(Error::RateLimited { retry_after: pause }),
+            StatusCode::REQUEST_TIMEOUT => return Err(Error::UnavailableStatus(status.as_u16())),
+            status if status.is_server_error() => return Err(Error::UnavailableStatus(status.as_u16())),
+            _ => {}
+        }
+        let body = read_body(response).await?;
+        if status.is_success() { Ok(body) } else { Err(refusal(status, &body)) }
+    }
+
+    async fn send(
+        &self,
+        method: Method,
+        path: &[&str],
+        prepare: impl FnOnce(RequestBuilder) -> RequestBuilder,
+    ) -> Result<Response, Error> {
+        let mut url = self.api_url.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend(path);
+        }
+        let call = self
+            .http
+            .request(method, url)
+            .header(AUTHORIZATION, self.authorization.clone())
+            .header("clerk-api-version", API_VERSION);
+        prepare(call).send().await.map_err(unavailable)
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("api_url", &self.api_url.as_str()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for MetadataChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = |part: &Map<String, Value>| part.keys().cloned().collect::<Vec<_>>();
+        f.debug_struct("MetadataChange").field("public", &names(&self.public)).field("private", &names(&self.private)).finish()
+    }
+}
+
+/// An id that could not be Clerk's is not found, without asking: in a path, some texts would turn a call into another one.
+fn checked(id: &str) -> Result<&str, Error> {
+    if is_id(id) { Ok(id) } else { Err(Error::NotFound) }
+}
+
+fn page_size(limit: u16) -> u16 {
+    limit.clamp(1, LARGEST_PAGE)
+}
+
+/// The address is taken off, because it can carry a nonce.
+fn unavailable(error: reqwest::Error) -> Error {
+    Error::Unavailable(error.without_url())
+}
+
+async fn read_body(mut response: Response) -> Result<Vec<u8>, Error> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(unavailable)? {
+        if body.len() + chunk.len() > LARGEST_ANSWER {
+            return Err(Error::Malformed("the answer is too large".into()));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Only Clerk's own word for it makes a 404 mean that something does not exist: the reconciliation removes people on the
+/// strength of it, and a wrong address answers 404 as well.
+fn refusal(status: StatusCode, body: &[u8]) -> Error {
+    let refusal: Refusal = serde_json::from_slice(body).unwrap_or_default();
+    if status == StatusCode::NOT_FOUND && refusal.errors.iter().any(|entry| entry.code == "resource_not_found") {
+        return Error::NotFound;
+    }
+    let first = refusal.errors.into_iter().next().unwrap_or_default();
+    Error::Rejected {
+        status: status.as_u16(),
+        field: first.meta.get("param_name").and_then(Value::as_str).map(str::to_owned),
+        message: first.long_message.filter(|text| !text.is_empty()).unwrap_or(first.message),
+        code: first.code,
+    }
+}
+
+/// Clerk counts in seconds.
+fn retry_after(headers: &HeaderMap) -> Option<Duration> {
+    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
+    Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
+}
+
+fn server_time(headers: &HeaderMap) -> Option<Timestamp> {
+    let date = headers.get(DATE)?.to_str().ok()?;
+    rfc2822::parse(date).ok().map(|date| date.timestamp())
+}
+
+#[cfg(test)]
+mod tests;

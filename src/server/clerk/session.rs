@@ -1,0 +1,293 @@
+//! Session token → claims (`clerk.md` 1.4, 1.5; attack list D4).
+//!
+//! Pure: keys, options and the time are parameters. It knows tokens, not cookies or requests, and does not know whether the
+//! person still exists. Stricter than Clerk's own library on purpose: RS256 only, and `iss`, `sid`, `iat` and a `sub` of a
+//! person are demanded, although Clerk's own test suite uses tokens without the first two; `lax_claims` is for instances
+//! that need it so.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::server::clerk::jwks::{KeySet, Lookup};
+use crate::server::clerk::jwt::Decoded;
+use crate::server::clerk::wire::lenient::is_id;
+
+/// Why a token was not accepted. The texts are Clerk's own, which its tools and documentation use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[error("{}", self.as_str())]
+pub enum Reason {
+    TokenInvalid,
+    TokenTypeMismatch,
+    JwkLocalMissing,
+    JwkFailedToResolve,
+    JwkRemoteFailedToLoad,
+    SecretKeyInvalid,
+    JwkKidMismatch,
+    TokenInvalidAlgorithm,
+    TokenInvalidSignature,
+    TokenVerificationFailed,
+    TokenInvalidAuthorizedParties,
+    TokenExpired,
+    TokenNotActiveYet,
+    TokenIatInTheFuture,
+}
+
+impl Reason {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::TokenInvalid => "token-invalid",
+            Self::TokenTypeMismatch => "token-type-mismatch",
+            Self::JwkLocalMissing => "jwk-local-missing",
+            Self::JwkFailedToResolve => "jwk-failed-to-resolve",
+            Self::JwkRemoteFailedToLoad => "jwk-remote-failed-to-load",
+            Self::SecretKeyInvalid => "secret-key-invalid",
+            Self::JwkKidMismatch => "jwk-kid-mismatch",
+            Self::TokenInvalidAlgorithm => "token-invalid-algorithm",
+            Self::TokenInvalidSignature => "token-invalid-signature",
+            Self::TokenVerificationFailed => "token-verification-failed",
+            Self::TokenInvalidAuthorizedParties => "token-invalid-authorized-parties",
+            Self::TokenExpired => "token-expired",
+            Self::TokenNotActiveYet => "token-not-active-yet",
+            Self::TokenIatInTheFuture => "token-iat-in-the-future",
+        }
+    }
+
+    /// Whether a fresh token would do, or a better clock: what a handshake can mend.
+    pub fn is_about_time(self) -> bool {
+        matches!(self, Self::TokenExpired | Self::TokenNotActiveYet | Self::TokenIatInTheFuture)
+    }
+}
+
+/// What is demanded of a token.
+#[derive(Clone, Debug)]
+pub struct VerifyOptions {
+    /// The exact `iss`, from [`PublishableKey::issuer`](crate::server::clerk::key::PublishableKey::issuer).
+    pub issuer: String,
+    /// The origins a token may have been made for. Empty: not checked.
+    pub authorized_parties: Vec<String>,
+    /// Whether a token without `azp` is refused. Tokens from a handshake carry none, so this locks out whoever was last
+    /// refreshed by a page load until clerk-js renews the token.
+    pub require_azp: bool,
+    /// How far clocks may differ. Clerk's own default is 5 s.
+    pub clock_skew: Duration,
+    /// Accept tokens without `iss` or `sid`, as Clerk's own library does. A wrong `iss` is refused all the same.
+    pub lax_claims: bool,
+}
+
+impl VerifyOptions {
+    pub fn for_issuer(issuer: impl Into<String>) -> Self {
+        Self {
+            issuer: issuer.into(),
+            authorized_parties: Vec::new(),
+            require_azp: false,
+            clock_skew: Duration::from_secs(5),
+            lax_claims: false,
+        }
+    }
+}
+
+/// A believed token's content. Ids and times only; what they mean for a person is for others to find out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Claims {
+    pub sub: String,
+    /// Empty only with `lax_claims`.
+    pub sid: String,
+    pub iat: i64,
+    pub exp: i64,
+    pub azp: Option<String>,
+    pub sts: Status,
+    /// Who acts in the person's place, during impersonation (D4-17).
+    pub act: Option<Actor>,
+    pub fva: Option<FactorAge>,
+    /// The version of the claims: 2, or 1 for what Clerk no longer issues.
+    pub v: u8,
+    pub org: Option<Organization>,
+    /// Everything else: what the instance adds to its tokens.
+    pub extra: Map<String, Value>,
+}
+
+impl Claims {
+    /// Signed in, but with something left to do that the instance demands (D4-16).
+    pub fn is_pending(&self) -> bool {
+        self.sts == Status::Pending
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    Active,
+    Pending,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Actor {
+    pub sub: String,
+    pub claims: Map<String, Value>,
+}
+
+/// Minutes since each factor was last proved; `None` is never (D4-25).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FactorAge {
+    pub first: Option<u32>,
+    pub second: Option<u32>,
+}
+
+/// The organization a session is in. The role is without its `org:` prefix in either version.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Organization {
+    pub id: String,
+    pub slug: Option<String>,
+    pub role: Option<String>,
+}
+
+/// Decides about one token, in the order of Clerk's own library: form, key, type, algorithm, signature, then claims, so
+/// that nobody without the key learns anything about our configuration.
+pub fn verify_token(token: &str, keys: &KeySet, options: &VerifyOptions, now: Timestamp) -> Result<Claims, Reason> {
+    let token = Decoded::read(token).ok_or(Reason::TokenInvalid)?;
+    verify_decoded(&token, keys, options, now)
+}
+
+/// As [`verify_token`], for a token that was cut apart before.
+pub fn verify_decoded(token: &Decoded<'_>, keys: &KeySet, options: &VerifyOptions, now: Timestamp) -> Result<Claims, Reason> {
+    if !token.has_session_category() {
+        return Err(Reason::TokenInvalid);
+    }
+    verify_signature(token, keys)?;
+    check_parties(token, options)?;
+    check_times(token, options.clock_skew, now)?;
+    read_claims(token)
+}
+
+/// Everything up to the signature; handshakes need this part alone.
+pub fn verify_signature(token: &Decoded<'_>, keys: &KeySet) -> Result<(), Reason> {
+    let candidates = match keys.find(token.kid()) {
+        Lookup::Found(candidates) => candidates,
+        Lookup::Unknown { .. } => return Err(Reason::JwkKidMismatch),
+        Lookup::Unavailable { reason, .. } => return Err(reason),
+    };
+    if !token.has_jwt_type() {
+        return Err(Reason::TokenInvalid);
+    }
+    if !token.has_our_algorithm() {
+        return Err(Reason::TokenInvalidAlgorithm);
+    }
+    if token.is_signed_by(candidates) { Ok(()) } else { Err(Reason::TokenInvalidSignature) }
+}
+
+/// Whether fetching the keys again is worth it for this token: its key is unknown, a fetch is allowed, and nothing that can
+/// be seen without a key already speaks against it. `issuer` is `None` for handshakes, which name none.
+pub fn wants_new_keys(token: &Decoded<'_>, keys: &KeySet, issuer: Option<&str>) -> bool {
+    let allowed = matches!(
+        keys.find(token.kid()),
+        Lookup::Unknown { refetch: true } | Lookup::Unavailable { refetch: true, .. }
+    );
+    let plausible = token.has_jwt_type() && token.has_our_algorithm() && token.has_session_category();
+    let issuer_fits = issuer.is_none_or(|issuer| token.text("iss").is_none_or(|iss| iss == issuer));
+    allowed && plausible && issuer_fits
+}
+
+/// D4-13, D4-14, D4-15: for whom, by whom, for which site.
+fn check_parties(token: &Decoded<'_>, options: &VerifyOptions) -> Result<(), Reason> {
+    let sub = token.text("sub").unwrap_or_default();
+    if !is_id(sub) || !(sub.starts_with("user_") || options.lax_claims) {
+        return Err(Reason::TokenVerificationFailed);
+    }
+    let iss_missing = !token.claims.contains_key("iss");
+    if token.text("iss") != Some(options.issuer.as_str()) && !(options.lax_claims && iss_missing) {
+        return Err(Reason::TokenVerificationFailed);
+    }
+    if token.text("sid").is_none_or(str::is_empty) && !options.lax_claims {
+        return Err(Reason::TokenVerificationFailed);
+    }
+    let allowed = match token.claims.get("azp") {
+        None | Some(Value::Null) => !options.require_azp,
+        Some(azp) => options.authorized_parties.is_empty() || options.authorized_parties.iter().any(|party| azp == party),
+    };
+    if allowed { Ok(()) } else { Err(Reason::TokenInvalidAuthorizedParties) }
+}
+
+/// D4-10, D4-11, D4-12.
+fn check_times(token: &Decoded<'_>, skew: Duration, now: Timestamp) -> Result<(), Reason> {
+    let skew = i64::try_from(skew.as_millis()).unwrap_or(i64::MAX);
+    let now = now.as_millisecond();
+    let (Some(exp), Some(iat)) = (token.seconds("exp"), token.seconds("iat")) else {
+        return Err(Reason::TokenVerificationFailed);
+    };
+    let nbf = match token.claims.get("nbf") {
+        None => None,
+        Some(_) => Some(token.seconds("nbf").ok_or(Reason::TokenVerificationFailed)?),
+    };
+    if exp * 1000 <= now.saturating_sub(skew) {
+        return Err(Reason::TokenExpired);
+    }
+    if nbf.is_some_and(|nbf| nbf * 1000 > now.saturating_add(skew)) {
+        return Err(Reason::TokenNotActiveYet);
+    }
+    if iat * 1000 > now.saturating_add(skew) {
+        return Err(Reason::TokenIatInTheFuture);
+    }
+    Ok(())
+}
+
+fn read_claims(token: &Decoded<'_>) -> Result<Claims, Reason> {
+    const READ: [&str; 18] = [
+        "sub", "sid", "iat", "exp", "nbf", "iss", "azp", "sts", "act", "fva", "v", "o", "jti", "org_id", "org_slug", "org_role",
+        "org_permissions", "aud",
+    ];
+    let text = |claim: &str| token.text(claim).map(str::to_owned);
+    let claims = &token.claims;
+    let sts = match claims.get("sts") {
+        None => Status::Active,
+        Some(status) if status == "active" => Status::Active,
+        // A status that is unknown today must not open what a pending session may not open.
+        Some(_) => Status::Pending,
+    };
+    let act = match claims.get("act") {
+        None | Some(Value::Null) => None,
+        Some(act) => Some(read_actor(act).ok_or(Reason::TokenVerificationFailed)?),
+    };
+    Ok(Claims {
+        sub: text("sub").ok_or(Reason::TokenVerificationFailed)?,
+        sid: text("sid").unwrap_or_default(),
+        iat: token.seconds("iat").ok_or(Reason::TokenVerificationFailed)?,
+        exp: token.seconds("exp").ok_or(Reason::TokenVerificationFailed)?,
+        azp: text("azp"),
+        sts,
+        act,
+        fva: claims.get("fva").and_then(read_factor_age),
+        v: claims.get("v").and_then(Value::as_u64).and_then(|version| u8::try_from(version).ok()).unwrap_or(1),
+        org: read_organization(claims),
+        extra: claims.iter().filter(|(name, _)| !READ.contains(&name.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect(),
+    })
+}
+
+/// An `act` that cannot be read refuses the token: overlooking it would turn an impersonation into the person.
+fn read_actor(act: &Value) -> Option<Actor> {
+    let claims = act.as_object()?;
+    let sub = claims.get("sub").and_then(Value::as_str).filter(|sub| !sub.is_empty())?;
+    Some(Actor { sub: sub.to_owned(), claims: claims.clone() })
+}
+
+fn read_factor_age(fva: &Value) -> Option<FactorAge> {
+    let [first, second] = fva.as_array()?.as_slice() else { return None };
+    let minutes = |value: &Value| value.as_u64().and_then(|minutes| u32::try_from(minutes).ok());
+    Some(FactorAge { first: minutes(first), second: minutes(second) })
+}
+
+fn read_organization(claims: &Map<String, Value>) -> Option<Organization> {
+    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
+    if let Some(o) = claims.get("o").and_then(Value::as_object) {
+        return Some(Organization { id: text(o.get("id"))?, slug: text(o.get("slg")), role: text(o.get("rol")) });
+    }
+    let role = claims.get("org_role").and_then(Value::as_str);
+    Some(Organization {
+        id: text(claims.get("org_id"))?,
+        slug: text(claims.get("org_slug")),
+        role: role.map(|role| role.strip_prefix("org:").unwrap_or(role).to_owned()),
+    })
+}
+
+#[cfg(test)]
+mod tests;

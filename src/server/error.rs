@@ -1,0 +1,134 @@
+//! What can go wrong, in terms of meaning; and its two public faces, both total: a status, and what a browser may know.
+//!
+//! Causes are kept as sources for the log and never printed to a client. Made from the leaf modules' errors at the seams.
+
+use std::sync::Arc;
+
+use http::StatusCode;
+
+use crate::model::error::AppError;
+use crate::server::{clerk, store};
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("no session: {reason}")]
+    Unauthenticated { reason: &'static str },
+    #[error("not allowed")]
+    Forbidden,
+    #[error("{what} not found")]
+    NotFound { what: &'static str },
+    #[error("{field}: {message}")]
+    Invalid { field: &'static str, message: String },
+    #[error("changed by others without pause")]
+    Conflict,
+    /// A bounded queue is full.
+    #[error("too much at once")]
+    Busy,
+    #[error("MongoDB is away")]
+    StoreUnavailable(#[source] Arc<store::Error>),
+    #[error("Clerk is away")]
+    ClerkUnavailable(#[source] clerk::Error),
+    #[error("MongoDB refused")]
+    Store(#[source] Arc<store::Error>),
+    #[error("Clerk refused")]
+    Clerk(#[source] clerk::Error),
+    #[error("a page asked for something outside a request")]
+    OutsideRequest,
+}
+
+impl Error {
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Unauthenticated { .. } => StatusCode::UNAUTHORIZED,
+            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::NotFound { .. } => StatusCode::NOT_FOUND,
+            Self::Invalid { .. } => StatusCode::BAD_REQUEST,
+            Self::Conflict => StatusCode::CONFLICT,
+            Self::Busy | Self::StoreUnavailable(_) | Self::ClerkUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Store(_) | Self::Clerk(_) | Self::OutsideRequest => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    pub fn public(&self) -> AppError {
+        match self {
+            Self::Unauthenticated { .. } => AppError::Unauthenticated,
+            Self::Forbidden => AppError::Forbidden,
+            Self::NotFound { what } => AppError::NotFound { what: (*what).to_owned() },
+            Self::Invalid { field, message } => {
+                AppError::Invalid { field: (*field).to_owned(), message: message.clone() }
+            }
+            Self::Conflict => AppError::Conflict,
+            Self::Busy | Self::StoreUnavailable(_) | Self::ClerkUnavailable(_) => AppError::Unavailable,
+            Self::Store(_) | Self::Clerk(_) | Self::OutsideRequest => AppError::Internal,
+        }
+    }
+
+    pub fn is_store_unavailable(&self) -> bool {
+        matches!(self, Self::StoreUnavailable(_))
+    }
+
+    /// Writes the error to the log, where it stops: our faults at error, the client's at debug.
+    pub fn log(&self, doing: &'static str) {
+        let causes = causes(self);
+        if self.status().is_server_error() {
+            tracing::error!(doing, error = %causes);
+        } else {
+            tracing::debug!(doing, error = %causes);
+        }
+    }
+}
+
+/// An error and all its sources in one line.
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut line = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        line.push_str(": ");
+        line.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    line
+}
+
+impl From<Arc<store::Error>> for Error {
+    fn from(error: Arc<store::Error>) -> Self {
+        if error.is_unavailable() { Self::StoreUnavailable(error) } else { Self::Store(error) }
+    }
+}
+
+impl From<store::Error> for Error {
+    fn from(error: store::Error) -> Self {
+        Self::from(Arc::new(error))
+    }
+}
+
+impl From<clerk::Error> for Error {
+    fn from(error: clerk::Error) -> Self {
+        if error.is_transient() { Self::ClerkUnavailable(error) } else { Self::Clerk(error) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_has_its_status_and_tells_a_browser_nothing_internal() {
+        let timed_out = || Arc::new(store::Error::TimedOut);
+        let table = [
+            (Error::Unauthenticated { reason: "token-expired" }, 401, AppError::Unauthenticated),
+            (Error::Forbidden, 403, AppError::Forbidden),
+            (Error::NotFound { what: "This page" }, 404, AppError::NotFound { what: "This page".to_owned() }),
+            (Error::Conflict, 409, AppError::Conflict),
+            (Error::Busy, 503, AppError::Unavailable),
+            (Error::from(timed_out()), 503, AppError::Unavailable),
+            (Error::Store(timed_out()), 500, AppError::Internal),
+            (Error::Clerk(clerk::Error::NotFound), 500, AppError::Internal),
+            (Error::OutsideRequest, 500, AppError::Internal),
+        ];
+        for (error, status, public) in table {
+            assert_eq!(error.status().as_u16(), status, "{error}");
+            assert_eq!(error.public(), public, "{error}");
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! axum lives here: `router` is the table of all URLs.
+//!
+//! Knows nothing of MongoDB and of what an event means; each file holds handlers of one kind.
+
+pub mod forms;
+pub mod health;
+pub mod layers;
+pub mod pages;
+pub mod session;
+pub mod webhooks;
+
+use std::sync::Arc;
+
+use axum::extract::FromRef;
+use axum::middleware::{from_fn, from_fn_with_state};
+use axum::http::StatusCode;
+use axum::response::Response;
+use axum::routing::{any, get, post};
+use axum::{Router, body::Body};
+use leptos::config::LeptosOptions;
+use tower_http::timeout::TimeoutLayer;
+
+use crate::server::state::AppState;
+
+/// What handlers extract: the shared state, or Leptos' options out of it.
+#[derive(Clone, Debug)]
+pub struct Shared(pub Arc<AppState>);
+
+impl FromRef<Shared> for Arc<AppState> {
+    fn from_ref(shared: &Shared) -> Self {
+        Arc::clone(&shared.0)
+    }
+}
+
+impl FromRef<Shared> for LeptosOptions {
+    fn from_ref(shared: &Shared) -> Self {
+        shared.0.settings.leptos.clone()
+    }
+}
+
+/// Every URL that is not a page or a server function, with the methods it answers. Tested by `tests/it/access.rs`.
+pub const ROUTES: [(&str, &str); 5] = [
+    ("POST", "/api/webhooks/clerk"),
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    ("POST", "/sign-out"),
+    ("POST", "/theme"),
+];
+
+/// The whole service.
+pub fn router(state: Arc<AppState>) -> Router {
+    let shared = Shared(Arc::clone(&state));
+    // Machines: no session, no origin check, no page.
+    let machines = Router::new()
+        .route("/api/webhooks/clerk", post(webhooks::receive))
+        .route("/healthz", get(health::healthz))
+        .route("/readyz", get(health::readyz));
+    // People: who asks is settled before anything else.
+    let people = pages::router(&shared)
+        .route("/sign-out", post(forms::sign_out))
+        .route("/theme", post(forms::choose_theme))
+        .route("/api/{*function}", any(pages::server_function))
+        .layer(from_fn_with_state(shared.clone(), session::attach))
+        .layer(from_fn_with_state(shared.clone(), layers::same_origin));
+    let timeout = TimeoutLayer::with_status_code(
+        StatusCode::SERVICE_UNAVAILABLE,
+        state.settings.server.request_timeout,
+    );
+    Router::<Shared>::new()
+        .merge(machines)
+        .merge(people)
+        .layer(timeout)
+        .layer(from_fn_with_state(shared.clone(), layers::headers))
+        .layer(from_fn(layers::log_request))
+        .with_state::<()>(shared)
+}
+
+/// An empty answer of this status.
+fn empty(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response
+}
+
+/// Serves until `until` ends, then finishes what is in progress.
+///
+/// # Errors
+/// The listener's.
+pub async fn serve(
+    listener: tokio::net::TcpListener,
+    router: Router,
+    until: impl Future<Output = ()> + Send + 'static,
+) -> std::io::Result<()> {
+    axum::serve(listener, router).with_graceful_shutdown(until).await
+}

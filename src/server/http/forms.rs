@@ -1,0 +1,97 @@
+//! Plain forms that work without JavaScript: sign out, choose a theme.
+//!
+//! Each answers with a redirect to a page of ours.
+
+use std::sync::Arc;
+
+use axum::Form;
+use axum::extract::{Extension, State};
+use axum::http::header::{REFERER, SET_COOKIE};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::{IntoResponse, Redirect, Response};
+use serde::Deserialize;
+use url::Url;
+
+use crate::server::access::Session;
+use crate::server::clerk::cookies::clear_session_cookies;
+use crate::server::rpc::Caller;
+use crate::server::state::AppState;
+
+/// The cookie that holds the theme: not a secret, not personal.
+pub const THEME_COOKIE: &str = "rollcall_theme";
+
+/// Ends the session at Clerk and here, so that it also works where clerk-js cannot run.
+pub async fn sign_out(State(state): State<Arc<AppState>>, Extension(caller): Extension<Arc<Caller>>) -> Response {
+    if let Session::SignedIn { session_id, .. } = &caller.session
+        && let Err(error) = state.clerk.revoke_session(session_id).await
+    {
+        // The cookies go in any case; the token they held lives for a minute at most.
+        crate::server::error::Error::from(error).log("sign_out");
+    }
+    let mut response = Redirect::to("/").into_response();
+    for cookie in clear_session_cookies(&state.settings.clerk.publishable_key, &state.settings.server.public_url) {
+        if let Ok(value) = HeaderValue::from_str(&cookie) {
+            response.headers_mut().append(SET_COOKIE, value);
+        }
+    }
+    response
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ThemeChoice {
+    Light,
+    Dark,
+    System,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ThemeForm {
+    theme: ThemeChoice,
+}
+
+/// Remembers the choice for a year and goes back to the page it was made on.
+pub async fn choose_theme(State(state): State<Arc<AppState>>, headers: HeaderMap, Form(form): Form<ThemeForm>) -> Response {
+    let cookie = match form.theme {
+        ThemeChoice::Light => format!("{THEME_COOKIE}=light; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly"),
+        ThemeChoice::Dark => format!("{THEME_COOKIE}=dark; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly"),
+        ThemeChoice::System => format!("{THEME_COOKIE}=; Path=/; Max-Age=0; SameSite=Lax; HttpOnly"),
+    };
+    let mut response = Redirect::to(&own_path(&headers, &state.settings.server.public_url)).into_response();
+    if let Ok(value) = HeaderValue::from_str(&cookie) {
+        response.headers_mut().append(SET_COOKIE, value);
+    }
+    response
+}
+
+/// Path and query of the page that the form was on, if it was one of ours (D5-06).
+fn own_path(headers: &HeaderMap, public_url: &Url) -> String {
+    let referer = headers.get(REFERER).and_then(|value| value.to_str().ok()).and_then(|text| Url::parse(text).ok());
+    match referer {
+        Some(url) if url.origin() == public_url.origin() && !url.path().starts_with("//") => {
+            url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()))
+        }
+        _ => "/".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d5_06_a_form_goes_back_only_to_a_page_of_ours() {
+        let public_url = Url::parse("http://localhost:3000").expect("a valid address");
+        let back = |referer: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(REFERER, HeaderValue::from_str(referer).expect("a header value"));
+            own_path(&headers, &public_url)
+        };
+        assert_eq!(back("http://localhost:3000/profile?a=b"), "/profile?a=b");
+        assert_eq!(back("http://localhost:4000/profile"), "/");
+        assert_eq!(back("https://evil.example/profile"), "/");
+        assert_eq!(back("http://localhost:3000//evil.example"), "/");
+        assert_eq!(back("nonsense"), "/");
+    }
+}

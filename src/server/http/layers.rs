@@ -1,0 +1,96 @@
+//! What every request passes: the log line, the security headers, the origin check of mutations.
+
+use std::time::Instant;
+
+use axum::extract::{Request, State};
+use axum::http::header::{CACHE_CONTROL, ORIGIN, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use url::Url;
+
+use crate::server::http::Shared;
+
+/// One line a request: method, path, status, time. No query, no cookie, nothing personal (D7-05).
+pub async fn log_request(request: Request, next: Next) -> Response {
+    let started = Instant::now();
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let response = next.run(request).await;
+    let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    tracing::debug!(%method, path, status = response.status().as_u16(), took_ms, "request");
+    response
+}
+
+/// Headers of D6 that are the same everywhere; the content policy is the pages' own.
+pub async fn headers(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let is_asset = request.uri().path().starts_with("/pkg/") || request.uri().path() == "/favicon.svg";
+    let mut response = next.run(request).await;
+    let headers = response.headers_mut();
+    let mut set = |name: HeaderName, value: &'static str| {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    };
+    set(X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(X_FRAME_OPTIONS, "DENY");
+    set(REFERRER_POLICY, "strict-origin-when-cross-origin");
+    set(HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=(), payment=(), usb=()");
+    set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
+    if shared.0.settings.server.public_url.scheme() == "https" {
+        set(STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains");
+    }
+    if is_asset {
+        set(CACHE_CONTROL, "no-cache");
+    } else {
+        set(CACHE_CONTROL, "private, no-store");
+        headers.append(VARY, HeaderValue::from_static("Cookie"));
+    }
+    response
+}
+
+/// Refuses what another site makes a browser do here (D5-04): a mutation must come from a page of ours.
+pub async fn same_origin(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if reads || comes_from_us(request.headers(), &shared.0.settings.server.public_url) {
+        return next.run(request).await;
+    }
+    (StatusCode::FORBIDDEN, "This request did not come from a page of this site.").into_response()
+}
+
+/// `Sec-Fetch-Site` if the browser sends it, else an exact `Origin`; a client that sends neither is no browser and
+/// carries no cookie that it was not given.
+fn comes_from_us(headers: &HeaderMap, public_url: &Url) -> bool {
+    let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    match (text("sec-fetch-site"), text(ORIGIN.as_str())) {
+        (Some(site), _) => site == "same-origin",
+        (None, Some(origin)) => origin == public_url.origin().ascii_serialization(),
+        (None, None) => !headers.contains_key("cookie"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn allowed(pairs: &[(&'static str, &str)]) -> bool {
+        let public_url = Url::parse("https://app.example.com").expect("a valid address");
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.insert(*name, HeaderValue::from_str(value).expect("a header value"));
+        }
+        comes_from_us(&headers, &public_url)
+    }
+
+    #[test]
+    fn d5_04_only_a_page_of_ours_may_post() {
+        assert!(allowed(&[("sec-fetch-site", "same-origin"), ("cookie", "a=b")]));
+        assert!(!allowed(&[("sec-fetch-site", "cross-site"), ("cookie", "a=b")]));
+        assert!(!allowed(&[("sec-fetch-site", "same-site"), ("origin", "https://app.example.com")]));
+        assert!(!allowed(&[("sec-fetch-site", "none")]));
+        assert!(allowed(&[("origin", "https://app.example.com")]));
+        assert!(!allowed(&[("origin", "https://app.example.com:8443")]));
+        assert!(!allowed(&[("origin", "null"), ("cookie", "a=b")]));
+        assert!(!allowed(&[("origin", "https://app.example.com.evil.example")]));
+        assert!(!allowed(&[("cookie", "__session=x")]));
+        assert!(allowed(&[]));
+    }
+}

@@ -1,0 +1,105 @@
+//! Mounts the interface: pages, server functions, assets; gives each page its content policy, theme and Clerk's
+//! addresses. The only edge from `server` back to `app`.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::http::header::CONTENT_SECURITY_POLICY;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use leptos::nonce::use_nonce;
+use leptos::prelude::{provide_context, use_context};
+use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list};
+
+use crate::app::components::clerk_widget::ClerkAddresses;
+use crate::app::pages::WITH_CLERK;
+use crate::app::shell::{Theme, shell};
+use crate::app::App;
+use crate::server::clerk::cookies::Cookies;
+use crate::server::http::Shared;
+use crate::server::http::forms::THEME_COOKIE;
+use crate::server::settings::clerk::Clerk;
+use crate::server::state::AppState;
+
+/// All pages, and everything else as an asset or the page "not found".
+pub fn router(shared: &Shared) -> Router<Shared> {
+    let state = Arc::clone(&shared.0);
+    let options = state.settings.leptos.clone();
+    let context = move || provide_page_context(&state);
+    Router::new()
+        .leptos_routes_with_context(shared, generate_route_list(App), context.clone(), {
+            let options = options.clone();
+            move || shell(options.clone())
+        })
+        .fallback(leptos_axum::file_and_error_handler_with_context::<Shared, _>(context, shell))
+}
+
+/// Every server function; the path says which.
+pub async fn server_function(State(state): State<Arc<AppState>>, request: Request<Body>) -> Response {
+    leptos_axum::handle_server_fns_with_context(move || provide_context(Arc::clone(&state)), request)
+        .await
+        .into_response()
+}
+
+/// What pages find in their context, and the header that depends on their nonce.
+fn provide_page_context(state: &Arc<AppState>) {
+    provide_context(Arc::clone(state));
+    provide_context(clerk_addresses(&state.settings.clerk));
+    // Absent when the route list is made and for assets: neither shows a page.
+    let (Some(parts), Some(response)) = (use_context::<Parts>(), use_context::<ResponseOptions>()) else { return };
+    provide_context(chosen_theme(&parts.headers));
+    let nonce = use_nonce().map(|nonce| nonce.to_string()).unwrap_or_default();
+    let with_clerk = WITH_CLERK.contains(&parts.uri.path());
+    let policy = content_policy(&nonce, &state.settings.clerk, with_clerk);
+    if let Ok(policy) = HeaderValue::from_str(&policy) {
+        response.insert_header(CONTENT_SECURITY_POLICY, policy);
+    }
+}
+
+fn chosen_theme(headers: &HeaderMap) -> Theme {
+    let cookies = Cookies::parse(headers.get("cookie").and_then(|value| value.to_str().ok()).unwrap_or_default());
+    match cookies.find(THEME_COOKIE) {
+        Some("light") => Theme::Light,
+        Some("dark") => Theme::Dark,
+        _ => Theme::System,
+    }
+}
+
+fn clerk_addresses(clerk: &Clerk) -> ClerkAddresses {
+    ClerkAddresses {
+        publishable_key: clerk.publishable_key.as_str().to_owned(),
+        proxy_url: clerk.proxy_url.clone(),
+        script_origin: script_origin(clerk),
+        sign_in_url: clerk.sign_in_url.clone(),
+        sign_up_url: clerk.sign_up_url.clone(),
+    }
+}
+
+/// Where clerk-js is served from: the proxy if there is one, else the Frontend API itself.
+fn script_origin(clerk: &Clerk) -> String {
+    clerk.proxy_url.clone().unwrap_or_else(|| format!("https://{}", clerk.publishable_key.frontend_api_host()))
+}
+
+/// The policy of D6. Only pages with a Clerk widget allow what clerk-js needs (clerk.md 5.1).
+fn content_policy(nonce: &str, clerk: &Clerk, with_clerk: bool) -> String {
+    // A path (`/__clerk`) is our own origin, which 'self' covers.
+    let clerk_origin = Some(script_origin(clerk)).filter(|origin| !origin.starts_with('/')).unwrap_or_default();
+    let local_images = if clerk_origin.starts_with("http://") { clerk_origin.as_str() } else { "" };
+    let common = format!(
+        "default-src 'none'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'; \
+         font-src 'self'; manifest-src 'self'; img-src 'self' https://img.clerk.com data: {local_images}"
+    );
+    let rest = if with_clerk {
+        format!(
+            "script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval' {clerk_origin} https://challenges.cloudflare.com; \
+             style-src 'self' 'unsafe-inline'; worker-src 'self' blob:; frame-src https://challenges.cloudflare.com; \
+             connect-src 'self' {clerk_origin} https://*.protect.clerk.com:*"
+        )
+    } else {
+        format!("script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self'; connect-src 'self'")
+    };
+    format!("{common}; {rest}")
+}

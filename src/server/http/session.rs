@@ -1,0 +1,123 @@
+//! Who asks: cookies and headers into a session, or a redirect to Clerk and back (clerk.md 2).
+//!
+//! A thin shell: it gathers facts, fetches what the pure decision asks for, and carries the decision out. It never
+//! blocks anybody (A3-02); what a session may do is `access`' business.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::header::{ACCEPT, AUTHORIZATION, COOKIE};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
+use axum::middleware::Next;
+use axum::response::Response;
+use jiff::Timestamp;
+use url::Url;
+
+use crate::server::access::Session;
+use crate::server::clerk::handshake::{Decision, Facts, Redemption, authenticate};
+use crate::server::error::Error;
+use crate::server::http::{Shared, empty};
+use crate::server::rpc::Caller;
+use crate::server::state::AppState;
+
+/// New keys once and a nonce once: after that the decision stands as it is.
+const MOST_ROUNDS: usize = 3;
+
+/// Settles who asks and puts a `Caller` into the request.
+pub async fn attach(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let state = &shared.0;
+    if request.uri().path().starts_with("/pkg/") {
+        return next.run(request).await;
+    }
+    let (mut head, body) = request.into_parts();
+    let decision = decide(state, &head).await;
+    if decision.location().is_some() {
+        let mut response = empty(StatusCode::TEMPORARY_REDIRECT);
+        response.headers_mut().extend(decision.headers());
+        return response;
+    }
+    head.extensions.insert(Arc::new(Caller::new(session_of(&decision))));
+    let mut response = next.run(Request::from_parts(head, body)).await;
+    append(response.headers_mut(), decision.headers());
+    response
+}
+
+async fn decide(state: &AppState, request: &Parts) -> Decision {
+    let headers = &request.headers;
+    let cookie = joined(headers, &COOKIE, "; ");
+    let public_url = public_url(&state.settings.server.public_url, &request.uri);
+    let mut facts = Facts {
+        method: &request.method,
+        public_url: &public_url,
+        authorization: text(headers, &AUTHORIZATION),
+        cookie: cookie.as_deref(),
+        sec_fetch_dest: text(headers, &HeaderName::from_static("sec-fetch-dest")),
+        accept: text(headers, &ACCEPT),
+        redeemed: Redemption::NotTried,
+    };
+    let now = Timestamp::now();
+    let mut keys = state.keys.current(now).await;
+    let mut decision = authenticate(&facts, &state.session, &keys, now);
+    for _ in 0..MOST_ROUNDS {
+        match &decision {
+            Decision::NeedKeys { .. } => keys = state.keys.refetched(now).await,
+            Decision::RedeemNonce { nonce } => facts.redeemed = redeem(state, nonce).await,
+            _ => break,
+        }
+        decision = authenticate(&facts, &state.session, &keys, now);
+    }
+    decision
+}
+
+async fn redeem(state: &AppState, nonce: &str) -> Redemption {
+    match state.clerk.redeem_handshake_nonce(nonce).await {
+        Ok(payload) => Redemption::Directives(payload.directives),
+        Err(error) => {
+            Error::from(error).log("redeem_handshake_nonce");
+            Redemption::Failed
+        }
+    }
+}
+
+fn session_of(decision: &Decision) -> Session {
+    match decision {
+        Decision::SignedIn { claims, .. } => {
+            Session::SignedIn { clerk_id: claims.sub.clone(), session_id: claims.sid.clone() }
+        }
+        // Something is left to do at Clerk first; until then nobody is signed in (D4-16).
+        Decision::Pending { .. } => Session::SignedOut { reason: "session-pending" },
+        Decision::SignedOut { reason, .. } | Decision::Handshake { reason, .. } => {
+            Session::SignedOut { reason: reason.as_str() }
+        }
+        Decision::RedeemNonce { .. } | Decision::NeedKeys { .. } => Session::SignedOut { reason: "undecided" },
+    }
+}
+
+/// The request's address as the browser sees it: our configured origin, never the `Host` header (D5-27).
+fn public_url(origin: &Url, uri: &Uri) -> Url {
+    let mut url = origin.clone();
+    url.set_path(uri.path());
+    url.set_query(uri.query());
+    url
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn joined(headers: &HeaderMap, name: &HeaderName, separator: &str) -> Option<String> {
+    let lines: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
+    (!lines.is_empty()).then(|| lines.join(separator))
+}
+
+fn append(headers: &mut HeaderMap, further: HeaderMap) {
+    let mut name = None;
+    for (next_name, value) in further {
+        // A header map yields the name once, then further values without it.
+        name = next_name.or(name);
+        if let Some(name) = &name {
+            headers.append(name.clone(), value);
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! `POST /api/webhooks/clerk`: verify the raw bytes, store, then acknowledge (A2-02, A2-03, D3).
+//!
+//! 2xx only for what is journaled on a majority; 4xx for what a repeat cannot mend; 5xx for what it can. What an event
+//! means is decided later, elsewhere.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::{Body, to_bytes};
+use axum::extract::State;
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, RETRY_AFTER};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::model::event::EventState;
+use crate::server::clerk::webhook::event::{Event as Delivered, Subject};
+use crate::server::clerk::webhook::{KNOWN_TYPES, Verified};
+use crate::server::error::Error;
+use crate::server::settings::clerk::WEBHOOK_SECRET_VARIABLES;
+use crate::server::state::AppState;
+use crate::server::store::events::{Event, expiry};
+
+/// Receives one delivery.
+pub async fn receive(State(state): State<Arc<AppState>>, headers: HeaderMap, body: Body) -> Response {
+    let Some(verifier) = &state.verifier else {
+        tracing::error!(variable = WEBHOOK_SECRET_VARIABLES[0], "a webhook came, but no signing secret is configured");
+        return refuse(StatusCode::INTERNAL_SERVER_ERROR, "the webhook secret is not configured");
+    };
+    if headers.contains_key(CONTENT_ENCODING) {
+        return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoded bodies are not accepted");
+    }
+    let limit = state.settings.server.webhook_body_limit;
+    if declared_length(&headers).is_some_and(|length| length > limit) {
+        return refuse(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
+    }
+    let Ok(bytes) = to_bytes(body, limit).await else {
+        return refuse(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large or incomplete");
+    };
+    let now = Timestamp::now();
+    let verified = match verifier.verify(&headers, &bytes, now) {
+        Ok(verified) => verified,
+        Err(rejection) => {
+            tracing::warn!(reason = rejection.reason(), "webhook refused");
+            return refuse(StatusCode::BAD_REQUEST, "the signature cannot be verified");
+        }
+    };
+    match accept(&state, &verified, &bytes, now).await {
+        Ok(()) => Json(json!({ "received": true })).into_response(),
+        Err(error) => {
+            error.log("receive");
+            answer(&error)
+        }
+    }
+}
+
+/// Stores a verified delivery.
+async fn accept(state: &AppState, verified: &Verified, body: &[u8], now: Timestamp) -> Result<(), Error> {
+    let malformed = |message: String| Error::Invalid { field: "body", message };
+    let payload = std::str::from_utf8(body).map_err(|_| malformed("is not UTF-8".to_owned()))?;
+    let delivered = Delivered::parse(body).map_err(|error| malformed(error.to_string()))?;
+    let event = inbox_event(state, verified, payload, &delivered, now);
+    let accepted = state.inbox.accept(event).await?;
+    tracing::info!(event.id = verified.id, event.kind = label(&delivered.kind), ?accepted, "webhook received");
+    Ok(())
+}
+
+fn inbox_event(state: &AppState, verified: &Verified, payload: &str, delivered: &Delivered, now: Timestamp) -> Event {
+    let clerk_id = match &delivered.subject {
+        Subject::User(user) => Some(user.id.clone()),
+        Subject::DeletedUser { id } => Some(id.clone()),
+        Subject::Other => None,
+    };
+    // What is not about a person is finished as soon as it is stored.
+    let (event_state, decision, finished_at) = match &delivered.subject {
+        Subject::Other => (EventState::Ignored, Some("not about a person".to_owned()), Some(now)),
+        Subject::User(_) | Subject::DeletedUser { .. } => (EventState::Received, None, None),
+    };
+    Event {
+        id: verified.id.clone(),
+        kind: delivered.kind.clone(),
+        clerk_id,
+        instance_id: delivered.instance_id.clone(),
+        payload: payload.to_owned(),
+        state: event_state,
+        attempts: 0,
+        deliveries: 1,
+        decision,
+        event_at: delivered.timestamp,
+        received_at: now,
+        due_at: now,
+        finished_at,
+        expires_at: expiry(now, state.settings.sync.event_retention),
+    }
+}
+
+fn answer(error: &Error) -> Response {
+    let text = match error.status() {
+        StatusCode::BAD_REQUEST => "the body is malformed",
+        StatusCode::SERVICE_UNAVAILABLE => "try again later",
+        _ => "internal error",
+    };
+    let mut response = refuse(error.status(), text);
+    if error.status() == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("5"));
+    }
+    response
+}
+
+fn refuse(status: StatusCode, error: &'static str) -> Response {
+    (status, Json(json!({ "error": error }))).into_response()
+}
+
+fn declared_length(headers: &HeaderMap) -> Option<usize> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+/// A type for logs and metrics: unknown ones share one word, so a sender cannot flood us with labels (D3-27).
+fn label(kind: &str) -> &str {
+    if KNOWN_TYPES.contains(&kind) { kind } else { "unknown" }
+}

@@ -1,0 +1,102 @@
+//! How a server function enters: state and caller from the request's context, the proof demanded, errors turned into
+//! a status and an `AppError`, and logged once.
+//!
+//! Knows no single function; what they do is in `accounts` and `sync`.
+
+use std::sync::Arc;
+
+use http::header::{CACHE_CONTROL, RETRY_AFTER};
+use http::{HeaderValue, request::Parts};
+use leptos::prelude::use_context;
+use leptos_axum::ResponseOptions;
+use tokio::sync::OnceCell;
+
+use crate::model::error::AppError;
+use crate::server::access::{Admin, Session, Viewer};
+use crate::server::error::Error;
+use crate::server::state::AppState;
+
+/// Who makes the request; the person is loaded at most once, however many functions a page calls.
+#[derive(Debug)]
+pub struct Caller {
+    pub session: Session,
+    viewer: OnceCell<Viewer>,
+}
+
+impl Caller {
+    pub fn new(session: Session) -> Self {
+        Self { session, viewer: OnceCell::new() }
+    }
+
+    async fn viewer(&self, state: &AppState) -> Result<Viewer, Error> {
+        self.viewer.get_or_try_init(|| Viewer::of(state, &self.session)).await.cloned()
+    }
+}
+
+/// For everybody: the viewer if there is one. Banned and deleted people count as nobody here.
+pub async fn as_anyone<T>(
+    doing: &'static str,
+    work: impl AsyncFnOnce(Arc<AppState>, Option<Viewer>) -> Result<T, Error>,
+) -> Result<T, AppError> {
+    let answer = async {
+        let (state, caller) = context()?;
+        let viewer = match caller.viewer(&state).await {
+            Ok(viewer) => Some(viewer),
+            Err(Error::Unauthenticated { .. } | Error::Forbidden | Error::NotFound { .. }) => None,
+            Err(error) => return Err(error),
+        };
+        work(state, viewer).await
+    };
+    finish(doing, answer.await)
+}
+
+/// For the signed-in.
+pub async fn as_viewer<T>(
+    doing: &'static str,
+    work: impl AsyncFnOnce(Arc<AppState>, Viewer) -> Result<T, Error>,
+) -> Result<T, AppError> {
+    let answer = async {
+        let (state, caller) = context()?;
+        let viewer = caller.viewer(&state).await?;
+        work(state, viewer).await
+    };
+    finish(doing, answer.await)
+}
+
+/// For admins.
+pub async fn as_admin<T>(
+    doing: &'static str,
+    work: impl AsyncFnOnce(Arc<AppState>, Admin) -> Result<T, Error>,
+) -> Result<T, AppError> {
+    let answer = async {
+        let (state, caller) = context()?;
+        let admin = Admin::of(&state, caller.viewer(&state).await?)?;
+        work(state, admin).await
+    };
+    finish(doing, answer.await)
+}
+
+fn context() -> Result<(Arc<AppState>, Arc<Caller>), Error> {
+    let state = use_context::<Arc<AppState>>().ok_or(Error::OutsideRequest)?;
+    let parts = use_context::<Parts>().ok_or(Error::OutsideRequest)?;
+    let caller = parts.extensions.get::<Arc<Caller>>().cloned().ok_or(Error::OutsideRequest)?;
+    Ok((state, caller))
+}
+
+/// Logs a failure and gives the response, page or JSON, its status.
+fn finish<T>(doing: &'static str, answer: Result<T, Error>) -> Result<T, AppError> {
+    let response = use_context::<ResponseOptions>();
+    if let Some(response) = &response {
+        response.insert_header(CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    }
+    answer.map_err(|error| {
+        error.log(doing);
+        if let Some(response) = response {
+            response.set_status(error.status());
+            if error.status() == http::StatusCode::SERVICE_UNAVAILABLE {
+                response.insert_header(RETRY_AFTER, HeaderValue::from_static("5"));
+            }
+        }
+        error.public()
+    })
+}

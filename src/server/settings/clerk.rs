@@ -1,0 +1,157 @@
+//! Table `[clerk]`: which Clerk instance, under Clerk's own variable names.
+
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use crate::server::clerk::key::{PublishableKey, SecretKey};
+use crate::server::clerk::webhook::Verifier;
+use crate::server::settings::Environment;
+use crate::server::settings::reader::Reader;
+
+/// Names of the webhook secret's variable, first wins (requirements section 0).
+pub const WEBHOOK_SECRET_VARIABLES: [&str; 3] =
+    ["CLERK_WEBHOOK_SIGNING_SECRET", "CLERK_WEBHOOK_SECRET", "WEBHOOK_SECRET"];
+const PUBLISHABLE_KEY_VARIABLES: [&str; 2] = ["CLERK_PUBLISHABLE_KEY", "NEXT_PUBLIC_CLERK_PUBLISHABLE_KEY"];
+
+#[derive(Clone, Debug)]
+pub struct Clerk {
+    pub publishable_key: PublishableKey,
+    pub secret_key: SecretKey,
+    /// Empty only in development: the webhook then answers 500 and says which variable is missing (A2-17).
+    pub webhook_secrets: Vec<SecretString>,
+    /// PEM; sessions are then checked without asking Clerk for its keys.
+    pub jwt_key: Option<String>,
+    pub api_url: Url,
+    pub proxy_url: Option<String>,
+    pub domain: Option<String>,
+    pub is_satellite: bool,
+    pub sign_in_url: String,
+    pub sign_up_url: String,
+    pub authorized_parties: Vec<String>,
+    pub timeout: Duration,
+}
+
+impl Clerk {
+    pub fn read(reader: &mut Reader<'_>, environment: Environment, public_url: Option<&Url>) -> Option<Self> {
+        let publishable_key = read_publishable_key(reader);
+        let secret_key = read_secret_key(reader);
+        if let (Some(publishable), Some(secret)) = (&publishable_key, &secret_key)
+            && publishable.instance_kind() != secret.instance_kind()
+        {
+            reader.problem::<()>("CLERK_SECRET_KEY", "and CLERK_PUBLISHABLE_KEY must be of one instance: one is live, one is test");
+        }
+        let webhook_secrets = read_webhook_secrets(reader, environment);
+        let jwt_key = read_jwt_key(reader);
+        let api_url = reader.parsed("clerk", "api-url", &["CLERK_API_URL"], "an address such as https://api.clerk.com");
+        let proxy_url = read_proxy_url(reader);
+        let domain = reader.text("clerk", "domain", &["CLERK_DOMAIN"]);
+        let is_satellite = reader.parsed("clerk", "is-satellite", &["CLERK_IS_SATELLITE"], "true or false");
+        if is_satellite == Some(true) && domain.is_none() && proxy_url.is_none() {
+            reader.problem::<()>("CLERK_DOMAIN", "or CLERK_PROXY_URL is required when CLERK_IS_SATELLITE is true");
+        }
+        let sign_in_url = read_page(reader, "sign-in-url", &["CLERK_SIGN_IN_URL", "NEXT_PUBLIC_CLERK_SIGN_IN_URL"]);
+        let sign_up_url = read_page(reader, "sign-up-url", &["CLERK_SIGN_UP_URL", "NEXT_PUBLIC_CLERK_SIGN_UP_URL"]);
+        let authorized_parties = read_authorized_parties(reader, public_url);
+        let timeout = reader.number("clerk", "timeout", &["ROLLCALL_CLERK_TIMEOUT"], (1, 60));
+        Some(Self {
+            publishable_key: publishable_key?,
+            secret_key: secret_key?,
+            webhook_secrets: webhook_secrets?,
+            jwt_key,
+            api_url: api_url?,
+            proxy_url,
+            domain,
+            is_satellite: is_satellite?,
+            sign_in_url: sign_in_url?,
+            sign_up_url: sign_up_url?,
+            authorized_parties,
+            timeout: Duration::from_secs(timeout?),
+        })
+    }
+}
+
+fn read_publishable_key(reader: &mut Reader<'_>) -> Option<PublishableKey> {
+    let Some((variable, text)) = reader.first_variable(&PUBLISHABLE_KEY_VARIABLES) else {
+        return reader.problem(PUBLISHABLE_KEY_VARIABLES[0], "is required: pk_test_… or pk_live_…, from Clerk's dashboard");
+    };
+    match PublishableKey::parse(text.trim()) {
+        Ok(key) => Some(key),
+        Err(error) => reader.problem(&variable, error),
+    }
+}
+
+fn read_secret_key(reader: &mut Reader<'_>) -> Option<SecretKey> {
+    let Some((variable, secret)) = reader.secret(&["CLERK_SECRET_KEY"]) else {
+        return reader.problem("CLERK_SECRET_KEY", "is required: sk_test_… or sk_live_…, from Clerk's dashboard");
+    };
+    match SecretKey::parse(secret.expose_secret()) {
+        Ok(key) => Some(key),
+        Err(error) => reader.problem(&variable, error),
+    }
+}
+
+/// A comma list, so that two secrets are valid while one replaces the other (D7-03).
+fn read_webhook_secrets(reader: &mut Reader<'_>, environment: Environment) -> Option<Vec<SecretString>> {
+    let Some((variable, list)) = reader.secret(&WEBHOOK_SECRET_VARIABLES) else {
+        return match environment {
+            Environment::Development => {
+                reader.warning(WEBHOOK_SECRET_VARIABLES[0], "is not set: webhooks are answered with 500");
+                Some(Vec::new())
+            }
+            Environment::Production => {
+                reader.problem(WEBHOOK_SECRET_VARIABLES[0], "is required: whsec_…, from the webhook endpoint's page")
+            }
+        };
+    };
+    let secrets: Vec<SecretString> =
+        list.expose_secret().split(',').map(|secret| SecretString::from(secret.to_owned())).collect();
+    match Verifier::new(&secrets) {
+        Ok(_) => Some(secrets),
+        Err(error) => reader.problem(&variable, error),
+    }
+}
+
+/// The PEM may be written in one line with `\n` in it, as env files force people to.
+fn read_jwt_key(reader: &mut Reader<'_>) -> Option<String> {
+    let (variable, text) = reader.first_variable(&["CLERK_JWT_KEY"])?;
+    let pem = text.replace("\\n", "\n");
+    if jsonwebtoken::DecodingKey::from_rsa_pem(pem.as_bytes()).is_err() {
+        return reader.problem(&variable, "must be the PEM public key (-----BEGIN PUBLIC KEY-----) of the instance");
+    }
+    Some(pem)
+}
+
+fn read_proxy_url(reader: &mut Reader<'_>) -> Option<String> {
+    let text = reader.text("clerk", "proxy-url", &["CLERK_PROXY_URL"])?;
+    let absolute = Url::parse(&text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+    if absolute || (text.starts_with('/') && !text.starts_with("//")) {
+        return Some(text.trim_end_matches('/').to_owned());
+    }
+    reader.problem("CLERK_PROXY_URL", "must be an address, or a path such as /__clerk")
+}
+
+fn read_page(reader: &mut Reader<'_>, key: &str, variables: &[&str]) -> Option<String> {
+    let text = reader.required_text("clerk", key, variables)?;
+    let absolute = Url::parse(&text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"));
+    if absolute || (text.starts_with('/') && !text.starts_with("//")) {
+        return Some(text);
+    }
+    reader.problem(variables.first().copied().unwrap_or(key), "must be an address, or a path such as /sign-in")
+}
+
+/// Tokens of other origins are refused; unless told, only our own public origin's are accepted (D4-14).
+fn read_authorized_parties(reader: &mut Reader<'_>, public_url: Option<&Url>) -> Vec<String> {
+    let listed = reader.list("clerk", "authorized-parties", &["CLERK_AUTHORIZED_PARTIES"]);
+    for party in &listed {
+        if Url::parse(party).is_ok_and(|url| url.origin().ascii_serialization() == *party) {
+            continue;
+        }
+        reader.problem::<()>("CLERK_AUTHORIZED_PARTIES", format!("{party:?} must be an origin such as https://app.example.com"));
+    }
+    if listed.is_empty() {
+        return public_url.map(|url| url.origin().ascii_serialization()).into_iter().collect();
+    }
+    listed
+}

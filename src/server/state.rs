@@ -1,0 +1,108 @@
+//! What every request shares, and how it is put together from the settings.
+//!
+//! Holds handles only: nothing here would be missed after a crash.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::Notify;
+
+use crate::server::clerk::client::{self, Client};
+use crate::server::clerk::handshake::redirect::{ProxyUrl, ProxyUrlError};
+use crate::server::clerk::handshake;
+use crate::server::clerk::jwks::{KeySet, Keys, PemError};
+use crate::server::clerk::session::VerifyOptions;
+use crate::server::clerk::webhook::Verifier;
+use crate::server::settings::{self, Settings};
+use crate::server::store::{self, Store};
+use crate::server::sync::inbox::Inbox;
+use crate::server::sync::provision::Flights;
+
+#[derive(Debug)]
+pub struct AppState {
+    pub settings: Settings,
+    pub store: Store,
+    pub clerk: Client,
+    pub keys: Keys,
+    pub session: handshake::Config,
+    /// None when no secret is configured, which only development allows (A2-17).
+    pub verifier: Option<Verifier>,
+    pub inbox: Inbox,
+    /// Notified when there is something to process.
+    pub wake: Arc<Notify>,
+    pub flights: Flights,
+    pub started_at: Timestamp,
+}
+
+/// Why a process cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum AssemblyError {
+    #[error("MongoDB")]
+    Store(#[from] store::Error),
+    #[error("Clerk's client")]
+    Clerk(#[from] crate::server::clerk::Error),
+    #[error("Clerk's keys")]
+    Keys(#[from] PemError),
+    #[error("CLERK_PROXY_URL")]
+    ProxyUrl(#[from] ProxyUrlError),
+    #[error("the webhook secrets")]
+    Secrets(#[from] crate::server::clerk::webhook::SecretError),
+}
+
+impl AppState {
+    /// Puts everything together and starts the inbox. Connects to nothing yet.
+    pub async fn assemble(settings: Settings) -> Result<Self, AssemblyError> {
+        let store = Store::connect(&settings.database).await?;
+        let clerk = clerk_client(&settings.clerk)?;
+        let secrets = &settings.clerk.webhook_secrets;
+        let verifier = if secrets.is_empty() { None } else { Some(Verifier::new(secrets)?) };
+        let wake = Arc::new(Notify::new());
+        let limits = &settings.sync;
+        let inbox = Inbox::start(store.events.clone(), limits.inbox_capacity, limits.batch, Arc::clone(&wake));
+        Ok(Self {
+            keys: keys(&settings.clerk, &clerk)?,
+            session: session_config(&settings)?,
+            store,
+            clerk,
+            verifier,
+            inbox,
+            wake,
+            flights: Flights::default(),
+            started_at: Timestamp::now(),
+            settings,
+        })
+    }
+}
+
+/// The Backend API client of these settings.
+pub fn clerk_client(settings: &settings::clerk::Clerk) -> Result<Client, crate::server::clerk::Error> {
+    Client::new(client::Config {
+        api_url: settings.api_url.clone(),
+        secret_key: settings.secret_key.clone(),
+        timeout: settings.timeout,
+        user_agent: concat!("rollcall/", env!("CARGO_PKG_VERSION")).to_owned(),
+    })
+}
+
+/// The configured key, or Clerk's own list, cached.
+fn keys(settings: &settings::clerk::Clerk, client: &Client) -> Result<Keys, PemError> {
+    if let Some(pem) = &settings.jwt_key {
+        return Ok(Keys::fixed(KeySet::from_pems(&[pem])?));
+    }
+    let client = client.clone();
+    Ok(Keys::remote(move || {
+        let client = client.clone();
+        async move { client.fetch_jwks().await }
+    }))
+}
+
+fn session_config(settings: &Settings) -> Result<handshake::Config, ProxyUrlError> {
+    let clerk = &settings.clerk;
+    let mut verify = VerifyOptions::for_issuer(clerk.publishable_key.issuer());
+    verify.authorized_parties.clone_from(&clerk.authorized_parties);
+    Ok(handshake::Config {
+        publishable_key: clerk.publishable_key.clone(),
+        proxy_url: clerk.proxy_url.as_deref().map(ProxyUrl::parse).transpose()?,
+        verify,
+    })
+}

@@ -1,0 +1,123 @@
+//! MongoDB, and nobody else imports the driver: one file per collection with its document, indexes and named queries.
+//!
+//! It stores; it does not judge: no decision about Clerk's data is taken here. Every write waits for a journaled
+//! majority (design 2.4).
+
+pub mod encoding;
+pub mod events;
+pub mod topology;
+pub mod users;
+
+use std::time::Duration;
+
+use mongodb::error::{ErrorKind, RETRYABLE_WRITE_ERROR, TRANSIENT_TRANSACTION_ERROR};
+use mongodb::options::{Acknowledgment, ClientOptions, WriteConcern};
+use mongodb::{Client, Database};
+use secrecy::ExposeSecret;
+
+use crate::server::settings;
+use crate::server::store::events::Events;
+use crate::server::store::users::Users;
+
+/// MongoDB's code for a duplicate key.
+const DUPLICATE_KEY: i32 = 11_000;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// Nobody answers, or not in time: the same call may succeed later.
+    #[error("MongoDB is not available")]
+    Unavailable(#[source] mongodb::error::Error),
+    /// MongoDB did not answer within the time we allow.
+    #[error("MongoDB did not answer in time")]
+    TimedOut,
+    /// The connection string cannot be used.
+    #[error("the connection string cannot be used")]
+    ConnectionString(#[source] mongodb::error::Error),
+    /// It answered that it will not do it.
+    #[error("MongoDB refused")]
+    Refused(#[source] mongodb::error::Error),
+}
+
+impl From<mongodb::error::Error> for Error {
+    fn from(error: mongodb::error::Error) -> Self {
+        let passing = matches!(
+            *error.kind,
+            ErrorKind::Io(_)
+                | ErrorKind::ServerSelection { .. }
+                | ErrorKind::ConnectionPoolCleared { .. }
+                | ErrorKind::DnsResolve { .. }
+        ) || error.contains_label(RETRYABLE_WRITE_ERROR)
+            || error.contains_label(TRANSIENT_TRANSACTION_ERROR)
+            || is_write_concern_error(&error.kind);
+        if passing { Self::Unavailable(error) } else { Self::Refused(error) }
+    }
+}
+
+impl Error {
+    /// Whether the same call may succeed later.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, Self::Unavailable(_) | Self::TimedOut)
+    }
+}
+
+/// The write happened but a majority did not confirm it in time.
+fn is_write_concern_error(kind: &ErrorKind) -> bool {
+    match kind {
+        ErrorKind::Write(mongodb::error::WriteFailure::WriteConcernError(_)) => true,
+        ErrorKind::InsertMany(failure) => failure.write_concern_error.is_some(),
+        _ => false,
+    }
+}
+
+/// All collections of one database. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub users: Users,
+    pub events: Events,
+    database: Database,
+}
+
+impl Store {
+    /// Prepares a client; no connection is made before the first call.
+    ///
+    /// # Errors
+    /// `ConnectionString` when it cannot be parsed or resolved.
+    pub async fn connect(settings: &settings::database::Database) -> Result<Self, Error> {
+        let mut options =
+            ClientOptions::parse(settings.uri.expose_secret()).await.map_err(Error::ConnectionString)?;
+        options.app_name = Some("rollcall".to_owned());
+        options.server_selection_timeout = Some(settings.timeout);
+        options.connect_timeout = Some(settings.timeout);
+        options.max_pool_size = Some(settings.pool);
+        options.write_concern = Some(
+            WriteConcern::builder()
+                .w(Acknowledgment::Majority)
+                .journal(true)
+                .w_timeout(settings.timeout.max(Duration::from_secs(5)))
+                .build(),
+        );
+        let name = options.default_database.clone().unwrap_or_else(|| settings.name.clone());
+        let database = Client::with_options(options).map_err(Error::ConnectionString)?.database(&name);
+        Ok(Self { users: Users::of(&database), events: Events::of(&database), database })
+    }
+
+    /// Creates collections, validator and indexes that are missing; changes nothing that is there. Safe to repeat.
+    pub async fn ensure_schema(&self) -> Result<(), Error> {
+        self.users.ensure_schema(&self.database).await?;
+        self.events.ensure_indexes().await
+    }
+
+    pub async fn ping(&self) -> Result<(), Error> {
+        self.database.run_command(mongodb::bson::doc! { "ping": 1 }).await?;
+        Ok(())
+    }
+
+    pub fn database_name(&self) -> &str {
+        self.database.name()
+    }
+
+    /// Removes the whole database. For `rollcall dev` and tests, which own theirs.
+    pub async fn drop_database(&self) -> Result<(), Error> {
+        Ok(self.database.drop().await?)
+    }
+}

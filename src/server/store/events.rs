@@ -1,0 +1,206 @@
+//! Collection `events`: the durable inbox, keyed by the sender's message id (design 2.2).
+//!
+//! States only move forward: each transition names the states it may leave. What an event means is decided elsewhere.
+
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use jiff::{SignedDuration, Timestamp};
+use mongodb::bson::{Bson, DateTime, Document, doc};
+use mongodb::error::ErrorKind;
+use mongodb::options::IndexOptions;
+use mongodb::{Collection, Database, IndexModel};
+use serde::{Deserialize, Serialize};
+
+use crate::model::event::EventState;
+use crate::server::store::encoding::{date, optional_date};
+use crate::server::store::{DUPLICATE_KEY, Error};
+
+/// One delivered event.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Event {
+    /// The `svix-id`.
+    #[serde(rename = "_id")]
+    pub id: String,
+    pub kind: String,
+    pub clerk_id: Option<String>,
+    pub instance_id: Option<String>,
+    /// The body exactly as it was signed. Text, so no key of it can become an operator or a path (D3-21).
+    pub payload: String,
+    pub state: EventState,
+    pub attempts: u32,
+    /// How often it was delivered.
+    pub deliveries: u32,
+    pub decision: Option<String>,
+    #[serde(default, with = "optional_date")]
+    pub event_at: Option<Timestamp>,
+    #[serde(with = "date")]
+    pub received_at: Timestamp,
+    #[serde(with = "date")]
+    pub due_at: Timestamp,
+    #[serde(default, with = "optional_date")]
+    pub finished_at: Option<Timestamp>,
+    /// MongoDB removes it after this moment.
+    #[serde(with = "date")]
+    pub expires_at: Timestamp,
+}
+
+/// What a list shows of an event: everything but the payload.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Summary {
+    #[serde(rename = "_id")]
+    pub id: String,
+    pub kind: String,
+    pub clerk_id: Option<String>,
+    pub state: EventState,
+    pub attempts: u32,
+    pub deliveries: u32,
+    pub decision: Option<String>,
+    #[serde(with = "date")]
+    pub received_at: Timestamp,
+    #[serde(default, with = "optional_date")]
+    pub finished_at: Option<Timestamp>,
+}
+
+/// How many events are in one state, and how often those were delivered.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct StateTotal {
+    #[serde(rename = "_id")]
+    pub state: EventState,
+    pub count: i64,
+    pub deliveries: i64,
+}
+
+/// What became of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    pub state: EventState,
+    pub decision: String,
+    /// For `Failed`: when to try again.
+    pub due_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Events {
+    documents: Collection<Event>,
+}
+
+impl Events {
+    pub fn of(database: &Database) -> Self {
+        Self { documents: database.collection("events") }
+    }
+
+    /// Stores new events and counts another delivery of known ones; both are journaled on a majority on return.
+    /// Answers, for each event in order, whether it is new.
+    pub async fn insert(&self, events: &[Event]) -> Result<Vec<bool>, Error> {
+        let mut is_new = vec![true; events.len()];
+        match self.documents.insert_many(events).ordered(false).await {
+            Ok(_) => return Ok(is_new),
+            Err(error) => match *error.kind {
+                ErrorKind::InsertMany(ref failure) if failure.write_concern_error.is_none() => {
+                    for refusal in failure.write_errors.iter().flatten() {
+                        match is_new.get_mut(refusal.index) {
+                            Some(flag) if refusal.code == DUPLICATE_KEY => *flag = false,
+                            _ => return Err(error.into()),
+                        }
+                    }
+                }
+                _ => return Err(error.into()),
+            },
+        }
+        let known: Vec<&str> =
+            events.iter().zip(&is_new).filter(|(_, new)| !**new).map(|(event, _)| event.id.as_str()).collect();
+        // This write follows the first insert of each event in the oplog: when a majority has it, it has that too.
+        self.documents.update_many(doc! { "_id": { "$in": known } }, doc! { "$inc": { "deliveries": 1 } }).await?;
+        Ok(is_new)
+    }
+
+    /// The oldest events that wait for an attempt.
+    pub async fn list_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Event>, Error> {
+        let filter = doc! { "state": { "$in": pending() }, "dueAt": { "$lte": to_date(now) } };
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let found = self.documents.find(filter).sort(doc! { "dueAt": 1 }).limit(limit).await?;
+        Ok(found.try_collect().await?)
+    }
+
+    /// The waiting event that is due first.
+    pub async fn find_first_pending(&self) -> Result<Option<Event>, Error> {
+        Ok(self.documents.find_one(doc! { "state": { "$in": pending() } }).sort(doc! { "dueAt": 1 }).await?)
+    }
+
+    /// Records the end of an attempt. An event that another process finished meanwhile is left alone.
+    pub async fn record(&self, id: &str, outcome: &Outcome, now: Timestamp) -> Result<(), Error> {
+        let waiting = doc! { "_id": id, "state": { "$in": pending() } };
+        let mut fields = doc! { "state": outcome.state.as_str(), "decision": &outcome.decision };
+        match outcome.due_at {
+            Some(due_at) => fields.insert("dueAt", to_date(due_at)),
+            None => fields.insert("finishedAt", to_date(now)),
+        };
+        self.documents.update_one(waiting, doc! { "$set": fields, "$inc": { "attempts": 1 } }).await?;
+        Ok(())
+    }
+
+    /// The newest events.
+    pub async fn list_newest(&self, limit: i64) -> Result<Vec<Summary>, Error> {
+        let without_payload = doc! { "payload": 0 };
+        let rows = self.documents.clone_with_type::<Summary>();
+        let found =
+            rows.find(doc! {}).projection(without_payload).sort(doc! { "receivedAt": -1, "_id": -1 }).limit(limit).await?;
+        Ok(found.try_collect().await?)
+    }
+
+    pub async fn count_by_state(&self) -> Result<Vec<StateTotal>, Error> {
+        let by_state = doc! { "$group": {
+            "_id": "$state", "count": { "$sum": 1_i64 }, "deliveries": { "$sum": { "$toLong": "$deliveries" } },
+        } };
+        Ok(self.documents.aggregate([by_state]).with_type::<StateTotal>().await?.try_collect().await?)
+    }
+
+    pub async fn find(&self, id: &str) -> Result<Option<Event>, Error> {
+        Ok(self.documents.find_one(doc! { "_id": id }).await?)
+    }
+
+    pub async fn ensure_indexes(&self) -> Result<(), Error> {
+        let named = |keys: Document, name: &str| {
+            IndexModel::builder().keys(keys).options(IndexOptions::builder().name(name.to_owned()).build()).build()
+        };
+        let [state, person, newest, expiry] = INDEXES;
+        let mut expiring = named(doc! { "expiresAt": 1 }, expiry);
+        expiring.options.get_or_insert_default().expire_after = Some(Duration::ZERO);
+        let indexes = [
+            named(doc! { "state": 1, "dueAt": 1 }, state),
+            named(doc! { "clerkId": 1, "receivedAt": -1 }, person),
+            named(doc! { "receivedAt": -1, "_id": -1 }, newest),
+            expiring,
+        ];
+        self.documents.create_indexes(indexes).await?;
+        Ok(())
+    }
+
+    /// Names of the indexes that are there, for `doctor`.
+    pub async fn index_names(&self) -> Result<Vec<String>, Error> {
+        Ok(self.documents.list_index_names().await?)
+    }
+}
+
+/// Names of the indexes that `ensure_indexes` makes.
+pub const INDEXES: [&str; 4] = ["state_1_dueAt_1", "clerkId_1_receivedAt_-1", "receivedAt_-1__id_-1", "expiresAt_1"];
+
+/// The moment `retention` after `received_at`, at which MongoDB may remove an event.
+pub fn expiry(received_at: Timestamp, retention: Duration) -> Timestamp {
+    SignedDuration::try_from(retention)
+        .ok()
+        .and_then(|retention| received_at.checked_add(retention).ok())
+        .unwrap_or(Timestamp::MAX)
+}
+
+/// States that wait for an attempt.
+fn pending() -> Bson {
+    Bson::Array(vec![EventState::Received.as_str().into(), EventState::Failed.as_str().into()])
+}
+
+fn to_date(timestamp: Timestamp) -> DateTime {
+    DateTime::from_millis(timestamp.as_millisecond())
+}

@@ -1,0 +1,99 @@
+//! What kind of MongoDB this is: replica set, rights, indexes; and the initiation of a single-node set.
+//!
+//! For `doctor`, `rollcall dev` and tests. Knows nothing of documents.
+
+use std::time::{Duration, Instant};
+
+use mongodb::bson::{Document, doc};
+use mongodb::error::ErrorKind;
+use mongodb::options::ClientOptions;
+use mongodb::{Client, Database};
+
+use crate::server::store::{Error, Store, events, users};
+
+/// What the server says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Topology {
+    /// Name of the replica set, or none for a stand-alone server.
+    pub replica_set: Option<String>,
+    pub is_writable: bool,
+    /// Sharded clusters have no set name of their own but the same guarantees.
+    pub is_sharded: bool,
+    pub version: String,
+}
+
+impl Topology {
+    /// Change streams, retryable writes and majority need one (design 2.2).
+    pub fn is_durable(&self) -> bool {
+        self.replica_set.is_some() || self.is_sharded
+    }
+}
+
+impl Store {
+    pub async fn topology(&self) -> Result<Topology, Error> {
+        read_topology(&self.database).await
+    }
+
+    /// Writes, reads and removes one document in a collection of its own: proves the rights that we need (A2-21).
+    pub async fn check_rights(&self) -> Result<(), Error> {
+        let probes = self.database.collection::<Document>("doctor");
+        let inserted = probes.insert_one(doc! { "probe": true }).await?.inserted_id;
+        let own = doc! { "_id": inserted };
+        probes.find_one(own.clone()).await?;
+        probes.delete_one(own).await?;
+        Ok(())
+    }
+
+    /// Names of indexes that should be there and are not, as `collection.index`.
+    pub async fn missing_indexes(&self) -> Result<Vec<String>, Error> {
+        let wanted = [("users", users::INDEXES, self.users.index_names().await), ("events", events::INDEXES, self.events.index_names().await)];
+        let mut missing = Vec::new();
+        for (collection, names, found) in wanted {
+            let found = match found {
+                Ok(found) => found,
+                // No such collection yet: no index either.
+                Err(Error::Refused(error)) if matches!(*error.kind, ErrorKind::Command(ref failure) if failure.code == 26) => Vec::new(),
+                Err(error) => return Err(error),
+            };
+            missing.extend(names.iter().filter(|name| !found.iter().any(|have| have == *name)).map(|name| format!("{collection}.{name}")));
+        }
+        Ok(missing)
+    }
+}
+
+async fn read_topology(database: &Database) -> Result<Topology, Error> {
+    let hello = database.run_command(doc! { "hello": 1 }).await?;
+    let build = database.run_command(doc! { "buildInfo": 1 }).await?;
+    Ok(Topology {
+        replica_set: hello.get_str("setName").ok().map(str::to_owned),
+        is_writable: hello.get_bool("isWritablePrimary").unwrap_or(false),
+        is_sharded: hello.get_str("msg").is_ok_and(|message| message == "isdbgrid"),
+        version: build.get_str("version").unwrap_or("unknown").to_owned(),
+    })
+}
+
+/// Makes the server at `address` (host:port) a replica set of one, if it is none yet, and waits until it takes writes.
+///
+/// # Errors
+/// `Unavailable` or `TimedOut` when the server does not come up within `within`.
+pub async fn ensure_replica_set(address: &str, set_name: &str, within: Duration) -> Result<(), Error> {
+    let uri = format!("mongodb://{address}/?directConnection=true");
+    let mut options = ClientOptions::parse(&uri).await.map_err(Error::ConnectionString)?;
+    options.server_selection_timeout = Some(within);
+    let database = Client::with_options(options).map_err(Error::ConnectionString)?.database("admin");
+    let members = doc! { "_id": set_name, "members": [{ "_id": 0, "host": address }] };
+    match database.run_command(doc! { "replSetInitiate": members }).await {
+        Ok(_) => {}
+        // AlreadyInitialized: this server was a set before, or another process was quicker.
+        Err(error) if matches!(*error.kind, ErrorKind::Command(ref failure) if failure.code == 23) => {}
+        Err(error) => return Err(error.into()),
+    }
+    let deadline = Instant::now() + within;
+    while Instant::now() < deadline {
+        if read_topology(&database).await.is_ok_and(|topology| topology.is_writable) {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Err(Error::TimedOut)
+}

@@ -1,0 +1,223 @@
+//! Collection `users`: one document a person, keyed by `clerkId` (design 2.2).
+//!
+//! Fields that are not ours are never touched: the application keeps its own beside them. Whether a write should
+//! happen is `sync::apply`'s business.
+
+use futures::TryStreamExt;
+use jiff::Timestamp;
+use mongodb::bson::{Bson, Document, doc, oid::ObjectId};
+use mongodb::error::{ErrorKind, WriteFailure};
+use mongodb::options::{CreateCollectionOptions, IndexOptions};
+use mongodb::{Collection, Database, IndexModel};
+use serde::{Deserialize, Serialize};
+
+use crate::model::user::{AuthProvider, Email, Role, SyncSource, SyncStatus};
+use crate::server::store::encoding::{date, object_id, optional_date};
+use crate::server::store::{DUPLICATE_KEY, Error};
+
+/// The order of what Clerk says about one person, in milliseconds (design 2.3): newer wins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Version {
+    /// Clerk's `updated_at`.
+    pub updated_at: i64,
+    /// When the event was made; 0 for an answer of the Backend API.
+    pub event_at: i64,
+}
+
+/// A person as stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct User {
+    /// MongoDB's id, which Clerk's metadata will carry as `userMongoId`.
+    #[serde(rename = "_id", with = "object_id")]
+    pub id: String,
+    pub clerk_id: String,
+    pub email: Option<String>,
+    #[serde(default)]
+    pub email_verified: bool,
+    #[serde(default)]
+    pub emails: Vec<Email>,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    /// Derived by one rule from the fields above (A0-16).
+    #[serde(default)]
+    pub name: String,
+    /// Unique here; may carry a suffix that Clerk's does not (A4-05).
+    pub username: Option<String>,
+    pub clerk_username: Option<String>,
+    pub image_url: Option<String>,
+    #[serde(default)]
+    pub role: Role,
+    #[serde(default)]
+    pub sync_status: SyncStatus,
+    pub sync_reason: Option<String>,
+    /// What brought the newest change here.
+    #[serde(default)]
+    pub sync_source: SyncSource,
+    #[serde(default)]
+    pub auth_provider: AuthProvider,
+    #[serde(default)]
+    pub banned: bool,
+    #[serde(default)]
+    pub locked: bool,
+    #[serde(default)]
+    pub version: Version,
+    #[serde(default, with = "optional_date")]
+    pub last_clerk_sync: Option<Timestamp>,
+    #[serde(with = "date")]
+    pub created_at: Timestamp,
+    #[serde(with = "date")]
+    pub updated_at: Timestamp,
+    /// Set once and for ever (design 2.3).
+    #[serde(default, with = "optional_date")]
+    pub deleted_at: Option<Timestamp>,
+}
+
+/// How a guarded write ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    Done,
+    /// Somebody else wrote this person first: read again and decide again.
+    Lost,
+    /// Another person has the username.
+    UsernameTaken,
+}
+
+#[derive(Clone, Debug)]
+pub struct Users {
+    documents: Collection<User>,
+}
+
+/// A new value for `_id`.
+pub fn new_id() -> String {
+    ObjectId::new().to_hex()
+}
+
+impl Users {
+    pub fn of(database: &Database) -> Self {
+        Self { documents: database.collection("users") }
+    }
+
+    pub async fn find(&self, clerk_id: &str) -> Result<Option<User>, Error> {
+        Ok(self.documents.find_one(doc! { "clerkId": clerk_id }).await?)
+    }
+
+    /// The documents of many people, in no order.
+    pub async fn find_many(&self, clerk_ids: &[&str]) -> Result<Vec<User>, Error> {
+        let filter = doc! { "clerkId": { "$in": clerk_ids } };
+        Ok(self.documents.find(filter).await?.try_collect().await?)
+    }
+
+    /// Adds a person that nobody stored yet.
+    pub async fn insert(&self, user: &User) -> Result<Written, Error> {
+        match self.documents.insert_one(user).await {
+            Ok(_) => Ok(Written::Done),
+            Err(error) if is_duplicate_key(&error) => match self.find(&user.clerk_id).await? {
+                Some(_) => Ok(Written::Lost),
+                None => Ok(Written::UsernameTaken),
+            },
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Writes our fields of a person, if the stored version is still `read`.
+    pub async fn update(&self, user: &User, read: Version) -> Result<Written, Error> {
+        let guard = doc! {
+            "clerkId": &user.clerk_id,
+            "version.updatedAt": read.updated_at,
+            "version.eventAt": read.event_at,
+            "deletedAt": Bson::Null,
+        };
+        let mut fields = mongodb::bson::serialize_to_document(user).map_err(mongodb::error::Error::custom)?;
+        fields.remove("_id");
+        match self.documents.update_one(guard, doc! { "$set": fields }).await {
+            Ok(result) if result.matched_count == 0 => Ok(Written::Lost),
+            Ok(_) => Ok(Written::Done),
+            Err(error) if is_duplicate_key(&error) => Ok(Written::UsernameTaken),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// How many people there are, and how many tombstones.
+    pub async fn count(&self) -> Result<(u64, u64), Error> {
+        let deleted = doc! { "deletedAt": { "$type": "date" } };
+        let (all, deleted) = tokio::try_join!(
+            async { self.documents.estimated_document_count().await },
+            async { self.documents.count_documents(deleted).await },
+        )?;
+        Ok((all.saturating_sub(deleted), deleted))
+    }
+
+    /// The collection with its validator, and its indexes.
+    pub async fn ensure_schema(&self, database: &Database) -> Result<(), Error> {
+        let options = CreateCollectionOptions::builder().validator(validator()).build();
+        match database.create_collection("users").with_options(options).await {
+            Ok(()) => {}
+            Err(error) if is_already_there(&error) => {
+                database.run_command(doc! { "collMod": "users", "validator": validator() }).await?;
+            }
+            Err(error) => return Err(error.into()),
+        }
+        self.documents.create_indexes(indexes()).await?;
+        Ok(())
+    }
+
+    /// Names of the indexes that are there, for `doctor`.
+    pub async fn index_names(&self) -> Result<Vec<String>, Error> {
+        Ok(self.documents.list_index_names().await?)
+    }
+}
+
+/// Names of the indexes that `ensure_schema` makes.
+pub const INDEXES: [&str; 4] = ["clerkId_1", "username_1", "email_1", "deletedAt_1"];
+
+fn indexes() -> Vec<IndexModel> {
+    let named = |keys: Document, name: &str, unique: bool, partial: Option<Document>| {
+        let mut options = IndexOptions::builder().name(name.to_owned()).build();
+        options.unique = unique.then_some(true);
+        options.partial_filter_expression = partial;
+        IndexModel::builder().keys(keys).options(options).build()
+    };
+    let [clerk_id, username, email, deleted_at] = INDEXES;
+    vec![
+        named(doc! { "clerkId": 1 }, clerk_id, true, None),
+        // People without a username are many: only names are unique.
+        named(doc! { "username": 1 }, username, true, Some(doc! { "username": { "$type": "string" } })),
+        // Two people may share an address: shown, never fatal (D2-39).
+        named(doc! { "email": 1 }, email, false, None),
+        named(doc! { "deletedAt": 1 }, deleted_at, false, Some(doc! { "deletedAt": { "$type": "date" } })),
+    ]
+}
+
+/// What a document must at least be, so that a stray writer cannot break the mirror (design 2.2).
+fn validator() -> Document {
+    doc! { "$jsonSchema": {
+        "bsonType": "object",
+        "required": ["clerkId", "name", "role", "syncStatus", "authProvider", "version", "createdAt", "updatedAt"],
+        "properties": {
+            "clerkId": { "bsonType": "string", "minLength": 1 },
+            "name": { "bsonType": "string" },
+            "email": { "bsonType": ["string", "null"] },
+            "emails": { "bsonType": "array" },
+            "username": { "bsonType": ["string", "null"] },
+            "role": { "enum": ["user", "moderator", "admin"] },
+            "syncStatus": { "enum": ["active", "pending", "error"] },
+            "authProvider": { "enum": ["local", "clerk"] },
+            "banned": { "bsonType": "bool" },
+            "locked": { "bsonType": "bool" },
+            "createdAt": { "bsonType": "date" },
+            "updatedAt": { "bsonType": "date" },
+            "deletedAt": { "bsonType": ["date", "null"] },
+        },
+    } }
+}
+
+fn is_duplicate_key(error: &mongodb::error::Error) -> bool {
+    matches!(*error.kind, ErrorKind::Write(WriteFailure::WriteError(ref failure)) if failure.code == DUPLICATE_KEY)
+}
+
+/// `NamespaceExists`.
+fn is_already_there(error: &mongodb::error::Error) -> bool {
+    matches!(*error.kind, ErrorKind::Command(ref failure) if failure.code == 48)
+}

@@ -1,0 +1,11 @@
+//! What can be done to the mirror. One path: every source ends in the pure `apply` and one guarded write.
+//!
+//! `inbox` accepts a delivery durably, `process` carries one event out, `provision` brings a person on their first
+//! request, `status` reads the numbers. Knows nothing of HTTP.
+
+pub mod apply;
+pub mod inbox;
+pub mod mapping;
+pub mod process;
+pub mod provision;
+pub mod status;

@@ -1,0 +1,198 @@
+//! The decision: what a stored person becomes when something is said about them (design 2.3).
+//!
+//! Pure, so that it can be tested by tables and properties. Merging is commutative, associative and idempotent: any
+//! order, any repetition and any split over processes end in the same document. It reads no clock and asks nobody.
+
+use jiff::Timestamp;
+
+use crate::model::user::{AuthProvider, Email, Role, SyncSource, SyncStatus, display_name};
+use crate::server::store::users::{User, Version};
+
+/// Clerk's view of a person, in our fields.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Person {
+    pub clerk_id: String,
+    pub email: Option<String>,
+    pub email_verified: bool,
+    pub emails: Vec<Email>,
+    pub first_name: Option<String>,
+    pub last_name: Option<String>,
+    pub username: Option<String>,
+    pub image_url: Option<String>,
+    pub role: Role,
+    pub banned: bool,
+    pub locked: bool,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
+/// Something said about a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Incoming {
+    Person { person: Box<Person>, version: Version, source: SyncSource },
+    Deleted { clerk_id: String, at: Timestamp },
+}
+
+/// What to do about it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Nobody by this id is stored: add this document.
+    Insert(Box<User>),
+    /// Replace our fields, if the version is still the one that was read.
+    Update { user: Box<User>, read: Version, changed: Vec<&'static str> },
+    /// Something newer is stored.
+    Stale(&'static str),
+    /// Exactly this is stored.
+    Unchanged,
+    /// Two equal versions differ: only Clerk can say which is right (D2-25).
+    Ask,
+}
+
+impl Incoming {
+    pub fn clerk_id(&self) -> &str {
+        match self {
+            Self::Person { person, .. } => &person.clerk_id,
+            Self::Deleted { clerk_id, .. } => clerk_id,
+        }
+    }
+}
+
+/// Decides. `new_id` becomes `_id` if a document is added, `now` becomes `lastClerkSync`.
+pub fn apply(stored: Option<&User>, incoming: &Incoming, new_id: &str, now: Timestamp) -> Change {
+    match (stored, incoming) {
+        (Some(stored), _) if stored.deleted_at.is_some() => match incoming {
+            Incoming::Deleted { .. } => Change::Unchanged,
+            Incoming::Person { .. } => Change::Stale("the person is deleted, which is for ever"),
+        },
+        (None, Incoming::Deleted { clerk_id, at }) => Change::Insert(Box::new(tombstone(new_id, clerk_id, *at, now))),
+        (Some(stored), Incoming::Deleted { at, .. }) => {
+            let mut user = tombstone(&stored.id, &stored.clerk_id, *at, now);
+            user.created_at = stored.created_at;
+            user.version = stored.version.max(user.version);
+            Change::Update { user: Box::new(user), read: stored.version, changed: vec!["deletedAt"] }
+        }
+        (None, Incoming::Person { person, version, source }) => {
+            Change::Insert(Box::new(document(new_id, person, *version, *source, now)))
+        }
+        (Some(stored), Incoming::Person { person, version, source }) => merge(stored, person, *version, *source, now),
+    }
+}
+
+fn merge(stored: &User, person: &Person, version: Version, source: SyncSource, now: Timestamp) -> Change {
+    let mut user = document(&stored.id, person, version, source, now);
+    if stored.clerk_username == user.clerk_username && stored.username.is_some() {
+        // A suffix that a conflict gave stays until the name itself changes.
+        user.username.clone_from(&stored.username);
+    }
+    let changed = differences(stored, &user);
+    let is_answer = source != SyncSource::Webhook;
+    if version.updated_at < stored.version.updated_at {
+        return Change::Stale("a newer version is stored");
+    }
+    if is_answer && version.updated_at == stored.version.updated_at {
+        // An answer of Clerk's carries no event time: it speaks for its `updated_at`, whichever event brought it here.
+        user.version = stored.version;
+        return match changed.is_empty() {
+            true => Change::Unchanged,
+            false => Change::Update { user: Box::new(user), read: stored.version, changed },
+        };
+    }
+    match version.cmp(&stored.version) {
+        std::cmp::Ordering::Less => Change::Stale("a newer event of the same version is stored"),
+        std::cmp::Ordering::Equal if changed.is_empty() => Change::Unchanged,
+        std::cmp::Ordering::Equal => Change::Ask,
+        std::cmp::Ordering::Greater => Change::Update { user: Box::new(user), read: stored.version, changed },
+    }
+}
+
+fn document(id: &str, person: &Person, version: Version, source: SyncSource, now: Timestamp) -> User {
+    let name = display_name(
+        person.first_name.as_deref(),
+        person.last_name.as_deref(),
+        person.username.as_deref(),
+        person.email.as_deref(),
+    );
+    User {
+        id: id.to_owned(),
+        clerk_id: person.clerk_id.clone(),
+        email: person.email.clone(),
+        email_verified: person.email_verified,
+        emails: person.emails.clone(),
+        first_name: person.first_name.clone(),
+        last_name: person.last_name.clone(),
+        name,
+        username: person.username.clone(),
+        clerk_username: person.username.clone(),
+        image_url: person.image_url.clone(),
+        role: person.role,
+        sync_status: SyncStatus::Active,
+        sync_reason: None,
+        sync_source: source,
+        auth_provider: AuthProvider::Clerk,
+        banned: person.banned,
+        locked: person.locked,
+        version,
+        last_clerk_sync: Some(now),
+        created_at: person.created_at,
+        updated_at: person.updated_at,
+        deleted_at: None,
+    }
+}
+
+/// What stays of a deleted person: the id that must never be used again, and when. Nothing personal.
+fn tombstone(id: &str, clerk_id: &str, at: Timestamp, now: Timestamp) -> User {
+    User {
+        id: id.to_owned(),
+        clerk_id: clerk_id.to_owned(),
+        email: None,
+        email_verified: false,
+        emails: Vec::new(),
+        first_name: None,
+        last_name: None,
+        name: "Deleted person".to_owned(),
+        username: None,
+        clerk_username: None,
+        image_url: None,
+        role: Role::User,
+        sync_status: SyncStatus::Active,
+        sync_reason: None,
+        sync_source: SyncSource::Webhook,
+        auth_provider: AuthProvider::Clerk,
+        banned: false,
+        locked: false,
+        version: Version { updated_at: at.as_millisecond(), event_at: at.as_millisecond() },
+        last_clerk_sync: Some(now),
+        created_at: at,
+        updated_at: at,
+        deleted_at: Some(at),
+    }
+}
+
+/// Names of the mapped fields that differ; never their values, which are personal.
+fn differences(stored: &User, user: &User) -> Vec<&'static str> {
+    let compared = [
+        ("email", stored.email != user.email),
+        ("emailVerified", stored.email_verified != user.email_verified),
+        ("emails", stored.emails != user.emails),
+        ("firstName", stored.first_name != user.first_name),
+        ("lastName", stored.last_name != user.last_name),
+        ("name", stored.name != user.name),
+        ("username", stored.clerk_username != user.clerk_username),
+        ("imageUrl", stored.image_url != user.image_url),
+        ("role", stored.role != user.role),
+        ("banned", stored.banned != user.banned),
+        ("locked", stored.locked != user.locked),
+        ("createdAt", stored.created_at != user.created_at),
+    ];
+    compared.into_iter().filter_map(|(field, differs)| differs.then_some(field)).collect()
+}
+
+/// The name that a person gets when their own is taken: the same for the same person, always (A4-05).
+pub fn suffixed_username(username: &str, clerk_id: &str) -> String {
+    let tail: String = clerk_id.chars().rev().filter(char::is_ascii_alphanumeric).take(6).collect();
+    let tail: String = tail.chars().rev().collect();
+    format!("{username}-{}", tail.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,210 @@
+//! Tables and properties of the decision. Test names cite requirements.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const ID: &str = "507f1f77bcf86cd799439011";
+
+fn at(milliseconds: i64) -> Timestamp {
+    Timestamp::from_millisecond(milliseconds).expect("within range")
+}
+
+fn person(first_name: &str, updated_at: i64) -> Person {
+    Person {
+        clerk_id: "user_1".to_owned(),
+        email: Some("ada@example.com".to_owned()),
+        email_verified: true,
+        emails: vec![Email { address: "ada@example.com".to_owned(), verified: true }],
+        first_name: Some(first_name.to_owned()),
+        last_name: None,
+        username: Some("ada".to_owned()),
+        image_url: None,
+        role: Role::User,
+        banned: false,
+        locked: false,
+        created_at: at(1),
+        updated_at: at(updated_at),
+    }
+}
+
+fn said(first_name: &str, updated_at: i64, event_at: i64) -> Incoming {
+    let version = Version { updated_at, event_at };
+    Incoming::Person { person: Box::new(person(first_name, updated_at)), version, source: SyncSource::Webhook }
+}
+
+fn answered(first_name: &str, updated_at: i64) -> Incoming {
+    let version = Version { updated_at, event_at: 0 };
+    Incoming::Person { person: Box::new(person(first_name, updated_at)), version, source: SyncSource::Refetch }
+}
+
+fn deleted(at_ms: i64) -> Incoming {
+    Incoming::Deleted { clerk_id: "user_1".to_owned(), at: at(at_ms) }
+}
+
+/// What is stored after `incoming`; equal versions that differ are settled by `truth`, as Clerk would.
+fn step(stored: Option<User>, incoming: &Incoming, truth: &Incoming) -> Option<User> {
+    match apply(stored.as_ref(), incoming, ID, at(99)) {
+        Change::Insert(user) | Change::Update { user, .. } => Some(*user),
+        Change::Stale(_) | Change::Unchanged => stored,
+        Change::Ask => step(stored, truth, truth),
+    }
+}
+
+fn fold(history: &[Incoming], truth: &Incoming) -> Option<User> {
+    history.iter().fold(None, |stored, incoming| step(stored, incoming, truth))
+}
+
+#[test]
+fn d2_23_an_update_before_the_creation_adds_the_person() {
+    assert!(matches!(apply(None, &said("Ada", 5, 5), ID, at(9)), Change::Insert(_)));
+}
+
+#[test]
+fn d2_21_an_older_version_is_stale() {
+    let stored = fold(&[said("New", 7, 7)], &answered("New", 7));
+    assert!(matches!(apply(stored.as_ref(), &said("Old", 6, 6), ID, at(9)), Change::Stale(_)));
+    assert!(matches!(apply(stored.as_ref(), &said("New", 7, 6), ID, at(9)), Change::Stale(_)));
+}
+
+#[test]
+fn d2_20_the_same_again_changes_nothing() {
+    let stored = fold(&[said("Ada", 7, 7)], &answered("Ada", 7));
+    assert_eq!(apply(stored.as_ref(), &said("Ada", 7, 7), ID, at(9)), Change::Unchanged);
+}
+
+#[test]
+fn d2_25_equal_versions_that_differ_are_settled_by_clerk() {
+    let stored = fold(&[said("One", 7, 7)], &answered("One", 7));
+    assert_eq!(apply(stored.as_ref(), &said("Other", 7, 7), ID, at(9)), Change::Ask);
+    let settled = step(stored, &said("Other", 7, 7), &answered("Other", 7)).expect("a document");
+    assert_eq!(settled.first_name.as_deref(), Some("Other"));
+    assert_eq!(settled.version, Version { updated_at: 7, event_at: 7 });
+}
+
+#[test]
+fn d2_24_a3_24_nothing_revives_the_deleted() {
+    let stored = fold(&[said("Ada", 5, 5), deleted(6)], &deleted(6));
+    let tombstone = stored.clone().expect("a tombstone");
+    assert_eq!(tombstone.deleted_at, Some(at(6)));
+    assert_eq!((tombstone.email, tombstone.first_name, tombstone.username), (None, None, None));
+    assert!(matches!(apply(stored.as_ref(), &said("Ada", 9, 9), ID, at(9)), Change::Stale(_)));
+    assert_eq!(apply(stored.as_ref(), &deleted(9), ID, at(9)), Change::Unchanged);
+}
+
+#[test]
+fn a0_19_deleting_the_unknown_leaves_a_tombstone() {
+    let stored = fold(&[deleted(6), said("Late", 9, 9)], &deleted(6)).expect("a tombstone");
+    assert!(stored.deleted_at.is_some());
+}
+
+#[test]
+fn a_newer_event_that_says_the_same_still_moves_the_version() {
+    let stored = fold(&[answered("Ada", 7)], &answered("Ada", 7));
+    match apply(stored.as_ref(), &said("Ada", 7, 8), ID, at(9)) {
+        Change::Update { user, changed, .. } => {
+            assert!(changed.is_empty());
+            assert_eq!(user.version, Version { updated_at: 7, event_at: 8 });
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_older_answer_of_clerks_is_stale() {
+    let stored = fold(&[said("New", 8, 8)], &answered("New", 8));
+    assert!(matches!(apply(stored.as_ref(), &answered("Old", 7), ID, at(9)), Change::Stale(_)));
+}
+
+#[test]
+fn a4_05_a_suffix_stays_until_the_name_changes() {
+    let mut stored = fold(&[said("Ada", 5, 5)], &answered("Ada", 5)).expect("a document");
+    stored.username = Some(suffixed_username("ada", "user_1"));
+    let later = step(Some(stored.clone()), &said("Adele", 6, 6), &answered("Adele", 6)).expect("a document");
+    assert_eq!(later.username, stored.username);
+    let mut renamed = person("Ada", 7);
+    renamed.username = Some("lovelace".to_owned());
+    let version = Version { updated_at: 7, event_at: 7 };
+    let incoming = Incoming::Person { person: Box::new(renamed), version, source: SyncSource::Webhook };
+    let later = step(Some(later), &incoming, &incoming).expect("a document");
+    assert_eq!(later.username.as_deref(), Some("lovelace"));
+}
+
+#[test]
+fn a4_05_the_suffix_depends_on_the_person_alone() {
+    assert_eq!(suffixed_username("ada", "user_2AbCdEfGhI"), "ada-defghi");
+    assert_eq!(suffixed_username("ada", "user_2AbCdEfGhI"), suffixed_username("ada", "user_2AbCdEfGhI"));
+    assert_ne!(suffixed_username("ada", "user_2AbCdEfGhI"), suffixed_username("ada", "user_2AbCdEfGhJ"));
+}
+
+#[test]
+fn changes_are_named_by_field_and_never_by_value() {
+    let stored = fold(&[said("Ada", 5, 5)], &answered("Ada", 5));
+    match apply(stored.as_ref(), &said("Adele", 6, 6), ID, at(9)) {
+        Change::Update { changed, .. } => assert_eq!(changed, ["firstName", "name"]),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A history of one person as Clerk makes it: versions in order, each with its snapshot, perhaps deleted at the end.
+fn histories() -> impl Strategy<Value = (Vec<Incoming>, Incoming)> {
+    (1_usize..8, any::<bool>(), prop::collection::vec(0_i64..3, 8)).prop_map(|(count, ends, steps)| {
+        let mut updated_at = 10;
+        let mut history = Vec::new();
+        for (index, step) in steps.iter().take(count).enumerate() {
+            // A step of zero makes two versions of the same millisecond.
+            updated_at += step;
+            let event_at = 100 + i64::try_from(index).expect("small");
+            history.push(said(&format!("Name {index}"), updated_at, event_at));
+        }
+        let last = answered(&format!("Name {}", count - 1), updated_at);
+        if ends {
+            history.push(deleted(1_000));
+            return (history, deleted(1_000));
+        }
+        (history, last)
+    })
+}
+
+/// What must be equal however the events arrived: everything but when we looked and who told us.
+fn comparable(user: Option<User>) -> Option<User> {
+    user.map(|mut user| {
+        user.last_clerk_sync = None;
+        user.sync_source = SyncSource::Webhook;
+        if user.deleted_at.is_some() {
+            // A tombstone keeps when the person joined only if it was ever told.
+            user.created_at = Timestamp::UNIX_EPOCH;
+            user.version = Version::default();
+        }
+        user
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn any_order_and_any_repetition_end_in_the_same_document(
+        (history, truth) in histories(),
+        seeds in prop::collection::vec(any::<u32>(), 24),
+    ) {
+        let expected = comparable(fold(&history, &truth));
+        let mut deliveries: Vec<(u32, &Incoming)> =
+            seeds.iter().enumerate().map(|(index, seed)| (*seed, &history[index % history.len()])).collect();
+        deliveries.sort_by_key(|(seed, _)| *seed);
+        let shuffled: Vec<Incoming> = deliveries.into_iter().map(|(_, incoming)| incoming.clone()).collect();
+        prop_assert_eq!(comparable(fold(&shuffled, &truth)), expected);
+    }
+
+    #[test]
+    fn a_lost_delivery_is_made_good_by_asking_clerk((history, truth) in histories(), lost in any::<prop::sample::Index>()) {
+        let mut delivered = history.clone();
+        delivered.remove(lost.index(delivered.len()));
+        delivered.push(truth.clone());
+        let healed = fold(&delivered, &truth).expect("a document");
+        let whole = fold(&history, &truth).expect("a document");
+        prop_assert_eq!(healed.first_name, whole.first_name);
+        prop_assert_eq!(healed.deleted_at, whole.deleted_at);
+        prop_assert_eq!(healed.version.updated_at, whole.version.updated_at);
+    }
+}

@@ -43,7 +43,7 @@ export default defineConfig({
   forbidOnly: !!process.env.CI,
   retries: 0,
   workers: 2,
-  timeout: 60_000,
+  timeout: 30_000,
   expect: { timeout: 10_000 },
   reporter: [['list'], ['json', { outputFile: process.env.E2E_REPORT ?? '../test-results/report.json' }]],
   use: { baseURL: app, trace: 'retain-on-failure', locale: 'en-GB', timezoneId: 'UTC' },
@@ -65,15 +65,12 @@ export default defineConfig({
     env: {
       LEPTOS_SITE_ADDR: `127.0.0.1:${new URL(app).port}`,
       LEPTOS_SITE_ROOT: site,
-      ROLLCALL_DATABASE: 'rollcall',
     },
     url: `${app}/readyz`,
-    // Where MongoDB is, as `rollcall dev` says it.
-    wait: { stdout: /(?<e2e_mongodb_uri>mongodb:\/\/\S+)\s/ },
     reuseExistingServer: false,
     stdout: 'pipe',
     timeout: 60_000,
-    gracefulShutdown: { signal: 'SIGTERM', timeout: 15_000 },
+    gracefulShutdown: { signal: 'SIGTERM', timeout: 30_000 },
   },
 });
 

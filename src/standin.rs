@@ -126,7 +126,7 @@ impl Standin {
         let (stopping, stopped) = watch::channel(false);
         let mut tasks = vec![
             tokio::spawn(serve(listener, router(&instance), stopped)),
-            tokio::spawn(send_webhooks(Arc::clone(&instance), attempt::Sender::new(Arc::clone(&instance))?)),
+            tokio::spawn(webhooks::run(Arc::clone(&instance), attempt::Sender::new()?)),
         ];
         if let Some(path) = &state_file {
             tasks.push(tokio::spawn(state::keep_saving(Arc::clone(&instance), path.clone())));
@@ -339,10 +339,6 @@ async fn serve(listener: TcpListener, router: Router, mut stopped: watch::Receiv
     if let Err(error) = axum::serve(listener, router).with_graceful_shutdown(until).await {
         tracing::error!(%error, "the stand-in's listener ended");
     }
-}
-
-async fn send_webhooks(instance: Arc<Instance>, sender: attempt::Sender) {
-    instance.outbox.run(&sender).await;
 }
 
 impl Instance {

@@ -116,7 +116,8 @@ test('signing out needs no JavaScript', async ({ page, browser }) => {
 });
 
 test('the theme switch turns the page over and is remembered', async ({ page }) => {
-  await page.emulateMedia({ colorScheme: 'light' });
+  // From the system's choice the switch goes to light.
+  await page.emulateMedia({ colorScheme: 'dark' });
   await page.goto('/');
   const background = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
   const before = await background();

@@ -1,6 +1,6 @@
 // A picture of every page, to be looked at by a person: end2end/screenshots/.
 import { join } from 'node:path';
-import { pages } from './support/pages';
+import { clerkIsThere, pages } from './support/pages';
 import { state } from './support/people';
 import { expect, test } from './support/test';
 
@@ -20,7 +20,7 @@ for (const seen of pages) {
         await page.emulateMedia({ colorScheme });
         await page.setViewportSize({ width, height });
         await page.goto(seen.path);
-        if (seen.clerk) await expect(page.getByRole('textbox', { name: /^email address/i })).toBeVisible();
+        if (seen.clerk) await clerkIsThere(page, seen.clerk);
 
         await page.screenshot({ path: join(__dirname, '../screenshots', `${seen.name}-${name}.png`), fullPage: true });
 

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { APIRequestContext } from '@playwright/test';
 import { Webhook as Standard } from 'standardwebhooks';
 import { Webhook as Svix } from 'svix';
+import { webhookSecret } from './support/data';
 import { expect, test } from './support/test';
 
 const MINUTE = 60_000;
@@ -11,12 +12,6 @@ interface Delivery {
   clerkId: string;
   headers: Record<string, string>;
   body: string;
-}
-
-async function secret(request: APIRequestContext): Promise<string> {
-  const answer = await request.get(`${process.env.E2E_STANDIN}/__standin/state`);
-  expect(answer.ok()).toBe(true);
-  return (await answer.json()).webhook_secret;
 }
 
 /** What Clerk sends when a person signs up, signed by Svix' own library. */
@@ -88,7 +83,7 @@ function send(request: APIRequestContext, { headers, body }: Delivery) {
 }
 
 test('signed by svix: accepted, and the person is there', async ({ request, users }) => {
-  const sent = delivery(await secret(request));
+  const sent = delivery(webhookSecret());
 
   const answer = await send(request, sent);
 
@@ -98,7 +93,7 @@ test('signed by svix: accepted, and the person is there', async ({ request, user
 });
 
 test('signed by standardwebhooks, under its own header names: accepted', async ({ request, users }) => {
-  const key = await secret(request);
+  const key = webhookSecret();
   const sent = delivery(key);
   const id = sent.headers['svix-id']!;
   const now = new Date();
@@ -117,7 +112,7 @@ test('signed by standardwebhooks, under its own header names: accepted', async (
 });
 
 test('delivered twice: accepted twice, kept once', async ({ request, users }) => {
-  const sent = delivery(await secret(request));
+  const sent = delivery(webhookSecret());
 
   expect((await send(request, sent)).status()).toBe(200);
   expect((await send(request, sent)).status()).toBe(200);
@@ -168,7 +163,7 @@ const forgeries: Record<string, (key: string) => Delivery> = {
 
 for (const [what, forge] of Object.entries(forgeries)) {
   test(`${what}: refused, without a trace`, async ({ request, users }) => {
-    const key = await secret(request);
+    const key = webhookSecret();
     const forged = forge(key);
 
     const answer = await send(request, forged);

@@ -61,6 +61,9 @@ pub enum Error {
 impl Error {
     /// Whether the same call may succeed later without anybody changing anything.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::RateLimited { .. } | Self::Unavailable(_) | Self::UnavailableStatus(_) | Self::Malformed(_))
+        matches!(
+            self,
+            Self::RateLimited { .. } | Self::Unavailable(_) | Self::UnavailableStatus(_) | Self::Malformed(_)
+        )
     }
 }

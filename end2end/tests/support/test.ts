@@ -1,6 +1,7 @@
 // `test` with what the specs share: the database behind the pages, and a watch over what the browser complains of.
 import { test as base, expect, type Page } from '@playwright/test';
 import { type Collection, type Document, MongoClient } from 'mongodb';
+import { mongodbUri } from './data';
 
 export { expect };
 
@@ -14,10 +15,14 @@ interface Worker {
 }
 
 export const test = base.extend<Shared, Worker>({
-  complaints: async ({ page }, use) => {
+  complaints: async ({ page, javaScriptEnabled }, use) => {
     const complaints: string[] = [];
     page.on('pageerror', (error) => complaints.push(`uncaught: ${error.message}`));
-    page.on('requestfailed', (request) => complaints.push(`failed: ${request.url()} ${request.failure()?.errorText}`));
+    page.on('requestfailed', (request) => {
+      // A browser without JavaScript refuses to load it, and says so.
+      if (javaScriptEnabled === false && request.resourceType() === 'script') return;
+      complaints.push(`failed: ${request.url()} ${request.failure()?.errorText}`);
+    });
     page.on('response', (response) => {
       if (response.status() >= 400 && !response.request().isNavigationRequest()) {
         complaints.push(`${response.status()}: ${response.url()}`);
@@ -33,10 +38,8 @@ export const test = base.extend<Shared, Worker>({
 
   users: [
     async ({}, use) => {
-      const uri = process.env.E2E_MONGODB_URI;
-      if (!uri) throw new Error('rollcall dev did not say where MongoDB is');
-      const client = await MongoClient.connect(uri);
-      await use(client.db('rollcall').collection('users'));
+      const client = await MongoClient.connect(mongodbUri());
+      await use(client.db().collection('users'));
       await client.close();
     },
     { scope: 'worker' },

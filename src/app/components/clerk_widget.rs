@@ -75,18 +75,12 @@ fn ClerkMount(part: ClerkPart, redirect_url: String, sign_in_url: String, sign_u
     view! {
         <div class="clerk-widget" aria-busy=move || (state.get() == MountState::Loading).to_string()>
             <div node_ref=place></div>
-            {move || match state.get() {
-                MountState::Loading => Some(view! { <p class="needs-script">"Loading…"</p> }.into_any()),
-                MountState::Mounted => None,
-                MountState::Failed => Some(
-                    view! {
-                        <p class="alert alert-error" role="alert">
-                            "Clerk's component could not be loaded. Check the connection and load the page again."
-                        </p>
-                    }
-                    .into_any(),
-                ),
-            }}
+            <p class="needs-script" hidden=move || state.get() != MountState::Loading>
+                "Loading…"
+            </p>
+            <p class="alert alert-error" role="alert" hidden=move || state.get() != MountState::Failed>
+                "Clerk's component could not be loaded. Check the connection and load the page again."
+            </p>
         </div>
     }
 }

@@ -65,7 +65,8 @@ impl Client {
             return Err(Error::Malformed("the address of the Backend API cannot carry a path".into()));
         }
         let malformed = |error: http::header::InvalidHeaderValue| Error::Malformed(error.into());
-        let mut authorization = HeaderValue::try_from(format!("Bearer {}", config.secret_key.expose())).map_err(malformed)?;
+        let mut authorization =
+            HeaderValue::try_from(format!("Bearer {}", config.secret_key.expose())).map_err(malformed)?;
         authorization.set_sensitive(true);
         let http = reqwest::Client::builder()
             .timeout(config.timeout)
@@ -196,7 +197,10 @@ impl fmt::Debug for Client {
 impl fmt::Debug for MetadataChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names = |part: &Map<String, Value>| part.keys().cloned().collect::<Vec<_>>();
-        f.debug_struct("MetadataChange").field("public", &names(&self.public)).field("private", &names(&self.private)).finish()
+        f.debug_struct("MetadataChange")
+            .field("public", &names(&self.public))
+            .field("private", &names(&self.private))
+            .finish()
     }
 }
 

@@ -107,7 +107,8 @@ fn uses_suffixed(cookies: &Cookies<'_>, key: &PublishableKey, now: Timestamp) ->
 
     if session.is_some() {
         // 1: it cannot be told whose this is; the plain set leads to signed out and not into a redirect.
-        let Some(issuer) = token.as_ref().and_then(|token| token.text("iss")).filter(|issuer| !issuer.is_empty()) else {
+        let Some(issuer) = token.as_ref().and_then(|token| token.text("iss")).filter(|issuer| !issuer.is_empty())
+        else {
             return false;
         };
         // 2: it is another instance's.
@@ -131,7 +132,8 @@ fn uses_suffixed(cookies: &Cookies<'_>, key: &PublishableKey, now: Timestamp) ->
         return false;
     }
     // 6: an older clerk-js has signed out since. Only development needs this, where clerk-js writes the time itself.
-    let own_expired = own_token.as_ref().and_then(|token| token.seconds("exp")).is_some_and(|exp| exp <= now.as_second());
+    let own_expired =
+        own_token.as_ref().and_then(|token| token.seconds("exp")).is_some_and(|exp| exp <= now.as_second());
     if !key.is_production() && !own_zero && zero && own_expired {
         return false;
     }
@@ -158,7 +160,9 @@ pub fn clear_everywhere(name: &str, public_url: &Url) -> Vec<String> {
     let secure = if public_url.scheme() == "https" { "; Secure" } else { "" };
     let mut texts = vec![format!("{name}=; Path=/; {EXPIRED}; SameSite=Lax{secure}")];
     let parents = domains_of(public_url);
-    texts.extend(parents.iter().map(|domain| format!("{name}=; Path=/; Domain={domain}; {EXPIRED}; SameSite=Lax{secure}")));
+    texts.extend(
+        parents.iter().map(|domain| format!("{name}=; Path=/; Domain={domain}; {EXPIRED}; SameSite=Lax{secure}")),
+    );
     texts
 }
 
@@ -177,7 +181,8 @@ fn domains_of(url: &Url) -> Vec<&str> {
 
 fn shared_domain<'a>(key: &PublishableKey, public_url: &'a Url) -> Option<&'a str> {
     let frontend = key.frontend_api_host();
-    let covers = |domain: &&str| frontend == *domain || frontend.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
+    let covers =
+        |domain: &&str| frontend == *domain || frontend.strip_suffix(domain).is_some_and(|rest| rest.ends_with('.'));
     domains_of(public_url).into_iter().find(|domain| key.is_production() && covers(domain))
 }
 

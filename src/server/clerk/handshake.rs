@@ -102,24 +102,46 @@ impl Reason {
 /// What to do with a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decision {
-    SignedIn { claims: Box<Claims>, set_cookies: Vec<String>, redirect: Option<Url> },
+    SignedIn {
+        claims: Box<Claims>,
+        set_cookies: Vec<String>,
+        redirect: Option<Url>,
+    },
     /// Signed in, with something left to do first. To be treated as signed out everywhere but where that is done; a
     /// variant of its own so that nobody overlooks it (D4-16).
-    Pending { claims: Box<Claims>, set_cookies: Vec<String>, redirect: Option<Url> },
-    SignedOut { reason: Reason, set_cookies: Vec<String>, redirect: Option<Url> },
+    Pending {
+        claims: Box<Claims>,
+        set_cookies: Vec<String>,
+        redirect: Option<Url>,
+    },
+    SignedOut {
+        reason: Reason,
+        set_cookies: Vec<String>,
+        redirect: Option<Url>,
+    },
     /// Send the browser to Clerk and back, which costs a signed-in visitor nothing but time.
-    Handshake { reason: Reason, location: Url, set_cookies: Vec<String> },
+    Handshake {
+        reason: Reason,
+        location: Url,
+        set_cookies: Vec<String>,
+    },
     /// Ask Clerk what the nonce stands for, then decide again with [`Facts::redeemed`].
-    RedeemNonce { nonce: String },
+    RedeemNonce {
+        nonce: String,
+    },
     /// Fetch the keys again, then decide again with the new ones.
-    NeedKeys { kid: String },
+    NeedKeys {
+        kid: String,
+    },
 }
 
 impl Decision {
     /// Where to send the browser (status 307), if anywhere.
     pub fn location(&self) -> Option<&Url> {
         match self {
-            Self::SignedIn { redirect, .. } | Self::Pending { redirect, .. } | Self::SignedOut { redirect, .. } => redirect.as_ref(),
+            Self::SignedIn { redirect, .. } | Self::Pending { redirect, .. } | Self::SignedOut { redirect, .. } => {
+                redirect.as_ref()
+            }
             Self::Handshake { location, .. } => Some(location),
             Self::RedeemNonce { .. } | Self::NeedKeys { .. } => None,
         }
@@ -297,7 +319,9 @@ impl Request<'_> {
     fn decide_by_failure(&self, reason: session::Reason) -> Decision {
         let reason = match reason {
             session::Reason::TokenExpired if self.facts.method != Method::GET => Reason::SessionTokenExpiredNonGet,
-            session::Reason::TokenExpired if self.chosen.refresh.is_none() => Reason::SessionTokenExpiredNoRefreshCookie,
+            session::Reason::TokenExpired if self.chosen.refresh.is_none() => {
+                Reason::SessionTokenExpiredNoRefreshCookie
+            }
             session::Reason::TokenExpired => Reason::SessionTokenExpiredMissingApiClient,
             session::Reason::TokenNotActiveYet => Reason::SessionTokenNbf,
             session::Reason::TokenIatInTheFuture => Reason::SessionTokenIatInTheFuture,

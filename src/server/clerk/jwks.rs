@@ -164,7 +164,8 @@ impl Keys {
         Fut: Future<Output = Result<KeySet, Error>> + Send + 'static,
     {
         let fetch: Fetch = Box::new(move || Box::pin(fetch()));
-        let state = State { keys: Arc::new(Contents::ByKid(Vec::new())), fetched_at: None, asked_at: None, failure: None };
+        let state =
+            State { keys: Arc::new(Contents::ByKid(Vec::new())), fetched_at: None, asked_at: None, failure: None };
         Self { inner: Arc::new(Inner { fetch: Some(fetch), fetching: Mutex::new(()), state: RwLock::new(state) }) }
     }
 
@@ -204,7 +205,10 @@ impl Keys {
 impl fmt::Debug for Keys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let state = self.inner.state();
-        f.debug_struct("Keys").field("remote", &self.inner.fetch.is_some()).field("fetched_at", &state.fetched_at).finish()
+        f.debug_struct("Keys")
+            .field("remote", &self.inner.fetch.is_some())
+            .field("fetched_at", &state.fetched_at)
+            .finish()
     }
 }
 
@@ -221,7 +225,9 @@ impl Inner {
         let pause = if state.failure.is_some() { RETRY_SECONDS } else { REFETCH_SECONDS };
         match occasion {
             Occasion::UnknownKid => has_passed(state.asked_at, REFETCH_SECONDS, now),
-            Occasion::Expiry => has_passed(state.fetched_at, FRESH_SECONDS, now) && has_passed(state.asked_at, pause, now),
+            Occasion::Expiry => {
+                has_passed(state.fetched_at, FRESH_SECONDS, now) && has_passed(state.asked_at, pause, now)
+            }
         }
     }
 

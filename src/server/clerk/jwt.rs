@@ -42,7 +42,10 @@ impl<'a> Decoded<'a> {
         }
         URL_SAFE_NO_PAD.decode(signature).ok()?;
         let header = object(header)?;
-        if header.contains_key("crit") || header.contains_key("b64") || header.get("kid").is_some_and(|kid| !kid.is_string()) {
+        if header.contains_key("crit")
+            || header.contains_key("b64")
+            || header.get("kid").is_some_and(|kid| !kid.is_string())
+        {
             return None;
         }
         Some(Self { header, claims: object(claims)?, message, signature })
@@ -70,7 +73,8 @@ impl<'a> Decoded<'a> {
 
     /// A token of a machine, not of a person.
     pub fn is_of_a_machine(&self) -> bool {
-        self.header.get("typ").is_some_and(|typ| typ == "at+jwt") || self.text("sub").is_some_and(|sub| sub.starts_with("mch_"))
+        self.header.get("typ").is_some_and(|typ| typ == "at+jwt")
+            || self.text("sub").is_some_and(|sub| sub.starts_with("mch_"))
     }
 
     /// A claim, if it is text.

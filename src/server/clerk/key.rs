@@ -7,8 +7,8 @@ use std::fmt;
 
 use base64::Engine;
 use base64::alphabet;
-use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
 use secrecy::{ExposeSecret, SecretString};
 use sha1::{Digest, Sha1};
 use url::Url;
@@ -77,7 +77,8 @@ impl PublishableKey {
             return Err(KeyError::SecretAsPublishable);
         }
         let mut parts = text.split('_');
-        let (Some("pk"), Some(kind), Some(encoded), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+        let (Some("pk"), Some(kind), Some(encoded), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+        else {
             return Err(KeyError::PublishablePrefix);
         };
         let kind = instance_kind(kind).ok_or(KeyError::PublishablePrefix)?;
@@ -185,16 +186,23 @@ fn instance_kind(part: &str) -> Option<InstanceKind> {
 /// A dot is Clerk's own rule; the rest makes sure that nothing but a host hides in the key, because URLs are built of it.
 fn is_host(host: &str) -> bool {
     let shaped = host.contains('.') && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-:".contains(&byte));
-    shaped && Url::parse(&format!("https://{host}/")).is_ok_and(|url| url.host_str().is_some() && url.path() == "/")
+    let named = !host.starts_with('.') && !host.contains("..");
+    shaped
+        && named
+        && Url::parse(&format!("https://{host}/")).is_ok_and(|url| url.host_str().is_some() && url.path() == "/")
 }
 
 fn cookie_suffix(text: &str) -> String {
     let encoded = STANDARD.encode(Sha1::digest(text.as_bytes()));
-    encoded.chars().take(8).map(|character| match character {
-        '+' => '-',
-        '/' => '_',
-        other => other,
-    }).collect()
+    encoded
+        .chars()
+        .take(8)
+        .map(|character| match character {
+            '+' => '-',
+            '/' => '_',
+            other => other,
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -150,7 +150,12 @@ pub fn verify_token(token: &str, keys: &KeySet, options: &VerifyOptions, now: Ti
 }
 
 /// As [`verify_token`], for a token that was cut apart before.
-pub fn verify_decoded(token: &Decoded<'_>, keys: &KeySet, options: &VerifyOptions, now: Timestamp) -> Result<Claims, Reason> {
+pub fn verify_decoded(
+    token: &Decoded<'_>,
+    keys: &KeySet,
+    options: &VerifyOptions,
+    now: Timestamp,
+) -> Result<Claims, Reason> {
     if !token.has_session_category() {
         return Err(Reason::TokenInvalid);
     }
@@ -179,10 +184,8 @@ pub fn verify_signature(token: &Decoded<'_>, keys: &KeySet) -> Result<(), Reason
 /// Whether fetching the keys again is worth it for this token: its key is unknown, a fetch is allowed, and nothing that can
 /// be seen without a key already speaks against it. `issuer` is `None` for handshakes, which name none.
 pub fn wants_new_keys(token: &Decoded<'_>, keys: &KeySet, issuer: Option<&str>) -> bool {
-    let allowed = matches!(
-        keys.find(token.kid()),
-        Lookup::Unknown { refetch: true } | Lookup::Unavailable { refetch: true, .. }
-    );
+    let allowed =
+        matches!(keys.find(token.kid()), Lookup::Unknown { refetch: true } | Lookup::Unavailable { refetch: true, .. });
     let plausible = token.has_jwt_type() && token.has_our_algorithm() && token.has_session_category();
     let issuer_fits = issuer.is_none_or(|issuer| token.text("iss").is_none_or(|iss| iss == issuer));
     allowed && plausible && issuer_fits
@@ -203,7 +206,9 @@ fn check_parties(token: &Decoded<'_>, options: &VerifyOptions) -> Result<(), Rea
     }
     let allowed = match token.claims.get("azp") {
         None | Some(Value::Null) => !options.require_azp,
-        Some(azp) => options.authorized_parties.is_empty() || options.authorized_parties.iter().any(|party| azp == party),
+        Some(azp) => {
+            options.authorized_parties.is_empty() || options.authorized_parties.iter().any(|party| azp == party)
+        }
     };
     if allowed { Ok(()) } else { Err(Reason::TokenInvalidAuthorizedParties) }
 }
@@ -231,11 +236,29 @@ fn check_times(token: &Decoded<'_>, skew: Duration, now: Timestamp) -> Result<()
     Ok(())
 }
 
+/// Claims with a meaning of their own; the rest is the instance's.
+const READ: [&str; 18] = [
+    "sub",
+    "sid",
+    "iat",
+    "exp",
+    "nbf",
+    "iss",
+    "azp",
+    "sts",
+    "act",
+    "fva",
+    "v",
+    "o",
+    "jti",
+    "org_id",
+    "org_slug",
+    "org_role",
+    "org_permissions",
+    "aud",
+];
+
 fn read_claims(token: &Decoded<'_>) -> Result<Claims, Reason> {
-    const READ: [&str; 18] = [
-        "sub", "sid", "iat", "exp", "nbf", "iss", "azp", "sts", "act", "fva", "v", "o", "jti", "org_id", "org_slug", "org_role",
-        "org_permissions", "aud",
-    ];
     let text = |claim: &str| token.text(claim).map(str::to_owned);
     let claims = &token.claims;
     let sts = match claims.get("sts") {
@@ -259,7 +282,11 @@ fn read_claims(token: &Decoded<'_>) -> Result<Claims, Reason> {
         fva: claims.get("fva").and_then(read_factor_age),
         v: claims.get("v").and_then(Value::as_u64).and_then(|version| u8::try_from(version).ok()).unwrap_or(1),
         org: read_organization(claims),
-        extra: claims.iter().filter(|(name, _)| !READ.contains(&name.as_str())).map(|(k, v)| (k.clone(), v.clone())).collect(),
+        extra: claims
+            .iter()
+            .filter(|(name, _)| !READ.contains(&name.as_str()))
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect(),
     })
 }
 

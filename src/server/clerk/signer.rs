@@ -64,7 +64,11 @@ pub fn header_with(changes: Value) -> Value {
 fn merge(into: &mut Map<String, Value>, changes: Value) {
     let Value::Object(changes) = changes else { panic!("changes are an object") };
     for (name, value) in changes {
-        if value.is_null() { into.remove(&name) } else { into.insert(name, value) };
+        if value.is_null() {
+            into.remove(&name)
+        } else {
+            into.insert(name, value)
+        };
     }
 }
 

@@ -214,7 +214,9 @@ impl<'a> SignedHeaders<'a> {
     fn find(headers: &'a HeaderMap) -> Result<Self, Rejection> {
         match (Self::read(headers, &SVIX), Self::read(headers, &UNBRANDED)) {
             (Ok(set), _) => Ok(set),
-            (Err(Rejection::DuplicateHeader), _) | (_, Err(Rejection::DuplicateHeader)) => Err(Rejection::DuplicateHeader),
+            (Err(Rejection::DuplicateHeader), _) | (_, Err(Rejection::DuplicateHeader)) => {
+                Err(Rejection::DuplicateHeader)
+            }
             (Err(_), Ok(set)) => Ok(set),
             (Err(svix), Err(unbranded)) => {
                 let svix_was_meant = SVIX.iter().any(|name| headers.contains_key(name));
@@ -272,7 +274,11 @@ fn parse_timestamp(value: &HeaderValue) -> Result<Timestamp, Rejection> {
 fn check_signatures(value: &HeaderValue) -> Result<(), Rejection> {
     let text = value.to_str().map_err(|_| Rejection::SignatureUnreadable)?;
     let is_whole = |entry: &str| entry.strip_prefix("v1,").is_some_and(|signature| signature.len() == 44);
-    if text.len() <= LONGEST_SIGNATURES && text.split(' ').any(is_whole) { Ok(()) } else { Err(Rejection::SignatureUnreadable) }
+    if text.len() <= LONGEST_SIGNATURES && text.split(' ').any(is_whole) {
+        Ok(())
+    } else {
+        Err(Rejection::SignatureUnreadable)
+    }
 }
 
 /// D3-30. Svix takes a secret without its prefix too; we do not, because what lacks it is usually another secret.

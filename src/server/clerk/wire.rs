@@ -244,7 +244,10 @@ impl fmt::Debug for PhoneNumber {
 
 impl fmt::Debug for ExternalAccount {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ExternalAccount").field("id", &self.id).field("provider", &self.provider).finish_non_exhaustive()
+        f.debug_struct("ExternalAccount")
+            .field("id", &self.id)
+            .field("provider", &self.provider)
+            .finish_non_exhaustive()
     }
 }
 

@@ -24,6 +24,10 @@ impl Variables {
         self.0.get(name).cloned()
     }
 
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
     /// Lays `overrides` over these.
     pub fn with<'a>(mut self, overrides: impl IntoIterator<Item = (&'a str, String)>) -> Self {
         self.0.extend(overrides.into_iter().map(|(name, value)| (name.to_owned(), value)));

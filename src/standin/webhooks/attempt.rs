@@ -9,7 +9,7 @@ use http::header::{CONTENT_TYPE, USER_AGENT};
 use reqwest::redirect::Policy;
 use svix::webhooks::Webhook;
 
-use crate::standin::instance::Instance;
+use crate::standin::clock::Clock;
 
 const TIME_LIMIT: Duration = Duration::from_secs(15);
 
@@ -32,17 +32,15 @@ pub struct Outcome {
 #[derive(Debug)]
 pub struct Sender {
     client: reqwest::Client,
-    instance: Arc<Instance>,
 }
 
 impl Sender {
-    pub fn new(instance: Arc<Instance>) -> std::io::Result<Sender> {
+    pub fn new() -> std::io::Result<Sender> {
         let builder = reqwest::Client::builder().timeout(TIME_LIMIT).redirect(Policy::none()).no_proxy();
-        Ok(Sender { client: builder.build().map_err(std::io::Error::other)?, instance })
+        Ok(Sender { client: builder.build().map_err(std::io::Error::other)? })
     }
 
-    pub async fn attempt(&self, svix_id: &str, body: &Arc<str>, order: &Order) -> Outcome {
-        let clock = &self.instance.clock;
+    pub async fn attempt(&self, clock: &Clock, svix_id: &str, body: &Arc<str>, order: &Order) -> Outcome {
         let timestamp = clock.now_s();
         // A secret that cannot sign is a lever's doing; the receiver shall see a signature that does not verify.
         let signature = Webhook::new(&order.secret)

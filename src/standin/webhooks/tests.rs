@@ -51,7 +51,9 @@ async fn failures_follow_the_schedule_until_the_eighth() {
     outbox.push("msg_1", "user.created", "user_1", "{}".to_owned());
     let refused = attempt::Outcome { delivered: false, aborted: false, status: Some(500), at_ms: 0 };
     let mut pauses = Vec::new();
-    while let Some(((due, ..), errand)) = outbox.book().queue.pop_first() {
+    loop {
+        let next = outbox.book().queue.pop_first();
+        let Some(((due, ..), errand)) = next else { break };
         pauses.push((due - Instant::now() + Duration::from_millis(500)).as_secs());
         outbox.settle(errand, &refused);
     }

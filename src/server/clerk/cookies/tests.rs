@@ -78,7 +78,10 @@ fn d4_21_a_foreign_plain_session_never_counts_as_ours() {
     let foreign = token("https://other.clerk.accounts.dev", 0);
     let chosen = choose(&format!("__session={foreign}; __client_uat={NOW}"), PUBLISHABLE_TEST);
     assert_eq!(chosen, Chosen { suffixed: true, ..Chosen::default() });
-    let beside = format!("__session={foreign}; __client_uat=5; __session_{DEV}={}; __client_uat_{DEV}=7; __clerk_db_jwt_{DEV}=d", own(0));
+    let beside = format!(
+        "__session={foreign}; __client_uat=5; __session_{DEV}={}; __client_uat_{DEV}=7; __clerk_db_jwt_{DEV}=d",
+        own(0)
+    );
     let chosen = choose(&beside, PUBLISHABLE_TEST);
     assert_eq!((chosen.session, chosen.client_uat, chosen.dev_browser.as_deref()), (Some(own(0)), 7, Some("d")));
 }
@@ -97,14 +100,17 @@ fn the_first_of_two_cookies_with_one_name_counts() {
 
 #[test]
 fn only_plain_digits_are_a_time() {
-    for (text, expected) in [("5", 5), ("0", 0), ("", 0), ("12abc", 0), ("-5", 0), ("+5", 0), ("1e3", 0), ("9999999999999", 0), ("1.5", 0)] {
+    for (text, expected) in
+        [("5", 5), ("0", 0), ("", 0), ("12abc", 0), ("-5", 0), ("+5", 0), ("1e3", 0), ("9999999999999", 0), ("1.5", 0)]
+    {
         assert_eq!(choose(&format!("__client_uat={text}"), PUBLISHABLE_LIVE).client_uat, expected, "{text}");
     }
 }
 
 #[test]
 fn values_are_decoded_after_splitting() {
-    let cookies = Cookies::parse("__session=a%3B%20__client_uat%3D5; other=1; __clerk_handshake=\"x\"; __clerk_db_jwt=%ff");
+    let cookies =
+        Cookies::parse("__session=a%3B%20__client_uat%3D5; other=1; __clerk_handshake=\"x\"; __clerk_db_jwt=%ff");
     assert_eq!(cookies.find("__session"), Some("a; __client_uat=5"));
     assert_eq!(cookies.find("__client_uat"), None);
     assert_eq!(cookies.find("__clerk_handshake"), Some("x"));
@@ -125,12 +131,15 @@ fn d4_20_the_number_of_cookies_read_is_bounded() {
 fn our_sign_out_removes_both_sessions_and_zeroes_both_times() {
     let key = PublishableKey::parse(PUBLISHABLE_LIVE).unwrap();
     let texts = clear_session_cookies(&key, &Url::parse("https://app.clerk.dev/x").unwrap());
-    assert_eq!(texts, [
-        "__session=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; SameSite=Lax; Secure",
-        "__session_1Z8AzTQD=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; SameSite=Lax; Secure",
-        "__client_uat=0; Path=/; Domain=clerk.dev; Max-Age=31536000; SameSite=Lax; Secure",
-        "__client_uat_1Z8AzTQD=0; Path=/; Domain=clerk.dev; Max-Age=31536000; SameSite=Lax; Secure",
-    ]);
+    assert_eq!(
+        texts,
+        [
+            "__session=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; SameSite=Lax; Secure",
+            "__session_1Z8AzTQD=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; SameSite=Lax; Secure",
+            "__client_uat=0; Path=/; Domain=clerk.dev; Max-Age=31536000; SameSite=Lax; Secure",
+            "__client_uat_1Z8AzTQD=0; Path=/; Domain=clerk.dev; Max-Age=31536000; SameSite=Lax; Secure",
+        ]
+    );
 }
 
 #[test]

@@ -10,7 +10,9 @@ use http::Method;
 use serde_json::Value;
 use url::Url;
 
-use crate::server::clerk::cookies::{CLIENT_UAT, DEV_BROWSER, HANDSHAKE, HANDSHAKE_NONCE, REFRESH, SESSION, clear_everywhere};
+use crate::server::clerk::cookies::{
+    CLIENT_UAT, DEV_BROWSER, HANDSHAKE, HANDSHAKE_NONCE, REFRESH, SESSION, clear_everywhere,
+};
 use crate::server::clerk::handshake::redirect::{TRANSPORT, without_parameters};
 use crate::server::clerk::handshake::{Decision, Failure, Reason, Redemption, Request};
 use crate::server::clerk::jwt::Decoded;
@@ -27,7 +29,9 @@ const DEVELOPMENT_SKEW: Duration = Duration::from_hours(24);
 pub(super) enum Consumption {
     Decided(Box<Decision>),
     /// There is none, or none that can be used: the request's own cookies decide. `clear` removes what is used up.
-    Nothing { clear: Vec<String> },
+    Nothing {
+        clear: Vec<String>,
+    },
 }
 
 impl Consumption {
@@ -102,7 +106,8 @@ impl Request<'_> {
         let directives = directives.iter().take(MOST_DIRECTIVES);
         let accepted: Vec<_> = directives.filter_map(|text| Directive::accept(text, key)).collect();
         let is_session = |directive: &&Directive<'_>| directive.plain_name == SESSION;
-        let token = accepted.iter().rev().find(is_session).map(|directive| directive.value).filter(|token| !token.is_empty());
+        let token =
+            accepted.iter().rev().find(is_session).map(|directive| directive.value).filter(|token| !token.is_empty());
         let mut set_cookies: Vec<_> = accepted.iter().map(|directive| directive.text.to_owned()).collect();
         set_cookies.extend(clear.iter().cloned());
 
@@ -174,7 +179,8 @@ impl<'a> Directive<'a> {
         let name = name.trim();
         let suffix = key.cookie_suffix();
         let plain_name = name.strip_suffix(suffix).and_then(|rest| rest.strip_suffix('_')).unwrap_or(name);
-        let known = matches!(plain_name, SESSION | CLIENT_UAT | REFRESH) || (plain_name == DEV_BROWSER && !key.is_production());
+        let known =
+            matches!(plain_name, SESSION | CLIENT_UAT | REFRESH) || (plain_name == DEV_BROWSER && !key.is_production());
         let attribute_is_known = |part: &str| {
             let attribute = part.split_once('=').map_or(part, |(attribute, _)| attribute).trim();
             ATTRIBUTES.iter().any(|known| attribute.eq_ignore_ascii_case(known))

@@ -42,7 +42,10 @@ impl ProxyUrl {
             return Ok(Self(Place::Path(text.trim_end_matches('/').to_owned())));
         }
         let url = Url::parse(text).map_err(|_| ProxyUrlError)?;
-        let usable = matches!(url.scheme(), "http" | "https") && url.has_host() && url.username().is_empty() && url.password().is_none();
+        let usable = matches!(url.scheme(), "http" | "https")
+            && url.has_host()
+            && url.username().is_empty()
+            && url.password().is_none();
         if usable { Ok(Self(Place::Elsewhere(url))) } else { Err(ProxyUrlError) }
     }
 
@@ -108,7 +111,8 @@ impl Request<'_> {
 /// The URL without some parameters, and otherwise letter by letter what it was.
 pub(super) fn without_parameters(url: &Url, names: &[&str]) -> Url {
     let mut url = url.clone();
-    let is_dropped = |pair: &&str| url::form_urlencoded::parse(pair.as_bytes()).any(|(name, _)| names.contains(&name.as_ref()));
+    let is_dropped =
+        |pair: &&str| url::form_urlencoded::parse(pair.as_bytes()).any(|(name, _)| names.contains(&name.as_ref()));
     let kept: Option<Vec<&str>> = url.query().map(|query| query.split('&').filter(|pair| !is_dropped(pair)).collect());
     let kept = kept.map(|pairs| pairs.join("&")).filter(|query| !query.is_empty());
     url.set_query(kept.as_deref());

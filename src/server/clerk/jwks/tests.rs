@@ -64,9 +64,21 @@ fn only_keys_for_rs256_signatures_are_taken() {
         json!({"keys": [key]}).to_string()
     };
     for document in [
-        with("kty", json!("EC")), with("kty", json!("oct")), with("use", json!("enc")), with("alg", json!("RS512")), with("kid", json!("")),
-        with("kid", json!(7)), with("kid", json!("k".repeat(300))), with("n", json!("***")), with("n", json!(null)), with("e", json!(null)),
-        json!({"keys": []}).to_string(), json!({"keys": [1, null, "x", []]}).to_string(), json!({}).to_string(), "[]".to_owned(), "<html>".to_owned(),
+        with("kty", json!("EC")),
+        with("kty", json!("oct")),
+        with("use", json!("enc")),
+        with("alg", json!("RS512")),
+        with("kid", json!("")),
+        with("kid", json!(7)),
+        with("kid", json!("k".repeat(300))),
+        with("n", json!("***")),
+        with("n", json!(null)),
+        with("e", json!(null)),
+        json!({"keys": []}).to_string(),
+        json!({"keys": [1, null, "x", []]}).to_string(),
+        json!({}).to_string(),
+        "[]".to_owned(),
+        "<html>".to_owned(),
     ] {
         assert!(matches!(KeySet::from_json(document.as_bytes()), Err(Error::Malformed(_))), "{document:.80}");
     }
@@ -84,7 +96,10 @@ fn a_public_key_is_taken_however_it_was_pasted() {
         assert!(KeySet::from_pems(&[text.as_str()]).is_ok(), "{text:.60}");
     }
     for (text, error) in [
-        ("", PemError::Unreadable), ("hello", PemError::Unreadable), ("-----BEGIN PUBLIC KEY-----", PemError::Unreadable), ("AAAA", PemError::Unreadable),
+        ("", PemError::Unreadable),
+        ("hello", PemError::Unreadable),
+        ("-----BEGIN PUBLIC KEY-----", PemError::Unreadable),
+        ("AAAA", PemError::Unreadable),
         ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", PemError::Private),
     ] {
         assert_eq!(KeySet::from_pems(&[text]).unwrap_err(), error, "{text}");
@@ -103,7 +118,12 @@ async fn fixed_keys_ask_nobody() {
 async fn a_crowd_at_the_start_causes_one_fetch() {
     let clerk = FakeClerk::default();
     let keys = clerk.keys();
-    let visitors: Vec<_> = (0..50).map(|_| { let keys = keys.clone(); tokio::spawn(async move { keys.current(now()).await }) }).collect();
+    let visitors: Vec<_> = (0..50)
+        .map(|_| {
+            let keys = keys.clone();
+            tokio::spawn(async move { keys.current(now()).await })
+        })
+        .collect();
     for visitor in visitors {
         assert!(knows(&visitor.await.unwrap(), KID));
     }
@@ -128,8 +148,9 @@ async fn keys_are_kept_for_an_hour_and_then_refreshed_without_waiting() {
     assert_eq!(clerk.asked(), 1);
     clerk.answer(Answer::Rotated);
     assert!(knows(&keys.current(at(3600)).await, KID), "whoever asks is served with what is there");
-    tokio::time::sleep(Duration::from_millis(100)).await;
-    assert!(knows(&keys.current(at(3601)).await, "ins_new"));
+    while !knows(&keys.current(at(3601)).await, "ins_new") {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     assert_eq!(clerk.asked(), 2);
 }
 
@@ -145,7 +166,12 @@ async fn d4_04_unknown_key_ids_cause_at_most_one_fetch_in_thirty_seconds() {
     }
     assert_eq!(clerk.asked(), 1);
     assert!(matches!(keys.current(at(30)).await.find(Some("forged")), Lookup::Unknown { refetch: true }));
-    let flood: Vec<_> = (0..50).map(|_| { let keys = keys.clone(); tokio::spawn(async move { keys.refetched(at(30)).await }) }).collect();
+    let flood: Vec<_> = (0..50)
+        .map(|_| {
+            let keys = keys.clone();
+            tokio::spawn(async move { keys.refetched(at(30)).await })
+        })
+        .collect();
     for answer in flood {
         assert!(matches!(answer.await.unwrap().find(Some("forged")), Lookup::Unknown { refetch: false }));
     }
@@ -155,8 +181,7 @@ async fn d4_04_unknown_key_ids_cause_at_most_one_fetch_in_thirty_seconds() {
 #[tokio::test]
 async fn key_ids_that_no_key_has_are_not_worth_a_fetch() {
     let keys = FakeClerk::default().keys();
-    let set = keys.current(now()).await;
-    drop(set);
+    keys.current(now()).await;
     let set = keys.current(at(60)).await;
     for kid in [None, Some(""), Some(&*"k".repeat(10_000))] {
         assert!(matches!(set.find(kid), Lookup::Unknown { refetch: false }));
@@ -180,7 +205,6 @@ async fn d2_17_old_keys_serve_for_a_day_of_outage_and_then_none_do() {
     clerk.answer(Answer::Down);
     for hours in [1, 12, 23] {
         assert!(knows(&keys.current(at(hours * 3600)).await, KID), "{hours}");
-        tokio::time::sleep(Duration::from_millis(60)).await;
     }
     let closed = keys.current(at(24 * 3600)).await;
     assert!(matches!(closed.find(Some(KID)), Lookup::Unavailable { reason: Reason::JwkRemoteFailedToLoad, .. }));
@@ -195,7 +219,10 @@ async fn a_failing_start_is_tried_again_with_pauses() {
     let keys = clerk.keys();
     for second in 0..10 {
         let set = keys.current(at(second)).await;
-        assert!(matches!(set.find(Some(KID)), Lookup::Unavailable { reason: Reason::SecretKeyInvalid, refetch: false }));
+        assert!(matches!(
+            set.find(Some(KID)),
+            Lookup::Unavailable { reason: Reason::SecretKeyInvalid, refetch: false }
+        ));
     }
     assert_eq!(clerk.asked(), 1);
     clerk.answer(Answer::Keys);

@@ -32,17 +32,24 @@ fn a_good_token_gives_its_claims() {
     let read = verify_claims(json!({
         "azp": "https://app.test", "act": {"sub": "user_2", "why": 1}, "o": {"id": "org_1", "slg": "acme", "rol": "admin"}, "role": "x",
     })).unwrap();
-    assert_eq!((read.sub.as_str(), read.sid.as_str(), read.iat, read.exp, read.v), ("user_1", "sess_1", NOW, NOW + 60, 2));
+    assert_eq!(
+        (read.sub.as_str(), read.sid.as_str(), read.iat, read.exp, read.v),
+        ("user_1", "sess_1", NOW, NOW + 60, 2)
+    );
     assert_eq!((read.azp.as_deref(), read.sts), (Some("https://app.test"), Status::Active));
     assert_eq!(read.fva, Some(FactorAge { first: Some(0), second: None }));
     assert_eq!(read.act.map(|act| act.sub), Some("user_2".to_owned()));
-    assert_eq!(read.org, Some(Organization { id: "org_1".into(), slug: Some("acme".into()), role: Some("admin".into()) }));
+    assert_eq!(
+        read.org,
+        Some(Organization { id: "org_1".into(), slug: Some("acme".into()), role: Some("admin".into()) })
+    );
     assert_eq!(read.extra, *json!({"role": "x"}).as_object().unwrap());
 }
 
 #[test]
 fn version_one_claims_are_read_too() {
-    let read = verify_claims(json!({"v": null, "sts": null, "fva": null, "org_id": "org_1", "org_role": "org:admin"})).unwrap();
+    let read = verify_claims(json!({"v": null, "sts": null, "fva": null, "org_id": "org_1", "org_role": "org:admin"}))
+        .unwrap();
     assert_eq!((read.v, read.sts, read.fva), (1, Status::Active, None));
     assert_eq!(read.org.and_then(|org| org.role).as_deref(), Some("admin"));
 }
@@ -50,7 +57,8 @@ fn version_one_claims_are_read_too() {
 #[test]
 fn d4_01_no_algorithm_is_no_signature() {
     for alg in ["none", "None", "nOnE", ""] {
-        let message = format!("{}.{}", encode(header_with(json!({"alg": alg})).to_string()), encode(claims().to_string()));
+        let message =
+            format!("{}.{}", encode(header_with(json!({"alg": alg})).to_string()), encode(claims().to_string()));
         for signature in ["", "AAAA"] {
             assert_eq!(verify(&format!("{message}.{signature}")), Err(Reason::TokenInvalidAlgorithm), "{alg}");
         }
@@ -64,7 +72,8 @@ fn d4_01_no_algorithm_is_no_signature() {
 fn d4_02_the_public_key_is_no_shared_secret() {
     let modulus = INSTANCE.jwk("x")["n"].as_str().unwrap().to_owned();
     for secret in [INSTANCE.pem().into_bytes(), INSTANCE.pem().trim().as_bytes().to_vec(), modulus.into_bytes()] {
-        let message = format!("{}.{}", encode(header_with(json!({"alg": "HS256"})).to_string()), encode(claims().to_string()));
+        let message =
+            format!("{}.{}", encode(header_with(json!({"alg": "HS256"})).to_string()), encode(claims().to_string()));
         let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &secret), message.as_bytes());
         assert_eq!(verify(&format!("{message}.{}", encode(tag.as_ref()))), Err(Reason::TokenInvalidAlgorithm));
         let message = format!("{}.{}", encode(header().to_string()), encode(claims().to_string()));
@@ -88,7 +97,14 @@ fn d4_03_only_rs256_is_accepted_even_with_the_right_key() {
 
 #[test]
 fn d4_04_strange_key_ids_lead_nowhere() {
-    for kid in [json!(null), json!("ins_other"), json!("../../etc/passwd"), json!("' OR 1=1 --"), json!("k".repeat(10_000)), json!("")] {
+    for kid in [
+        json!(null),
+        json!("ins_other"),
+        json!("../../etc/passwd"),
+        json!("' OR 1=1 --"),
+        json!("k".repeat(10_000)),
+        json!(""),
+    ] {
         assert_eq!(verify_header(json!({"kid": kid})), Err(Reason::JwkKidMismatch), "{kid:.40}");
     }
     for kid in [json!(["ins_test"]), json!({"a": 1}), json!(7)] {
@@ -107,7 +123,13 @@ fn d4_05_keys_that_a_token_brings_are_ignored() {
 
 #[test]
 fn d4_06_demanded_extensions_are_refused() {
-    for changes in [json!({"crit": ["exp"]}), json!({"crit": []}), json!({"b64": false}), json!({"b64": true}), json!({"crit": ["b64"], "b64": false})] {
+    for changes in [
+        json!({"crit": ["exp"]}),
+        json!({"crit": []}),
+        json!({"b64": false}),
+        json!({"b64": true}),
+        json!({"crit": ["b64"], "b64": false}),
+    ] {
         assert_eq!(verify_header(changes.clone()), Err(Reason::TokenInvalid), "{changes}");
     }
 }
@@ -124,8 +146,13 @@ fn d4_07_d4_08_the_type_is_judged_and_unknown_headers_are_not() {
 #[test]
 fn d4_09_only_a_sessions_class_is_a_session() {
     for (category, accepted) in [
-        (json!("cl_B7d4PD111AAA"), true), (json!("cl_I7d4PD111III"), true), (json!(null), true),
-        (json!("cl_B7d4PD222AAA"), false), (json!("cl_B7d4PD333AAA"), false), (json!(""), false), (json!(1), false),
+        (json!("cl_B7d4PD111AAA"), true),
+        (json!("cl_I7d4PD111III"), true),
+        (json!(null), true),
+        (json!("cl_B7d4PD222AAA"), false),
+        (json!("cl_B7d4PD333AAA"), false),
+        (json!(""), false),
+        (json!(1), false),
     ] {
         let expected = if accepted { None } else { Some(Reason::TokenInvalid) };
         assert_eq!(verify_header(json!({"cat": category})).err(), expected, "{category}");
@@ -135,7 +162,9 @@ fn d4_09_only_a_sessions_class_is_a_session() {
 #[test]
 fn d4_10_d4_11_times_are_judged_with_five_seconds_of_grace() {
     let token = INSTANCE.token(&claims());
-    for (seconds, expected) in [(59, None), (60, None), (64, None), (65, Some(Reason::TokenExpired)), (66, Some(Reason::TokenExpired))] {
+    for (seconds, expected) in
+        [(59, None), (60, None), (64, None), (65, Some(Reason::TokenExpired)), (66, Some(Reason::TokenExpired))]
+    {
         assert_eq!(verify_token(&token, &keys(), &options(), at(seconds)).err(), expected, "{seconds}");
     }
     for (changes, expected) in [
@@ -155,8 +184,20 @@ fn d4_10_d4_11_times_are_judged_with_five_seconds_of_grace() {
 #[test]
 fn d4_12_times_that_are_not_whole_seconds_are_refused() {
     for claim in ["exp", "iat", "nbf"] {
-        for value in [json!("1750000060"), json!(1_750_000_060.5), json!(-1), json!(9_223_372_036_854_775_808_u64), json!(i64::MAX), json!(true), json!([1])] {
-            assert_eq!(verify_claims(json!({claim: value})).err(), Some(Reason::TokenVerificationFailed), "{claim} {value}");
+        for value in [
+            json!("1750000060"),
+            json!(1_750_000_060.5),
+            json!(-1),
+            json!(9_223_372_036_854_775_808_u64),
+            json!(i64::MAX),
+            json!(true),
+            json!([1]),
+        ] {
+            assert_eq!(
+                verify_claims(json!({claim: value})).err(),
+                Some(Reason::TokenVerificationFailed),
+                "{claim} {value}"
+            );
         }
     }
     for claim in ["exp", "iat"] {
@@ -167,8 +208,14 @@ fn d4_12_times_that_are_not_whole_seconds_are_refused() {
 #[test]
 fn d4_13_the_issuer_is_exact() {
     for iss in [
-        json!("https://clerk.clerk.dev/"), json!("http://clerk.clerk.dev"), json!("https://clerk.clerk.dev.evil.test"),
-        json!("https://clerk.clerk.devil"), json!("HTTPS://clerk.clerk.dev"), json!(["https://clerk.clerk.dev"]), json!(""), json!(null),
+        json!("https://clerk.clerk.dev/"),
+        json!("http://clerk.clerk.dev"),
+        json!("https://clerk.clerk.dev.evil.test"),
+        json!("https://clerk.clerk.devil"),
+        json!("HTTPS://clerk.clerk.dev"),
+        json!(["https://clerk.clerk.dev"]),
+        json!(""),
+        json!(null),
     ] {
         assert_eq!(verify_claims(json!({"iss": iss})).err(), Some(Reason::TokenVerificationFailed), "{iss}");
     }
@@ -176,16 +223,26 @@ fn d4_13_the_issuer_is_exact() {
 
 #[test]
 fn d4_14_a_party_must_be_listed_exactly_once_parties_are_configured() {
-    let configured = |require_azp| VerifyOptions { authorized_parties: vec!["https://app.test".into()], require_azp, ..options() };
+    let configured =
+        |require_azp| VerifyOptions { authorized_parties: vec!["https://app.test".into()], require_azp, ..options() };
     for (azp, lenient, strict) in [
-        (json!("https://app.test"), true, true), (json!(null), true, false), (json!("https://app.test:8443"), false, false),
-        (json!("https://app.tes"), false, false), (json!("https://app.test/"), false, false), (json!("https://evil.test"), false, false),
-        (json!(""), false, false), (json!(["https://app.test"]), false, false),
+        (json!("https://app.test"), true, true),
+        (json!(null), true, false),
+        (json!("https://app.test:8443"), false, false),
+        (json!("https://app.tes"), false, false),
+        (json!("https://app.test/"), false, false),
+        (json!("https://evil.test"), false, false),
+        (json!(""), false, false),
+        (json!(["https://app.test"]), false, false),
     ] {
         let token = INSTANCE.token(&claims_with(json!({"azp": azp})));
         for (require_azp, accepted) in [(false, lenient), (true, strict)] {
             let expected = if accepted { None } else { Some(Reason::TokenInvalidAuthorizedParties) };
-            assert_eq!(verify_token(&token, &keys(), &configured(require_azp), now()).err(), expected, "{azp} {require_azp}");
+            assert_eq!(
+                verify_token(&token, &keys(), &configured(require_azp), now()).err(),
+                expected,
+                "{azp} {require_azp}"
+            );
         }
         assert!(verify(&token).is_ok());
     }
@@ -193,7 +250,17 @@ fn d4_14_a_party_must_be_listed_exactly_once_parties_are_configured() {
 
 #[test]
 fn d4_15_the_subject_is_a_person() {
-    for sub in [json!(null), json!(""), json!("mch_1"), json!("admin"), json!(1), json!(["user_1"]), json!("user_$gt"), json!("user_1\n"), json!(format!("user_{}", "x".repeat(200)))] {
+    for sub in [
+        json!(null),
+        json!(""),
+        json!("mch_1"),
+        json!("admin"),
+        json!(1),
+        json!(["user_1"]),
+        json!("user_$gt"),
+        json!("user_1\n"),
+        json!(format!("user_{}", "x".repeat(200))),
+    ] {
         assert_eq!(verify_claims(json!({"sub": sub})).err(), Some(Reason::TokenVerificationFailed), "{sub:.40}");
     }
     for sid in [json!(null), json!(""), json!(7)] {
@@ -213,7 +280,13 @@ fn the_lax_setting_forgives_absence_and_nothing_else() {
 
 #[test]
 fn d4_16_whatever_is_not_active_is_pending() {
-    for (sts, pending) in [(json!("active"), false), (json!(null), false), (json!("pending"), true), (json!("new"), true), (json!(1), true)] {
+    for (sts, pending) in [
+        (json!("active"), false),
+        (json!(null), false),
+        (json!("pending"), true),
+        (json!("new"), true),
+        (json!(1), true),
+    ] {
         assert_eq!(verify_claims(json!({"sts": sts})).unwrap().is_pending(), pending, "{sts}");
     }
 }
@@ -254,9 +327,27 @@ fn d4_19_d4_20_other_forms_are_refused() {
     let array = format!("{}.{}.{}", encode("[]"), parts[1], parts[2]);
     let deep = format!("{}.{}.{}", parts[0], encode(format!("{}{}", "[".repeat(9000), "]".repeat(9000))), parts[2]);
     for token in [
-        String::new(), ".".into(), "..".into(), "...".into(), " ".into(), "a".into(), parts[..2].join("."), format!("{good}.x"), format!("{good}.x.y"),
-        format!(" {good}"), format!("{good} "), format!("{good}\n"), format!("{good}="), format!("{}=.{}.{}", parts[0], parts[1], parts[2]),
-        good.replace('.', " "), non_canonical, array, deep, format!("{good}\u{e9}"), "x".repeat(LONGEST_TOKEN + 1), "x.".repeat(500_000),
+        String::new(),
+        ".".into(),
+        "..".into(),
+        "...".into(),
+        " ".into(),
+        "a".into(),
+        parts[..2].join("."),
+        format!("{good}.x"),
+        format!("{good}.x.y"),
+        format!(" {good}"),
+        format!("{good} "),
+        format!("{good}\n"),
+        format!("{good}="),
+        format!("{}=.{}.{}", parts[0], parts[1], parts[2]),
+        good.replace('.', " "),
+        non_canonical,
+        array,
+        deep,
+        format!("{good}\u{e9}"),
+        "x".repeat(LONGEST_TOKEN + 1),
+        "x.".repeat(500_000),
     ] {
         assert_eq!(verify(&token), Err(Reason::TokenInvalid), "{token:.60}");
     }

@@ -109,7 +109,8 @@ impl Event {
             }
             _ => Subject::Other,
         };
-        let instance_id = envelope.instance_id.as_ref().and_then(Value::as_str).filter(|id| is_id(id)).map(str::to_owned);
+        let instance_id =
+            envelope.instance_id.as_ref().and_then(Value::as_str).filter(|id| is_id(id)).map(str::to_owned);
         Ok(Self { kind, timestamp: envelope.timestamp, instance_id, subject })
     }
 

@@ -12,7 +12,9 @@ pub const LONGEST_ID: usize = 128;
 
 /// Whether a text can be one of Clerk's ids. Nothing in it can mean something to a database, a URL or a log.
 pub fn is_id(text: &str) -> bool {
-    !text.is_empty() && text.len() <= LONGEST_ID && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+    !text.is_empty()
+        && text.len() <= LONGEST_ID
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }
 
 /// An id: demanded wherever it is asked for, and checked.

@@ -14,7 +14,9 @@ fn user(value: Value) -> User {
 fn only_the_id_is_demanded() {
     let read = user(json!({"id": "user_1"}));
     assert_eq!(read, User { id: "user_1".to_owned(), ..User::default() });
-    assert!(serde_json::from_value::<User>(json!({"first_name": "A"})).is_err_and(|error| error.to_string().contains("id")));
+    assert!(
+        serde_json::from_value::<User>(json!({"first_name": "A"})).is_err_and(|error| error.to_string().contains("id"))
+    );
 }
 
 #[test]
@@ -83,8 +85,20 @@ fn d2_28_seconds_and_milliseconds_are_told_apart_by_magnitude() {
 #[test]
 fn d3_23_absurd_numbers_are_no_time_and_no_error() {
     for text in [
-        "0", "-1", "-62135596800000", "9223372036854775807", "18446744073709551615", "99999999999999999999999", "1e300",
-        "-1e300", "100000000000000", "true", "\"2024-01-01T00:00:00Z\"", "[1]", "{\"$date\": 1}", "null",
+        "0",
+        "-1",
+        "-62135596800000",
+        "9223372036854775807",
+        "18446744073709551615",
+        "99999999999999999999999",
+        "1e300",
+        "-1e300",
+        "100000000000000",
+        "true",
+        "\"2024-01-01T00:00:00Z\"",
+        "[1]",
+        "{\"$date\": 1}",
+        "null",
     ] {
         let read: User = serde_json::from_str(&format!(r#"{{"id": "user_1", "updated_at": {text}}}"#)).unwrap();
         assert_eq!(read.updated_at, None, "{text}");
@@ -101,7 +115,11 @@ fn the_primary_address_is_the_named_then_a_verified_then_the_first() {
         (json!("gone"), vec![entry("a", "unverified"), entry("b", "verified")], Some(("b@x.test", true))),
         (json!(null), vec![entry("a", "expired"), entry("b", "failed")], Some(("a@x.test", false))),
         (json!(""), vec![json!({"email_address": ""}), entry("b", "transferable")], Some(("b@x.test", false))),
-        (json!("a"), vec![json!({"id": "a", "email_address": "a@x.test", "verification": null})], Some(("a@x.test", false))),
+        (
+            json!("a"),
+            vec![json!({"id": "a", "email_address": "a@x.test", "verification": null})],
+            Some(("a@x.test", false)),
+        ),
         (json!("a"), vec![], None),
     ] {
         let read = user(json!({"id": "user_1", "primary_email_address_id": primary, "email_addresses": entries}));

@@ -1,0 +1,87 @@
+//! The whole public surface: every endpoint, and what each kind of caller gets. An endpoint that is not in the table
+//! fails the test.
+
+use std::collections::BTreeSet;
+
+use leptos::server_fn::axum::server_fn_paths;
+use rollcall::server::http::ROUTES;
+use serde_json::json;
+
+use crate::support::app::TestApp;
+
+/// Server functions: what an anonymous visitor, a member and an admin get.
+const FUNCTIONS: [(&str, u16, u16, u16); 3] = [
+    ("/api/session/get_viewer", 200, 200, 200),
+    ("/api/profile/get_profile", 401, 200, 200),
+    ("/api/admin_sync/get_overview", 401, 403, 200),
+];
+
+/// Pages, the same.
+const PAGES: [(&str, u16, u16, u16); 6] = [
+    ("/", 200, 200, 200),
+    ("/sign-in", 200, 200, 200),
+    ("/sign-up", 200, 200, 200),
+    ("/profile", 401, 200, 200),
+    ("/admin/sync", 401, 403, 200),
+    ("/no-such-page", 404, 404, 404),
+];
+
+#[tokio::test]
+async fn d5_08_every_endpoint_answers_each_caller_as_declared() {
+    let app = TestApp::new().await;
+    let member = app.person(json!({ "email_address": ["m@example.com"] })).await;
+    let admin = app.person(json!({ "email_address": ["a@example.com"], "public_metadata": { "role": "admin" } })).await;
+    for (path, anonymous, by_member, by_admin) in FUNCTIONS.iter().chain(&PAGES) {
+        assert_eq!(app.get(path).await.status(), *anonymous, "anonymous {path}");
+        assert_eq!(app.get_as(&member, path).await.status(), *by_member, "member {path}");
+        assert_eq!(app.get_as(&admin, path).await.status(), *by_admin, "admin {path}");
+    }
+    app.finish().await;
+}
+
+#[test]
+fn every_server_function_is_in_the_table() {
+    let declared: BTreeSet<&str> = FUNCTIONS.iter().map(|row| row.0).collect();
+    let registered: BTreeSet<&str> = server_fn_paths().map(|(path, _)| path).collect();
+    assert_eq!(registered, declared);
+}
+
+/// Reads are GET; a function that changes something must be POST, so that no link can trigger it (D5-05).
+#[test]
+fn d5_05_functions_that_only_read_are_get() {
+    for (path, method) in server_fn_paths() {
+        let verb = path.rsplit('/').next().expect("a verb");
+        let reads = verb.starts_with("get_") || verb.starts_with("list_") || verb.starts_with("find_");
+        assert_eq!(method == "GET", reads, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn every_other_route_answers_its_method_and_no_other() {
+    let app = TestApp::new().await;
+    for (method, path) in ROUTES {
+        let ask = |method: &str| {
+            let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
+            app.client.request(method, app.at(path)).header("sec-fetch-site", "same-origin").send()
+        };
+        let answered = ask(method).await.expect("an answer").status();
+        assert_ne!(answered, 404, "{method} {path}");
+        assert_ne!(answered, 405, "{method} {path}");
+        let other = if method == "GET" { "POST" } else { "GET" };
+        let refused = ask(other).await.expect("an answer").status();
+        assert_eq!(refused, 405, "{other} {path}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d5_09_tricks_with_the_path_open_nothing() {
+    let app = TestApp::new().await;
+    for path in ["/admin//sync", "/ADMIN/sync", "/admin/sync/", "/admin%2fsync", "/./admin/sync", "/x/..%2fadmin/sync", "/admin/sync;x"] {
+        let answer = app.get(path).await;
+        assert!([401, 404].contains(&answer.status().as_u16()), "{path}: {}", answer.status());
+        let page = answer.text().await.expect("text");
+        assert!(!page.contains("Last 50 events") && !page.contains("Redelivered"), "{path}");
+    }
+    app.finish().await;
+}

@@ -1,0 +1,162 @@
+//! Pages as the server renders them, for whom, with which status and headers.
+
+use serde_json::json;
+
+use crate::support::app::{TestApp, Wishes};
+
+async fn body(answer: reqwest::Response) -> String {
+    answer.text().await.expect("text")
+}
+
+#[tokio::test]
+async fn the_profile_shows_ones_own_document() {
+    let app = TestApp::new().await;
+    let attributes = json!({ "email_address": ["jo@example.com"], "first_name": "Jo", "last_name": "Doe", "username": "jo" });
+    let id = app.person(attributes).await;
+    let answer = app.get_as(&id, "/profile").await;
+    assert_eq!(answer.status(), 200);
+    let page = body(answer).await;
+    for text in ["Your profile", "Jo Doe", "jo@example.com (verified)", &id] {
+        assert!(page.contains(text), "{text}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a3_25_the_profile_of_somebody_new_is_never_404() {
+    let app = TestApp::with(Wishes { seed_users: 3, ..Wishes::default() }).await;
+    let id = app.clerk.find_user("user@example.com").expect("a seeded person")["id"].as_str().expect("an id").to_owned();
+    assert!(app.database.user(&id).await.is_none());
+    assert_eq!(app.get_as(&id, "/profile").await.status(), 200);
+    assert!(app.database.user(&id).await.is_some());
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn anonymous_visitors_of_the_profile_are_sent_to_sign_in_and_back() {
+    let app = TestApp::with(Wishes { production_clerk: true, ..Wishes::default() }).await;
+    let answer = app.visit("", "/profile").await;
+    assert_eq!(answer.status(), 302);
+    assert_eq!(answer.headers()["location"], "/sign-in?redirect_url=%2Fprofile");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_sync_page_is_for_admins_and_shows_what_became_of_events() {
+    let app = TestApp::new().await;
+    let member = app.person(json!({ "email_address": ["jo@example.com"] })).await;
+    let admin = app.person(json!({ "email_address": ["ad@example.com"], "public_metadata": { "role": "admin" } })).await;
+    app.settled().await;
+    let refused = app.get_as(&member, "/admin/sync").await;
+    assert_eq!(refused.status(), 403);
+    assert!(body(refused).await.contains("Admins only"));
+    let shown = app.get_as(&admin, "/admin/sync").await;
+    assert_eq!(shown.status(), 200);
+    let page = body(shown).await;
+    for text in ["Last 50 events", "user.created", "applied", "created", &member, "Healthy"] {
+        assert!(page.contains(text), "{text}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_role_taken_away_at_clerk_closes_the_page() {
+    let app = TestApp::new().await;
+    let id = app.person(json!({ "email_address": ["ad@example.com"], "public_metadata": { "role": "admin" } })).await;
+    let token = app.token(&id);
+    let ask = || app.client.get(app.at("/admin/sync")).bearer_auth(&token).send();
+    assert_eq!(ask().await.expect("an answer").status(), 200);
+    app.clerk.merge_metadata(&id, json!({ "public_metadata": { "role": null } }));
+    assert!(app.clerk.drained(std::time::Duration::from_secs(10)).await);
+    app.settled().await;
+    assert_eq!(ask().await.expect("an answer").status(), 403, "the role is MongoDB's, not the token's");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a3_08_admin_email_makes_admins_in_development_if_the_address_is_verified() {
+    let listed = vec![("ADMIN_EMAIL", "Boss@Example.com, other@example.com".to_owned())];
+    let app = TestApp::with(Wishes { variables: listed, ..Wishes::default() }).await;
+    let boss = app.person(json!({ "email_address": ["boss@example.com"] })).await;
+    assert_eq!(app.get_as(&boss, "/admin/sync").await.status(), 200);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_page_that_is_none_says_404() {
+    let app = TestApp::new().await;
+    let answer = app.get("/no/such/page").await;
+    assert_eq!(answer.status(), 404);
+    assert!(body(answer).await.contains("Page not found"));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d5_01_a_name_with_markup_is_text() {
+    let app = TestApp::new().await;
+    let name = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>";
+    let id = app.person(json!({ "email_address": ["x@example.com"], "first_name": name })).await;
+    let page = body(app.get_as(&id, "/profile").await).await;
+    assert!(!page.contains("<script>alert(1)") && !page.contains("<img src=x"), "unescaped");
+    assert!(page.contains("&lt;script&gt;alert(1)"));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d6_every_page_carries_its_policy_with_a_fresh_nonce() {
+    let app = TestApp::new().await;
+    for (path, with_clerk) in [("/", false), ("/sign-in", true), ("/sign-up", true), ("/none", false)] {
+        let answer = app.get(path).await;
+        let header = |name: &str| answer.headers()[name].to_str().expect("text").to_owned();
+        let policy = header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'"), "{path}");
+        assert_eq!(policy.contains("'unsafe-inline'"), with_clerk, "{path}");
+        assert_eq!(policy.contains("challenges.cloudflare.com"), with_clerk, "{path}");
+        assert_eq!(header("x-content-type-options"), "nosniff");
+        assert_eq!(header("x-frame-options"), "DENY");
+        assert_eq!(header("cache-control"), "private, no-store");
+        assert_eq!(header("vary"), "Cookie");
+        let nonce = policy.split("'nonce-").nth(1).and_then(|rest| rest.split('\'').next()).expect("a nonce").to_owned();
+        assert!(nonce.len() >= 16);
+        let page = body(answer).await;
+        assert!(page.contains(&format!("nonce=\"{nonce}\"")), "{path}");
+        let again = app.get(path).await;
+        assert!(!again.headers()["content-security-policy"].to_str().expect("text").contains(&nonce), "{path}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn e_24_the_chosen_theme_is_in_the_first_byte() {
+    let app = TestApp::new().await;
+    let post = app.client.post(app.at("/theme")).header("sec-fetch-site", "same-origin");
+    let post = post.header("content-type", "application/x-www-form-urlencoded").header("referer", app.at("/sign-in"));
+    let answer = post.body("theme=dark").send().await.expect("an answer");
+    assert_eq!((answer.status().as_u16(), answer.headers()["location"].to_str().expect("text")), (303, "/sign-in"));
+    let cookie = answer.headers()["set-cookie"].to_str().expect("text").split(';').next().expect("a pair").to_owned();
+    let page = body(app.client.get(app.at("/")).header("cookie", cookie).send().await.expect("an answer")).await;
+    assert!(page.contains("data-theme=\"dark\""));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d5_14_two_people_asking_at_once_never_see_each_other() {
+    let app = TestApp::new().await;
+    let mut people = Vec::new();
+    for index in 0..4 {
+        let name = format!("Marker{index}Person");
+        let attributes = json!({ "email_address": [format!("m{index}@example.com")], "first_name": name });
+        people.push((app.person(attributes).await, name));
+    }
+    let asks = (0..100).map(|index| {
+        let (id, name) = &people[index % people.len()];
+        let app = &app;
+        async move { (name.clone(), body(app.get_as(id, "/profile").await).await) }
+    });
+    for (name, page) in futures::future::join_all(asks).await {
+        for (_, other) in &people {
+            assert_eq!(page.contains(other.as_str()), *other == name, "{other} on the page of {name}");
+        }
+    }
+    app.finish().await;
+}

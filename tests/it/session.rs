@@ -1,0 +1,134 @@
+//! Sessions as requests carry them: header, cookies, keys fetched or configured, the way to Clerk and back.
+
+use rollcall::standin::token::TokenOptions;
+use serde_json::{Value, json};
+
+use crate::support::app::{TestApp, Wishes};
+
+const VIEWER: &str = "/api/session/get_viewer";
+const PROFILE: &str = "/api/profile/get_profile";
+
+async fn jo(app: &TestApp) -> String {
+    app.person(json!({ "email_address": ["jo@example.com"], "first_name": "Jo" })).await
+}
+
+/// The cookies of a signed-in development browser.
+fn cookies(token: &str) -> String {
+    format!("__clerk_db_jwt=dvb_test; __client_uat=1; __session={token}")
+}
+
+#[tokio::test]
+async fn a1_10_a_token_is_accepted_as_bearer_and_as_cookie() {
+    let app = TestApp::new().await;
+    let id = jo(&app).await;
+    let by_header = app.get_as(&id, VIEWER).await;
+    assert_eq!(by_header.json::<Value>().await.expect("JSON")["name"], "Jo");
+    let by_cookie = app.visit(&cookies(&app.token(&id)), VIEWER).await;
+    assert_eq!(by_cookie.json::<Value>().await.expect("JSON")["name"], "Jo");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a3_02_a_guest_passes_and_a3_04_a_function_for_the_signed_in_says_401() {
+    let app = TestApp::new().await;
+    let guest = app.get(VIEWER).await;
+    assert_eq!((guest.status().as_u16(), guest.text().await.expect("text").as_str()), (200, "null"));
+    let refused = app.get(PROFILE).await;
+    assert_eq!(refused.status(), 401);
+    assert_eq!(refused.headers()["x-clerk-auth-status"], "signed-out");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d4_01_d4_10_d4_18_spoilt_tokens_are_nobody() {
+    let app = TestApp::new().await;
+    let id = jo(&app).await;
+    let good = app.token(&id);
+    let (signed, signature) = good.rsplit_once('.').expect("three parts");
+    let (header, _) = signed.split_once('.').expect("two parts");
+    let other = app.clerk.session_token(&id, TokenOptions::asked_by("https://evil.example"));
+    let old = TokenOptions { iat_offset_s: -120, ..TokenOptions::asked_by(&app.url) };
+    let spoilt = [
+        String::new(),
+        "nonsense".to_owned(),
+        format!("{header}.e30.{signature}"),
+        format!("{signed}."),
+        format!("{signed}.AAAA"),
+        format!("{good}.{good}"),
+        other,
+        app.clerk.session_token(&id, old),
+    ];
+    for token in spoilt {
+        let answer = app.client.get(app.at(PROFILE)).bearer_auth(&token).send().await.expect("an answer");
+        assert_eq!(answer.status(), 401, "{token}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d2_17_keys_come_from_clerk_when_none_is_configured() {
+    let fetched = vec![("CLERK_JWT_KEY", String::new())];
+    let app = TestApp::with(Wishes { variables: fetched, ..Wishes::default() }).await;
+    let id = jo(&app).await;
+    assert_eq!(app.get_as(&id, PROFILE).await.status(), 200);
+    app.clerk.set_levers(rollcall::standin::levers::Levers { bapi_status: Some(500), ..app.clerk.levers() });
+    assert_eq!(app.get_as(&id, PROFILE).await.status(), 200, "keys that are known outlast an outage");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_first_visit_goes_to_clerk_and_comes_back_with_a_session() {
+    let app = TestApp::new().await;
+    let first = app.visit("", "/profile?tab=1").await;
+    assert_eq!(first.status(), 307);
+    assert_eq!(first.headers()["x-clerk-auth-reason"], "dev-browser-missing");
+    assert_eq!(first.headers()["cache-control"], "no-store");
+    let location = first.headers()["location"].to_str().expect("text").to_owned();
+    assert!(location.starts_with(&format!("{}/v1/client/handshake?", app.clerk.url())), "{location}");
+    let at_clerk = app.client.get(&location).send().await.expect("an answer");
+    let back = at_clerk.headers()["location"].to_str().expect("text").to_owned();
+    let back = back.strip_prefix(&app.url).expect("back to us").to_owned();
+    let returned = app.visit("", &back).await;
+    assert_eq!(returned.status(), 307, "the handshake leaves the address bar");
+    assert_eq!(returned.headers()["location"], app.at("/profile?tab=1"));
+    let set: Vec<&str> = returned.headers().get_all("set-cookie").iter().filter_map(|value| value.to_str().ok()).collect();
+    assert!(set.iter().any(|cookie| cookie.starts_with("__clerk_db_jwt=")), "{set:?}");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn sign_out_ends_the_session_at_clerk_and_takes_the_cookies() {
+    let app = TestApp::new().await;
+    let id = jo(&app).await;
+    let token = app.token(&id);
+    let answer = app
+        .client
+        .post(app.at("/sign-out"))
+        .header("cookie", cookies(&token))
+        .header("sec-fetch-site", "same-origin")
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(answer.status(), 303);
+    let set: Vec<&str> = answer.headers().get_all("set-cookie").iter().filter_map(|value| value.to_str().ok()).collect();
+    assert!(set.iter().any(|cookie| cookie.starts_with("__session=;")), "{set:?}");
+    let sessions = app.clerk.url() + "/v1/sessions?user_id=" + &id;
+    let listed = app.client.get(sessions).bearer_auth(app.clerk.secret_key()).send().await.expect("an answer");
+    let listed: Value = listed.json().await.expect("JSON");
+    let states: Vec<&str> = listed.as_array().expect("a list").iter().filter_map(|row| row["status"].as_str()).collect();
+    assert!(!states.is_empty() && states.iter().all(|state| *state == "revoked"), "{states:?}");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d5_04_another_site_cannot_post_here() {
+    let app = TestApp::new().await;
+    for (header, value) in [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example"), ("origin", "null")] {
+        for path in ["/sign-out", "/theme"] {
+            let post = app.client.post(app.at(path)).header(header, value).body("theme=dark");
+            let answer = post.header("content-type", "application/x-www-form-urlencoded").send().await.expect("an answer");
+            assert_eq!(answer.status(), 403, "{path} {value}");
+        }
+    }
+    app.finish().await;
+}

@@ -1,0 +1,152 @@
+//! A running application: real listener, real worker, the stand-in as its Clerk, a database of its own.
+
+use std::sync::Arc;
+
+use reqwest::header::{ACCEPT, AUTHORIZATION, COOKIE};
+use reqwest::{Client, Response};
+use rollcall::server::settings::environment::Variables;
+use rollcall::server::settings::{DEFAULTS, Settings};
+use rollcall::server::state::AppState;
+use rollcall::server::{http, worker};
+use rollcall::standin::token::TokenOptions;
+use rollcall::standin::{self, Standin};
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::support::eventually;
+use crate::support::mongo::TestDatabase;
+
+/// The application under test. Call `finish` at the end: it checks that nothing is left undone.
+pub struct TestApp {
+    pub url: String,
+    pub clerk: Standin,
+    pub database: TestDatabase,
+    pub client: Client,
+    stop: watch::Sender<bool>,
+}
+
+/// What a test wants otherwise than usual.
+#[derive(Default)]
+pub struct Wishes {
+    /// Variables laid over the usual ones; an empty value unsets.
+    pub variables: Vec<(&'static str, String)>,
+    pub seed_users: usize,
+    pub production_clerk: bool,
+}
+
+impl TestApp {
+    pub async fn new() -> Self {
+        Self::with(Wishes::default()).await
+    }
+
+    pub async fn with(wishes: Wishes) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let url = format!("http://localhost:{port}");
+        let clerk = start_clerk(&url, port, &wishes).await;
+        let database = TestDatabase::new().await;
+        let variables = variables(&clerk, &database.uri, &url).with(wishes.variables);
+        let settings = Settings::load(DEFAULTS, &variables).expect("settings");
+        let state = Arc::new(AppState::assemble(settings).await.expect("a state"));
+        // A database that a test made unreachable on purpose has no schema to make.
+        let _ = state.store.ensure_schema().await;
+        let (stop, stopped) = watch::channel(false);
+        tokio::spawn(worker::run(Arc::clone(&state), stopped.clone()));
+        let mut until = stopped;
+        tokio::spawn(http::serve(listener, http::router(state), async move {
+            let _ = until.wait_for(|stop| *stop).await;
+        }));
+        Self { url, clerk, database, client: client(), stop }
+    }
+
+    /// A session token of this person, as their browser would hold it.
+    pub fn token(&self, clerk_id: &str) -> String {
+        self.clerk.session_token(clerk_id, TokenOptions::asked_by(&self.url))
+    }
+
+    pub async fn get(&self, path: &str) -> Response {
+        self.client.get(self.at(path)).send().await.expect("an answer")
+    }
+
+    /// A page or function asked for by this person, over the header that scripts use.
+    pub async fn get_as(&self, clerk_id: &str, path: &str) -> Response {
+        let bearer = format!("Bearer {}", self.token(clerk_id));
+        self.client.get(self.at(path)).header(AUTHORIZATION, bearer).send().await.expect("an answer")
+    }
+
+    /// A page navigated to in a browser with these cookies.
+    pub async fn visit(&self, cookies: &str, path: &str) -> Response {
+        let request = self.client.get(self.at(path)).header(ACCEPT, "text/html").header("sec-fetch-dest", "document");
+        request.header(COOKIE, cookies).send().await.expect("an answer")
+    }
+
+    pub fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    /// A new person at Clerk, whose webhook has been applied here.
+    pub async fn person(&self, attributes: Value) -> String {
+        let user = self.clerk.create_user(attributes);
+        let id = user["id"].as_str().expect("an id").to_owned();
+        eventually("the person arrives", || async {
+            self.database.user(&id).await.map(|_| ()).ok_or_else(|| "no document".to_owned())
+        })
+        .await;
+        id
+    }
+
+    /// Waits until every stored event is finished.
+    pub async fn settled(&self) {
+        let waiting = mongodb::bson::doc! { "state": { "$in": ["received", "failed"] } };
+        eventually("every event is finished", || async {
+            match self.database.count("events", waiting.clone()).await {
+                0 => Ok(()),
+                count => Err(format!("{count} waiting")),
+            }
+        })
+        .await;
+    }
+
+    /// Ends the test: nothing may be left waiting.
+    pub async fn finish(self) {
+        self.settled().await;
+        let _ = self.stop.send(true);
+        self.clerk.stop().await;
+        self.database.drop().await;
+    }
+}
+
+/// Follows no redirect, keeps no cookie: a test sees every answer.
+pub fn client() -> Client {
+    Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client")
+}
+
+async fn start_clerk(app_url: &str, app_port: u16, wishes: &Wishes) -> Standin {
+    let options = standin::Options {
+        app_origin: app_url.to_owned(),
+        webhook_url: Some(format!("http://127.0.0.1:{app_port}/api/webhooks/clerk")),
+        seed_users: wishes.seed_users,
+        retry_scale: 0.001,
+        production: wishes.production_clerk,
+        ..standin::Options::default()
+    };
+    Standin::start(options).await.expect("the stand-in")
+}
+
+/// The environment of an application beside this Clerk and this database.
+pub fn variables(clerk: &Standin, mongodb_uri: &str, app_url: &str) -> Variables {
+    [
+        ("LEPTOS_ENV", "DEV".to_owned()),
+        ("ROLLCALL_PUBLIC_URL", app_url.to_owned()),
+        ("MONGODB_URI", mongodb_uri.to_owned()),
+        ("CLERK_PUBLISHABLE_KEY", clerk.publishable_key().to_owned()),
+        ("CLERK_SECRET_KEY", clerk.secret_key().to_owned()),
+        ("CLERK_WEBHOOK_SIGNING_SECRET", clerk.webhook_secret().to_owned()),
+        ("CLERK_API_URL", clerk.url()),
+        ("CLERK_PROXY_URL", clerk.url()),
+        ("CLERK_JWT_KEY", clerk.jwt_key()),
+    ]
+    .into_iter()
+    .collect()
+}

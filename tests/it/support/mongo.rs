@@ -1,0 +1,76 @@
+//! The tests' MongoDB: the one that nextest started for the run, else one for this process.
+
+use std::process::Command;
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use mongodb::Client;
+use mongodb::bson::{Document, doc};
+use mongodb::options::ClientOptions;
+use rollcall::server::store::topology::ensure_replica_set;
+
+/// Base of the connection string, ending in `/?…`.
+fn base() -> &'static str {
+    static BASE: OnceLock<String> = OnceLock::new();
+    BASE.get_or_init(|| {
+        #[expect(clippy::disallowed_methods, reason = "the runner says by the environment where its MongoDB is")]
+        if let Ok(uri) = std::env::var("ROLLCALL_TEST_MONGODB_URI") {
+            return uri;
+        }
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/mongod.sh");
+        let output = Command::new(script).arg(std::process::id().to_string()).output().expect("bash");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let uri = text.trim().strip_prefix("ROLLCALL_TEST_MONGODB_URI=");
+        uri.unwrap_or_else(|| panic!("no MongoDB: {}", String::from_utf8_lossy(&output.stderr))).to_owned()
+    })
+}
+
+/// A database that no other test has, removed by `drop`.
+pub struct TestDatabase {
+    pub name: String,
+    pub uri: String,
+    pub client: Client,
+}
+
+impl TestDatabase {
+    pub async fn new() -> Self {
+        let base = base();
+        let address = base.trim_start_matches("mongodb://").split('/').next().expect("host and port");
+        ensure_replica_set(address, "rs0", Duration::from_secs(30)).await.expect("a replica set");
+        let name = format!("test_{}", mongodb::bson::oid::ObjectId::new().to_hex());
+        let uri = base.replacen("/?", &format!("/{name}?"), 1);
+        let options = ClientOptions::parse(&uri).await.expect("a connection string");
+        let client = Client::with_options(options).expect("a client");
+        Self { name, uri, client }
+    }
+
+    fn collection(&self, name: &str) -> mongodb::Collection<Document> {
+        self.client.database(&self.name).collection(name)
+    }
+
+    pub async fn user(&self, clerk_id: &str) -> Option<Document> {
+        self.collection("users").find_one(doc! { "clerkId": clerk_id }).await.expect("a query")
+    }
+
+    pub async fn event(&self, id: &str) -> Option<Document> {
+        self.collection("events").find_one(doc! { "_id": id }).await.expect("a query")
+    }
+
+    pub async fn count(&self, collection: &str, filter: Document) -> u64 {
+        self.collection(collection).count_documents(filter).await.expect("a count")
+    }
+
+    pub async fn all(&self, collection: &str) -> Vec<Document> {
+        use futures::TryStreamExt;
+        let found = self.collection(collection).find(doc! {}).await.expect("a query");
+        found.try_collect().await.expect("documents")
+    }
+
+    pub async fn set(&self, collection: &str, filter: Document, fields: Document) {
+        self.collection(collection).update_one(filter, doc! { "$set": fields }).await.expect("an update");
+    }
+
+    pub async fn drop(&self) {
+        self.client.database(&self.name).drop().await.expect("the database goes");
+    }
+}

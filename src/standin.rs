@@ -121,7 +121,8 @@ impl Standin {
         let base_url = format!("http://localhost:{}", listener.local_addr()?.port());
         let state_file = options.state_file.clone();
         // Making an RSA key and a hundred thousand people takes a moment.
-        let instance = tokio::task::spawn_blocking(move || build(options, base_url)).await.map_err(io::Error::other)??;
+        let instance =
+            tokio::task::spawn_blocking(move || build(options, base_url)).await.map_err(io::Error::other)??;
         let instance = Arc::new(instance);
         let (stopping, stopped) = watch::channel(false);
         let mut tasks = vec![
@@ -212,7 +213,8 @@ impl Standin {
     /// A new session and a token of it. Of an unknown user too: a session may outlive its user's record.
     pub fn session_token(&self, user_id: &str, options: TokenOptions) -> String {
         let session = self.instance.open_detached_session(user_id);
-        let session = session.unwrap_or_else(|_| session::Session::new(user_id, "client_unknown", "", self.instance.clock.now_ms()));
+        let session = session
+            .unwrap_or_else(|_| session::Session::new(user_id, "client_unknown", "", self.instance.clock.now_ms()));
         self.instance.mint(&session, &options)
     }
 
@@ -259,7 +261,8 @@ impl Standin {
 
     pub async fn stop(self) {
         self.stopping.send_replace(true);
-        let tasks: Vec<JoinHandle<()>> = std::mem::take(&mut *self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let tasks: Vec<JoinHandle<()>> =
+            std::mem::take(&mut *self.tasks.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
         for (place, mut task) in tasks.into_iter().enumerate() {
             // The first task is the listener, which may finish what it is answering.
             let grace = if place == 0 { FAREWELL } else { Duration::ZERO };

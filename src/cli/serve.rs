@@ -11,7 +11,7 @@ use crate::cli::End;
 use crate::server::settings::server::LogFormat;
 use crate::server::settings::{Environment, Settings};
 use crate::server::state::AppState;
-use crate::server::{http, worker};
+use crate::server::{SERVER_ONLY_MARKER, http, worker};
 
 /// Serves until the process is told to stop.
 pub async fn run(settings: Settings) -> anyhow::Result<End> {
@@ -42,6 +42,7 @@ pub async fn serve(
     let serving = http::serve(listener, router, async move {
         let _ = until.wait_for(|stop| *stop).await;
     });
+    tracing::debug!(marker = SERVER_ONLY_MARKER);
     tracing::info!(%address, public_url = state.settings.public_url(), "serving");
     ready(address);
     let mut serving = tokio::spawn(serving);

@@ -74,10 +74,14 @@ impl AppState {
     }
 }
 
-/// The Backend API client of these settings.
+/// The Backend API client of these settings. `CLERK_API_URL` is without the version, as in Clerk's own libraries.
 pub fn clerk_client(settings: &settings::clerk::Clerk) -> Result<Client, crate::server::clerk::Error> {
+    let mut api_url = settings.api_url.clone();
+    if let Ok(mut segments) = api_url.path_segments_mut() {
+        segments.pop_if_empty().push("v1");
+    }
     Client::new(client::Config {
-        api_url: settings.api_url.clone(),
+        api_url,
         secret_key: settings.secret_key.clone(),
         timeout: settings.timeout,
         user_agent: concat!("rollcall/", env!("CARGO_PKG_VERSION")).to_owned(),

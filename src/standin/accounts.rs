@@ -37,7 +37,11 @@ impl Instance {
         user.locked = body.flag("locked")?.unwrap_or(false);
         let anonymous = user.email_addresses.is_empty() && user.phone_numbers.is_empty() && user.username.is_none();
         if anonymous && !body.flag("skip_user_requirement")?.unwrap_or(false) {
-            return Err(Refusal::form("email_address", "form_data_missing", "email_address, phone_number or username must be included."));
+            return Err(Refusal::form(
+                "email_address",
+                "form_data_missing",
+                "email_address, phone_number or username must be included.",
+            ));
         }
         self.insert_user(user)
     }
@@ -123,8 +127,12 @@ impl Instance {
 
     fn revoke_all(&self, user_id: &str) {
         let mut world = self.world();
-        let ids: Vec<String> =
-            world.sessions.values().filter(|session| session.user_id == user_id).map(|session| session.id.clone()).collect();
+        let ids: Vec<String> = world
+            .sessions
+            .values()
+            .filter(|session| session.user_id == user_id)
+            .map(|session| session.id.clone())
+            .collect();
         self.close_sessions(&mut world, &ids, Status::Revoked);
     }
 }
@@ -171,7 +179,8 @@ mod tests {
 
     #[test]
     fn metadata_merges_deeply_and_null_deletes_at_any_depth() {
-        let current = json!({ "role": "admin", "plan": { "name": "pro", "seats": 3, "old": { "a": 1 } }, "tags": [1, 2] });
+        let current =
+            json!({ "role": "admin", "plan": { "name": "pro", "seats": 3, "old": { "a": 1 } }, "tags": [1, 2] });
         let patch = json!({ "role": null, "plan": { "seats": 4, "old": { "a": null }, "new": { "b": null, "c": 1 } }, "tags": [3] });
         let expected = json!({ "plan": { "name": "pro", "seats": 4, "old": {}, "new": { "c": 1 } }, "tags": [3] });
         assert_eq!(merged(current, patch), expected);

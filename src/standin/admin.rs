@@ -41,7 +41,8 @@ pub fn router(instance: Arc<Instance>) -> Router {
 async fn guard(State(instance): Clerk, request: Request, next: Next) -> Response {
     let origin = request.headers().get(header::ORIGIN).and_then(|value| value.to_str().ok());
     if origin.is_some_and(|origin| origin != instance.base_url && origin != instance.app_origin) {
-        return Refusal::new(StatusCode::FORBIDDEN, "origin_invalid", "This page may not use the admin API.").into_response();
+        return Refusal::new(StatusCode::FORBIDDEN, "origin_invalid", "This page may not use the admin API.")
+            .into_response();
     }
     next.run(request).await
 }

@@ -69,9 +69,17 @@ async fn avatar(State(instance): State<Arc<Instance>>, Path(file): Path<String>)
 fn draw(user: &User) -> String {
     let hue = user.id.bytes().fold(7_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte))) % 360;
     let names = user.names();
-    let mut letters: String = names.split_whitespace().filter_map(|word| word.chars().find(|letter| letter.is_alphanumeric())).take(2).collect();
+    let mut letters: String = names
+        .split_whitespace()
+        .filter_map(|word| word.chars().find(|letter| letter.is_alphanumeric()))
+        .take(2)
+        .collect();
     if letters.is_empty() {
-        letters = user.identifier().and_then(|text| text.chars().find(|letter| letter.is_alphanumeric())).map(String::from).unwrap_or_default();
+        letters = user
+            .identifier()
+            .and_then(|text| text.chars().find(|letter| letter.is_alphanumeric()))
+            .map(String::from)
+            .unwrap_or_default();
     }
     let letters = escaped(&letters.to_uppercase());
     format!(
@@ -118,7 +126,10 @@ fn row(user: &User) -> String {
         _ => "",
     };
     let names = escaped(&user.names());
-    format!("<tr><td><code>{identifier}</code></td><td><bdi>{names}</bdi></td><td>{}</td><td>{note}</td></tr>", escaped(role))
+    format!(
+        "<tr><td><code>{identifier}</code></td><td><bdi>{names}</bdi></td><td>{}</td><td>{note}</td></tr>",
+        escaped(role)
+    )
 }
 
 fn escaped(text: &str) -> String {
@@ -131,7 +142,8 @@ mod tests {
 
     #[test]
     fn an_avatar_shows_initials_and_nothing_of_a_hostile_name() {
-        let user = User { first_name: Some("<b>Bob</b>".to_owned()), last_name: Some("&amp".to_owned()), ..User::default() };
+        let user =
+            User { first_name: Some("<b>Bob</b>".to_owned()), last_name: Some("&amp".to_owned()), ..User::default() };
         let picture = draw(&user);
         assert!(picture.contains(">BA</text>"), "{picture}");
         assert!(!picture.contains("<b>"));

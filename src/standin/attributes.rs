@@ -11,11 +11,30 @@ use crate::standin::user::{Contact, Metadata, User};
 
 /// What `PATCH /v1/users/{id}` takes as of 2026-05-12.
 pub const UPDATABLE: &[&str] = &[
-    "external_id", "first_name", "last_name", "locale", "primary_email_address_id", "notify_primary_email_address_changed",
-    "primary_phone_number_id", "primary_web3_wallet_id", "username", "profile_image_id", "password", "password_digest",
-    "password_hasher", "skip_password_checks", "sign_out_of_other_sessions", "totp_secret", "backup_codes",
-    "delete_self_enabled", "create_organization_enabled", "legal_accepted_at", "skip_legal_checks",
-    "create_organizations_limit", "created_at", "bypass_client_trust",
+    "external_id",
+    "first_name",
+    "last_name",
+    "locale",
+    "primary_email_address_id",
+    "notify_primary_email_address_changed",
+    "primary_phone_number_id",
+    "primary_web3_wallet_id",
+    "username",
+    "profile_image_id",
+    "password",
+    "password_digest",
+    "password_hasher",
+    "skip_password_checks",
+    "sign_out_of_other_sessions",
+    "totp_secret",
+    "backup_codes",
+    "delete_self_enabled",
+    "create_organization_enabled",
+    "legal_accepted_at",
+    "skip_legal_checks",
+    "create_organizations_limit",
+    "created_at",
+    "bypass_client_trust",
 ];
 
 /// A JSON object read by name, with a refusal for each wrong type.
@@ -31,7 +50,11 @@ impl<'a> Body<'a> {
 
     pub fn refuse_unknown(&self, known: &[&str], also: &[&str]) -> Result<(), Refusal> {
         match self.fields.keys().find(|key| !known.contains(&key.as_str()) && !also.contains(&key.as_str())) {
-            Some(key) => Err(Refusal::form(key, "form_param_unknown", format!("{key} is not a valid parameter for this request."))),
+            Some(key) => Err(Refusal::form(
+                key,
+                "form_param_unknown",
+                format!("{key} is not a valid parameter for this request."),
+            )),
             None => Ok(()),
         }
     }
@@ -79,9 +102,10 @@ impl<'a> Body<'a> {
         match self.fields.get(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::Number(number)) => number.as_i64().map(Some).ok_or_else(|| Refusal::format(name)),
-            Some(Value::String(text)) => {
-                text.parse::<jiff::Timestamp>().map(|time| Some(time.as_millisecond())).map_err(|_| Refusal::format(name))
-            }
+            Some(Value::String(text)) => text
+                .parse::<jiff::Timestamp>()
+                .map(|time| Some(time.as_millisecond()))
+                .map_err(|_| Refusal::format(name)),
             Some(_) => Err(Refusal::format(name)),
         }
     }
@@ -163,12 +187,24 @@ pub fn apply_primaries(user: &mut User, body: &Body) -> Result<(), Refusal> {
 
 fn primary(param: &str, contacts: &[Contact], id: &str) -> Result<(), Refusal> {
     let known = contacts.iter().any(|contact| contact.id == id && contact.verified);
-    if known { Ok(()) } else { Err(Refusal::form(param, "form_resource_not_found", "The resource associated with the supplied id was not found.")) }
+    if known {
+        Ok(())
+    } else {
+        Err(Refusal::form(
+            param,
+            "form_resource_not_found",
+            "The resource associated with the supplied id was not found.",
+        ))
+    }
 }
 
 fn checked_length(param: &str, text: String) -> Result<String, Refusal> {
     if text.chars().count() > 256 {
-        return Err(Refusal::form(param, "form_param_max_length_exceeded", format!("{param} should not exceed 256 characters.")));
+        return Err(Refusal::form(
+            param,
+            "form_param_max_length_exceeded",
+            format!("{param} should not exceed 256 characters."),
+        ));
     }
     Ok(text)
 }
@@ -176,7 +212,11 @@ fn checked_length(param: &str, text: String) -> Result<String, Refusal> {
 pub fn checked_email(text: &str) -> Result<String, Refusal> {
     let email = text.trim().to_lowercase();
     let valid = email.split_once('@').is_some_and(|(local, domain)| {
-        !local.is_empty() && domain.contains('.') && !domain.starts_with('.') && !domain.ends_with('.') && !domain.contains('@')
+        !local.is_empty()
+            && domain.contains('.')
+            && !domain.starts_with('.')
+            && !domain.ends_with('.')
+            && !domain.contains('@')
     });
     if valid && !email.contains(char::is_whitespace) && email.len() <= 254 {
         return Ok(email);
@@ -190,17 +230,29 @@ fn checked_phone(text: &str) -> Result<String, Refusal> {
     if (7..=15).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit()) {
         return Ok(phone);
     }
-    Err(Refusal::form("phone_number", "form_param_format_invalid", "Phone number must be a valid phone number according to E.164 international standard."))
+    Err(Refusal::form(
+        "phone_number",
+        "form_param_format_invalid",
+        "Phone number must be a valid phone number according to E.164 international standard.",
+    ))
 }
 
 pub fn checked_username(text: &str) -> Result<String, Refusal> {
     let username = text.trim().to_lowercase();
     if !(3..=64).contains(&username.chars().count()) {
-        return Err(Refusal::form("username", "form_username_invalid_length", "Username must be between 3 and 64 characters long."));
+        return Err(Refusal::form(
+            "username",
+            "form_username_invalid_length",
+            "Username must be between 3 and 64 characters long.",
+        ));
     }
     let allowed = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_');
     if !username.chars().all(allowed) {
-        return Err(Refusal::form("username", "form_username_invalid_character", "Username can only contain letters, numbers and '_' or '-'."));
+        return Err(Refusal::form(
+            "username",
+            "form_username_invalid_character",
+            "Username can only contain letters, numbers and '_' or '-'.",
+        ));
     }
     Ok(username)
 }

@@ -40,7 +40,13 @@ pub fn router(instance: Arc<Instance>) -> Router {
         .with_state(instance)
 }
 
-async fn serve(State(instance): State<Arc<Instance>>, method: Method, uri: Uri, headers: HeaderMap, body: Bytes) -> Response {
+async fn serve(
+    State(instance): State<Arc<Instance>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     let levers = instance.levers();
     let mut response = if method == Method::OPTIONS {
         StatusCode::NO_CONTENT.into_response()
@@ -113,7 +119,10 @@ fn allow_origin(request: &HeaderMap, response: &mut HeaderMap) {
     let Some(origin) = request.get(header::ORIGIN) else { return };
     response.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
     response.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
-    response.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("Authorization, X-Country, Clerk-Db-Jwt"));
+    response.insert(
+        header::ACCESS_CONTROL_EXPOSE_HEADERS,
+        HeaderValue::from_static("Authorization, X-Country, Clerk-Db-Jwt"),
+    );
     response.insert(header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST, PUT, PATCH, DELETE"));
     response.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("Authorization, Content-Type"));
     response.append(header::VARY, HeaderValue::from_static("Origin"));

@@ -67,12 +67,14 @@ impl std::fmt::Debug for SigningKey {
 
 impl SigningKey {
     pub fn generate() -> std::io::Result<SigningKey> {
-        let pair = KeyPair::generate(KeySize::Rsa2048).map_err(|_| std::io::Error::other("no RSA key could be made"))?;
+        let pair =
+            KeyPair::generate(KeySize::Rsa2048).map_err(|_| std::io::Error::other("no RSA key could be made"))?;
         Ok(SigningKey { pair, kid: ids::seeded("ins", "rollcall-local") })
     }
 
     pub fn load(pkcs8: &str) -> std::io::Result<SigningKey> {
-        let invalid = |what: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, format!("the saved signing key: {what}"));
+        let invalid =
+            |what: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, format!("the saved signing key: {what}"));
         let der = STANDARD.decode(pkcs8).map_err(|_| invalid("not base64"))?;
         let pair = KeyPair::from_pkcs8(&der).map_err(|_| invalid("not an RSA key"))?;
         Ok(SigningKey { pair, kid: ids::seeded("ins", "rollcall-local") })
@@ -113,7 +115,8 @@ impl SigningKey {
     /// # Panics
     /// Never; see the expectation inside.
     pub fn public_pem(&self) -> String {
-        let der: PublicKeyX509Der<'_> = self.pair.public_key().as_der().expect("a key that was made or loaded has a DER form");
+        let der: PublicKeyX509Der<'_> =
+            self.pair.public_key().as_der().expect("a key that was made or loaded has a DER form");
         let body = STANDARD.encode(der.as_ref());
         let lines: Vec<&str> = (0..body.len()).step_by(64).map(|at| &body[at..body.len().min(at + 64)]).collect();
         format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n"))
@@ -151,7 +154,10 @@ mod tests {
         let again = SigningKey::load(&key.save().unwrap()).unwrap();
         let token = again.sign(&json!({ "sub": "user_1", "exp": 32_503_680_000_i64 }));
         let set: JwkSet = serde_json::from_value(key.jwks()).unwrap();
-        for decoding in [DecodingKey::from_jwk(&set.keys[0]).unwrap(), DecodingKey::from_rsa_pem(key.public_pem().as_bytes()).unwrap()] {
+        for decoding in [
+            DecodingKey::from_jwk(&set.keys[0]).unwrap(),
+            DecodingKey::from_rsa_pem(key.public_pem().as_bytes()).unwrap(),
+        ] {
             let read = jsonwebtoken::decode::<Value>(&token, &decoding, &Validation::new(Algorithm::RS256)).unwrap();
             assert_eq!(read.claims["sub"], "user_1");
             assert_eq!(read.header.kid.as_deref(), Some(key.kid.as_str()));

@@ -34,7 +34,11 @@ impl Params {
         let matches = self.0.iter().filter(|(key, _)| key == name || *key == bracketed);
         let values: Vec<&str> = matches.map(|(_, value)| value.as_str()).filter(|value| !value.is_empty()).collect();
         if values.len() > 100 {
-            return Err(Refusal::form(name, "form_param_max_length_exceeded", format!("{name} must not exceed 100 items.")));
+            return Err(Refusal::form(
+                name,
+                "form_param_max_length_exceeded",
+                format!("{name} must not exceed 100 items."),
+            ));
         }
         Ok(values)
     }
@@ -49,7 +53,8 @@ impl Params {
 
     /// The named fields as JSON texts, for code that reads JSON bodies.
     pub fn pick(&self, names: &[&str]) -> Value {
-        let present = names.iter().filter_map(|name| self.get(name).map(|value| ((*name).to_owned(), Value::from(value))));
+        let present =
+            names.iter().filter_map(|name| self.get(name).map(|value| ((*name).to_owned(), Value::from(value))));
         Value::Object(present.collect())
     }
 }

@@ -51,7 +51,9 @@ fn varied_person(user: User, number: usize) -> User {
         5 => user.named("Paula", "Phone").phone("+15555550105"),
         6 => user.called("only_a_username"),
         7 => user.named("سلمى", "العبد الله").mail("salma@example.com"),
-        8 => user.named(LONG_NAME, "Hubert Blaine von und zu Überlang-Nachname der Ältere").mail("long-name@example.com"),
+        8 => {
+            user.named(LONG_NAME, "Hubert Blaine von und zu Überlang-Nachname der Ältere").mail("long-name@example.com")
+        }
         9 => user.named("Tomás", "Two-Addresses").mail("old-address@example.com").mail("new-address@example.com"),
         10 => User::unverified(user.named("Una", "Verified").mail("unverified@example.com")),
         11 => User { banned: true, ..user.named("Bela", "Banned").mail("banned@example.com") },
@@ -60,16 +62,25 @@ fn varied_person(user: User, number: usize) -> User {
         14 => User { last_name: None, ..user.named("Cher", "").mail("cher@example.com") },
         15 => user.named("<b>Bob</b>", "<script>alert('x')</script>").mail("bob@example.com"),
         16 => user.named("Sam", "Smith").mail("sam.smith@example.com"),
-        17 => user.named("Sam", "Stone").mail("sam.stone@example.com").public(json!({ "plan": "pro", "team": { "name": "Ops", "size": 4 }, "beta": true })),
+        17 => user
+            .named("Sam", "Stone")
+            .mail("sam.stone@example.com")
+            .public(json!({ "plan": "pro", "team": { "name": "Ops", "size": 4 }, "beta": true })),
         18 => user.named("Grace", "Google").mail("grace@example.com").with_google(),
         19 => user.named("Siobhán", "O'Brien-D’Arcy").called("siobhan").mail("siobhan@example.com"),
-        _ => User { last_sign_in_at: None, last_active_at: None, ..user.named("Nora", "Never").mail("never@example.com").private(json!({ "imported": true })) },
+        _ => User {
+            last_sign_in_at: None,
+            last_active_at: None,
+            ..user.named("Nora", "Never").mail("never@example.com").private(json!({ "imported": true }))
+        },
     }
 }
 
 fn crowd_person(user: User, number: usize) -> User {
-    const FIRST: [&str; 16] =
-        ["Anna", "Ben", "Chidi", "Dana", "Elif", "Farid", "Greta", "Hiro", "Ines", "Jonas", "Kofi", "Lena", "Mina", "Nils", "Olga", "Priya"];
+    const FIRST: [&str; 16] = [
+        "Anna", "Ben", "Chidi", "Dana", "Elif", "Farid", "Greta", "Hiro", "Ines", "Jonas", "Kofi", "Lena", "Mina",
+        "Nils", "Olga", "Priya",
+    ];
     const LAST: [&str; 11] =
         ["Adler", "Baker", "Costa", "Diaz", "Endo", "Fischer", "Garcia", "Haddad", "Ito", "Jensen", "Kowalski"];
     let first = FIRST[number % FIRST.len()];

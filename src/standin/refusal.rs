@@ -54,7 +54,11 @@ impl Refusal {
     }
 
     pub fn rate_limited(retry_after_s: u64) -> Refusal {
-        let refusal = Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too_many_requests", "Too many requests. Please try again in a bit.");
+        let refusal = Refusal::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_requests",
+            "Too many requests. Please try again in a bit.",
+        );
         refusal.with_retry_after(retry_after_s)
     }
 
@@ -63,7 +67,8 @@ impl Refusal {
         match status {
             StatusCode::TOO_MANY_REQUESTS => Refusal::rate_limited(retry_after_s),
             StatusCode::SERVICE_UNAVAILABLE => {
-                Refusal::new(status, "service_unavailable", "Clerk is down, on request.").with_retry_after(retry_after_s)
+                Refusal::new(status, "service_unavailable", "Clerk is down, on request.")
+                    .with_retry_after(retry_after_s)
             }
             _ => Refusal::new(status, "internal_clerk_error", "Clerk fails, on request."),
         }

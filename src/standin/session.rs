@@ -82,8 +82,12 @@ impl Session {
 
     pub fn activity(&self) -> Value {
         let agent = &self.user_agent;
-        let browser = ["Firefox", "Edg", "Chrome", "Safari"].into_iter().find(|name| agent.contains(name)).unwrap_or("Unknown");
-        let device = ["Android", "iPhone", "Macintosh", "Windows", "Linux"].into_iter().find(|name| agent.contains(name)).unwrap_or("Unknown");
+        let browser =
+            ["Firefox", "Edg", "Chrome", "Safari"].into_iter().find(|name| agent.contains(name)).unwrap_or("Unknown");
+        let device = ["Android", "iPhone", "Macintosh", "Windows", "Linux"]
+            .into_iter()
+            .find(|name| agent.contains(name))
+            .unwrap_or("Unknown");
         json!({
             "object": "session_activity", "id": self.id.replace("sess_", "sess_activity_"), "device_type": device,
             "is_mobile": agent.contains("Mobile"), "browser_name": browser, "browser_version": "",

@@ -45,16 +45,21 @@ impl Saved {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        let saved: Saved = serde_json::from_slice(&bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
+        let saved: Saved =
+            serde_json::from_slice(&bytes).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))?;
         if saved.version != VERSION {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("a state file of version {}", saved.version)));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("a state file of version {}", saved.version),
+            ));
         }
         Ok(Some(saved))
     }
 
     pub fn into_world(self) -> World {
         let mut world = World::default();
-        (world.sessions, world.clients, world.browsers, world.tickets) = (self.sessions, self.clients, self.browsers, self.tickets);
+        (world.sessions, world.clients, world.browsers, world.tickets) =
+            (self.sessions, self.clients, self.browsers, self.tickets);
         for user in self.users {
             let id = user.id.clone();
             if world.put(user).is_err() {
@@ -65,7 +70,8 @@ impl Saved {
     }
 
     fn of(instance: &Instance) -> io::Result<Saved> {
-        let signing_key = instance.signing.save().ok_or_else(|| io::Error::other("the signing key cannot be written down"))?;
+        let signing_key =
+            instance.signing.save().ok_or_else(|| io::Error::other("the signing key cannot be written down"))?;
         let world = instance.world();
         Ok(Saved {
             version: VERSION,

@@ -16,7 +16,9 @@ type Received = Arc<Mutex<Vec<(HeaderMap, Bytes)>>>;
 async fn receiver(answers: &[u16]) -> (String, Received) {
     let received: Received = Arc::default();
     let answers: Arc<Mutex<VecDeque<u16>>> = Arc::new(Mutex::new(answers.iter().copied().collect()));
-    let accept = |State((received, answers)): State<(Received, Arc<Mutex<VecDeque<u16>>>)>, headers: HeaderMap, body: Bytes| async move {
+    let accept = |State((received, answers)): State<(Received, Arc<Mutex<VecDeque<u16>>>)>,
+                  headers: HeaderMap,
+                  body: Bytes| async move {
         received.lock().unwrap().push((headers, body));
         let status = answers.lock().unwrap().pop_front().unwrap_or(200);
         StatusCode::from_u16(status).unwrap()
@@ -33,11 +35,17 @@ async fn standin(options: Options) -> Standin {
 }
 
 fn http() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).timeout(Duration::from_secs(10)).build().unwrap()
+    reqwest::Client::builder()
+        .no_proxy()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(Duration::from_secs(10))
+        .build()
+        .unwrap()
 }
 
 async fn bapi(standin: &Standin, method: &str, path: &str, body: Value) -> (u16, Value) {
-    let request = http().request(method.parse().unwrap(), format!("{}{path}", standin.url())).bearer_auth(standin.secret_key());
+    let request =
+        http().request(method.parse().unwrap(), format!("{}{path}", standin.url())).bearer_auth(standin.secret_key());
     let request = if body.is_null() { request } else { request.json(&body) };
     let response = request.send().await.unwrap();
     assert_eq!(response.headers()["content-type"], "application/json");
@@ -67,14 +75,22 @@ async fn a_profile_changes_but_not_its_metadata_through_the_newest_patch() {
     let standin = standin(Options::default()).await;
     let id = standin.find_user("ada").unwrap()["id"].as_str().unwrap().to_owned();
     let before = standin.user(&id).unwrap()["updated_at"].as_i64().unwrap();
-    let (status, user) = bapi(&standin, "PATCH", &format!("/v1/users/{id}"), json!({ "first_name": "Augusta", "last_name": null })).await;
+    let (status, user) =
+        bapi(&standin, "PATCH", &format!("/v1/users/{id}"), json!({ "first_name": "Augusta", "last_name": null }))
+            .await;
     assert_eq!((status, &user["first_name"], &user["last_name"]), (200, &json!("Augusta"), &Value::Null));
     assert!(user["updated_at"].as_i64().unwrap() > before);
     let (status, body) = bapi(&standin, "PATCH", &format!("/v1/users/{id}"), json!({ "public_metadata": {} })).await;
     assert_eq!((status, &body["errors"][0]["code"]), (422, &json!("form_param_unknown")));
     let (status, body) = bapi(&standin, "PATCH", &format!("/v1/users/{id}"), json!({ "username": "uma_user" })).await;
     assert_eq!((status, &body["errors"][0]["code"]), (422, &json!("form_identifier_exists")));
-    let (_, user) = bapi(&standin, "PATCH", &format!("/v1/users/{id}/metadata"), json!({ "public_metadata": { "role": null, "a": 1 } })).await;
+    let (_, user) = bapi(
+        &standin,
+        "PATCH",
+        &format!("/v1/users/{id}/metadata"),
+        json!({ "public_metadata": { "role": null, "a": 1 } }),
+    )
+    .await;
     assert_eq!(user["public_metadata"], json!({ "a": 1 }));
 }
 
@@ -97,7 +113,10 @@ async fn webhooks_verify_with_svix_and_are_retried_under_the_same_id() {
     assert_eq!(event["instance_id"], standin.instance_id());
     let delivery = &standin.deliveries()[0];
     assert_eq!(delivery.state, webhooks::State::Delivered);
-    assert_eq!(delivery.attempts.iter().map(|attempt| attempt.status).collect::<Vec<_>>(), [Some(500), Some(301), Some(200)]);
+    assert_eq!(
+        delivery.attempts.iter().map(|attempt| attempt.status).collect::<Vec<_>>(),
+        [Some(500), Some(301), Some(200)]
+    );
 }
 
 #[tokio::test]
@@ -127,7 +146,10 @@ async fn a_session_token_has_the_claims_of_version_two() {
     let claims = jsonwebtoken::decode::<Value>(&token, &key, &rules).unwrap().claims;
     assert_eq!(claims["iss"], "https://rollcall-local-1.clerk.accounts.dev");
     assert_eq!(claims["sub"], user["id"]);
-    assert_eq!((&claims["v"], &claims["sts"], &claims["azp"]), (&json!(2), &json!("active"), &json!("http://localhost:3000")));
+    assert_eq!(
+        (&claims["v"], &claims["sts"], &claims["azp"]),
+        (&json!(2), &json!("active"), &json!("http://localhost:3000"))
+    );
     let time = |name: &str| claims[name].as_i64().unwrap();
     assert_eq!((time("exp") - time("iat"), time("iat") - time("nbf")), (60, 10));
 }
@@ -136,8 +158,13 @@ async fn a_session_token_has_the_claims_of_version_two() {
 async fn signed_up(standin: &Standin, email: &str) -> String {
     let browser: Value = fapi(standin, "/v1/dev_browser", "", &[]).await.1;
     let token = browser["id"].as_str().unwrap().to_owned();
-    let (status, body) =
-        fapi(standin, "/v1/client/sign_ups", &token, &[("email_address", email), ("password", "Sup3r-secret-pw!"), ("first_name", "Jane")]).await;
+    let (status, body) = fapi(
+        standin,
+        "/v1/client/sign_ups",
+        &token,
+        &[("email_address", email), ("password", "Sup3r-secret-pw!"), ("first_name", "Jane")],
+    )
+    .await;
     assert_eq!((status, &body["response"]["status"]), (200, &json!("missing_requirements")));
     let path = format!("/v1/client/sign_ups/{}", body["response"]["id"].as_str().unwrap());
     fapi(standin, &format!("{path}/prepare_verification"), &token, &[("strategy", "email_code")]).await;
@@ -162,7 +189,10 @@ async fn fapi(standin: &Standin, path: &str, browser: &str, form: &[(&str, &str)
 async fn a_handshake_carries_the_browser_and_a_token_that_names_no_page() {
     let standin = standin(Options::default()).await;
     let browser = signed_up(&standin, "jane@example.com").await;
-    let url = format!("{}/v1/client/handshake?redirect_url=http%3A%2F%2Flocalhost%3A3000%2Fa%3Fb%3Dc&__clerk_db_jwt={browser}", standin.url());
+    let url = format!(
+        "{}/v1/client/handshake?redirect_url=http%3A%2F%2Flocalhost%3A3000%2Fa%3Fb%3Dc&__clerk_db_jwt={browser}",
+        standin.url()
+    );
     let response = http().get(url).send().await.unwrap();
     assert_eq!(response.status(), 307);
     let location = url::Url::parse(response.headers()["location"].to_str().unwrap()).unwrap();
@@ -177,7 +207,15 @@ async fn a_handshake_carries_the_browser_and_a_token_that_names_no_page() {
     }
     let token = lines.iter().find_map(|line| line.strip_prefix("__session=")).unwrap().split(';').next().unwrap();
     assert!(claims_of(token).get("azp").is_none());
-    let uat: i64 = lines.iter().find_map(|line| line.strip_prefix("__client_uat=")).unwrap().split(';').next().unwrap().parse().unwrap();
+    let uat: i64 = lines
+        .iter()
+        .find_map(|line| line.strip_prefix("__client_uat="))
+        .unwrap()
+        .split(';')
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
     assert!(uat > 0 && uat <= claims_of(token)["iat"].as_i64().unwrap());
 }
 
@@ -186,7 +224,9 @@ async fn wrong_sign_ins_get_the_codes_the_components_understand() {
     let standin = standin(Options::default()).await;
     let browser = fapi(&standin, "/v1/dev_browser", "", &[]).await.1["id"].as_str().unwrap().to_owned();
     let sign_in = async |identifier: &str, password: &str| {
-        let (status, body) = fapi(&standin, "/v1/client/sign_ins", &browser, &[("identifier", identifier), ("password", password)]).await;
+        let (status, body) =
+            fapi(&standin, "/v1/client/sign_ins", &browser, &[("identifier", identifier), ("password", password)])
+                .await;
         (status, body["errors"][0]["code"].as_str().unwrap_or_default().to_owned(), body)
     };
     assert_eq!(sign_in("nobody@example.com", "x").await.1, "form_identifier_not_found");
@@ -200,7 +240,10 @@ async fn wrong_sign_ins_get_the_codes_the_components_understand() {
     let (status, body) = fapi(&standin, "/v1/client/sign_ups", &browser, &taken).await;
     assert_eq!((status, &body["errors"][0]["code"]), (422, &json!("form_identifier_exists")));
     assert_eq!(body["errors"][0]["meta"]["param_name"], "email_address");
-    assert_eq!(fapi(&standin, "/v1/client/sign_ins", "dvb_unknown", &[]).await.1["errors"][0]["code"], "dev_browser_unauthenticated");
+    assert_eq!(
+        fapi(&standin, "/v1/client/sign_ins", "dvb_unknown", &[]).await.1["errors"][0]["code"],
+        "dev_browser_unauthenticated"
+    );
 }
 
 #[tokio::test]
@@ -217,13 +260,37 @@ async fn a_ban_ends_the_session_and_its_tokens() {
 }
 
 #[tokio::test]
+async fn the_owner_reads_changes_and_deletes_their_account() {
+    let (url, _) = receiver(&[]).await;
+    let standin = standin(Options { webhook_url: Some(url), ..Options::default() }).await;
+    let browser = signed_up(&standin, "jane@example.com").await;
+    let me = http().get(format!("{}/v1/me?__clerk_db_jwt={browser}", standin.url())).send().await.unwrap();
+    let me: Value = me.json().await.unwrap();
+    assert!(me["response"].get("private_metadata").is_none());
+    let (_, body) =
+        fapi(&standin, "/v1/me?_method=PATCH", &browser, &[("first_name", "Janet"), ("last_name", "")]).await;
+    assert_eq!((&body["response"]["first_name"], &body["response"]["last_name"]), (&json!("Janet"), &Value::Null));
+    let metadata = [("unsafe_metadata", r#"{"theme":"dark"}"#)];
+    let (_, body) = fapi(&standin, "/v1/me/metadata?_method=PATCH", &browser, &metadata).await;
+    assert_eq!(body["response"]["unsafe_metadata"], json!({ "theme": "dark" }));
+    let (_, body) = fapi(&standin, "/v1/me?_method=PATCH", &browser, &metadata).await;
+    assert_eq!(body["errors"][0]["code"], "form_param_unknown");
+    let (_, body) = fapi(&standin, "/v1/me?_method=DELETE", &browser, &[]).await;
+    assert_eq!(body["response"]["deleted"], true);
+    assert_eq!(fapi(&standin, "/v1/me", &browser, &[]).await.0, 401);
+    let kinds: Vec<String> = standin.deliveries().into_iter().map(|delivery| delivery.kind).collect();
+    assert_eq!(kinds, ["user.created", "session.created", "user.updated", "user.updated", "user.deleted"]);
+}
+
+#[tokio::test]
 async fn a_production_instance_knows_its_browsers_by_cookie() {
     let standin = standin(Options { production: true, ..Options::default() }).await;
     assert!(standin.publishable_key().starts_with("pk_live_"));
     let form = [("identifier", "ada"), ("password", people::PASSWORD)];
     let response = http().post(format!("{}/v1/client/sign_ins", standin.url())).form(&form).send().await.unwrap();
     assert_eq!(response.status(), 200);
-    let cookies: Vec<String> = response.headers().get_all("set-cookie").iter().map(|value| value.to_str().unwrap().to_owned()).collect();
+    let cookies: Vec<String> =
+        response.headers().get_all("set-cookie").iter().map(|value| value.to_str().unwrap().to_owned()).collect();
     assert!(cookies[0].starts_with("__client=ck_") && cookies[0].contains("HttpOnly"));
     assert!(cookies[1].starts_with("__client_uat=1"));
     let url = format!("{}/v1/client/handshake?redirect_url=http://localhost:3000/", standin.url());

@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use rand::rngs::StdRng;
 use rand::SeedableRng;
+use rand::rngs::StdRng;
 use serde::Serialize;
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -240,7 +240,8 @@ pub async fn run(instance: Arc<Instance>, sender: attempt::Sender) {
 }
 
 fn scaled(seconds: u64, scale: f64) -> Duration {
-    Duration::try_from_secs_f64(Duration::from_secs(seconds).as_secs_f64() * scale).unwrap_or(Duration::from_secs(seconds))
+    Duration::try_from_secs_f64(Duration::from_secs(seconds).as_secs_f64() * scale)
+        .unwrap_or(Duration::from_secs(seconds))
 }
 
 #[cfg(test)]

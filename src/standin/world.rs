@@ -69,7 +69,11 @@ impl World {
     /// Whom an e-mail address, a phone number or a username belongs to.
     pub fn find_by_identifier(&self, identifier: &str) -> Option<&User> {
         let text = identifier.trim().to_lowercase();
-        let keys = [format!("email:{text}"), format!("username:{text}"), format!("phone:{}", text.replace([' ', '-', '(', ')'], ""))];
+        let keys = [
+            format!("email:{text}"),
+            format!("username:{text}"),
+            format!("phone:{}", text.replace([' ', '-', '(', ')'], "")),
+        ];
         keys.iter().find_map(|key| self.owners.get(key)).and_then(|id| self.users.get(id))
     }
 

@@ -11,7 +11,7 @@ async fn body(answer: reqwest::Response) -> String {
 #[tokio::test]
 async fn the_profile_shows_ones_own_document() {
     let app = TestApp::new().await;
-    let attributes = json!({ "email_address": ["jo@example.com"], "first_name": "Jo", "last_name": "Doe", "username": "jo" });
+    let attributes = json!({ "email_address": ["jo@example.com"], "first_name": "Jo", "last_name": "Doe", "username": "jojo" });
     let id = app.person(attributes).await;
     let answer = app.get_as(&id, "/profile").await;
     assert_eq!(answer.status(), 200);

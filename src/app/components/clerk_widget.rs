@@ -135,7 +135,12 @@ async fn mount(part: ClerkPart, place: &HtmlElement, urls: &Urls<'_>) -> Result<
         ("telemetry", JsValue::FALSE),
     ])?;
     clerk.load(&options).await?;
-    let after = object(&[("fallbackRedirectUrl", urls.after.into())])?;
+    // The names are optional at Clerk; asking for them here is what makes a profile show one.
+    let layout = object(&[("showOptionalFields", JsValue::TRUE)])?;
+    let after = object(&[
+        ("fallbackRedirectUrl", urls.after.into()),
+        ("appearance", object(&[("options", layout)])?),
+    ])?;
     match part {
         ClerkPart::SignIn => clerk.mount_sign_in(place, &after),
         ClerkPart::SignUp => clerk.mount_sign_up(place, &after),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::CONTENT_SECURITY_POLICY;
+use axum::http::header::{CONTENT_SECURITY_POLICY, COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
@@ -18,7 +18,6 @@ use crate::app::components::clerk_widget::ClerkAddresses;
 use crate::app::pages::WITH_CLERK;
 use crate::app::shell::{Theme, shell};
 use crate::app::App;
-use crate::server::clerk::cookies::Cookies;
 use crate::server::http::Shared;
 use crate::server::http::forms::THEME_COOKIE;
 use crate::server::settings::clerk::Clerk;
@@ -60,8 +59,12 @@ fn provide_page_context(state: &Arc<AppState>) {
 }
 
 fn chosen_theme(headers: &HeaderMap) -> Theme {
-    let cookies = Cookies::parse(headers.get("cookie").and_then(|value| value.to_str().ok()).unwrap_or_default());
-    match cookies.find(THEME_COOKIE) {
+    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let chosen = cookies
+        .flat_map(|line| line.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find_map(|(name, value)| (name == THEME_COOKIE).then_some(value));
+    match chosen {
         Some("light") => Theme::Light,
         Some("dark") => Theme::Dark,
         _ => Theme::System,

@@ -75,13 +75,25 @@ fn read_limit(params: &Params) -> Result<usize, Refusal> {
 /// `+name` and `name` rise, `-name` falls. An unescaped plus arrives as a blank.
 fn read_order(params: &Params) -> Result<(&str, bool), Refusal> {
     const FIELDS: [&str; 10] = [
-        "created_at", "updated_at", "email_address", "web3wallet", "first_name", "last_name", "phone_number", "username",
-        "last_active_at", "last_sign_in_at",
+        "created_at",
+        "updated_at",
+        "email_address",
+        "web3wallet",
+        "first_name",
+        "last_name",
+        "phone_number",
+        "username",
+        "last_active_at",
+        "last_sign_in_at",
     ];
     let asked = params.given("order_by").unwrap_or("-created_at").trim();
     let descending = asked.starts_with('-');
     let field = asked.trim_start_matches(['+', '-']);
-    if FIELDS.contains(&field) { Ok((field, descending)) } else { Err(Refusal::form("order_by", "form_param_value_invalid", "order_by is invalid.")) }
+    if FIELDS.contains(&field) {
+        Ok((field, descending))
+    } else {
+        Err(Refusal::form("order_by", "form_param_value_invalid", "order_by is invalid."))
+    }
 }
 
 fn compare(left: &User, right: &User, field: &str) -> Ordering {
@@ -111,18 +123,25 @@ struct Filter {
 impl Filter {
     fn read(params: &Params) -> Result<Filter, Refusal> {
         let mut lists = Vec::new();
-        for name in ["user_id", "email_address", "phone_number", "username", "external_id", "web3_wallet", "organization_id"] {
+        for name in
+            ["user_id", "email_address", "phone_number", "username", "external_id", "web3_wallet", "organization_id"]
+        {
             let values = params.all(name)?;
             if !values.is_empty() {
                 lists.push((name, values.into_iter().map(str::to_lowercase).collect()));
             }
         }
         let names = ["query", "email_address_query", "phone_number_query", "username_query", "name_query"];
-        let searches = names.into_iter().filter_map(|name| params.given(name).map(|text| (name, text.to_lowercase()))).collect();
+        let searches =
+            names.into_iter().filter_map(|name| params.given(name).map(|text| (name, text.to_lowercase()))).collect();
         let mut ranges = Vec::new();
         for name in [
-            "created_at_before", "created_at_after", "last_active_at_before", "last_active_at_after",
-            "last_sign_in_at_before", "last_sign_in_at_after",
+            "created_at_before",
+            "created_at_after",
+            "last_active_at_before",
+            "last_active_at_after",
+            "last_sign_in_at_before",
+            "last_sign_in_at_after",
         ] {
             if let Some(at) = params.number(name)? {
                 ranges.push((name, at));

@@ -34,7 +34,9 @@ pub async fn list(State(instance): Clerk, RawQuery(query): RawQuery) -> Answer {
     let mut found: Vec<&Session> = world
         .sessions
         .values()
-        .filter(|session| user.is_none_or(|id| session.user_id == id) && client.is_none_or(|id| session.client_id == id))
+        .filter(|session| {
+            user.is_none_or(|id| session.user_id == id) && client.is_none_or(|id| session.client_id == id)
+        })
         .filter(|session| status.is_none_or(|name| session.status_name(now) == name))
         .collect();
     found.sort_by(|left, right| (right.created_at, &right.id).cmp(&(left.created_at, &left.id)));
@@ -79,7 +81,11 @@ pub async fn token(State(instance): Clerk, Path(id): Path<String>, body: Bytes) 
     }
     let world = instance.world();
     let now = instance.clock.now_ms();
-    let session = world.sessions.get(&id).filter(|session| session.is_active(now)).ok_or_else(|| Refusal::not_found("session"))?;
+    let session = world
+        .sessions
+        .get(&id)
+        .filter(|session| session.is_active(now))
+        .ok_or_else(|| Refusal::not_found("session"))?;
     let jwt = instance.mint(session, &TokenOptions { ttl_s, ..TokenOptions::default() });
     Ok(Json(json!({ "object": "token", "jwt": jwt })))
 }

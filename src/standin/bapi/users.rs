@@ -27,7 +27,13 @@ pub async fn create(State(instance): Clerk, body: Bytes) -> Answer {
     show(&instance, instance.create_user(&bapi::json_body(&body)?))
 }
 
-pub async fn update(State(instance): Clerk, Path(id): Path<String>, uri: Uri, headers: HeaderMap, body: Bytes) -> Answer {
+pub async fn update(
+    State(instance): Clerk,
+    Path(id): Path<String>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Answer {
     let takes_metadata = bapi::version(&uri, &headers)? < bapi::LATEST;
     show(&instance, instance.update_user(&id, &bapi::json_body(&body)?, takes_metadata))
 }

@@ -129,7 +129,9 @@ pub fn own_session<'a>(instance: &Instance, world: &'a World, call: &Call, id: &
 /// The second of the last sign-in or sign-out; 0 while nobody is signed in.
 pub fn signed_in_since(instance: &Instance, world: &World, client: Option<&Client>) -> i64 {
     let now = instance.clock.now_ms();
-    client.filter(|client| world.current_session(client, now).is_some()).map_or(0, |client| client.updated_at.div_euclid(1000))
+    client
+        .filter(|client| world.current_session(client, now).is_some())
+        .map_or(0, |client| client.updated_at.div_euclid(1000))
 }
 
 /// The cookies by which a production instance knows its browsers.

@@ -64,12 +64,23 @@ fn display_config(instance: &Instance) -> Value {
     if let (Value::Object(config), Value::Object(captcha)) = (&mut config, captcha) {
         config.extend(captcha);
         for (name, path) in [
-            ("home_url", "/"), ("sign_in_url", "/sign-in"), ("sign_up_url", "/sign-up"), ("user_profile_url", "/user"),
-            ("waitlist_url", "/waitlist"), ("oauth_consent_url", "/oauth-consent"), ("after_sign_in_url", "/"),
-            ("after_sign_up_url", "/"), ("after_sign_out_one_url", "/"), ("after_sign_out_all_url", "/"),
-            ("after_switch_session_url", "/"), ("after_join_waitlist_url", "/"), ("organization_profile_url", "/organization"),
-            ("create_organization_url", "/create-organization"), ("after_leave_organization_url", "/"),
-            ("after_create_organization_url", "/"), ("logo_link_url", "/"),
+            ("home_url", "/"),
+            ("sign_in_url", "/sign-in"),
+            ("sign_up_url", "/sign-up"),
+            ("user_profile_url", "/user"),
+            ("waitlist_url", "/waitlist"),
+            ("oauth_consent_url", "/oauth-consent"),
+            ("after_sign_in_url", "/"),
+            ("after_sign_up_url", "/"),
+            ("after_sign_out_one_url", "/"),
+            ("after_sign_out_all_url", "/"),
+            ("after_switch_session_url", "/"),
+            ("after_join_waitlist_url", "/"),
+            ("organization_profile_url", "/organization"),
+            ("create_organization_url", "/create-organization"),
+            ("after_leave_organization_url", "/"),
+            ("after_create_organization_url", "/"),
+            ("logo_link_url", "/"),
         ] {
             config.insert(name.to_owned(), json!(format!("{app}{path}")));
         }

@@ -18,7 +18,12 @@ const YEAR_S: u32 = 31_536_000;
 pub fn answer(instance: &Instance, call: &mut Call) -> Response {
     let target = call.query.given("redirect_url").and_then(|text| Url::parse(text).ok());
     let Some(mut target) = target.filter(|url| matches!(url.scheme(), "http" | "https")) else {
-        return Refusal::form("redirect_url", "form_param_value_invalid", "redirect_url must be an absolute http(s) URL.").into_response();
+        return Refusal::form(
+            "redirect_url",
+            "form_param_value_invalid",
+            "redirect_url must be an absolute http(s) URL.",
+        )
+        .into_response();
     };
     let envelope = instance.signing.sign(&json!({ "handshake": directives(instance, call) }));
     let mut response = StatusCode::TEMPORARY_REDIRECT.into_response();
@@ -62,7 +67,9 @@ fn directives(instance: &Instance, call: &mut Call) -> Vec<String> {
             let token = instance.mint(session, &TokenOptions::default());
             both("__session", format!("{token}; Path=/; Max-Age={YEAR_S}; SameSite=Lax"));
         }
-        None => both("__session", "; Path=/; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; SameSite=Lax".to_owned()),
+        None => {
+            both("__session", "; Path=/; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; SameSite=Lax".to_owned());
+        }
     }
     lines
 }

@@ -23,7 +23,7 @@ pub fn answer(instance: &Instance, call: &mut Call, path: &[&str]) -> Answer {
     let session = signed_in(instance, call)?;
     let user_id = session.user_id.as_str();
     match (call.method.as_str(), path) {
-        ("GET", []) => show_user(instance, call, instance.world().get_user(user_id).cloned()),
+        ("GET", []) => show_user(instance, call, read(instance, user_id)),
         ("PATCH", []) => show_user(instance, call, update(instance, call, user_id)),
         ("DELETE", []) => show(instance, call, instance.delete_user(user_id)),
         ("PATCH", ["metadata"]) => show_user(instance, call, merge_metadata(instance, call, user_id)),
@@ -56,11 +56,29 @@ fn show(instance: &Instance, call: &Call, answer: Answer) -> Answer {
     Ok(wrapped(instance, &instance.world(), call, answer))
 }
 
+fn read(instance: &Instance, user_id: &str) -> Result<User, Refusal> {
+    instance.world().get_user(user_id).cloned()
+}
+
 fn update(instance: &Instance, call: &Call, user_id: &str) -> Result<User, Refusal> {
-    if let Some(name) = ["unsafe_metadata", "public_metadata", "private_metadata"].into_iter().find(|name| call.form.get(name).is_some()) {
-        return Err(Refusal::form(name, "form_param_unknown", format!("{name} is not a valid parameter for this request.")));
+    if let Some(name) = ["unsafe_metadata", "public_metadata", "private_metadata"]
+        .into_iter()
+        .find(|name| call.form.get(name).is_some())
+    {
+        return Err(Refusal::form(
+            name,
+            "form_param_unknown",
+            format!("{name} is not a valid parameter for this request."),
+        ));
     }
-    let picked = call.form.pick(&["first_name", "last_name", "username", "locale", "primary_email_address_id", "primary_phone_number_id"]);
+    let picked = call.form.pick(&[
+        "first_name",
+        "last_name",
+        "username",
+        "locale",
+        "primary_email_address_id",
+        "primary_phone_number_id",
+    ]);
     let body = Body::new(&picked)?;
     instance.change_user(user_id, |user| {
         attributes::apply_profile(user, &body, instance.clock.now_ms())?;
@@ -70,7 +88,8 @@ fn update(instance: &Instance, call: &Call, user_id: &str) -> Result<User, Refus
 
 /// Only the unsafe metadata is the browser's to write.
 fn merge_metadata(instance: &Instance, call: &Call, user_id: &str) -> Result<User, Refusal> {
-    let patch = serde_json::from_str(call.require("unsafe_metadata")?).map_err(|_| Refusal::format("unsafe_metadata"))?;
+    let patch =
+        serde_json::from_str(call.require("unsafe_metadata")?).map_err(|_| Refusal::format("unsafe_metadata"))?;
     instance.change_user(user_id, |user| {
         accounts::merge(&mut user.unsafe_metadata, &patch);
         Ok(())
@@ -134,10 +153,12 @@ fn addresses(instance: &Instance, call: &Call, user_id: &str, path: &[&str]) -> 
             show(instance, call, address_json(&user, &id))
         }
         (&Method::GET, [id]) | (&Method::POST, [id, "prepare_verification"]) => {
-            let user = instance.world().get_user(user_id)?.clone();
+            let user = read(instance, user_id)?;
             show(instance, call, address_json(&user, id))
         }
-        (&Method::POST, [id, "attempt_verification"]) => show(instance, call, verify_address(instance, call, user_id, id)),
+        (&Method::POST, [id, "attempt_verification"]) => {
+            show(instance, call, verify_address(instance, call, user_id, id))
+        }
         (&Method::DELETE, [id]) => show(instance, call, remove_address(instance, user_id, id)),
         _ => Err(Refusal::not_found("resource")),
     }

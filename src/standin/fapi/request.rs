@@ -25,7 +25,8 @@ pub struct Call {
 
 impl Call {
     pub fn read(instance: &Instance, method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Call {
-        let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let text =
+            |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let query = Params::parse(uri.query().unwrap_or_default().as_bytes());
         let asked = query.given("_method").filter(|_| *method == Method::POST);
         let method = asked.and_then(|asked| asked.to_uppercase().parse().ok()).unwrap_or_else(|| method.clone());
@@ -51,7 +52,8 @@ impl Call {
     }
 
     pub fn require(&self, name: &str) -> Result<&str, Refusal> {
-        self.field(name).ok_or_else(|| Refusal::form(name, "form_param_nil", format!("Enter {}.", name.replace('_', " "))))
+        self.field(name)
+            .ok_or_else(|| Refusal::form(name, "form_param_nil", format!("Enter {}.", name.replace('_', " "))))
     }
 }
 

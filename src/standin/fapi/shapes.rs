@@ -24,8 +24,11 @@ pub fn bare(response: Value) -> Value {
 
 pub fn client_json(instance: &Instance, world: &World, client: &Client, page: &str) -> Value {
     let now = instance.clock.now_ms();
-    let sessions: Vec<Value> =
-        world.active_sessions(client, now).into_iter().map(|session| session_json(instance, world, session, page)).collect();
+    let sessions: Vec<Value> = world
+        .active_sessions(client, now)
+        .into_iter()
+        .map(|session| session_json(instance, world, session, page))
+        .collect();
     json!({
         "object": "client", "id": client.id, "sessions": sessions,
         "sign_in": client.sign_in.as_ref().map(|sign_in| sign_in.to_json(instance, world)),

@@ -129,7 +129,13 @@ pub fn prepare(instance: &Instance, call: &mut Call, id: &str) -> Answer {
     let mut sign_in = current(&world, call, id)?;
     match call.field("strategy") {
         Some(strategy @ ("email_code" | RESET)) => sign_in.strategy = Some(strategy.to_owned()),
-        _ => return Err(Refusal::form("strategy", "form_param_value_invalid", "This strategy needs no preparation, or is not offered.")),
+        _ => {
+            return Err(Refusal::form(
+                "strategy",
+                "form_param_value_invalid",
+                "This strategy needs no preparation, or is not offered.",
+            ));
+        }
     }
     Ok(keep(instance, &mut world, call, sign_in))
 }
@@ -198,7 +204,11 @@ fn redeem(instance: &Instance, world: &mut World, text: &str) -> Result<String, 
     let invalid = || Refusal::form("ticket", "ticket_invalid_code", "Ticket is invalid.");
     let ticket = world.tickets.get_mut(text).ok_or_else(invalid)?;
     if ticket.status != "pending" {
-        return Err(Refusal::form("ticket", "sign_in_token_already_used_code", "This sign in token has already been used."));
+        return Err(Refusal::form(
+            "ticket",
+            "sign_in_token_already_used_code",
+            "This sign in token has already been used.",
+        ));
     }
     if ticket.expires_at <= instance.clock.now_ms() {
         return Err(Refusal::form("ticket", "ticket_expired_code", "Ticket is expired."));
@@ -217,7 +227,8 @@ fn complete(instance: &Instance, world: &mut World, call: &mut Call, mut sign_in
     }
     if user.locked {
         let text = "Your account is locked. For more information, please contact your administrator.";
-        return Err(Refusal::new(StatusCode::FORBIDDEN, "user_locked", text).with_meta("lockout_expires_in_seconds", Value::Null));
+        return Err(Refusal::new(StatusCode::FORBIDDEN, "user_locked", text)
+            .with_meta("lockout_expires_in_seconds", Value::Null));
     }
     let now = instance.clock.now_ms();
     instance.change_user_in(world, &user_id, |user| {

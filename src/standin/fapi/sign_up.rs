@@ -136,7 +136,8 @@ pub fn refuse_second_session(instance: &Instance, world: &World, call: &Call) ->
     let client = call.browser.as_ref().and_then(|key| world.client_of(key));
     if client.and_then(|client| world.current_session(client, instance.clock.now_ms())).is_some() {
         let text = "You're currently in single session mode. You can only be signed into one account at a time.";
-        return Err(Refusal::new(http::StatusCode::BAD_REQUEST, "session_exists", "Session already exists").with_long_message(text));
+        return Err(Refusal::new(http::StatusCode::BAD_REQUEST, "session_exists", "Session already exists")
+            .with_long_message(text));
     }
     Ok(())
 }
@@ -207,8 +208,17 @@ fn fill(sign_up: &mut SignUp, world: &World, call: &Call) -> Result<(), Refusal>
     if let Some(Ok(metadata)) = call.field("unsafe_metadata").map(serde_json::from_str) {
         sign_up.unsafe_metadata = metadata;
     }
-    let mut names = User { first_name: sign_up.first_name.take(), last_name: sign_up.last_name.take(), locale: sign_up.locale.take(), ..User::default() };
-    attributes::apply_profile(&mut names, &Body::new(&call.form.pick(&["first_name", "last_name", "locale"]))?, sign_up.at)?;
+    let mut names = User {
+        first_name: sign_up.first_name.take(),
+        last_name: sign_up.last_name.take(),
+        locale: sign_up.locale.take(),
+        ..User::default()
+    };
+    attributes::apply_profile(
+        &mut names,
+        &Body::new(&call.form.pick(&["first_name", "last_name", "locale"]))?,
+        sign_up.at,
+    )?;
     (sign_up.first_name, sign_up.last_name, sign_up.locale) = (names.first_name, names.last_name, names.locale);
     Ok(())
 }

@@ -14,6 +14,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use crate::server::settings::environment::Variables;
@@ -86,11 +87,12 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<End> {
 }
 
 fn read_config(path: Option<&std::path::Path>) -> anyhow::Result<String> {
-    use anyhow::Context;
-    match path {
-        None => Ok(DEFAULTS.to_owned()),
-        Some(path) => std::fs::read_to_string(path).with_context(|| format!("cannot read --config {}", path.display())),
+    let Some(path) = path else { return Ok(DEFAULTS.to_owned()) };
+    let text = std::fs::read_to_string(path).with_context(|| format!("cannot read --config {}", path.display()))?;
+    if let Err(error) = text.parse::<toml::Table>() {
+        anyhow::bail!("--config {} is not TOML: {}", path.display(), error.message());
     }
+    Ok(text)
 }
 
 /// The settings of this process: `text`, then `.env`, then the environment.

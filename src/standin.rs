@@ -210,7 +210,8 @@ impl Standin {
         self.instance.delete_user(id).unwrap_or_else(|refusal| refusal.body())
     }
 
-    /// A new session and a token of it. Of an unknown user too: a session may outlive its user's record.
+    /// A new session and a token of it, without a webhook. Of an unknown user too: a session may outlive its user's
+    /// record.
     pub fn session_token(&self, user_id: &str, options: TokenOptions) -> String {
         let session = self.instance.open_detached_session(user_id);
         let session = session

@@ -10,8 +10,6 @@ use crate::model::user::Viewer;
 #[server(endpoint = "session/get_viewer", input = GetUrl)]
 pub async fn get_viewer() -> Result<Option<Viewer>, AppError> {
     use crate::server::{accounts, rpc};
-    rpc::as_anyone("get_viewer", async |state, viewer| {
-        Ok(viewer.map(|viewer| accounts::get_viewer(&state, &viewer)))
-    })
-    .await
+    rpc::as_anyone("get_viewer", async |state, viewer| Ok(viewer.map(|viewer| accounts::get_viewer(&state, &viewer))))
+        .await
 }

@@ -30,8 +30,8 @@ fn Header() -> impl IntoView {
     let viewer = Resource::new_blocking(|| (), |()| get_viewer());
     view! {
         <header class="border-b border-base-300 bg-base-200">
-            <nav class="mx-auto flex max-w-6xl flex-wrap items-center gap-x-2 gap-y-1 px-4 py-2" aria-label="Main">
-                <a class="btn btn-ghost text-lg" href="/">
+            <nav class="mx-auto flex max-w-6xl flex-wrap items-center gap-x-1 gap-y-1 px-2 py-2 sm:gap-x-2 sm:px-4" aria-label="Main">
+                <a class="btn btn-ghost px-2 text-lg" href="/">
                     "Rollcall"
                 </a>
                 <div class="grow"></div>
@@ -53,19 +53,19 @@ fn Header() -> impl IntoView {
 fn SignedIn(viewer: Viewer) -> impl IntoView {
     let sync = viewer.role.is_admin().then(|| {
         view! {
-            <a class="btn btn-ghost" href="/admin/sync">
+            <a class="btn btn-ghost px-2 sm:px-4" href="/admin/sync">
                 "Sync"
             </a>
         }
     });
     view! {
         {sync}
-        <a class="btn btn-ghost" href="/profile">
+        <a class="btn btn-ghost px-2 sm:px-4" href="/profile">
             <Avatar name=viewer.name image_url=viewer.image_url size=24 />
             "Profile"
         </a>
         <form method="post" action="/sign-out">
-            <button class="btn btn-ghost" type="submit">
+            <button class="btn btn-ghost px-2 sm:px-4" type="submit">
                 "Sign out"
             </button>
         </form>
@@ -75,10 +75,10 @@ fn SignedIn(viewer: Viewer) -> impl IntoView {
 #[component]
 fn SignedOut() -> impl IntoView {
     view! {
-        <a class="btn btn-ghost" href="/sign-in">
+        <a class="btn btn-ghost px-2 sm:px-4" href="/sign-in">
             "Sign in"
         </a>
-        <a class="btn btn-primary" href="/sign-up">
+        <a class="btn btn-primary px-3 sm:px-4" href="/sign-up">
             "Sign up"
         </a>
     }

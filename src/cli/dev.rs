@@ -34,9 +34,10 @@ pub async fn run(options: Options, text: &str) -> anyhow::Result<End> {
     let variables = Variables::of_process();
     std::fs::create_dir_all(&options.data_dir)
         .with_context(|| format!("cannot make {}", options.data_dir.display()))?;
-    let mongod = match URI_VARIABLES.iter().any(|name| variables.get(name).is_some()) {
-        true => None,
-        false => Some(Mongod::start(&options.data_dir.join("mongod"), &variables).await?),
+    let mongod = if URI_VARIABLES.iter().any(|name| variables.get(name).is_some()) {
+        None
+    } else {
+        Some(Mongod::start(&options.data_dir.join("mongod"), &variables).await?)
     };
     let ended = run_beside(&options, text, variables, mongod.as_ref()).await;
     if let Some(mongod) = mongod {

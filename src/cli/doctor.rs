@@ -5,6 +5,7 @@ use serde_json::json;
 
 use crate::cli::{End, load};
 use crate::server::clerk::client::Client;
+use crate::server::error::causes;
 use crate::server::health::{Finding, Verdict, examine};
 use crate::server::settings::Problems;
 use crate::server::state::clerk_client;
@@ -21,14 +22,20 @@ pub struct Options {
 pub async fn run(options: Options, text: &str) -> anyhow::Result<End> {
     let findings = match load(text) {
         Ok(settings) => {
-            let store = Store::connect(&settings.database).await?;
             let clerk: Client = clerk_client(&settings.clerk)?;
-            examine(&settings, &store, &clerk).await
+            match Store::connect(&settings.database).await {
+                Ok(store) => examine(&settings, &store, &clerk).await,
+                Err(error) => vec![unusable_connection_string(&error)],
+            }
         }
         Err(problems) => settings_findings(&problems),
     };
     let bad = findings.iter().any(|finding| finding.verdict == Verdict::Bad);
-    if options.json { print_json(&findings) } else { print_text(&findings) }
+    if options.json {
+        print_json(&findings);
+    } else {
+        print_text(&findings);
+    }
     Ok(if bad { End::Found } else { End::Done })
 }
 
@@ -41,6 +48,15 @@ fn settings_findings(problems: &Problems) -> Vec<Finding> {
         fix: Some(format!("set {} in the environment or in .env; .env.example explains it", problem.variable)),
     };
     problems.0.iter().map(finding).collect()
+}
+
+fn unusable_connection_string(error: &crate::server::store::Error) -> Finding {
+    Finding {
+        check: "MongoDB reachable",
+        verdict: Verdict::Bad,
+        seen: causes(error),
+        fix: Some("correct MONGODB_URI: mongodb://user:password@host:port/database?replicaSet=rs0".to_owned()),
+    }
 }
 
 fn word(verdict: Verdict) -> &'static str {

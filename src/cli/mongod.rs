@@ -15,7 +15,7 @@ use crate::server::settings::environment::Variables;
 use crate::server::store::topology::ensure_replica_set;
 
 const SET_NAME: &str = "rollcall";
-const START_WITHIN: Duration = Duration::from_secs(60);
+const START_WITHIN: Duration = Duration::from_mins(1);
 /// Runs its arguments and ends them when its own input ends.
 const KEEPER: &str = r#""$@" & held=$!; trap 'kill $held' TERM INT; cat >/dev/null; kill $held; wait $held"#;
 
@@ -85,9 +85,10 @@ fn find_program(variables: &Variables) -> anyhow::Result<PathBuf> {
     let on_path = variables.get("PATH").unwrap_or_default();
     let on_path = on_path.split(':').map(|folder| Path::new(folder).join("mongod"));
     let fetched = cache_folder(variables).map(|cache| cache.join("bin/mongod"));
-    on_path.chain(fetched).find(|candidate| candidate.is_file()).context(
-        "no mongod was found: set MONGODB_URI to a replica set, or run `make setup`, which fetches one",
-    )
+    on_path
+        .chain(fetched)
+        .find(|candidate| candidate.is_file())
+        .context("no mongod was found: set MONGODB_URI to a replica set, or run `make setup`, which fetches one")
 }
 
 /// Where `make setup` keeps what it fetches.

@@ -1,6 +1,7 @@
 //! `rollcall serve`: webhooks, pages and sync until SIGTERM or Ctrl-C, then an orderly end.
 
 use std::future::Future;
+use std::io::IsTerminal;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -94,7 +95,11 @@ pub async fn stop_signal() {
 /// Log lines to standard error, so that standard output stays a command's own.
 pub fn start_logging(settings: &Settings) {
     let filter = tracing_subscriber::EnvFilter::new(&settings.server.log_filter);
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false);
     // A second start, as in tests, keeps the first.
     let _ = match settings.server.log_format {
         LogFormat::Text => builder.try_init(),

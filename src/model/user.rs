@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn a0_16_a3_22_the_name_has_no_stray_space_and_falls_back() {
-        let cases: [(Option<&str>, Option<&str>, Option<&str>, Option<&str>, &str); 8] = [
+        let cases = [
             (Some("Ada"), Some("Lovelace"), None, None, "Ada Lovelace"),
             (Some("Ada"), None, None, None, "Ada"),
             (None, Some(" Lovelace "), None, None, "Lovelace"),

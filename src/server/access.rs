@@ -59,9 +59,11 @@ impl Viewer {
     /// The role in force: MongoDB's, or admin by `ADMIN_EMAIL` in development (A3-08).
     pub fn role(&self, state: &AppState) -> Role {
         let listed = self.user.email_verified
-            && self.user.email.as_ref().is_some_and(|email| {
-                state.settings.access.admin_emails.contains(&email.to_lowercase())
-            });
+            && self
+                .user
+                .email
+                .as_ref()
+                .is_some_and(|email| state.settings.access.admin_emails.contains(&email.to_lowercase()));
         if listed { Role::Admin } else { self.user.role }
     }
 }

@@ -146,15 +146,14 @@ async fn jwks(settings: &Settings, clerk: &Client) -> Finding {
         Ok(keys) if keys.is_empty() => {
             Finding::bad(CHECK, "Clerk lists no key", "check that CLERK_SECRET_KEY is of the right instance")
         }
-        Ok(keys) if settings.clerk.jwt_key.is_some() => {
-            Finding::good(CHECK, format!("{} key(s); sessions are checked by CLERK_JWT_KEY, without asking", keys.len()))
-        }
-        Ok(keys) => Finding::good(CHECK, format!("{} key(s)", keys.len())),
-        Err(error) if settings.clerk.jwt_key.is_some() => Finding::warning(
+        Ok(keys) if settings.clerk.jwt_key.is_some() => Finding::good(
             CHECK,
-            causes(&error),
-            "sessions still work by CLERK_JWT_KEY; see the Clerk API finding",
+            format!("{} key(s); sessions are checked by CLERK_JWT_KEY, without asking", keys.len()),
         ),
+        Ok(keys) => Finding::good(CHECK, format!("{} key(s)", keys.len())),
+        Err(error) if settings.clerk.jwt_key.is_some() => {
+            Finding::warning(CHECK, causes(&error), "sessions still work by CLERK_JWT_KEY; see the Clerk API finding")
+        }
         Err(error) => Finding::bad(CHECK, causes(&error), "see the Clerk API finding, or set CLERK_JWT_KEY"),
     }
 }

@@ -12,12 +12,14 @@ pub mod webhooks;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use axum::middleware::{from_fn, from_fn_with_state};
 use axum::http::StatusCode;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{any, get, post};
 use axum::{Router, body::Body};
 use leptos::config::LeptosOptions;
+use tower_http::CompressionLevel;
+use tower_http::compression::CompressionLayer;
 use tower_http::timeout::TimeoutLayer;
 
 use crate::server::state::AppState;
@@ -60,12 +62,11 @@ pub fn router(state: Arc<AppState>) -> Router {
         .route("/sign-out", post(forms::sign_out))
         .route("/theme", post(forms::choose_theme))
         .route("/api/{*function}", any(pages::server_function))
+        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(from_fn_with_state(shared.clone(), session::attach))
         .layer(from_fn_with_state(shared.clone(), layers::same_origin));
-    let timeout = TimeoutLayer::with_status_code(
-        StatusCode::SERVICE_UNAVAILABLE,
-        state.settings.server.request_timeout,
-    );
+    let timeout =
+        TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, state.settings.server.request_timeout);
     Router::<Shared>::new()
         .merge(machines)
         .merge(people)

@@ -118,7 +118,9 @@ fn read_leptos(reader: &mut Reader<'_>, environment: Environment) -> Option<Lept
             Ok(port) => Some(SocketAddr::from(([0, 0, 0, 0], port))),
             Err(_) => reader.problem("PORT", "must be a port number from 0 to 65535"),
         },
-        _ => reader.parsed::<SocketAddr>(TABLE, "site-addr", &["LEPTOS_SITE_ADDR"], "an address such as 127.0.0.1:3000"),
+        _ => {
+            reader.parsed::<SocketAddr>(TABLE, "site-addr", &["LEPTOS_SITE_ADDR"], "an address such as 127.0.0.1:3000")
+        }
     };
     let env = match environment {
         Environment::Development => leptos::config::Env::DEV,

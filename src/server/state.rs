@@ -5,11 +5,11 @@
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 
 use crate::server::clerk::client::{self, Client};
-use crate::server::clerk::handshake::redirect::{ProxyUrl, ProxyUrlError};
 use crate::server::clerk::handshake;
+use crate::server::clerk::handshake::redirect::{ProxyUrl, ProxyUrlError};
 use crate::server::clerk::jwks::{KeySet, Keys, PemError};
 use crate::server::clerk::session::VerifyOptions;
 use crate::server::clerk::webhook::Verifier;
@@ -17,6 +17,8 @@ use crate::server::settings::{self, Settings};
 use crate::server::store::{self, Store};
 use crate::server::sync::inbox::Inbox;
 use crate::server::sync::provision::Flights;
+
+const REDEMPTIONS_AT_ONCE: usize = 8;
 
 #[derive(Debug)]
 pub struct AppState {
@@ -31,6 +33,8 @@ pub struct AppState {
     /// Notified when there is something to process.
     pub wake: Arc<Notify>,
     pub flights: Flights,
+    /// How many nonces may be redeemed at once: a visitor can make them up, and each costs a call to Clerk.
+    pub redemptions: Semaphore,
     pub started_at: Timestamp,
 }
 
@@ -68,6 +72,7 @@ impl AppState {
             inbox,
             wake,
             flights: Flights::default(),
+            redemptions: Semaphore::new(REDEMPTIONS_AT_ONCE),
             started_at: Timestamp::now(),
             settings,
         })

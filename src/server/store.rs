@@ -83,8 +83,7 @@ impl Store {
     /// # Errors
     /// `ConnectionString` when it cannot be parsed or resolved.
     pub async fn connect(settings: &settings::database::Database) -> Result<Self, Error> {
-        let mut options =
-            ClientOptions::parse(settings.uri.expose_secret()).await.map_err(Error::ConnectionString)?;
+        let mut options = ClientOptions::parse(settings.uri.expose_secret()).await.map_err(Error::ConnectionString)?;
         options.app_name = Some("rollcall".to_owned());
         options.server_selection_timeout = Some(settings.timeout);
         options.connect_timeout = Some(settings.timeout);

@@ -15,6 +15,9 @@ use crate::standin::instance::Instance;
 use crate::standin::people::PASSWORD;
 use crate::standin::user::User;
 
+/// Looked for in the production binary by the test run: it must not be there.
+const MARKER: &str = "rollcall-standin-marker";
+
 pub fn router(instance: Arc<Instance>) -> Router {
     Router::new()
         .route("/", get(front_page))
@@ -104,7 +107,8 @@ async fn front_page(State(instance): State<Arc<Instance>>) -> Html<String> {
     let rows = world.by_age().take(20).map(row).collect::<Vec<_>>().concat();
     let (base, app) = (&instance.base_url, escaped(&instance.app_origin));
     Html(format!(
-        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><title>Stand-in Clerk</title>\
+        "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"generator\" content=\"{MARKER}\">\
+         <title>Stand-in Clerk</title>\
          <style>body{{font:16px/1.5 system-ui;max-width:60rem;margin:2rem auto;padding:0 1rem}}td{{padding:.1rem 1rem .1rem 0}}</style>\
          <h1>A Clerk on this machine</h1>\
          <p>It answers like Clerk's Backend API, Frontend API and webhooks, keeps {count} users in memory, and sends no mail. \

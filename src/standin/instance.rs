@@ -20,7 +20,6 @@ use crate::standin::user::User;
 use crate::standin::webhooks::Outbox;
 use crate::standin::world::World;
 
-#[derive(Debug)]
 pub struct Instance {
     pub base_url: String,
     pub app_origin: String,

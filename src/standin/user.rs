@@ -74,11 +74,12 @@ impl User {
         let mut shape = self.to_browser_json(base);
         if let Some(fields) = shape.as_object_mut() {
             fields.insert("private_metadata".to_owned(), Value::Object(self.private_metadata.clone()));
+            fields.insert("create_organizations_limit".to_owned(), json!(self.create_organizations_limit));
         }
         shape
     }
 
-    /// What the Frontend API shows: everything but the private metadata.
+    /// What the Frontend API shows: no private metadata, and no limit where the Backend API has null.
     pub fn to_browser_json(&self, base: &str) -> Value {
         let image_url = self.image_url(base);
         let mut shape = json!({
@@ -143,7 +144,6 @@ impl User {
             "lockout_expires_in_seconds": null, "verification_attempts_remaining": 100,
             "delete_self_enabled": self.delete_self_enabled,
             "create_organization_enabled": self.create_organization_enabled,
-            "create_organizations_limit": self.create_organizations_limit,
             "bypass_client_trust": self.bypass_client_trust, "scim": null,
         })
     }
@@ -178,11 +178,14 @@ impl Contact {
             strategy if strategy == own_strategy => "verification_otp",
             _ => "verification_from_oauth",
         };
+        // Only a code is attempted and expires.
+        let (attempts, expire_at) =
+            if kind == "verification_otp" { (Some(1), Some(self.at + 600_000)) } else { (None, None) };
         let status = if self.verified { "verified" } else { "unverified" };
         let linked: Vec<Value> = self.linked_to.iter().map(|(kind, id)| json!({ "type": kind, "id": id })).collect();
         json!({
             "id": self.id, "object": object, object: self.value, "reserved": false, "linked_to": linked,
-            "verification": { "object": kind, "status": status, "strategy": self.strategy, "attempts": null, "expire_at": null },
+            "verification": { "object": kind, "status": status, "strategy": self.strategy, "attempts": attempts, "expire_at": expire_at },
             "created_at": self.at, "updated_at": self.at,
         })
     }

@@ -64,7 +64,6 @@ pub struct Errand {
     body: Arc<str>,
 }
 
-#[derive(Debug)]
 pub struct Outbox {
     pub secret: String,
     retry_scale: f64,

@@ -93,7 +93,8 @@ async fn d2_01_killed_during_two_thousand_deliveries_nothing_acknowledged_is_los
     // Half are creations, the rest updates and deletions of the same people.
     let mut ids = Vec::new();
     for index in 0..DELIVERIES / 2 {
-        let attributes = json!({ "email_address": [format!("p{index}@example.com")], "first_name": format!("Name {index}") });
+        let attributes =
+            json!({ "email_address": [format!("p{index}@example.com")], "first_name": format!("Name {index}") });
         ids.push(clerk.create_user(attributes)["id"].as_str().expect("an id").to_owned());
     }
     for (index, id) in ids.iter().enumerate() {

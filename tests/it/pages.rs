@@ -11,7 +11,8 @@ async fn body(answer: reqwest::Response) -> String {
 #[tokio::test]
 async fn the_profile_shows_ones_own_document() {
     let app = TestApp::new().await;
-    let attributes = json!({ "email_address": ["jo@example.com"], "first_name": "Jo", "last_name": "Doe", "username": "jojo" });
+    let attributes =
+        json!({ "email_address": ["jo@example.com"], "first_name": "Jo", "last_name": "Doe", "username": "jojo" });
     let id = app.person(attributes).await;
     let answer = app.get_as(&id, "/profile").await;
     assert_eq!(answer.status(), 200);
@@ -25,7 +26,8 @@ async fn the_profile_shows_ones_own_document() {
 #[tokio::test]
 async fn a3_25_the_profile_of_somebody_new_is_never_404() {
     let app = TestApp::with(Wishes { seed_users: 3, ..Wishes::default() }).await;
-    let id = app.clerk.find_user("user@example.com").expect("a seeded person")["id"].as_str().expect("an id").to_owned();
+    let id =
+        app.clerk.find_user("user@example.com").expect("a seeded person")["id"].as_str().expect("an id").to_owned();
     assert!(app.database.user(&id).await.is_none());
     assert_eq!(app.get_as(&id, "/profile").await.status(), 200);
     assert!(app.database.user(&id).await.is_some());
@@ -45,7 +47,8 @@ async fn anonymous_visitors_of_the_profile_are_sent_to_sign_in_and_back() {
 async fn the_sync_page_is_for_admins_and_shows_what_became_of_events() {
     let app = TestApp::new().await;
     let member = app.person(json!({ "email_address": ["jo@example.com"] })).await;
-    let admin = app.person(json!({ "email_address": ["ad@example.com"], "public_metadata": { "role": "admin" } })).await;
+    let admin =
+        app.person(json!({ "email_address": ["ad@example.com"], "public_metadata": { "role": "admin" } })).await;
     app.settled().await;
     let refused = app.get_as(&member, "/admin/sync").await;
     assert_eq!(refused.status(), 403);
@@ -116,7 +119,8 @@ async fn d6_every_page_carries_its_policy_with_a_fresh_nonce() {
         assert_eq!(header("x-frame-options"), "DENY");
         assert_eq!(header("cache-control"), "private, no-store");
         assert_eq!(header("vary"), "Cookie");
-        let nonce = policy.split("'nonce-").nth(1).and_then(|rest| rest.split('\'').next()).expect("a nonce").to_owned();
+        let nonce =
+            policy.split("'nonce-").nth(1).and_then(|rest| rest.split('\'').next()).expect("a nonce").to_owned();
         assert!(nonce.len() >= 16);
         let page = body(answer).await;
         assert!(page.contains(&format!("nonce=\"{nonce}\"")), "{path}");

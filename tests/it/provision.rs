@@ -9,7 +9,7 @@ use crate::support::app::TestApp;
 const PROFILE: &str = "/api/profile/get_profile";
 
 /// A person at Clerk whose webhook has not been sent yet.
-async fn unannounced(app: &TestApp) -> String {
+fn unannounced(app: &TestApp) -> String {
     app.clerk.set_levers(Levers { paused: true, ..app.clerk.levers() });
     let user = app.clerk.create_user(json!({ "email_address": ["new@example.com"], "first_name": "New" }));
     user["id"].as_str().expect("an id").to_owned()
@@ -18,7 +18,7 @@ async fn unannounced(app: &TestApp) -> String {
 #[tokio::test]
 async fn a3_25_c_5_d2_40_two_hundred_first_requests_make_one_document_and_no_error() {
     let app = TestApp::new().await;
-    let id = unannounced(&app).await;
+    let id = unannounced(&app);
     let answers = futures::future::join_all((0..200).map(|_| app.get_as(&id, PROFILE))).await;
     for answer in answers {
         assert_eq!(answer.status(), 200);
@@ -38,7 +38,7 @@ async fn a3_25_c_5_d2_40_two_hundred_first_requests_make_one_document_and_no_err
 #[tokio::test]
 async fn a3_25_with_clerk_away_the_first_request_is_told_to_come_back() {
     let app = TestApp::new().await;
-    let id = unannounced(&app).await;
+    let id = unannounced(&app);
     app.clerk.set_levers(Levers { bapi_status: Some(500), ..app.clerk.levers() });
     let answer = app.get_as(&id, PROFILE).await;
     assert_eq!(answer.status(), 503);

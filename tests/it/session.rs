@@ -91,7 +91,8 @@ async fn a_first_visit_goes_to_clerk_and_comes_back_with_a_session() {
     let returned = app.visit("", &back).await;
     assert_eq!(returned.status(), 307, "the handshake leaves the address bar");
     assert_eq!(returned.headers()["location"], app.at("/profile?tab=1"));
-    let set: Vec<&str> = returned.headers().get_all("set-cookie").iter().filter_map(|value| value.to_str().ok()).collect();
+    let set: Vec<&str> =
+        returned.headers().get_all("set-cookie").iter().filter_map(|value| value.to_str().ok()).collect();
     assert!(set.iter().any(|cookie| cookie.starts_with("__clerk_db_jwt=")), "{set:?}");
     app.finish().await;
 }
@@ -110,12 +111,14 @@ async fn sign_out_ends_the_session_at_clerk_and_takes_the_cookies() {
         .await
         .expect("an answer");
     assert_eq!(answer.status(), 303);
-    let set: Vec<&str> = answer.headers().get_all("set-cookie").iter().filter_map(|value| value.to_str().ok()).collect();
+    let set: Vec<&str> =
+        answer.headers().get_all("set-cookie").iter().filter_map(|value| value.to_str().ok()).collect();
     assert!(set.iter().any(|cookie| cookie.starts_with("__session=;")), "{set:?}");
     let sessions = app.clerk.url() + "/v1/sessions?user_id=" + &id;
     let listed = app.client.get(sessions).bearer_auth(app.clerk.secret_key()).send().await.expect("an answer");
     let listed: Value = listed.json().await.expect("JSON");
-    let states: Vec<&str> = listed.as_array().expect("a list").iter().filter_map(|row| row["status"].as_str()).collect();
+    let states: Vec<&str> =
+        listed.as_array().expect("a list").iter().filter_map(|row| row["status"].as_str()).collect();
     assert!(!states.is_empty() && states.iter().all(|state| *state == "revoked"), "{states:?}");
     app.finish().await;
 }
@@ -126,7 +129,8 @@ async fn d5_04_another_site_cannot_post_here() {
     for (header, value) in [("sec-fetch-site", "cross-site"), ("origin", "https://evil.example"), ("origin", "null")] {
         for path in ["/sign-out", "/theme"] {
             let post = app.client.post(app.at(path)).header(header, value).body("theme=dark");
-            let answer = post.header("content-type", "application/x-www-form-urlencoded").send().await.expect("an answer");
+            let answer =
+                post.header("content-type", "application/x-www-form-urlencoded").send().await.expect("an answer");
             assert_eq!(answer.status(), 403, "{path} {value}");
         }
     }

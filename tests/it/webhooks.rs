@@ -39,7 +39,10 @@ async fn a2_04_created_updated_and_deleted_reach_the_document() {
     assert!(deleted.get_datetime("deletedAt").is_ok());
     assert_eq!(deleted.get("email"), Some(&Bson::Null));
     assert_eq!(deleted.get_str("syncStatus").ok(), Some("active"), "a4_30: deletion is not a sync error");
-    assert_eq!(app.database.event("msg_2").await.expect("kept").get_str("decision").ok(), Some("updated firstName, name"));
+    assert_eq!(
+        app.database.event("msg_2").await.expect("kept").get_str("decision").ok(),
+        Some("updated firstName, name")
+    );
     app.finish().await;
 }
 
@@ -83,7 +86,10 @@ async fn d3_08_d2_20_a_redelivery_is_acknowledged_and_changes_nothing() {
     app.settled().await;
     assert_eq!(app.database.count("events", doc! {}).await, 1);
     let event = app.database.event("msg_1").await.expect("kept");
-    assert_eq!(event.get("deliveries").and_then(Bson::as_i64).or(event.get_i32("deliveries").ok().map(i64::from)), Some(5));
+    assert_eq!(
+        event.get("deliveries").and_then(Bson::as_i64).or(event.get_i32("deliveries").ok().map(i64::from)),
+        Some(5)
+    );
     assert_eq!(event.get_str("state").ok(), Some("applied"));
     app.finish().await;
 }
@@ -184,7 +190,8 @@ async fn d3_01_to_d3_11_ten_forgeries_are_refused_without_a_trace() {
 async fn d3_05_any_of_several_secrets_will_do() {
     let second = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
     let both = format!("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw,{second}");
-    let app = TestApp::with(Wishes { variables: vec![("CLERK_WEBHOOK_SIGNING_SECRET", both)], ..Wishes::default() }).await;
+    let app =
+        TestApp::with(Wishes { variables: vec![("CLERK_WEBHOOK_SIGNING_SECRET", both)], ..Wishes::default() }).await;
     let body = user_event("user.created", "user_a", "Ada", NOW).to_string();
     assert_eq!(Delivery::signed(second, "msg_1", body.as_bytes()).send(&app).await.status(), 200);
     app.finish().await;
@@ -197,7 +204,9 @@ async fn d3_13_a_body_over_the_limit_is_413_declared_or_not() {
     let large = vec![b'x'; 4096];
     let delivery = Delivery::signed(app.clerk.webhook_secret(), "msg_large", &large);
     assert_eq!(delivery.send(&app).await.status(), 413);
-    let chunks = futures::stream::iter(large.chunks(512).map(|chunk| Ok::<_, std::io::Error>(chunk.to_vec())).collect::<Vec<_>>());
+    let chunks = futures::stream::iter(
+        large.chunks(512).map(|chunk| Ok::<_, std::io::Error>(chunk.to_vec())).collect::<Vec<_>>(),
+    );
     let chunked = delivery.request(&app).body(reqwest::Body::wrap_stream(chunks)).send().await.expect("an answer");
     assert_eq!(chunked.status(), 413);
     app.finish().await;
@@ -256,7 +265,8 @@ async fn d3_16_d3_17_d3_20_signed_nonsense_is_400() {
 async fn d3_21_d3_24_odd_keys_and_names_are_kept_as_values() {
     let app = TestApp::new().await;
     let mut body = user_event("user.created", "user_odd", "\u{202e}Ada\u{200b} 👩‍🚀 <script>", NOW);
-    body["data"]["public_metadata"] = json!({ "$set": { "role": "admin" }, "a.b": 1, "": 2, "__proto__": {}, "nul\u{0}": 3 });
+    body["data"]["public_metadata"] =
+        json!({ "$set": { "role": "admin" }, "a.b": 1, "": 2, "__proto__": {}, "nul\u{0}": 3 });
     app.deliver("msg_1", &body).await;
     app.settled().await;
     let stored = app.database.user("user_odd").await.expect("there");

@@ -39,6 +39,8 @@ pub fn ClerkWidget(part: ClerkPart, redirect_url: String) -> impl IntoView {
     let clerk_js = script("clerk-js@6", "clerk.browser.js");
     let clerk_ui = script("ui@1", "ui.browser.js");
     view! {
+        // Clerk leaves its pages by way of another origin, where a view transition cannot follow and reports an error.
+        <style nonce=use_nonce()>"@view-transition { navigation: none }"</style>
         <script
             defer
             nonce=use_nonce()
@@ -137,10 +139,7 @@ async fn mount(part: ClerkPart, place: &HtmlElement, urls: &Urls<'_>) -> Result<
     clerk.load(&options).await?;
     // The names are optional at Clerk; asking for them here is what makes a profile show one.
     let layout = object(&[("showOptionalFields", JsValue::TRUE)])?;
-    let after = object(&[
-        ("fallbackRedirectUrl", urls.after.into()),
-        ("appearance", object(&[("options", layout)])?),
-    ])?;
+    let after = object(&[("fallbackRedirectUrl", urls.after.into()), ("appearance", object(&[("options", layout)])?)])?;
     match part {
         ClerkPart::SignIn => clerk.mount_sign_in(place, &after),
         ClerkPart::SignUp => clerk.mount_sign_up(place, &after),

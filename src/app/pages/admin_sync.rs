@@ -53,14 +53,9 @@ fn Tiles(overview: SyncOverview) -> impl IntoView {
     let states = overview.counts.iter().map(|row| {
         view! { <Tile title=label(row.state) value=row.count.to_string() meaning=meaning(row.state) /> }
     });
-    let last = overview.last_received_at.map_or_else(
-        || "none yet".into_any(),
-        |at| view! { <Time at /> }.into_any(),
-    );
-    let oldest = overview.oldest_pending_at.map_or_else(
-        || "nothing waits".into_any(),
-        |at| view! { <Time at /> }.into_any(),
-    );
+    let last = overview.last_received_at.map_or_else(|| "none yet".into_any(), |at| view! { <Time at /> }.into_any());
+    let oldest =
+        overview.oldest_pending_at.map_or_else(|| "nothing waits".into_any(), |at| view! { <Time at /> }.into_any());
     view! {
         <dl class="mt-6 grid grid-cols-2 gap-3 sm:grid-cols-4">
             {states.collect_view()}

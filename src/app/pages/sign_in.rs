@@ -52,8 +52,19 @@ mod tests {
             assert!(is_own_path(path), "{path}");
         }
         for foreign in [
-            "", "profile", "//evil.example", "/\\evil.example", "\\\\evil.example", "https://evil.example", "javascript:alert(1)",
-            "/\t/evil.example", "/a\\b", " /profile", "http:/evil.example", "///evil.example", "data:text/html,x",
+            "",
+            "profile",
+            "//evil.example",
+            "/\\evil.example",
+            "\\\\evil.example",
+            "https://evil.example",
+            "javascript:alert(1)",
+            "/\t/evil.example",
+            "/a\\b",
+            " /profile",
+            "http:/evil.example",
+            "///evil.example",
+            "data:text/html,x",
         ] {
             assert!(!is_own_path(foreign), "{foreign}");
         }

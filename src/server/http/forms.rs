@@ -52,7 +52,11 @@ pub struct ThemeForm {
 }
 
 /// Remembers the choice for a year and goes back to the page it was made on.
-pub async fn choose_theme(State(state): State<Arc<AppState>>, headers: HeaderMap, Form(form): Form<ThemeForm>) -> Response {
+pub async fn choose_theme(
+    State(state): State<Arc<AppState>>,
+    headers: HeaderMap,
+    Form(form): Form<ThemeForm>,
+) -> Response {
     let cookie = match form.theme {
         ThemeChoice::Light => format!("{THEME_COOKIE}=light; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly"),
         ThemeChoice::Dark => format!("{THEME_COOKIE}=dark; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly"),

@@ -14,10 +14,10 @@ use leptos::nonce::use_nonce;
 use leptos::prelude::{provide_context, use_context};
 use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list};
 
+use crate::app::App;
 use crate::app::components::clerk_widget::ClerkAddresses;
 use crate::app::pages::WITH_CLERK;
 use crate::app::shell::{Theme, shell};
-use crate::app::App;
 use crate::server::http::Shared;
 use crate::server::http::forms::THEME_COOKIE;
 use crate::server::settings::clerk::Clerk;

@@ -71,6 +71,7 @@ async fn decide(state: &AppState, request: &Parts) -> Decision {
 }
 
 async fn redeem(state: &AppState, nonce: &str) -> Redemption {
+    let Ok(_turn) = state.redemptions.try_acquire() else { return Redemption::Failed };
     match state.clerk.redeem_handshake_nonce(nonce).await {
         Ok(payload) => Redemption::Directives(payload.directives),
         Err(error) => {

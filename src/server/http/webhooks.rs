@@ -39,14 +39,14 @@ pub async fn receive(State(state): State<Arc<AppState>>, headers: HeaderMap, bod
         return refuse(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large or incomplete");
     };
     let now = Timestamp::now();
-    let verified = match verifier.verify(&headers, &bytes, now) {
-        Ok(verified) => verified,
+    let proof = match verifier.verify(&headers, &bytes, now) {
+        Ok(proof) => proof,
         Err(rejection) => {
             tracing::warn!(reason = rejection.reason(), "webhook refused");
             return refuse(StatusCode::BAD_REQUEST, "the signature cannot be verified");
         }
     };
-    match accept(&state, &verified, &bytes, now).await {
+    match accept(&state, &proof, &bytes, now).await {
         Ok(()) => Json(json!({ "received": true })).into_response(),
         Err(error) => {
             error.log("receive");

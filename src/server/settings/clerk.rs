@@ -40,11 +40,14 @@ impl Clerk {
         if let (Some(publishable), Some(secret)) = (&publishable_key, &secret_key)
             && publishable.instance_kind() != secret.instance_kind()
         {
-            reader.problem::<()>("CLERK_SECRET_KEY", "and CLERK_PUBLISHABLE_KEY must be of one instance: one is live, one is test");
+            reader.problem::<()>(
+                "CLERK_SECRET_KEY",
+                "and CLERK_PUBLISHABLE_KEY must be of one instance: one is live, one is test",
+            );
         }
         let webhook_secrets = read_webhook_secrets(reader, environment);
         let jwt_key = read_jwt_key(reader);
-        let api_url = reader.parsed("clerk", "api-url", &["CLERK_API_URL"], "an address such as https://api.clerk.com");
+        let api_url = read_api_url(reader);
         let proxy_url = read_proxy_url(reader);
         let domain = reader.text("clerk", "domain", &["CLERK_DOMAIN"]);
         let is_satellite = reader.parsed("clerk", "is-satellite", &["CLERK_IS_SATELLITE"], "true or false");
@@ -74,7 +77,8 @@ impl Clerk {
 
 fn read_publishable_key(reader: &mut Reader<'_>) -> Option<PublishableKey> {
     let Some((variable, text)) = reader.first_variable(&PUBLISHABLE_KEY_VARIABLES) else {
-        return reader.problem(PUBLISHABLE_KEY_VARIABLES[0], "is required: pk_test_… or pk_live_…, from Clerk's dashboard");
+        return reader
+            .problem(PUBLISHABLE_KEY_VARIABLES[0], "is required: pk_test_… or pk_live_…, from Clerk's dashboard");
     };
     match PublishableKey::parse(text.trim()) {
         Ok(key) => Some(key),
@@ -123,6 +127,16 @@ fn read_jwt_key(reader: &mut Reader<'_>) -> Option<String> {
     Some(pem)
 }
 
+fn read_api_url(reader: &mut Reader<'_>) -> Option<Url> {
+    const FORM: &str = "an address such as https://api.clerk.com";
+    let url: Url = reader.parsed("clerk", "api-url", &["CLERK_API_URL"], FORM)?;
+    // A user or password in it would be printed with the address.
+    if !matches!(url.scheme(), "http" | "https") || !url.username().is_empty() || url.password().is_some() {
+        return reader.problem("CLERK_API_URL", format!("must be {FORM}"));
+    }
+    Some(url)
+}
+
 fn read_proxy_url(reader: &mut Reader<'_>) -> Option<String> {
     let text = reader.text("clerk", "proxy-url", &["CLERK_PROXY_URL"])?;
     let absolute = Url::parse(&text).is_ok_and(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
@@ -138,7 +152,7 @@ fn read_page(reader: &mut Reader<'_>, key: &str, variables: &[&str]) -> Option<S
     if absolute || (text.starts_with('/') && !text.starts_with("//")) {
         return Some(text);
     }
-    reader.problem(variables.first().copied().unwrap_or(key), "must be an address, or a path such as /sign-in")
+    reader.problem(&reader.name_of("clerk", key, variables), "must be an address, or a path such as /sign-in")
 }
 
 /// Tokens of other origins are refused; unless told, only our own public origin's are accepted (D4-14).
@@ -148,7 +162,10 @@ fn read_authorized_parties(reader: &mut Reader<'_>, public_url: Option<&Url>) ->
         if Url::parse(party).is_ok_and(|url| url.origin().ascii_serialization() == *party) {
             continue;
         }
-        reader.problem::<()>("CLERK_AUTHORIZED_PARTIES", format!("{party:?} must be an origin such as https://app.example.com"));
+        reader.problem::<()>(
+            "CLERK_AUTHORIZED_PARTIES",
+            format!("{party:?} must be an origin such as https://app.example.com"),
+        );
     }
     if listed.is_empty() {
         return public_url.map(|url| url.origin().ascii_serialization()).into_iter().collect();

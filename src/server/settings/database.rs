@@ -49,10 +49,21 @@ fn read_uri(reader: &mut Reader<'_>) -> Option<SecretString> {
     if !text.starts_with("mongodb://") && !text.starts_with("mongodb+srv://") {
         return reader.problem(&variable, "must begin with mongodb:// or mongodb+srv://");
     }
+    if has_bare_password(text) {
+        return reader.problem(&variable, "must have its user and password percent-encoded");
+    }
     if weakens_durability(text) {
-        return reader.problem(&variable, "must not weaken the write concern (w, journal): an acknowledged event is durable");
+        return reader
+            .problem(&variable, "must not weaken the write concern (w, journal): an acknowledged event is durable");
     }
     Some(uri)
+}
+
+/// A `/` or `?` in a password that is not encoded cuts it in two, and the rest would be shown as a host or an option.
+fn has_bare_password(uri: &str) -> bool {
+    let rest = uri.split_once("://").map_or(uri, |(_, rest)| rest);
+    let (authority, tail) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    !authority.contains('@') && tail.contains('@')
 }
 
 /// An acknowledgement means journaled on a majority (D2-08), so options that say less are refused.

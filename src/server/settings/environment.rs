@@ -14,9 +14,9 @@ impl Variables {
     pub fn of_process() -> Self {
         let mut variables: HashMap<String, String> =
             dotenvy::dotenv_iter().map(|lines| lines.filter_map(Result::ok).collect()).unwrap_or_default();
-        variables.extend(std::env::vars_os().filter_map(|(name, value)| {
-            Some((name.into_string().ok()?, value.into_string().ok()?))
-        }));
+        variables.extend(
+            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
+        );
         Self(variables)
     }
 
@@ -29,6 +29,7 @@ impl Variables {
     }
 
     /// Lays `overrides` over these.
+    #[must_use]
     pub fn with<'a>(mut self, overrides: impl IntoIterator<Item = (&'a str, String)>) -> Self {
         self.0.extend(overrides.into_iter().map(|(name, value)| (name.to_owned(), value)));
         self

@@ -77,7 +77,7 @@ impl<'a> Reader<'a> {
     pub fn required_text(&mut self, table: &str, key: &str, variables: &[&str]) -> Option<String> {
         let found = self.text(table, key, variables);
         if found.is_none() {
-            return self.problem(name_of(table, key, variables).as_str(), "is required");
+            return self.problem(&self.name_of(table, key, variables), "is required");
         }
         found
     }
@@ -87,7 +87,7 @@ impl<'a> Reader<'a> {
         let text = self.required_text(table, key, variables)?;
         match text.trim().parse() {
             Ok(value) => Some(value),
-            Err(_) => self.problem(name_of(table, key, variables).as_str(), format!("must be {form}")),
+            Err(_) => self.problem(&self.name_of(table, key, variables), format!("must be {form}")),
         }
     }
 
@@ -99,7 +99,7 @@ impl<'a> Reader<'a> {
         if (low..=high).contains(&number) {
             return Some(number);
         }
-        self.problem(name_of(table, key, variables).as_str(), format!("must be {form}"))
+        self.problem(&self.name_of(table, key, variables), format!("must be {form}"))
     }
 
     /// A list: an array in the file, separated by commas in the environment.
@@ -111,13 +111,16 @@ impl<'a> Reader<'a> {
         items.iter().filter_map(|item| item.as_str()).map(str::to_owned).collect()
     }
 
+    /// What to call a setting in a message: the alias that is set, else the first, else its place in the file.
+    pub fn name_of(&self, table: &str, key: &str, variables: &[&str]) -> String {
+        let set = self.first_variable(variables).map(|(name, _)| name);
+        let first = || variables.first().map(|name| (*name).to_owned());
+        set.or_else(first).unwrap_or_else(|| format!("[{table}] {key}"))
+    }
+
     fn in_file(&self, table: &str, key: &str) -> Option<&toml::Value> {
         let mut tables = table.split('.');
         let first = self.file.get(tables.next()?)?.as_table()?;
         tables.try_fold(first, |inner, name| inner.get(name)?.as_table())?.get(key)
     }
-}
-
-fn name_of(table: &str, key: &str, variables: &[&str]) -> String {
-    variables.first().map_or_else(|| format!("[{table}] {key}"), |name| (*name).to_owned())
 }

@@ -33,17 +33,8 @@ impl Server {
             reader.number("server", "webhook-body-limit", &["ROLLCALL_WEBHOOK_BODY_LIMIT"], (1_024, 16_777_216));
         let request_timeout = reader.number("server", "request-timeout", &["ROLLCALL_REQUEST_TIMEOUT"], (1, 300));
         let shutdown_grace = reader.number("server", "shutdown-grace", &["ROLLCALL_SHUTDOWN_GRACE"], (0, 300));
-        let log_format = match reader.required_text("server", "log-format", &["ROLLCALL_LOG_FORMAT"])?.as_str() {
-            "text" => Some(LogFormat::Text),
-            "json" => Some(LogFormat::Json),
-            _ => reader.problem("ROLLCALL_LOG_FORMAT", "must be text or json"),
-        };
-        let log_filter = reader.required_text("server", "log-filter", &["ROLLCALL_LOG", "RUST_LOG"]);
-        if let Some(filter) = &log_filter
-            && filter.parse::<tracing_subscriber::EnvFilter>().is_err()
-        {
-            return reader.problem("ROLLCALL_LOG", "is not a filter, such as info or rollcall=debug");
-        }
+        let log_format = read_log_format(reader);
+        let log_filter = read_log_filter(reader);
         Some(Self {
             public_url: public_url?,
             webhook_body_limit: usize::try_from(body_limit?).ok()?,
@@ -53,6 +44,24 @@ impl Server {
             log_filter: log_filter?,
         })
     }
+}
+
+fn read_log_format(reader: &mut Reader<'_>) -> Option<LogFormat> {
+    match reader.required_text("server", "log-format", &["ROLLCALL_LOG_FORMAT"])?.trim() {
+        "text" => Some(LogFormat::Text),
+        "json" => Some(LogFormat::Json),
+        _ => reader.problem("ROLLCALL_LOG_FORMAT", "must be text or json"),
+    }
+}
+
+fn read_log_filter(reader: &mut Reader<'_>) -> Option<String> {
+    const VARIABLES: [&str; 2] = ["ROLLCALL_LOG", "RUST_LOG"];
+    let filter = reader.required_text("server", "log-filter", &VARIABLES)?;
+    if filter.parse::<tracing_subscriber::EnvFilter>().is_err() {
+        let name = reader.name_of("server", "log-filter", &VARIABLES);
+        return reader.problem(&name, "is not a filter, such as info or rollcall=debug");
+    }
+    Some(filter)
 }
 
 /// Required in production; in development it follows the listen address.
@@ -65,11 +74,14 @@ fn read_public_url(reader: &mut Reader<'_>, environment: Environment, site_addr:
             return reader.problem(VARIABLES[0], "is required in production, such as https://app.example.com");
         }
     };
+    let name = reader.name_of("server", "public-url", &VARIABLES);
     let Ok(url) = Url::parse(text.trim()) else {
-        return reader.problem(VARIABLES[0], "must be an address such as https://app.example.com");
+        return reader.problem(&name, "must be an address such as https://app.example.com");
     };
-    if !matches!(url.scheme(), "http" | "https") || !url.has_host() || url.path() != "/" || url.query().is_some() {
-        return reader.problem(VARIABLES[0], "must be scheme, host and port only, such as https://app.example.com");
+    // What is left of an origin: anything more (a path, a query, a user) would end up in links and in `azp`.
+    let origin_only = url.as_str() == format!("{}/", url.origin().ascii_serialization());
+    if !matches!(url.scheme(), "http" | "https") || !origin_only {
+        return reader.problem(&name, "must be scheme, host and port only, such as https://app.example.com");
     }
     Some(url)
 }

@@ -146,8 +146,12 @@ impl Events {
     pub async fn list_newest(&self, limit: i64) -> Result<Vec<Summary>, Error> {
         let without_payload = doc! { "payload": 0 };
         let rows = self.documents.clone_with_type::<Summary>();
-        let found =
-            rows.find(doc! {}).projection(without_payload).sort(doc! { "receivedAt": -1, "_id": -1 }).limit(limit).await?;
+        let found = rows
+            .find(doc! {})
+            .projection(without_payload)
+            .sort(doc! { "receivedAt": -1, "_id": -1 })
+            .limit(limit)
+            .await?;
         Ok(found.try_collect().await?)
     }
 

@@ -46,16 +46,26 @@ impl Store {
 
     /// Names of indexes that should be there and are not, as `collection.index`.
     pub async fn missing_indexes(&self) -> Result<Vec<String>, Error> {
-        let wanted = [("users", users::INDEXES, self.users.index_names().await), ("events", events::INDEXES, self.events.index_names().await)];
+        let wanted = [
+            ("users", users::INDEXES, self.users.index_names().await),
+            ("events", events::INDEXES, self.events.index_names().await),
+        ];
         let mut missing = Vec::new();
         for (collection, names, found) in wanted {
             let found = match found {
                 Ok(found) => found,
                 // No such collection yet: no index either.
-                Err(Error::Refused(error)) if matches!(*error.kind, ErrorKind::Command(ref failure) if failure.code == 26) => Vec::new(),
+                Err(Error::Refused(error)) if matches!(*error.kind, ErrorKind::Command(ref failure) if failure.code == 26) => {
+                    Vec::new()
+                }
                 Err(error) => return Err(error),
             };
-            missing.extend(names.iter().filter(|name| !found.iter().any(|have| have == *name)).map(|name| format!("{collection}.{name}")));
+            missing.extend(
+                names
+                    .iter()
+                    .filter(|name| !found.iter().any(|have| have == *name))
+                    .map(|name| format!("{collection}.{name}")),
+            );
         }
         Ok(missing)
     }

@@ -65,9 +65,9 @@ pub struct User {
     pub version: Version,
     #[serde(default, with = "optional_date")]
     pub last_clerk_sync: Option<Timestamp>,
-    #[serde(with = "date")]
+    #[serde(default, with = "date")]
     pub created_at: Timestamp,
-    #[serde(with = "date")]
+    #[serde(default, with = "date")]
     pub updated_at: Timestamp,
     /// Set once and for ever (design 2.3).
     #[serde(default, with = "optional_date")]
@@ -125,8 +125,8 @@ impl Users {
     pub async fn update(&self, user: &User, read: Version) -> Result<Written, Error> {
         let guard = doc! {
             "clerkId": &user.clerk_id,
-            "version.updatedAt": read.updated_at,
-            "version.eventAt": read.event_at,
+            "version.updatedAt": unchanged(read.updated_at),
+            "version.eventAt": unchanged(read.event_at),
             "deletedAt": Bson::Null,
         };
         let mut fields = mongodb::bson::serialize_to_document(user).map_err(mongodb::error::Error::custom)?;
@@ -142,10 +142,9 @@ impl Users {
     /// How many people there are, and how many tombstones.
     pub async fn count(&self) -> Result<(u64, u64), Error> {
         let deleted = doc! { "deletedAt": { "$type": "date" } };
-        let (all, deleted) = tokio::try_join!(
-            async { self.documents.estimated_document_count().await },
-            async { self.documents.count_documents(deleted).await },
-        )?;
+        let (all, deleted) = tokio::try_join!(async { self.documents.estimated_document_count().await }, async {
+            self.documents.count_documents(deleted).await
+        },)?;
         Ok((all.saturating_sub(deleted), deleted))
     }
 
@@ -211,6 +210,11 @@ fn validator() -> Document {
             "deletedAt": { "bsonType": ["date", "null"] },
         },
     } }
+}
+
+/// A part of the version that is still what was read; a document from before us has none, which reads as 0.
+fn unchanged(part: i64) -> Bson {
+    if part == 0 { doc! { "$in": [0_i64, Bson::Null] }.into() } else { part.into() }
 }
 
 fn is_duplicate_key(error: &mongodb::error::Error) -> bool {

@@ -92,10 +92,10 @@ fn merge(stored: &User, person: &Person, version: Version, source: SyncSource, n
     if is_answer && version.updated_at == stored.version.updated_at {
         // An answer of Clerk's carries no event time: it speaks for its `updated_at`, whichever event brought it here.
         user.version = stored.version;
-        return match changed.is_empty() {
-            true => Change::Unchanged,
-            false => Change::Update { user: Box::new(user), read: stored.version, changed },
-        };
+        if changed.is_empty() {
+            return Change::Unchanged;
+        }
+        return Change::Update { user: Box::new(user), read: stored.version, changed };
     }
     match version.cmp(&stored.version) {
         std::cmp::Ordering::Less => Change::Stale("a newer event of the same version is stored"),

@@ -4,11 +4,16 @@
 //! gathers. The queue is bounded; full means "try later". Knows nothing of HTTP, nor of what an event means.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::server::error::Error;
+use crate::server::store;
 use crate::server::store::events::{Event, Events};
+
+/// A sender waits fifteen seconds for its answer (clerk.md 3.7); one that says "later" must still reach it.
+const STORE_WITHIN: Duration = Duration::from_secs(10);
 
 /// What became of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +60,8 @@ async fn write_batches(events: Events, mut waiting: mpsc::Receiver<Waiting>, lim
     while waiting.recv_many(&mut batch, limit).await > 0 {
         let (documents, answers): (Vec<Event>, Vec<_>) =
             batch.drain(..).map(|waiting| (waiting.event, waiting.answer)).unzip();
-        match events.insert(&documents).await {
+        let stored = tokio::time::timeout(STORE_WITHIN, events.insert(&documents)).await;
+        match stored.unwrap_or(Err(store::Error::TimedOut)) {
             Ok(is_new) => {
                 if is_new.contains(&true) {
                     wake.notify_one();

@@ -16,10 +16,8 @@ pub fn from_event(event: &Event, received_at: Timestamp) -> Option<Incoming> {
     match &event.subject {
         Subject::User(user) => {
             let person = person_of(user, event_at);
-            let version = Version {
-                updated_at: person.updated_at.as_millisecond(),
-                event_at: event_at.as_millisecond(),
-            };
+            let version =
+                Version { updated_at: person.updated_at.as_millisecond(), event_at: event_at.as_millisecond() };
             Some(Incoming::Person { person: Box::new(person), version, source: SyncSource::Webhook })
         }
         Subject::DeletedUser { id } => Some(Incoming::Deleted { clerk_id: id.clone(), at: event_at }),

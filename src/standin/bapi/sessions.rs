@@ -70,6 +70,7 @@ pub async fn create(State(instance): Clerk, body: Bytes) -> Answer {
     let body = bapi::json_body(&body)?;
     let Some(Some(user_id)) = Body::new(&body)?.text("user_id")? else { return Err(Refusal::missing("user_id")) };
     let session = instance.open_detached_session(&user_id)?;
+    instance.emit_session("session.created", &instance.world(), &session);
     Ok(Json(session.to_json(instance.clock.now_ms())))
 }
 
@@ -123,7 +124,7 @@ pub async fn sign_in_token(State(instance): Clerk, body: Bytes) -> Answer {
 }
 
 impl Instance {
-    /// A session without a browser, for the Backend API and for tests.
+    /// A session without a browser, for the Backend API and for tests. Emits nothing.
     pub fn open_detached_session(&self, user_id: &str) -> Result<Session, Refusal> {
         let now = self.clock.now_ms();
         let mut world = self.world();
@@ -134,7 +135,6 @@ impl Instance {
         client.last_active_session_id = Some(session.id.clone());
         world.clients.insert(client.id.clone(), client);
         world.sessions.insert(session.id.clone(), session.clone());
-        self.emit_session("session.created", &world, &session);
         Ok(session)
     }
 }

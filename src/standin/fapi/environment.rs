@@ -11,9 +11,9 @@ pub fn describe(instance: &Instance) -> Value {
         "display_config": display_config(instance),
         "user_settings": user_settings(),
         "organization_settings": {
-            "enabled": false, "max_allowed_memberships": 5, "force_organization_selection": false, "creator_role": "org:admin",
+            "enabled": false, "max_allowed_memberships": 5, "creator_role": "org:admin",
             "actions": { "admin_delete": true },
-            "domains": { "enabled": false, "enrollment_modes": [], "default_role": null },
+            "domains": { "enabled": false, "enrollment_modes": [], "default_role": "org:member" },
             "slug": { "disabled": true },
         },
         "fraud_settings": { "object": "fraud_settings", "native": { "device_attestation_mode": "disabled" } },
@@ -23,7 +23,7 @@ pub fn describe(instance: &Instance) -> Value {
             "organization": { "enabled": false, "has_paid_plans": false },
         } },
         "api_keys_settings": { "enabled": false, "user_api_keys_enabled": false, "orgs_api_keys_enabled": false },
-        "protect_config": { "object": "protect_config", "id": "protect_local", "loaders": [] },
+        "protect_config": { "loaders": [] },
         "client_debug_mode": false, "partitioned_cookies": false, "maintenance_mode": false,
     })
 }

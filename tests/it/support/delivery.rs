@@ -22,7 +22,8 @@ impl Delivery {
     }
 
     pub fn signed_at(secret: &str, id: &str, body: &[u8], timestamp: i64) -> Self {
-        let signature = Webhook::new(secret).and_then(|webhook| webhook.sign(id, timestamp, body)).expect("a signature");
+        let signature =
+            Webhook::new(secret).and_then(|webhook| webhook.sign(id, timestamp, body)).expect("a signature");
         Self { id: id.to_owned(), timestamp, signature, body: body.to_vec() }
     }
 

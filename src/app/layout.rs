@@ -39,7 +39,9 @@ fn Header() -> impl IntoView {
                     {move || Suspend::new(async move {
                         match viewer.await {
                             Ok(Some(viewer)) => view! { <SignedIn viewer /> }.into_any(),
-                            _ => view! { <SignedOut /> }.into_any(),
+                            Ok(None) => view! { <SignedOut /> }.into_any(),
+                            // Who is signed in cannot be told now, so neither is claimed.
+                            Err(error) => view! { <span class="px-2 text-sm">{error.to_string()}</span> }.into_any(),
                         }
                     })}
                 </Suspense>

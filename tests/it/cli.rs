@@ -1,1 +1,348 @@
-//! Soon.
+//! The command line through the built binary: what it says, how it ends, and what it never shows.
+//!
+//! Every run has a cleared environment and a working folder of its own, so nothing of this machine gets in.
+
+use std::path::Path;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::http::header::DATE;
+use rollcall::server::settings::DEFAULTS;
+use rollcall::server::settings::environment::Variables;
+use serde_json::Value;
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
+use tokio::process::Command;
+
+use crate::support::app::{TestApp, variables};
+
+const COMMANDS: [&str; 3] = ["serve", "dev", "doctor"];
+const REQUIRED: [&str; 5] =
+    ["CLERK_PUBLISHABLE_KEY", "CLERK_SECRET_KEY", "CLERK_WEBHOOK_SIGNING_SECRET", "MONGODB_URI", "ROLLCALL_PUBLIC_URL"];
+const PASSWORD: &str = "neverToBePrinted";
+
+/// How one run ended and what it said.
+struct Ended {
+    status: ExitStatus,
+    out: String,
+    err: String,
+}
+
+impl Ended {
+    #[track_caller]
+    fn expect(self, code: i32) -> Self {
+        assert_eq!(self.status.code(), Some(code), "standard output:\n{}\nstandard error:\n{}", self.out, self.err);
+        self
+    }
+
+    #[track_caller]
+    fn says(&self, words: &[&str]) -> &Self {
+        let all = format!("{}{}", self.out, self.err);
+        for word in words {
+            assert!(all.contains(word), "{word:?} is not in:\n{all}");
+        }
+        self
+    }
+
+    /// The findings of `doctor --json`.
+    fn findings(&self) -> Vec<Value> {
+        let output: Value = serde_json::from_str(&self.out).expect("JSON on standard output");
+        output["findings"].as_array().expect("findings").clone()
+    }
+}
+
+fn command(arguments: &[&str], environment: &Variables, folder: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .env("PATH", "/usr/bin:/bin")
+        .env("HOME", folder)
+        .envs(environment.iter())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true);
+    command
+}
+
+async fn run_in(folder: &Path, arguments: &[&str], environment: &Variables) -> Ended {
+    let running = command(arguments, environment, folder).output();
+    let output =
+        tokio::time::timeout(Duration::from_secs(30), running).await.expect("an end").expect("the binary starts");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
+    let ended = Ended { status: output.status, out: text(output.stdout), err: text(output.stderr) };
+    assert_discreet(&format!("{}{}", ended.out, ended.err), environment);
+    ended
+}
+
+async fn run(arguments: &[&str], environment: &Variables) -> Ended {
+    let folder = folder();
+    run_in(folder.path(), arguments, environment).await
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+fn nothing() -> Variables {
+    Variables::default()
+}
+
+fn with(environment: &Variables, name: &str, value: &str) -> Variables {
+    environment.clone().with([(name, value.to_owned())])
+}
+
+/// D7-01: no output shows a secret, and none is coloured when nobody looks at it.
+#[track_caller]
+fn assert_discreet(shown: &str, environment: &Variables) {
+    let secrets =
+        ["CLERK_SECRET_KEY", "CLERK_WEBHOOK_SIGNING_SECRET"].into_iter().filter_map(|name| environment.get(name));
+    for secret in secrets.filter(|secret| !secret.is_empty()).chain([PASSWORD.to_owned()]) {
+        assert!(!shown.contains(&secret), "a secret is shown: {shown}");
+    }
+    assert!(!shown.contains('\u{1b}'), "it is coloured: {shown}");
+}
+
+/// The environment of a second process beside this application.
+fn beside(app: &TestApp) -> Variables {
+    variables(&app.clerk, &app.database.uri, &app.url)
+}
+
+#[tokio::test]
+async fn help_lists_every_command_and_says_how_each_ends() {
+    let help = run(&["--help"], &nothing()).await.expect(0);
+    help.says(&COMMANDS).says(&[
+        "--config",
+        "--version",
+        "Exit codes: 0 done, 1 problems were found, 2 it could not run",
+    ]);
+    assert!(help.err.is_empty(), "{}", help.err);
+    for name in COMMANDS {
+        run(&[name, "--help"], &nothing()).await.expect(0).says(&["Usage: rollcall", name, "--config"]);
+    }
+    run(&["doctor", "--help"], &nothing()).await.expect(0).says(&["--json"]);
+}
+
+#[tokio::test]
+async fn help_of_dev_documents_every_option_with_its_default() {
+    let help = run(&["dev", "--help"], &nothing()).await.expect(0);
+    help.says(&["--data-dir <PATH>", "[default: data]", "--standin-addr <ADDRESS>", "[default: 127.0.0.1:4000]"]);
+    help.says(&["--seed-users <N>", "[default: 20]", "local Clerk", "local MongoDB"]);
+}
+
+#[tokio::test]
+async fn the_version_is_the_packages_own() {
+    for arguments in [&["--version"][..], &["serve", "--version"]] {
+        let version = run(arguments, &nothing()).await.expect(0);
+        version.says(&["rollcall", env!("CARGO_PKG_VERSION")]);
+    }
+}
+
+#[tokio::test]
+async fn what_is_no_command_ends_with_2_and_the_usage() {
+    for arguments in [&["launch"][..], &["--launch"], &["doctor", "--yaml"], &["serve", "now"], &[]] {
+        let ended = run(arguments, &nothing()).await.expect(2);
+        ended.says(&["Usage: rollcall"]);
+        assert!(ended.out.is_empty(), "{}", ended.out);
+    }
+}
+
+#[tokio::test]
+async fn a0_21_serve_without_an_environment_names_every_missing_variable_at_once() {
+    let ended = run(&["serve"], &nothing()).await.expect(2);
+    ended.says(&REQUIRED).says(&["5 problem(s)"]);
+    assert!(ended.out.is_empty(), "{}", ended.out);
+}
+
+#[tokio::test]
+async fn d3_29_d3_30_serve_refuses_a_missing_or_malformed_webhook_secret_in_production() {
+    let nearly = REQUIRED.into_iter().zip([
+        "pk_live_Y2xlcmsuY2xlcmsuZGV2JA",
+        "sk_live_neverToBePrinted",
+        "",
+        "mongodb://keeper:neverToBePrinted@127.0.0.1:1/",
+        "https://app.example.com",
+    ]);
+    let nearly: Variables = nearly.map(|(name, value)| (name, value.to_owned())).collect();
+    let missing = run(&["serve"], &nearly).await.expect(2);
+    missing.says(&["1 problem(s)", "CLERK_WEBHOOK_SIGNING_SECRET: is required"]);
+    let malformed = with(&nearly, "CLERK_WEBHOOK_SIGNING_SECRET", "whsec_cutOff");
+    run(&["serve"], &malformed).await.expect(2).says(&["1 problem(s)", "CLERK_WEBHOOK_SIGNING_SECRET:", "secret 0"]);
+}
+
+#[tokio::test]
+async fn a_settings_file_that_is_missing_or_no_toml_ends_with_2() {
+    let folder = folder();
+    std::fs::write(folder.path().join("broken.toml"), "[server\n").expect("written");
+    for name in ["serve", "doctor", "dev"] {
+        let missing = run_in(folder.path(), &[name, "--config", "absent.toml"], &nothing()).await.expect(2);
+        missing.says(&["cannot read --config absent.toml"]);
+        let broken = run_in(folder.path(), &["--config", "broken.toml", name], &nothing()).await.expect(2);
+        broken.says(&["--config broken.toml is not TOML"]);
+    }
+}
+
+#[tokio::test]
+async fn a_settings_file_takes_the_place_of_the_defaults_and_the_environment_wins_over_dotenv() {
+    let folder = folder();
+    let changed = DEFAULTS.replace("log-format = \"text\"", "log-format = \"xml\"");
+    std::fs::write(folder.path().join("own.toml"), changed).expect("written");
+    let ended = run_in(folder.path(), &["serve", "--config", "own.toml"], &nothing()).await.expect(2);
+    ended.says(&["6 problem(s)", "ROLLCALL_LOG_FORMAT: must be text or json"]);
+
+    std::fs::write(folder.path().join(".env"), "ROLLCALL_BATCH=none\nROLLCALL_ATTEMPTS=none\n").expect("written");
+    let ended = run_in(folder.path(), &["serve"], &with(&nothing(), "ROLLCALL_ATTEMPTS", "3")).await.expect(2);
+    ended.says(&["6 problem(s)", "ROLLCALL_BATCH"]);
+}
+
+#[tokio::test]
+async fn a2_11_doctor_without_an_environment_finds_every_missing_variable_with_its_fix() {
+    let text = run(&["doctor"], &nothing()).await.expect(1);
+    text.says(&REQUIRED).says(&["bad", "fix: set MONGODB_URI in the environment or in .env"]);
+    let findings = run(&["doctor", "--json"], &nothing()).await.expect(1).findings();
+    assert_eq!(findings.len(), REQUIRED.len());
+    for finding in findings {
+        assert_eq!((&finding["check"], &finding["verdict"]), (&"settings".into(), &"bad".into()));
+        assert!(finding["fix"].as_str().is_some_and(|fix| fix.contains(".env.example")), "{finding}");
+    }
+}
+
+#[tokio::test]
+async fn a2_11_a2_14_doctor_beside_a_running_application_finds_everything_in_order() {
+    let app = TestApp::new().await;
+    let text = run(&["doctor"], &beside(&app)).await.expect(0);
+    assert!(text.err.is_empty(), "{}", text.err);
+    let checks = [
+        "settings",
+        "webhook secret",
+        "MongoDB reachable",
+        "replica set",
+        "MongoDB rights",
+        "indexes",
+        "Clerk API",
+        "JWKS",
+        "clock",
+    ];
+    assert_eq!(text.out.lines().count(), checks.len(), "{}", text.out);
+    assert!(text.out.lines().all(|line| line.starts_with("ok ")), "{}", text.out);
+
+    let findings = run(&["doctor", "--json"], &beside(&app)).await.expect(0).findings();
+    let named: Vec<&str> = findings.iter().filter_map(|finding| finding["check"].as_str()).collect();
+    assert_eq!(named, checks);
+    for finding in &findings {
+        assert_eq!((&finding["verdict"], &finding["fix"]), (&"ok".into(), &Value::Null), "{finding}");
+        assert!(finding["seen"].as_str().is_some_and(|seen| !seen.is_empty()), "{finding}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn doctor_says_of_each_fault_what_it_is_and_how_to_mend_it() {
+    let app = TestApp::new().await;
+    let away = format!("mongodb://keeper:{PASSWORD}@127.0.0.1:1/rollcall?replicaSet=rs0");
+    let unusable = format!("mongodb://keeper:{PASSWORD}@127.0.0.1:none/rollcall");
+    let slow = with(&beside(&app), "ROLLCALL_DATABASE_TIMEOUT_MS", "300");
+    let wrong_clock = clerk_of_another_time().await;
+    for (name, value, check, seen, fix) in [
+        (
+            "MONGODB_URI",
+            away.as_str(),
+            "MongoDB reachable",
+            "MongoDB is not available",
+            "start MongoDB, or correct MONGODB_URI",
+        ),
+        ("MONGODB_URI", &unusable, "MongoDB reachable", "connection string", "correct MONGODB_URI"),
+        (
+            "CLERK_SECRET_KEY",
+            "sk_test_ofAnotherInstance",
+            "Clerk API",
+            "refuses the key",
+            "copy CLERK_SECRET_KEY again",
+        ),
+        (
+            "CLERK_API_URL",
+            "http://127.0.0.1:1",
+            "Clerk API",
+            "cannot be reached",
+            "can be reached from here (CLERK_API_URL)",
+        ),
+        ("CLERK_API_URL", &wrong_clock, "clock", "s ahead of Clerk's", "synchronise this machine's clock (NTP)"),
+        ("CLERK_WEBHOOK_SIGNING_SECRET", "", "webhook secret", "answered with 500", "set CLERK_WEBHOOK_SIGNING_SECRET"),
+    ] {
+        let environment = with(&slow, name, value);
+        let findings = run(&["doctor", "--json"], &environment).await.expect(1).findings();
+        let found = findings.iter().find(|finding| finding["check"] == check);
+        let found = found.unwrap_or_else(|| panic!("{name}={value}: no finding {check:?} in {findings:?}"));
+        let says = |part: &str, words: &str| found[part].as_str().is_some_and(|text| text.contains(words));
+        assert!(found["verdict"] == "bad" && says("seen", seen) && says("fix", fix), "{name}={value}: {found}");
+        let text = run(&["doctor"], &environment).await.expect(1);
+        text.says(&[
+            &format!("bad      {check}"),
+            seen,
+            &format!("fix: {}", found["fix"].as_str().unwrap_or_default()),
+        ]);
+    }
+    app.finish().await;
+}
+
+/// A Clerk that answers nothing but how late it believes it to be.
+async fn clerk_of_another_time() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}", listener.local_addr().expect("an address"));
+    let answer = || async { (StatusCode::UNAUTHORIZED, [(DATE, "Wed, 01 Jan 2025 00:00:00 GMT")]) };
+    tokio::spawn(axum::serve(listener, Router::new().fallback(answer)).into_future());
+    url
+}
+
+#[tokio::test]
+async fn serve_on_a_port_in_use_ends_with_2_and_says_which() {
+    let app = TestApp::new().await;
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = taken.local_addr().expect("an address").to_string();
+    let ended = run(&["serve"], &with(&beside(&app), "LEPTOS_SITE_ADDR", &address)).await.expect(2);
+    let said = format!("rollcall: cannot listen on {address}: ");
+    assert!(ended.err.lines().any(|line| line.starts_with(&said)), "{}", ended.err);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn serve_without_mongodb_ends_with_2_and_sends_people_to_doctor() {
+    let app = TestApp::new().await;
+    let away = format!("mongodb://keeper:{PASSWORD}@127.0.0.1:1/rollcall");
+    let environment = with(&with(&beside(&app), "MONGODB_URI", &away), "ROLLCALL_DATABASE_TIMEOUT_MS", "300");
+    run(&["serve"], &environment).await.expect(2).says(&["MongoDB cannot be used", "rollcall doctor"]);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn serve_ends_in_order_when_told_to() {
+    let app = TestApp::new().await;
+    let environment = with(&beside(&app), "LEPTOS_SITE_ADDR", "127.0.0.1:0");
+    for signal in ["TERM", "INT"] {
+        let folder = folder();
+        let mut process = command(&["serve"], &environment, folder.path()).spawn().expect("the binary starts");
+        let mut lines = BufReader::new(process.stderr.take().expect("standard error"));
+        let mut log = String::new();
+        while !log.contains("address=") {
+            let read = lines.read_line(&mut log).await.expect("a line");
+            assert_ne!(read, 0, "it ended: {log}");
+        }
+        let address = log.split("address=").nth(1).and_then(|rest| rest.split_whitespace().next()).expect("an address");
+        let answer = app.client.get(format!("http://{address}/healthz")).send().await.expect("an answer");
+        assert_eq!(answer.status(), 200);
+
+        let id = process.id().expect("a running process").to_string();
+        let told = Command::new("kill").args(["-s", signal, &id]).status().await.expect("kill");
+        assert!(told.success());
+        let mut rest = String::new();
+        let ended = async { (lines.read_to_string(&mut rest).await, process.wait().await) };
+        let (_, status) = tokio::time::timeout(Duration::from_secs(15), ended).await.expect("an end");
+        assert_eq!(status.expect("a status").code(), Some(0), "{signal}: {log}{rest}");
+        assert_discreet(&format!("{log}{rest}"), &environment);
+    }
+    app.finish().await;
+}

@@ -6,6 +6,7 @@ mod crash;
 mod pages;
 mod provision;
 mod session;
+mod standin;
 mod support;
 mod tidy;
 mod webhooks;

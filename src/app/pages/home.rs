@@ -22,7 +22,8 @@ pub fn HomePage() -> impl IntoView {
                     {move || Suspend::new(async move {
                         match viewer.await {
                             Ok(Some(viewer)) => view! { <Continue viewer /> }.into_any(),
-                            _ => view! { <Begin /> }.into_any(),
+                            Ok(None) => view! { <Begin /> }.into_any(),
+                            Err(_) => ().into_any(),
                         }
                     })}
                 </Suspense>

@@ -46,7 +46,16 @@ impl Clerk {
 
     fn call(&self, api: &str, route: &str, method: &str, path: String) -> Call<'_> {
         let method = method.parse().expect("a method");
-        Call { clerk: self, name: format!("{api} {route}"), method, path, query: Vec::new(), headers: Vec::new(), key: None, body: Body::None }
+        Call {
+            clerk: self,
+            name: format!("{api} {route}"),
+            method,
+            path,
+            query: Vec::new(),
+            headers: Vec::new(),
+            key: None,
+            body: Body::None,
+        }
     }
 
     pub fn url(&self, path: &str) -> String {

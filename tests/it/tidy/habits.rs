@@ -52,7 +52,8 @@ pub const RULES: &[Rule] = &[
         breaches: |file| {
             let named = |line: &str| {
                 let line = line.trim_start().trim_start_matches("pub ");
-                let name = line.strip_prefix("mod ").and_then(|rest| rest.split([' ', ';', '{']).next()).unwrap_or_default();
+                let name =
+                    line.strip_prefix("mod ").and_then(|rest| rest.split([' ', ';', '{']).next()).unwrap_or_default();
                 FORBIDDEN_NAMES.contains(&name) || name.ends_with("_handler")
             };
             lines_where(&file.code, named)

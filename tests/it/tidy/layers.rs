@@ -38,7 +38,8 @@ pub const RULES: &[Rule] = &[
     Rule {
         says: "api imports crate::server inside function bodies only",
         breaches: |file| {
-            let at_top = |line: &str| line.starts_with(|first: char| !first.is_whitespace()) && line.contains("crate::server");
+            let at_top =
+                |line: &str| line.starts_with(|first: char| !first.is_whitespace()) && line.contains("crate::server");
             in_layer(file, "api", |file| lines_where(&file.production, at_top))
         },
     },
@@ -48,7 +49,9 @@ pub const RULES: &[Rule] = &[
     },
     Rule {
         says: "api never reaches past the features to server::store, server::clerk or server::http",
-        breaches: |file| in_layer(file, "api", |file| any_of(file, &["server::store", "server::clerk", "server::http"])),
+        breaches: |file| {
+            in_layer(file, "api", |file| any_of(file, &["server::store", "server::clerk", "server::http"]))
+        },
     },
     Rule {
         says: "app imports nothing of ours but model, api and app",
@@ -58,7 +61,9 @@ pub const RULES: &[Rule] = &[
         says: "app has no cfg: what differs between the halves is not an interface",
         breaches: |file| {
             let is_gate = |line: &str| ["cfg(", "cfg!(", "cfg_attr("].iter().any(|gate| line.contains(gate));
-            in_layer(file, "app", |file| lines_where(&file.production, |line| is_gate(line) && line.trim() != "#[cfg(test)]"))
+            in_layer(file, "app", |file| {
+                lines_where(&file.production, |line| is_gate(line) && line.trim() != "#[cfg(test)]")
+            })
         },
     },
     Rule {
@@ -180,9 +185,7 @@ fn any_of(file: &Source, banned: &[&str]) -> Vec<usize> {
 }
 
 fn is_in(path: &str, modules: &[&str]) -> bool {
-    modules.iter().any(|module| {
-        path.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
-    })
+    modules.iter().any(|module| path.strip_prefix(module).is_some_and(|rest| rest.is_empty() || rest.starts_with("::")))
 }
 
 /// Every path that begins with `crate::`, without that, with its line; groups in braces are spelled out.

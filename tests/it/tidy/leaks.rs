@@ -4,11 +4,14 @@ use crate::tidy::Rule;
 use crate::tidy::source::{Source, lines_where};
 
 /// The keys every local Clerk has; they open nothing, and their owner says so.
-const STANDIN_KEYS: [&str; 2] =
-    [concat!("sk_", "test_rollcallLocalStandInKeyOpensNothingElse"), concat!("sk_", "live_rollcallLocalStandInKeyOpensNothingElse")];
+const STANDIN_KEYS: [&str; 2] = [
+    concat!("sk_", "test_rollcallLocalStandInKeyOpensNothingElse"),
+    concat!("sk_", "live_rollcallLocalStandInKeyOpensNothingElse"),
+];
 const STANDIN: &str = "src/standin.rs";
 // Spelled in parts, so that this file does not breach its own rules.
-const MACHINE_PATHS: [&str; 4] = [concat!("/ro", "ot/"), concat!("/ho", "me/"), concat!("/wo", "rk/"), concat!("/Us", "ers/")];
+const MACHINE_PATHS: [&str; 4] =
+    [concat!("/ro", "ot/"), concat!("/ho", "me/"), concat!("/wo", "rk/"), concat!("/Us", "ers/")];
 const CRATES: &str = "registry+https://github.com/rust-lang/crates.io-index";
 const NPM: &str = "https://registry.npmjs.org/";
 

@@ -23,13 +23,23 @@ const LAYERS: &[Planted] = &[
     ("src/model/user.rs", "//! A.\nuse leptos::prelude::*;\n", 2, "model knows no framework"),
     ("src/api/profile.rs", "//! A.\nuse crate::server::rpc;\n", 2, "inside function bodies"),
     ("src/api/profile.rs", "//! A.\nfn a() {\n    use crate::app::App;\n}\n", 3, "api is signatures"),
-    ("src/api/profile.rs", "//! A.\nfn a() {\n    use crate::server::{rpc, store::Store};\n}\n", 3, "api never reaches"),
+    (
+        "src/api/profile.rs",
+        "//! A.\nfn a() {\n    use crate::server::{rpc, store::Store};\n}\n",
+        3,
+        "api never reaches",
+    ),
     ("src/app/pages/home.rs", "//! A.\nfn a() {\n    crate::server::rpc::run();\n}\n", 3, "app imports nothing"),
     ("src/app/shell.rs", "//! A.\n#[cfg(target_arch = \"wasm32\")]\nfn a() {}\n", 2, "app has no cfg"),
     ("src/server/clerk/key.rs", "//! A.\nuse crate::model::user::Role;\n", 2, "server::clerk knows nothing of us"),
     ("src/server/clerk/key/tests.rs", "//! A.\nuse crate::standin::Standin;\n", 2, "server::clerk knows nothing of us"),
     ("src/server/clerk.rs", "//! A.\nuse axum::http::HeaderMap;\n", 2, "a crate in waiting"),
-    ("src/server/store/users.rs", "//! A.\nuse crate::server::{\n    clerk,\n    store,\n};\n", 2, "stores and does not judge"),
+    (
+        "src/server/store/users.rs",
+        "//! A.\nuse crate::server::{\n    clerk,\n    store,\n};\n",
+        2,
+        "stores and does not judge",
+    ),
     ("src/server/accounts.rs", "//! A.\nfn a(b: axum::Json<u8>) {}\n", 2, "know no axum"),
     ("src/server/sync/apply.rs", "//! A.\nuse leptos::prelude::*;\n", 2, "know no axum"),
     ("src/server/worker.rs", "//! A.\nuse reqwest::Client;\n", 2, "know no axum"),
@@ -72,10 +82,15 @@ const LEAKS: &[Planted] = &[
     ("Cargo.lock", "\nsource = \"registry+https://crates.example/index\"\n", 2, "registry"),
     ("package-lock.json", "{\n\"resolved\": \"https://npm.example/a.tgz\"\n", 2, "registry"),
     (".npmrc", "registry=https://npm.example\n", 1, "registry"),
-    (".cargo/config.toml", "[source.crates-io]\nreplace-with = \"mirror\"\n", 2, "registry"),
+    (".cargo/config.toml", "[net]\n[source.crates-io]\n", 2, "registry"),
     (".ci/setup", concat!("curl https://arti", "factory.example/a\n"), 1, "registry"),
     ("README.md", concat!("a\nCLERK_SECRET_KEY=sk_", "live_a1b2c3d4e5f6g7h8i9j0\n"), 2, "secret key"),
-    ("src/server/clerk/key.rs", concat!("//! A.\nconst A: &str = \"sk_", "test_a1b2c3d4e5f6g7h8i9j0\";\n"), 2, "secret key"),
+    (
+        "src/server/clerk/key.rs",
+        concat!("//! A.\nconst A: &str = \"sk_", "test_a1b2c3d4e5f6g7h8i9j0\";\n"),
+        2,
+        "secret key",
+    ),
     ("src/app.rs", concat!("//! \"sk_", "test_rollcallLocalStandInKeyOpensNothingElse\"\n"), 1, "secret key"),
     (".env.example", concat!("WEBHOOK_SECRET=whs", "ec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n"), 1, "webhook secret"),
     ("src/app.rs", concat!("//! A.\n// -----BEGIN PRIVATE", " KEY-----\n"), 2, "private key"),
@@ -86,13 +101,22 @@ const INNOCENT: &[(&str, &str)] = &[
     ("src/lib.rs", "//! A.\n#[cfg(feature = \"ssr\")]\npub mod server;\n"),
     ("src/cli.rs", "//! A.\n#[cfg(feature = \"standin\")]\npub mod dev;\n"),
     ("src/main.rs", "//! A.\nfn main() {\n    std::env::args_os();\n}\n"),
-    ("src/server/sync.rs", "//! Never mongodb::Client, nor crate::app.\nlet a = \"use axum::Router; pub use\"; // leptos::view\n"),
+    (
+        "src/server/sync.rs",
+        "//! Never mongodb::Client, nor crate::app.\nlet a = \"use axum::Router; pub use\"; // leptos::view\n",
+    ),
     ("src/server/sync.rs", "//! A.\nlet a = settings.mongodb::<u8>();\nlet b = crate::server::store::bson_free();\n"),
     ("src/server/settings.rs", "//! A.\nuse leptos::config::LeptosOptions;\n"),
     ("src/server/http/pages.rs", "//! A.\nuse axum::Router;\nuse crate::app::App;\n"),
-    ("src/api/profile.rs", "//! A.\nuse crate::model::user::Role;\nfn a() {\n    use crate::server::{accounts, rpc};\n}\n"),
+    (
+        "src/api/profile.rs",
+        "//! A.\nuse crate::model::user::Role;\nfn a() {\n    use crate::server::{accounts, rpc};\n}\n",
+    ),
     ("src/app/pages.rs", "//! A.\n#[cfg(test)]\nmod tests {\n    use super::*;\n    a().unwrap();\n}\n"),
-    ("src/server/clerk/key.rs", "//! A.\nlet a = '\"'; let b = r#\"\"pub use\"#; let c: &'static str = \"\\\"axum::\";\n"),
+    (
+        "src/server/clerk/key.rs",
+        "//! A.\nlet a = '\"'; let b = r#\"\"pub use\"#; let c: &'static str = \"\\\"axum::\";\n",
+    ),
     ("src/server/store/users/tests.rs", "//! A.\nuse crate::server::store::users;\nlet a = b.unwrap();\n"),
     ("src/cli/dev.rs", "//! A.\nuse crate::standin::{self, Standin};\n"),
     ("src/app.rs", "//! A.\nlet a = unwrap_or_default(); let b = c.unwrap_or(1); mod database;\n"),
@@ -107,7 +131,8 @@ fn assert_found(rules: &[Rule], planted: &[Planted]) {
     let mut proved: Vec<&str> = Vec::new();
     for (path, text, line, words) in planted {
         let file = Source::new(path, text);
-        let rule = rules.iter().find(|rule| rule.says.contains(words)).unwrap_or_else(|| panic!("no rule says {words:?}"));
+        let rule =
+            rules.iter().find(|rule| rule.says.contains(words)).unwrap_or_else(|| panic!("no rule says {words:?}"));
         assert_eq!((rule.breaches)(&file), [*line], "{path} against: {}\n{text}", rule.says);
         proved.push(rule.says);
     }
@@ -123,7 +148,8 @@ fn a_planted_import_across_layers_is_found() {
 #[test]
 fn a_planted_bad_habit_is_found() {
     let too_long: &str = format!("//! A.\n{}", "fn a() {}\n".repeat(400)).leak();
-    let planted: Vec<Planted> = HABITS.iter().copied().chain([("src/a.rs", too_long, 401, "at most 400 lines")]).collect();
+    let planted: Vec<Planted> =
+        HABITS.iter().copied().chain([("src/a.rs", too_long, 401, "at most 400 lines")]).collect();
     assert_found(habits::RULES, &planted);
 }
 
@@ -136,7 +162,11 @@ fn a_planted_secret_or_machine_path_is_found() {
 fn innocent_text_is_left_alone() {
     for (path, text) in INNOCENT {
         let file = Source::new(path, text);
-        let rules = [leaks::RULES, if file.is_rust() { layers::RULES } else { &[] }, if file.is_rust() { habits::RULES } else { &[] }];
+        let rules = [
+            leaks::RULES,
+            if file.is_rust() { layers::RULES } else { &[] },
+            if file.is_rust() { habits::RULES } else { &[] },
+        ];
         for rule in rules.into_iter().flatten() {
             assert_eq!((rule.breaches)(&file), [0; 0], "{path} against: {}\n{text}", rule.says);
         }
@@ -159,7 +189,13 @@ fn a_planted_bad_place_is_found() {
         let found = tree::misplaced(&paths);
         assert!(found.iter().any(|breach| breach.contains(words)), "{path}: {found:?}");
     }
-    for path in ["src/app/a/tests.rs", "src/app/a/tests/b.rs", "src/app/database.rs", "end2end/helpers/mod.rs", "tests/it/one/a.rs"] {
+    for path in [
+        "src/app/a/tests.rs",
+        "src/app/a/tests/b.rs",
+        "src/app/database.rs",
+        "end2end/helpers/mod.rs",
+        "tests/it/one/a.rs",
+    ] {
         let paths: Vec<String> = company.iter().chain([&path]).map(|path| (*path).to_owned()).collect();
         assert_eq!(tree::misplaced(&paths), [""; 0], "{path}");
     }
@@ -188,8 +224,14 @@ fn the_reading_of_source_text_is_right() {
     let paths = |code: &str| own_paths(code).into_iter().map(|(_, path)| path).collect::<Vec<_>>();
     assert_eq!(paths("use crate::a::{self, b::{c, D as E}, f::*};"), ["a", "a::b::c", "a::b::D", "a::f"]);
     assert_eq!(paths("fn a() { crate::a::b::<crate::c::D>(mycrate::e) }"), ["a::b", "c::D"]);
-    assert_eq!(code_of("a \"b\\\"c\" 'd' '\\'' &'e f // g\n/* h\ni */ r#\"j\"k\"# l"), "a           &'e f     \n    \n              l".replace("a           &", &format!("a{}&", " ".repeat(16))));
-    assert_eq!(test_modules("#[cfg(test)]\nmod signer;\n#[cfg(test)]\n#[a]\npub mod b;\nmod c;\n#[cfg(test)]\nmod tests {\n"), ["signer", "b"]);
+    let text = "a \"b\\\"c\" 'd' '\\'' &'e f // g\n/* h\ni */ r#\"j\"k\"# l";
+    let code = code_of(text);
+    assert_eq!(code.split_whitespace().collect::<Vec<_>>(), ["a", "&'e", "f", "l"]);
+    assert_eq!((code.len(), code.find("&'e"), code.find('l')), (text.len(), text.find("&'e"), text.rfind('l')));
+    assert_eq!(
+        test_modules("#[cfg(test)]\nmod signer;\n#[cfg(test)]\n#[a]\npub mod b;\nmod c;\n#[cfg(test)]\nmod tests {\n"),
+        ["signer", "b"]
+    );
     assert_eq!(tree::file_of_module("src/server/clerk.rs", "signer"), "src/server/clerk/signer.rs");
     assert_eq!(tree::file_of_module("src/lib.rs", "api"), "src/api.rs");
 }

@@ -106,7 +106,9 @@ fn without_test_modules(text: &str, code: &str) -> String {
         match &end {
             Some(closing) if code.trim_end() == *closing => end = None,
             Some(_) => {}
-            None if gated && rest.contains("mod ") && rest.trim_end().ends_with('{') => end = Some(format!("{indent}}}")),
+            None if gated && rest.contains("mod ") && rest.trim_end().ends_with('{') => {
+                end = Some(format!("{indent}}}"))
+            }
             None => kept.push_str(line),
         }
         gated = rest.trim_end() == "#[cfg(test)]" || (gated && rest.starts_with("#["));

@@ -9,7 +9,8 @@ use crate::tidy::source::{Source, is_rust, is_test_path, places_of_word, test_mo
 pub const FORBIDDEN_NAMES: [&str; 9] =
     ["utils", "helpers", "common", "misc", "types", "manager", "service", "data", "info"];
 /// What is built, fetched or made by running, where git cannot say so.
-const NOT_OURS: [&str; 7] = [".git", "target", "node_modules", "data", "test-results", "playwright-report", "screenshots"];
+const NOT_OURS: [&str; 7] =
+    [".git", "target", "node_modules", "data", "test-results", "playwright-report", "screenshots"];
 const FEWEST_IN_A_FOLDER: usize = 3;
 
 /// Every file that is tracked or would be by the next commit, sorted, relative to `root`.
@@ -27,7 +28,8 @@ pub fn paths(root: &Path) -> Vec<String> {
 
 fn listed_by_git(root: &Path) -> Option<Vec<String>> {
     let asked = ["ls-files", "-z", "--cached", "--others", "--exclude-standard"];
-    let output = Command::new("git").args(asked).current_dir(root).output().ok().filter(|output| output.status.success())?;
+    let output =
+        Command::new("git").args(asked).current_dir(root).output().ok().filter(|output| output.status.success())?;
     let listed = String::from_utf8(output.stdout).ok()?;
     let paths: Vec<String> = listed.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect();
     // A source archive inside somebody else's repository lists nothing.
@@ -132,7 +134,8 @@ pub fn missing_on_maps(lib: &str, readme: &str) -> Vec<String> {
 /// A2-28: the real file stays out of git, the example goes in.
 pub fn wrongly_ignored(gitignore: &str, paths: &[String]) -> Vec<String> {
     let mut found = Vec::new();
-    if !gitignore.lines().any(|line| matches!(line.trim(), ".env" | "/.env")) || paths.iter().any(|path| path == ".env") {
+    if !gitignore.lines().any(|line| matches!(line.trim(), ".env" | "/.env")) || paths.iter().any(|path| path == ".env")
+    {
         found.push(".gitignore:1: .env holds secrets and is ignored".to_owned());
     }
     if !paths.iter().any(|path| path == ".env.example") {

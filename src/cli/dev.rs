@@ -70,7 +70,7 @@ async fn run_beside(
     start_logging(&settings);
     let public_url = settings.public_url().to_owned();
     let sender = clerk.clone();
-    let served = serve(settings, stop_signal(), |address| {
+    let served = serve(settings, stop_signal()?, |address| {
         sender.set_webhook_target(&format!("http://127.0.0.1:{}/api/webhooks/clerk", address.port()));
         sender.announce();
         print_welcome(&public_url, &sender);

@@ -2,10 +2,12 @@
 
 use std::future::Future;
 use std::io::IsTerminal;
+use std::pin::pin;
 use std::sync::Arc;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::cli::End;
@@ -17,7 +19,7 @@ use crate::server::{SERVER_ONLY_MARKER, http, worker};
 /// Serves until the process is told to stop.
 pub async fn run(settings: Settings) -> anyhow::Result<End> {
     start_logging(&settings);
-    serve(settings, stop_signal(), |_| ()).await?;
+    serve(settings, stop_signal()?, |_| ()).await?;
     Ok(End::Done)
 }
 
@@ -33,7 +35,12 @@ pub async fn serve(
     let grace = settings.server.shutdown_grace;
     let address = settings.leptos.site_addr;
     let state = Arc::new(AppState::assemble(settings).await?);
-    prepare_database(&state).await?;
+    let mut stop = pin!(stop);
+    tokio::select! {
+        prepared = prepare_database(&state) => prepared?,
+        // Nothing is in hand yet.
+        () = &mut stop => return Ok(()),
+    }
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     let address = listener.local_addr()?;
     let (stopping, stopped) = watch::channel(false);
@@ -49,7 +56,7 @@ pub async fn serve(
     let mut serving = tokio::spawn(serving);
     tokio::select! {
         ended = &mut serving => ended??,
-        () = stop => {
+        () = &mut stop => {
             tracing::info!("stopping: no new requests; finishing what is in hand");
             let _ = stopping.send(true);
             // What is still running after the grace is cut off: unfinished events are found again at the next start.
@@ -76,20 +83,19 @@ async fn prepare_database(state: &AppState) -> anyhow::Result<()> {
     state.store.ensure_schema().await.context("cannot create collections and indexes")
 }
 
-/// SIGTERM or Ctrl-C.
-pub async fn stop_signal() {
-    let interrupt = tokio::signal::ctrl_c();
-    let mut terminate = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(terminate) => terminate,
-        Err(error) => {
-            tracing::error!(%error, "cannot listen for SIGTERM");
-            return interrupt.await.unwrap_or_default();
+/// SIGTERM or Ctrl-C, from this call on.
+///
+/// Not an `async fn`: that would listen only once it is waited for, and until then a signal ends the process on the spot,
+/// with requests in hand.
+pub fn stop_signal() -> anyhow::Result<impl Future<Output = ()> + Send + 'static> {
+    let listen = |kind| signal(kind).context("cannot listen for signals");
+    let (mut terminate, mut interrupt) = (listen(SignalKind::terminate())?, listen(SignalKind::interrupt())?);
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
         }
-    };
-    tokio::select! {
-        _ = interrupt => {}
-        _ = terminate.recv() => {}
-    }
+    })
 }
 
 /// Log lines to standard error, so that standard output stays a command's own.

@@ -96,6 +96,8 @@ impl Instance {
 
     pub fn emit_session(&self, kind: &str, world: &World, session: &Session) {
         let mut data = session.to_json(self.clock.now_ms());
+        // Webhooks have a version of their own, which knows no tasks.
+        data.as_object_mut().and_then(|fields| fields.remove("tasks"));
         data["user"] = world.find_user(&session.user_id).map_or(Value::Null, |user| user.to_json(&self.base_url));
         self.emit(kind, data);
     }

@@ -52,7 +52,9 @@ fn spend(instance: &Instance, bucket: &str, limit: usize) -> Result<(), Refusal>
         return Ok(());
     }
     let oldest = times.front().map_or(Duration::ZERO, |first| now.duration_since(*first));
-    Err(Refusal::rate_limited((WINDOW.saturating_sub(oldest)).as_secs().max(1)))
+    // Rounded up: whoever comes back at the second that was named must not be too early.
+    let wait = WINDOW.saturating_sub(oldest).as_millis().div_ceil(1_000);
+    Err(Refusal::rate_limited(u64::try_from(wait).unwrap_or(1).max(1)))
 }
 
 #[cfg(test)]

@@ -39,11 +39,13 @@ fn page<'a>(world: &'a World, params: &Params) -> Result<Vec<&'a User>, Refusal>
     let offset = usize::try_from(offset).map_err(|_| Refusal::format("offset"))?;
     let (field, descending) = read_order(params)?;
     if let Some(cursor) = params.given("starting_after") {
-        if field != "created_at" || params.given("offset").is_some() {
+        if field != "created_at" || offset > 0 {
             let text = "starting_after works only with created_at order and without offset.";
             return Err(Refusal::form("starting_after", "form_param_value_invalid", text));
         }
-        let cursor = world.get_user(cursor)?;
+        let unknown =
+            || Refusal::form("starting_after", "form_resource_not_found", "No user was found with the given id.");
+        let cursor = world.find_user(cursor).ok_or_else(unknown)?;
         return Ok(world.beyond(cursor, descending).filter(|user| filter.takes(user)).take(limit).collect());
     }
     if field == "created_at" {

@@ -10,14 +10,14 @@ use crate::standin::attributes::{self, Body, checked_email};
 use crate::standin::fapi::Answer;
 use crate::standin::fapi::client::own_session;
 use crate::standin::fapi::request::Call;
-use crate::standin::fapi::shapes::wrapped;
+use crate::standin::fapi::shapes::{session_json, wrapped};
 use crate::standin::fapi::sign_up::CODE;
 use crate::standin::instance::Instance;
 use crate::standin::password::Password;
 use crate::standin::refusal::Refusal;
 use crate::standin::session::{Session, Status};
 use crate::standin::user::{Contact, User};
-use crate::standin::world::taken;
+use crate::standin::world::{World, taken};
 
 pub fn answer(instance: &Instance, call: &mut Call, path: &[&str]) -> Answer {
     let session = signed_in(instance, call)?;
@@ -25,10 +25,10 @@ pub fn answer(instance: &Instance, call: &mut Call, path: &[&str]) -> Answer {
     match (call.method.as_str(), path) {
         ("GET", []) => show_user(instance, call, read(instance, user_id)),
         ("PATCH", []) => show_user(instance, call, update(instance, call, user_id)),
-        ("DELETE", []) => show(instance, call, instance.delete_user(user_id)),
+        ("DELETE", []) => show(instance, call, farewell(instance, user_id)),
         ("PATCH", ["metadata"]) => show_user(instance, call, merge_metadata(instance, call, user_id)),
         ("POST", ["change_password"]) => show_user(instance, call, change_password(instance, call, &session)),
-        ("GET", ["sessions"] | ["sessions", "active"]) => Ok(list_sessions(instance, user_id)),
+        ("GET", ["sessions"] | ["sessions", "active"]) => Ok(list_sessions(instance, call, user_id)),
         ("POST", ["sessions", id, "revoke"]) => revoke(instance, call, user_id, id),
         (_, ["email_addresses", rest @ ..]) => addresses(instance, call, user_id, rest),
         ("GET", ["organization_memberships" | "organization_invitations" | "organization_suggestions"]) => {
@@ -54,6 +54,12 @@ fn show_user(instance: &Instance, call: &Call, user: Result<User, Refusal>) -> A
 fn show(instance: &Instance, call: &Call, answer: Answer) -> Answer {
     let answer = answer?;
     Ok(wrapped(instance, &instance.world(), call, answer))
+}
+
+/// The deleted object of this API, which names no external id.
+fn farewell(instance: &Instance, user_id: &str) -> Answer {
+    let deleted = instance.delete_user(user_id)?;
+    Ok(json!({ "object": deleted["object"], "id": deleted["id"], "deleted": true }))
 }
 
 fn read(instance: &Instance, user_id: &str) -> Result<User, Refusal> {
@@ -119,11 +125,19 @@ fn change_password(instance: &Instance, call: &Call, session: &Session) -> Resul
 }
 
 /// Unlike everything else of this API, a plain array.
-fn list_sessions(instance: &Instance, user_id: &str) -> Value {
+fn list_sessions(instance: &Instance, call: &Call, user_id: &str) -> Value {
     let now = instance.clock.now_ms();
     let world = instance.world();
     let active = world.sessions.values().filter(|session| session.user_id == user_id && session.is_active(now));
-    active.map(|session| session.to_json(now)).collect()
+    active.map(|session| device_json(instance, &world, call, session)).collect()
+}
+
+/// A session as the list of devices shows it: with its activity, and without a token, which is its own browser's.
+fn device_json(instance: &Instance, world: &World, call: &Call, session: &Session) -> Value {
+    let mut shape = session_json(instance, world, session, &call.page);
+    shape["last_active_token"] = Value::Null;
+    shape["latest_activity"] = session.activity();
+    shape
 }
 
 fn revoke(instance: &Instance, call: &Call, user_id: &str, id: &str) -> Answer {
@@ -132,7 +146,8 @@ fn revoke(instance: &Instance, call: &Call, user_id: &str, id: &str) -> Answer {
         return Err(Refusal::not_found("session"));
     }
     instance.close_sessions(&mut world, &[id.to_owned()], Status::Revoked);
-    let session = world.sessions.get(id).map_or(Value::Null, |session| session.to_json(instance.clock.now_ms()));
+    let session = world.sessions.get(id).ok_or_else(|| Refusal::not_found("session"))?;
+    let session = device_json(instance, &world, call, session);
     Ok(wrapped(instance, &world, call, session))
 }
 

@@ -47,7 +47,10 @@ impl SignIn {
     pub fn to_json(&self, instance: &Instance, world: &World) -> Value {
         let user = self.user_id.as_ref().and_then(|id| world.find_user(id));
         let verification = self.strategy.as_ref().map(|strategy| {
-            let kind = if strategy == "password" { "verification_password" } else { "verification_otp" };
+            let kind = match strategy.as_str() {
+                "password" | "ticket" => format!("verification_{strategy}"),
+                _ => "verification_otp".to_owned(),
+            };
             let status = if self.verified { "verified" } else { "unverified" };
             json!({ "object": kind, "status": status, "strategy": strategy, "attempts": self.attempts, "expire_at": self.at + 600_000 })
         });
@@ -103,7 +106,7 @@ pub fn create(instance: &Instance, call: &mut Call) -> Answer {
     };
     if call.field("strategy") == Some("ticket") {
         sign_in.user_id = Some(redeem(instance, &mut world, call.require("ticket")?)?);
-        sign_in.strategy = Some("ticket".to_owned());
+        (sign_in.verified, sign_in.strategy) = (true, Some("ticket".to_owned()));
         return complete(instance, &mut world, call, sign_in);
     }
     let Some(identifier) = call.field("identifier") else { return Ok(keep(instance, &mut world, call, sign_in)) };

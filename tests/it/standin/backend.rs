@@ -27,6 +27,8 @@ async fn all_twenty_people_have_the_published_shape_however_they_are_read() {
 #[tokio::test]
 async fn every_route_answers_in_its_published_shape() {
     let clerk = Clerk::new().await;
+    clerk.backend("GET /users").gives(200).await;
+    clerk.backend("GET /users/count").gives(200).await;
     users_come_and_go(&clerk).await;
     sessions_come_and_go(&clerk).await;
     assert_eq!(clerk.backend("GET /instance").gives(200).await["id"], clerk.standin.instance_id());
@@ -51,6 +53,7 @@ async fn users_come_and_go(clerk: &Clerk) {
     assert_eq!(jane["primary_email_address_id"], jane["email_addresses"][0]["id"]);
     clerk.backend("POST /users").json(json!({ "skip_user_requirement": true })).gives(200).await;
     let id = text(&jane["id"]);
+    assert_eq!(clerk.backend("GET /users/{user_id}").of(&id).gives(200).await, jane);
     let second =
         json!({ "first_name": null, "username": "", "primary_email_address_id": jane["email_addresses"][1]["id"] });
     let changed = clerk.backend("PATCH /users/{user_id}").of(&id).json(second).gives(200).await;
@@ -111,6 +114,22 @@ async fn what_is_wrong_is_refused_in_the_published_shape() {
     clerk.backend("GET /sessions/{session_id}").of("sess_none").refused(404, "resource_not_found").await;
     clerk.backend("POST /sessions/{session_id}/revoke").of("sess_none").refused(404, "resource_not_found").await;
     clerk.backend("GET /sessions").gives(422).await;
+    for (user, status, code) in
+        [(json!("user_nobody"), 404, "resource_not_found"), (json!(7), 422, "form_param_format_invalid")]
+    {
+        for route in ["POST /sessions", "POST /sign_in_tokens"] {
+            clerk.backend(route).json(json!({ "user_id": user })).refused(status, code).await;
+        }
+    }
+    for (body, code) in [
+        (json!({ "publicMetadata": {} }), "form_param_unknown"),
+        (json!({ "public_metadata": 1 }), "form_param_format_invalid"),
+    ] {
+        for route in ["PATCH /users/{user_id}/metadata", "PUT /users/{user_id}/metadata"] {
+            clerk.backend(route).of(&clerk.id_of("ada")).json(body.clone()).refused(422, code).await;
+            clerk.backend(route).of("user_nobody").json(json!({})).refused(404, "resource_not_found").await;
+        }
+    }
     let create = |body: Value| clerk.backend("POST /users").json(body);
     create(json!([])).refused(400, "request_body_invalid").await;
     create(json!({})).refused(422, "form_data_missing").await;

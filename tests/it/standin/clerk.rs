@@ -178,5 +178,6 @@ impl Call<'_> {
 }
 
 pub fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+    assert!(value.is_string(), "{value} is no text");
+    value.as_str().unwrap_or_default().to_owned()
 }

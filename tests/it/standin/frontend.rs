@@ -25,8 +25,10 @@ async fn a_browser_goes_every_way_in_the_published_shapes() {
     assert!(clerk.sessions(&key).await.is_empty());
     sign_in_by_code(&clerk, &key).await;
     forget_the_password(&clerk, &key).await;
+    let id = clerk.id_of("jane@example.com");
+    clerk.backend("PATCH /users/{user_id}").of(&id).json(json!({ "external_id": "crm-7" })).gives(200).await;
     let farewell = clerk.frontend("DELETE /v1/me", &key).gives(200).await;
-    assert_eq!(farewell["response"]["deleted"], true);
+    assert_eq!(farewell["response"], json!({ "object": "user", "id": id, "deleted": true }));
     clerk.frontend("DELETE /v1/client", &key).gives(200).await;
     assert_eq!(clerk.unasked("fapi"), ["fapi GET /v1/client/handshake"], "which answers with a redirect");
 }
@@ -66,10 +68,10 @@ async fn use_session(clerk: &Clerk, key: &str) {
 }
 
 async fn live_as_oneself(clerk: &Clerk, key: &str) {
-    let me = clerk.frontend("GET /v1/me", key).gives(200).await;
-    assert!(me["response"].get("private_metadata").is_none());
-    let names = [("first_name", "Janet"), ("username", "janet")];
-    let named = clerk.frontend("PATCH /v1/me", key).form(&names).gives(200).await;
+    let own = clerk.frontend("GET /v1/me", key).gives(200).await;
+    assert!(own["response"].get("private_metadata").is_none());
+    let form = [("first_name", "Janet"), ("username", "janet")];
+    let named = clerk.frontend("PATCH /v1/me", key).form(&form).gives(200).await;
     assert_eq!((&named["response"]["first_name"], &named["response"]["username"]), (&json!("Janet"), &json!("janet")));
     let taken = clerk.frontend("PATCH /v1/me", key).form(&[("username", "ada")]);
     taken.refused(422, "form_identifier_exists").await;
@@ -81,7 +83,7 @@ async fn live_as_oneself(clerk: &Clerk, key: &str) {
     let change = |form: &[(&str, &str)]| clerk.frontend("POST /v1/me/change_password", key).form(form);
     change(&wrong).refused(422, "form_password_incorrect").await;
     change(&[("current_password", PASSWORD), ("new_password", "An0ther-secret!")]).gives(200).await;
-    let elsewhere = json!({ "user_id": me["response"]["id"] });
+    let elsewhere = json!({ "user_id": own["response"]["id"] });
     let elsewhere = clerk.backend("POST /sessions").json(elsewhere).gives(200).await;
     for route in ["GET /v1/me/sessions", "GET /v1/me/sessions/active"] {
         assert_eq!(clerk.frontend(route, key).gives(200).await.as_array().map(Vec::len), Some(2), "{route}");

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use rollcall::standin::Options;
 use rollcall::standin::keys::cookie_suffix;
+use rollcall::standin::people::PASSWORD;
 use serde_json::Value;
 
 use crate::standin::clerk::{APP, Clerk, text};
@@ -73,4 +75,29 @@ async fn a_handshake_leads_nowhere_but_to_an_address_of_the_web() {
     for target in ["", "nonsense", "javascript:alert(1)", "/relative"] {
         clerk.frontend("GET /v1/client/handshake", "").query("redirect_url", target).gives(422).await;
     }
+}
+
+#[tokio::test]
+async fn a_production_instance_answers_by_cookie_and_has_no_browser_keys() {
+    let clerk = Clerk::with(Options { production: true, ..Options::default() }).await;
+    clerk.frontend("GET /v1/environment", "").gives(200).await;
+    let form = [("identifier", "ada"), ("password", PASSWORD)];
+    let (headers, _) = clerk.frontend("POST /v1/client/sign_ins", "").form(&form).answer(200).await;
+    let client = headers["set-cookie"].to_str().expect("text").split(';').next().expect("a cookie").to_owned();
+    assert!(client.starts_with("__client="), "{client}");
+    let target = format!("{APP}/profile");
+    let call = clerk.frontend("GET /v1/client/handshake", "").query("redirect_url", &target);
+    let answer = call.header("cookie", &client).raw().await;
+    assert_eq!(
+        (answer.status().as_u16(), answer.headers()["location"].to_str().expect("text")),
+        (307, target.as_str())
+    );
+    let cookie = answer.headers()["set-cookie"].to_str().expect("text");
+    let envelope = cookie.strip_prefix("__clerk_handshake=").and_then(|rest| rest.split(';').next());
+    let claims = clerk.claims(envelope.expect("an envelope"));
+    let lines: Vec<String> = claims["handshake"].as_array().expect("cookies").iter().map(text).collect();
+    assert!(lines.iter().all(|line| line.starts_with("__session") || line.starts_with("__client_uat")), "{lines:?}");
+    let token = lines.iter().find_map(|line| line.strip_prefix("__session=")).expect("a session");
+    let claims = clerk.claims(token.split(';').next().expect("a token"));
+    assert_eq!(text(&claims["sub"]), clerk.id_of("ada"));
 }

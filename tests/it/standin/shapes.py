@@ -104,8 +104,13 @@ WEBHOOKS = [
 
 # Lists of what the stand-in never has: kept empty instead of dragging in the shape of everything they could hold.
 ALWAYS_EMPTY = {
-    "organization_memberships", "passkeys", "saml_accounts", "enterprise_accounts", "web3_wallets", "tasks",
-}  # fmt: skip
+    "organization_memberships",
+    "passkeys",
+    "saml_accounts",
+    "enterprise_accounts",
+    "web3_wallets",
+    "tasks",
+}
 PLAIN = ["required", "additionalProperties", "pattern", "minLength", "maxLength", "minItems", "minimum", "maximum"]
 
 

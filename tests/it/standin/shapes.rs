@@ -32,9 +32,9 @@ fn validator(route: &str, case: &str) -> Validator {
     let cases = &document()["answers"][route];
     assert!(cases.is_object(), "{route} is not in shapes.json");
     let shape = cases.get(case).or_else(|| general(route, case));
-    let shape = shape.unwrap_or_else(|| panic!("{route} never answers {case}"));
+    assert!(shape.is_some(), "{route} never answers {case}");
     let whole = json!({ "allOf": [shape], "$defs": document()["$defs"] });
-    jsonschema::draft202012::new(&whole).unwrap_or_else(|error| panic!("{route} {case}: {error}"))
+    jsonschema::draft202012::new(&whole).expect("a schema that can be used")
 }
 
 /// The specifications list by route only what is the route's own: any may refuse the key, the version and the pace.

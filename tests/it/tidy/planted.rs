@@ -1,5 +1,7 @@
 //! The checker checked: each rule finds a breach planted for it, at its line, and leaves innocent text alone.
 
+use std::collections::BTreeSet;
+
 use crate::tidy::layers::own_paths;
 use crate::tidy::source::{Source, code_of, test_modules};
 use crate::tidy::{Rule, habits, layers, leaks, tree};
@@ -131,8 +133,7 @@ fn assert_found(rules: &[Rule], planted: &[Planted]) {
     let mut proved: Vec<&str> = Vec::new();
     for (path, text, line, words) in planted {
         let file = Source::new(path, text);
-        let rule =
-            rules.iter().find(|rule| rule.says.contains(words)).unwrap_or_else(|| panic!("no rule says {words:?}"));
+        let rule = rules.iter().find(|rule| rule.says.contains(words)).expect(words);
         assert_eq!((rule.breaches)(&file), [*line], "{path} against: {}\n{text}", rule.says);
         proved.push(rule.says);
     }
@@ -217,6 +218,16 @@ fn an_environment_file_in_git_is_found() {
     assert_eq!(tree::wrongly_ignored("/target\n", &with(&[".env.example"])).len(), 1);
     assert_eq!(tree::wrongly_ignored(".env\n", &with(&[".env", ".env.example"])).len(), 1);
     assert_eq!(tree::wrongly_ignored(".env\n", &with(&["README.md"])).len(), 1);
+}
+
+#[test]
+fn without_git_the_same_sources_are_found() {
+    let sources =
+        |paths: Vec<String>| paths.into_iter().filter(|path| path.starts_with("src/")).collect::<BTreeSet<_>>();
+    let root = crate::tidy::root();
+    let walked = tree::walked(root);
+    assert!(walked.iter().all(|path| !path.starts_with("target/") && !path.contains("node_modules/")));
+    assert_eq!(sources(walked), sources(tree::paths(root)));
 }
 
 #[test]

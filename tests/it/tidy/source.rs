@@ -2,6 +2,8 @@
 //!
 //! Not a parser: lines keep their numbers, everything else that could mislead a search is blanked out.
 
+use std::path::Path;
+
 /// A file and its readings. All have the same lines.
 pub struct Source {
     /// Relative to the root, with `/`.
@@ -44,7 +46,7 @@ impl Source {
 }
 
 pub fn is_rust(path: &str) -> bool {
-    path.ends_with(".rs")
+    Path::new(path).extension().is_some_and(|extension| extension == "rs")
 }
 
 pub fn is_test_path(path: &str) -> bool {
@@ -107,7 +109,7 @@ fn without_test_modules(text: &str, code: &str) -> String {
             Some(closing) if code.trim_end() == *closing => end = None,
             Some(_) => {}
             None if gated && rest.contains("mod ") && rest.trim_end().ends_with('{') => {
-                end = Some(format!("{indent}}}"))
+                end = Some(format!("{indent}}}"));
             }
             None => kept.push_str(line),
         }

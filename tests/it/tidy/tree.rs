@@ -15,11 +15,7 @@ const FEWEST_IN_A_FOLDER: usize = 3;
 
 /// Every file that is tracked or would be by the next commit, sorted, relative to `root`.
 pub fn paths(root: &Path) -> Vec<String> {
-    let mut paths = listed_by_git(root).unwrap_or_else(|| {
-        let mut found = Vec::new();
-        walk(root, root, &mut found);
-        found
-    });
+    let mut paths = listed_by_git(root).unwrap_or_else(|| walked(root));
     paths.retain(|path| root.join(path).is_file());
     paths.sort();
     paths.dedup();
@@ -34,6 +30,13 @@ fn listed_by_git(root: &Path) -> Option<Vec<String>> {
     let paths: Vec<String> = listed.split('\0').filter(|path| !path.is_empty()).map(str::to_owned).collect();
     // A source archive inside somebody else's repository lists nothing.
     paths.iter().any(|path| path == "Cargo.toml").then_some(paths)
+}
+
+/// Where git cannot say: an archive of the source.
+pub fn walked(root: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    walk(root, root, &mut found);
+    found
 }
 
 fn walk(root: &Path, folder: &Path, into: &mut Vec<String>) {

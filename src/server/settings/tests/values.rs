@@ -197,7 +197,7 @@ fn numbers_arrive_in_the_unit_their_name_says() {
         with(with(production(), "ROLLCALL_DATABASE_TIMEOUT_MS", "250"), "ROLLCALL_EVENT_RETENTION_DAYS", "2");
     let settings = loaded(&environment);
     assert_eq!(settings.database.timeout, Duration::from_millis(250));
-    assert_eq!(settings.sync.event_retention, Duration::from_secs(172_800));
+    assert_eq!(settings.sync.event_retention, Duration::from_hours(48));
     assert_eq!(settings.server.request_timeout, Duration::from_secs(30));
 }
 

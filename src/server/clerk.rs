@@ -22,6 +22,7 @@ pub mod handshake;
 pub mod jwks;
 pub mod jwt;
 pub mod key;
+pub mod lenient;
 pub mod session;
 pub mod webhook;
 pub mod wire;

@@ -318,31 +318,45 @@ async fn serve_without_mongodb_ends_with_2_and_sends_people_to_doctor() {
     app.finish().await;
 }
 
+/// A `serve` that was started, told to stop as soon as `until` stands in its log, and is over.
+async fn stopped(environment: &Variables, until: &str, signal: &str) -> (ExitStatus, String) {
+    let folder = folder();
+    let mut process = command(&["serve"], environment, folder.path()).spawn().expect("the binary starts");
+    let mut lines = BufReader::new(process.stderr.take().expect("standard error"));
+    let mut log = String::new();
+    while !log.contains(until) {
+        let read = lines.read_line(&mut log).await.expect("a line");
+        assert_ne!(read, 0, "it ended: {log}");
+    }
+    let id = process.id().expect("a running process").to_string();
+    let told = Command::new("kill").args(["-s", signal, &id]).status().await.expect("kill");
+    assert!(told.success());
+    let ended = async { (lines.read_to_string(&mut log).await, process.wait().await) };
+    let (_, status) = tokio::time::timeout(Duration::from_secs(15), ended).await.expect("an end");
+    assert_discreet(&log, environment);
+    (status.expect("a status"), log)
+}
+
 #[tokio::test]
-async fn serve_ends_in_order_when_told_to() {
+async fn serve_ends_in_order_on_a_signal_from_its_first_moment_on() {
     let app = TestApp::new().await;
     let environment = with(&beside(&app), "LEPTOS_SITE_ADDR", "127.0.0.1:0");
     for signal in ["TERM", "INT"] {
-        let folder = folder();
-        let mut process = command(&["serve"], &environment, folder.path()).spawn().expect("the binary starts");
-        let mut lines = BufReader::new(process.stderr.take().expect("standard error"));
-        let mut log = String::new();
-        while !log.contains("address=") {
-            let read = lines.read_line(&mut log).await.expect("a line");
-            assert_ne!(read, 0, "it ended: {log}");
-        }
-        let address = log.split("address=").nth(1).and_then(|rest| rest.split_whitespace().next()).expect("an address");
-        let answer = app.client.get(format!("http://{address}/healthz")).send().await.expect("an answer");
-        assert_eq!(answer.status(), 200);
-
-        let id = process.id().expect("a running process").to_string();
-        let told = Command::new("kill").args(["-s", signal, &id]).status().await.expect("kill");
-        assert!(told.success());
-        let mut rest = String::new();
-        let ended = async { (lines.read_to_string(&mut rest).await, process.wait().await) };
-        let (_, status) = tokio::time::timeout(Duration::from_secs(15), ended).await.expect("an end");
-        assert_eq!(status.expect("a status").code(), Some(0), "{signal}: {log}{rest}");
-        assert_discreet(&format!("{log}{rest}"), &environment);
+        let (status, log) = stopped(&environment, "serving", signal).await;
+        assert_eq!(status.code(), Some(0), "{signal}: {log}");
+        assert!(log.contains("stopping: no new requests"), "{log}");
     }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn serve_that_waits_for_mongodb_ends_at_once_when_told_to() {
+    let app = TestApp::new().await;
+    let away = format!("mongodb://keeper:{PASSWORD}@127.0.0.1:1/rollcall");
+    // A missing secret is warned about before the wait, which is how this test knows that it has begun.
+    let environment = with(&with(&beside(&app), "CLERK_WEBHOOK_SIGNING_SECRET", ""), "MONGODB_URI", &away);
+    let environment = with(&environment, "ROLLCALL_DATABASE_TIMEOUT_MS", "60000");
+    let (status, log) = stopped(&environment, "CLERK_WEBHOOK_SIGNING_SECRET", "TERM").await;
+    assert_eq!(status.code(), Some(0), "{log}");
     app.finish().await;
 }

@@ -21,7 +21,7 @@ use crate::server::clerk::Error;
 use crate::server::clerk::handshake::redirect::API_VERSION;
 use crate::server::clerk::jwks::KeySet;
 use crate::server::clerk::key::SecretKey;
-use crate::server::clerk::wire::lenient::is_id;
+use crate::server::clerk::lenient::is_id;
 use crate::server::clerk::wire::{HandshakePayload, Instance, Refusal, Session, TotalCount, User};
 
 /// The most that one page may hold. Clerk answers a larger wish with a page of ten, silently (D2-35).

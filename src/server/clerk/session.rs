@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 
 use crate::server::clerk::jwks::{KeySet, Lookup};
 use crate::server::clerk::jwt::Decoded;
-use crate::server::clerk::wire::lenient::is_id;
+use crate::server::clerk::lenient::is_id;
 
 /// Why a token was not accepted. The texts are Clerk's own, which its tools and documentation use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]

@@ -6,15 +6,13 @@
 //!
 //! `Debug` of anything that describes a person shows its id only, so that no log can carry an address by accident.
 
-pub mod lenient;
-
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::server::clerk::wire::lenient::{nullable, timestamp};
+use crate::server::clerk::lenient::{self, nullable, timestamp};
 
 /// A person, as the Backend API and the `user.*` webhooks describe them.
 #[derive(Clone, Default, PartialEq, Deserialize)]

@@ -10,9 +10,9 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde_json::{Map, Value};
 
+use crate::server::clerk::lenient::{LONGEST_ID, is_id, timestamp};
 use crate::server::clerk::webhook::KNOWN_TYPES;
 use crate::server::clerk::wire::User;
-use crate::server::clerk::wire::lenient::{LONGEST_ID, is_id, timestamp};
 
 /// Longer than any type, and short enough for any log line.
 const LONGEST_TYPE: usize = 128;

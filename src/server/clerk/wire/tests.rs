@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::server::clerk::wire::lenient::timestamp_of;
+use crate::server::clerk::lenient::timestamp_of;
 
 fn user(value: Value) -> User {
     serde_json::from_value(value).unwrap()

@@ -6,6 +6,7 @@ use leptos::prelude::*;
 
 use crate::api::session::get_viewer;
 use crate::app::components::avatar::Avatar;
+use crate::app::components::clerk_widget::{sign_in_url, sign_up_url};
 use crate::app::shell::Theme;
 use crate::model::user::Viewer;
 
@@ -77,10 +78,10 @@ fn SignedIn(viewer: Viewer) -> impl IntoView {
 #[component]
 fn SignedOut() -> impl IntoView {
     view! {
-        <a class="btn btn-ghost px-2 sm:px-4" href="/sign-in">
+        <a class="btn btn-ghost px-2 sm:px-4" href=sign_in_url()>
             "Sign in"
         </a>
-        <a class="btn btn-primary px-3 sm:px-4" href="/sign-up">
+        <a class="btn btn-primary px-3 sm:px-4" href=sign_up_url()>
             "Sign up"
         </a>
     }

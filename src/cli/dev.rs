@@ -34,7 +34,8 @@ pub async fn run(options: Options, text: &str) -> anyhow::Result<End> {
     let variables = Variables::of_process();
     std::fs::create_dir_all(&options.data_dir)
         .with_context(|| format!("cannot make {}", options.data_dir.display()))?;
-    let mongod = if URI_VARIABLES.iter().any(|name| variables.get(name).is_some()) {
+    let is_set = |name: &&str| variables.get(name).or_else(|| variables.get(&format!("{name}_FILE"))).is_some();
+    let mongod = if URI_VARIABLES.iter().any(is_set) {
         None
     } else {
         Some(Mongod::start(&options.data_dir.join("mongod"), &variables).await?)
@@ -71,7 +72,9 @@ async fn run_beside(
     let public_url = settings.public_url().to_owned();
     let sender = clerk.clone();
     let served = serve(settings, stop_signal()?, |address| {
-        sender.set_webhook_target(&format!("http://127.0.0.1:{}/api/webhooks/clerk", address.port()));
+        let ours =
+            if address.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], address.port())) } else { address };
+        sender.set_webhook_target(&format!("http://{ours}/api/webhooks/clerk"));
         sender.announce();
         print_welcome(&public_url, &sender);
     })
@@ -90,12 +93,20 @@ fn with_local_clerk(variables: Variables, clerk: &Standin) -> Variables {
         ("CLERK_API_URL", clerk.url()),
         ("CLERK_PROXY_URL", clerk.url()),
         ("CLERK_JWT_KEY", clerk.jwt_key()),
+        // What a developer's `.env` says of a real instance would not fit this one.
+        ("CLERK_SECRET_KEY_FILE", String::new()),
+        ("CLERK_AUTHORIZED_PARTIES", String::new()),
+        ("CLERK_DOMAIN", String::new()),
+        ("CLERK_IS_SATELLITE", String::new()),
+        ("CLERK_SIGN_IN_URL", String::new()),
+        ("CLERK_SIGN_UP_URL", String::new()),
     ])
 }
 
 /// The origin of the pages, which the local Clerk puts into tokens.
 fn app_origin(variables: &Variables) -> String {
-    let configured = variables.get("ROLLCALL_PUBLIC_URL").map(|url| url.trim_end_matches('/').to_owned());
+    let configured = variables.get("ROLLCALL_PUBLIC_URL").or_else(|| variables.get("NEXT_PUBLIC_URL"));
+    let configured = configured.map(|url| url.trim_end_matches('/').to_owned());
     let port = variables.get("LEPTOS_SITE_ADDR").and_then(|address| Some(address.parse::<SocketAddr>().ok()?.port()));
     let port = port.or_else(|| variables.get("PORT")?.parse().ok()).unwrap_or(3000);
     configured.unwrap_or_else(|| format!("http://localhost:{port}"))

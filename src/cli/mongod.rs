@@ -16,8 +16,9 @@ use crate::server::store::topology::ensure_replica_set;
 
 const SET_NAME: &str = "rollcall";
 const START_WITHIN: Duration = Duration::from_mins(1);
-/// Runs its arguments and ends them when its own input ends.
-const KEEPER: &str = r#""$@" & held=$!; trap 'kill $held' TERM INT; cat >/dev/null; kill $held; wait $held"#;
+/// Runs its arguments, ends with them, and ends them when its own input ends.
+const KEEPER: &str = r#"exec 3<&0; "$@" & held=$!; { cat <&3 >/dev/null; kill $held; } & watcher=$!
+wait $held; ended=$?; kill $watcher; exit $ended"#;
 
 /// A running server.
 #[derive(Debug)]

@@ -44,7 +44,7 @@ pub async fn serve(
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     let address = listener.local_addr()?;
     let (stopping, stopped) = watch::channel(false);
-    let working = tokio::spawn(worker::run(Arc::clone(&state), stopped.clone()));
+    let mut working = tokio::spawn(worker::run(Arc::clone(&state), stopped.clone()));
     let router = http::router(Arc::clone(&state));
     let mut until = stopped.clone();
     let serving = http::serve(listener, router, async move {
@@ -56,6 +56,8 @@ pub async fn serve(
     let mut serving = tokio::spawn(serving);
     tokio::select! {
         ended = &mut serving => ended??,
+        // Without it events would be acknowledged and never applied: better to be started again.
+        ended = &mut working => ended.context("the worker ended by itself")?,
         () = &mut stop => {
             tracing::info!("stopping: no new requests; finishing what is in hand");
             let _ = stopping.send(true);

@@ -1,6 +1,6 @@
 //! All that a browser may learn about a failure.
 //!
-//! Carries no internal text: causes stay in the log, under the request id. Status codes belong to `server::error`.
+//! Carries no internal text: causes stay in the log. Status codes belong to `server::error`.
 
 use serde::{Deserialize, Serialize};
 

@@ -3,6 +3,7 @@
 //! Causes are kept as sources for the log and never printed to a client. Made from the leaf modules' errors at the seams.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::StatusCode;
 
@@ -34,6 +35,9 @@ pub enum Error {
     Clerk(#[source] clerk::Error),
     #[error("a page asked for something outside a request")]
     OutsideRequest,
+    /// What an earlier step of the same request met and logged.
+    #[error("{0}")]
+    Met(Arc<Error>),
 }
 
 impl Error {
@@ -46,6 +50,7 @@ impl Error {
             Self::Conflict => StatusCode::CONFLICT,
             Self::Busy | Self::StoreUnavailable(_) | Self::ClerkUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Store(_) | Self::Clerk(_) | Self::OutsideRequest => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Met(error) => error.status(),
         }
     }
 
@@ -60,6 +65,7 @@ impl Error {
             Self::Conflict => AppError::Conflict,
             Self::Busy | Self::StoreUnavailable(_) | Self::ClerkUnavailable(_) => AppError::Unavailable,
             Self::Store(_) | Self::Clerk(_) | Self::OutsideRequest => AppError::Internal,
+            Self::Met(error) => error.public(),
         }
     }
 
@@ -67,8 +73,36 @@ impl Error {
         matches!(self, Self::StoreUnavailable(_))
     }
 
+    /// Whether it passes by itself, so that the same may be tried for as long as it takes.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Busy | Self::Conflict | Self::StoreUnavailable(_) | Self::ClerkUnavailable(_))
+    }
+
+    /// How long Clerk asked to be left alone (D2-13).
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::ClerkUnavailable(clerk::Error::RateLimited { retry_after }) => *retry_after,
+            _ => None,
+        }
+    }
+
+    /// The cause in few words to keep with an event: codes, and no text of others, which may carry personal values.
+    pub fn cause(&self) -> String {
+        match self {
+            Self::Store(error) => {
+                format!("MongoDB refused{}", error.code().map(|code| format!(" (code {code})")).unwrap_or_default())
+            }
+            Self::Clerk(clerk::Error::Rejected { status, code, .. }) => format!("Clerk refused ({status} {code})"),
+            Self::Clerk(clerk::Error::Unauthorized) => "Clerk refused the secret key".to_owned(),
+            error => error.to_string(),
+        }
+    }
+
     /// Writes the error to the log, where it stops: our faults at error, the client's at debug.
     pub fn log(&self, doing: &'static str) {
+        if matches!(self, Self::Met(_)) {
+            return;
+        }
         let causes = causes(self);
         if self.status().is_server_error() {
             tracing::error!(doing, error = %causes);

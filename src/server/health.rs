@@ -45,9 +45,9 @@ impl Finding {
     }
 }
 
-/// Whether requests can be served: MongoDB answers.
+/// Whether requests can be served: MongoDB answers and the inbox takes deliveries.
 pub async fn is_ready(state: &AppState) -> bool {
-    state.store.ping().await.is_ok()
+    state.inbox.is_alive() && state.store.ping().await.is_ok()
 }
 
 /// Every check, in the order of dependence.

@@ -61,10 +61,11 @@ pub fn router(state: Arc<AppState>) -> Router {
     let people = pages::router(&shared)
         .route("/sign-out", post(forms::sign_out))
         .route("/theme", post(forms::choose_theme))
-        .route("/api/{*function}", any(pages::server_function))
+        .route("/api/{*none}", any(|| async { StatusCode::NOT_FOUND }))
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(from_fn_with_state(shared.clone(), session::attach))
-        .layer(from_fn_with_state(shared.clone(), layers::same_origin));
+        .layer(from_fn_with_state(shared.clone(), layers::same_origin))
+        .layer(from_fn_with_state(shared.clone(), layers::own_referer));
     let timeout =
         TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, state.settings.server.request_timeout);
     Router::<Shared>::new()

@@ -20,7 +20,7 @@ use crate::server::state::AppState;
 #[derive(Debug)]
 pub struct Caller {
     pub session: Session,
-    viewer: OnceCell<Viewer>,
+    viewer: OnceCell<Result<Viewer, Arc<Error>>>,
 }
 
 impl Caller {
@@ -28,8 +28,13 @@ impl Caller {
         Self { session, viewer: OnceCell::new() }
     }
 
+    /// Asked, and a failure logged, once a request: with MongoDB away a page must not wait for it twice.
     async fn viewer(&self, state: &AppState) -> Result<Viewer, Error> {
-        self.viewer.get_or_try_init(|| Viewer::of(state, &self.session)).await.cloned()
+        let load = || async {
+            let viewer = Viewer::of(state, &self.session).await;
+            viewer.inspect_err(|error| error.log("load_viewer")).map_err(Arc::new)
+        };
+        self.viewer.get_or_init(load).await.clone().map_err(Error::Met)
     }
 }
 
@@ -42,7 +47,7 @@ pub async fn as_anyone<T>(
         let (state, caller) = context()?;
         let viewer = match caller.viewer(&state).await {
             Ok(viewer) => Some(viewer),
-            Err(Error::Unauthenticated { .. } | Error::Forbidden | Error::NotFound { .. }) => None,
+            Err(error) if error.status().is_client_error() => None,
             Err(error) => return Err(error),
         };
         work(state, viewer).await

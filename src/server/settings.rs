@@ -74,6 +74,9 @@ impl Settings {
     /// Every missing or malformed value, each named by its variable.
     pub fn load(text: &str, variables: &Variables) -> Result<Self, Problems> {
         let mut reader = Reader::new(text, variables).map_err(|problem| Problems(vec![problem]))?;
+        for place in variables.unreadable() {
+            reader.warning(place, "cannot be read and counts as not set");
+        }
         let environment = read_environment(&mut reader);
         let leptos = read_leptos(&mut reader, environment);
         let server = server::Server::read(&mut reader, environment, leptos.as_ref().map(|options| options.site_addr));

@@ -4,7 +4,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::server::clerk::client::{self, Client};
@@ -35,7 +34,6 @@ pub struct AppState {
     pub flights: Flights,
     /// How many nonces may be redeemed at once: a visitor can make them up, and each costs a call to Clerk.
     pub redemptions: Semaphore,
-    pub started_at: Timestamp,
 }
 
 /// Why a process cannot be put together.
@@ -73,7 +71,6 @@ impl AppState {
             wake,
             flights: Flights::default(),
             redemptions: Semaphore::new(REDEMPTIONS_AT_ONCE),
-            started_at: Timestamp::now(),
             settings,
         })
     }

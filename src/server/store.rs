@@ -10,8 +10,8 @@ pub mod users;
 
 use std::time::Duration;
 
-use mongodb::error::{ErrorKind, RETRYABLE_WRITE_ERROR, TRANSIENT_TRANSACTION_ERROR};
-use mongodb::options::{Acknowledgment, ClientOptions, WriteConcern};
+use mongodb::error::{ErrorKind, RETRYABLE_WRITE_ERROR, TRANSIENT_TRANSACTION_ERROR, WriteFailure};
+use mongodb::options::{Acknowledgment, ClientOptions, ReadPreference, SelectionCriteria, WriteConcern};
 use mongodb::{Client, Database};
 use secrecy::ExposeSecret;
 
@@ -54,6 +54,16 @@ impl From<mongodb::error::Error> for Error {
 }
 
 impl Error {
+    /// MongoDB's number for what it refused.
+    pub fn code(&self) -> Option<i32> {
+        let Self::Refused(error) = self else { return None };
+        match &*error.kind {
+            ErrorKind::Command(failure) => Some(failure.code),
+            ErrorKind::Write(WriteFailure::WriteError(failure)) => Some(failure.code),
+            _ => None,
+        }
+    }
+
     /// Whether the same call may succeed later.
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::TimedOut)
@@ -63,7 +73,7 @@ impl Error {
 /// The write happened but a majority did not confirm it in time.
 fn is_write_concern_error(kind: &ErrorKind) -> bool {
     match kind {
-        ErrorKind::Write(mongodb::error::WriteFailure::WriteConcernError(_)) => true,
+        ErrorKind::Write(WriteFailure::WriteConcernError(_)) => true,
         ErrorKind::InsertMany(failure) => failure.write_concern_error.is_some(),
         _ => false,
     }
@@ -87,6 +97,8 @@ impl Store {
         options.app_name = Some("rollcall".to_owned());
         options.server_selection_timeout = Some(settings.timeout);
         options.connect_timeout = Some(settings.timeout);
+        // A role and a version are read where they are written, whatever the connection string prefers.
+        options.selection_criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
         options.max_pool_size = Some(settings.pool);
         options.write_concern = Some(
             WriteConcern::builder()
@@ -100,7 +112,7 @@ impl Store {
         Ok(Self { users: Users::of(&database), events: Events::of(&database), database })
     }
 
-    /// Creates collections, validator and indexes that are missing; changes nothing that is there. Safe to repeat.
+    /// Creates collections, validator and indexes that are missing; leaves others' alone. Safe to repeat.
     pub async fn ensure_schema(&self) -> Result<(), Error> {
         self.users.ensure_schema(&self.database).await?;
         self.events.ensure_indexes().await
@@ -113,10 +125,5 @@ impl Store {
 
     pub fn database_name(&self) -> &str {
         self.database.name()
-    }
-
-    /// Removes the whole database. For `rollcall dev` and tests, which own theirs.
-    pub async fn drop_database(&self) -> Result<(), Error> {
-        Ok(self.database.drop().await?)
     }
 }

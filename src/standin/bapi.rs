@@ -8,7 +8,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, patch, post};
@@ -52,6 +52,15 @@ pub fn router(instance: Arc<Instance>) -> Router {
 
 /// Levers first (a Clerk that is down checks no keys), then key, version and rate limit.
 async fn guard(State(instance): State<Arc<Instance>>, request: Request, next: Next) -> Response {
+    let mut response = answer(&instance, request, next).await;
+    // By this Clerk's own clock, so that a caller can measure how wrong one of the two is.
+    if let Ok(date) = HeaderValue::from_str(&instance.clock.http_date()) {
+        response.headers_mut().insert(header::DATE, date);
+    }
+    response
+}
+
+async fn answer(instance: &Instance, request: Request, next: Next) -> Response {
     let levers = instance.levers();
     if levers.bapi_delay_ms > 0 {
         tokio::time::sleep(Duration::from_millis(levers.bapi_delay_ms)).await;
@@ -59,9 +68,9 @@ async fn guard(State(instance): State<Arc<Instance>>, request: Request, next: Ne
     if let Some(status) = levers.bapi_status.and_then(|status| StatusCode::from_u16(status).ok()) {
         return Refusal::by_lever(status, levers.retry_after_s).into_response();
     }
-    let checked = check_key(&instance, request.headers())
+    let checked = check_key(instance, request.headers())
         .and_then(|()| version(request.uri(), request.headers()).map(|_| ()))
-        .and_then(|()| limits::check(&instance, request.method(), request.uri().path()));
+        .and_then(|()| limits::check(instance, request.method(), request.uri().path()));
     match checked {
         Ok(()) => next.run(request).await,
         Err(refusal) => refusal.into_response(),

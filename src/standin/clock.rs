@@ -3,6 +3,9 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
+
 #[derive(Debug, Default)]
 pub struct Clock {
     offset_ms: AtomicI64,
@@ -17,6 +20,12 @@ impl Clock {
 
     pub fn now_s(&self) -> i64 {
         self.now_ms().div_euclid(1000)
+    }
+
+    /// Now, as HTTP writes it.
+    pub fn http_date(&self) -> String {
+        let now = Timestamp::from_millisecond(self.now_ms()).unwrap_or_default();
+        DateTimePrinter::new().timestamp_to_rfc9110_string(&now).unwrap_or_default()
     }
 
     pub fn set_offset_ms(&self, offset_ms: i64) {

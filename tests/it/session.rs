@@ -12,6 +12,14 @@ async fn jo(app: &TestApp) -> String {
     app.person(json!({ "email_address": ["jo@example.com"], "first_name": "Jo" })).await
 }
 
+/// The states of a person's sessions at Clerk.
+async fn session_states(app: &TestApp, id: &str) -> Vec<String> {
+    let sessions = app.clerk.url() + "/v1/sessions?user_id=" + id;
+    let listed = app.client.get(sessions).bearer_auth(app.clerk.secret_key()).send().await.expect("an answer");
+    let listed: Value = listed.json().await.expect("JSON");
+    listed.as_array().expect("a list").iter().filter_map(|row| Some(row["status"].as_str()?.to_owned())).collect()
+}
+
 /// The cookies of a signed-in development browser.
 fn cookies(token: &str) -> String {
     format!("__clerk_db_jwt=dvb_test; __client_uat=1; __session={token}")
@@ -114,12 +122,45 @@ async fn sign_out_ends_the_session_at_clerk_and_takes_the_cookies() {
     let set: Vec<&str> =
         answer.headers().get_all("set-cookie").iter().filter_map(|value| value.to_str().ok()).collect();
     assert!(set.iter().any(|cookie| cookie.starts_with("__session=;")), "{set:?}");
-    let sessions = app.clerk.url() + "/v1/sessions?user_id=" + &id;
-    let listed = app.client.get(sessions).bearer_auth(app.clerk.secret_key()).send().await.expect("an answer");
-    let listed: Value = listed.json().await.expect("JSON");
-    let states: Vec<&str> =
-        listed.as_array().expect("a list").iter().filter_map(|row| row["status"].as_str()).collect();
-    assert!(!states.is_empty() && states.iter().all(|state| *state == "revoked"), "{states:?}");
+    assert_eq!(session_states(&app, &id).await, ["revoked"]);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn sign_out_ends_a_session_whose_token_has_run_out() {
+    let app = TestApp::new().await;
+    let id = jo(&app).await;
+    let old = TokenOptions { iat_offset_s: -120, ..TokenOptions::asked_by(&app.url) };
+    let token = app.clerk.session_token(&id, old);
+    let post = app.client.post(app.at("/sign-out")).header("sec-fetch-site", "same-origin");
+    let answer = post.header("cookie", cookies(&token)).send().await.expect("an answer");
+    assert_eq!(answer.status(), 303);
+    assert_eq!(session_states(&app, &id).await, ["revoked"]);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn while_clerk_is_away_nobody_is_told_that_they_are_signed_out() {
+    let app = TestApp::new().await;
+    let id = jo(&app).await;
+    app.clerk.set_levers(rollcall::standin::levers::Levers { bapi_status: Some(500), ..app.clerk.levers() });
+    let post = app.client.post(app.at("/sign-out")).header("sec-fetch-site", "same-origin");
+    let answer = post.header("cookie", cookies(&app.token(&id))).send().await.expect("an answer");
+    assert_eq!(answer.status(), 503);
+    assert!(!answer.headers().contains_key("set-cookie"));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d5_06_a_function_leads_nobody_to_another_site() {
+    let app = TestApp::new().await;
+    for path in [VIEWER, PROFILE] {
+        let ask =
+            app.client.get(app.at(path)).header("accept", "text/html").header("referer", "https://evil.example/x");
+        let answer = ask.send().await.expect("an answer");
+        assert!(!answer.headers().contains_key("location"), "{path}: {:?}", answer.headers());
+        assert!(!answer.status().is_redirection(), "{path}");
+    }
     app.finish().await;
 }
 

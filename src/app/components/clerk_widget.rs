@@ -25,10 +25,22 @@ pub struct ClerkAddresses {
     pub publishable_key: String,
     /// The Frontend API behind a proxy, absolute or a path.
     pub proxy_url: Option<String>,
+    /// The domain of an instance that serves several.
+    pub domain: Option<String>,
     /// Where `/npm/…` is served from: the proxy, or Clerk's Frontend API host.
     pub script_origin: String,
     pub sign_in_url: String,
     pub sign_up_url: String,
+}
+
+/// Where people sign in: our own page, unless the settings name another.
+pub fn sign_in_url() -> String {
+    use_context::<ClerkAddresses>().map_or_else(|| "/sign-in".to_owned(), |addresses| addresses.sign_in_url)
+}
+
+/// Where people sign up.
+pub fn sign_up_url() -> String {
+    use_context::<ClerkAddresses>().map_or_else(|| "/sign-up".to_owned(), |addresses| addresses.sign_up_url)
 }
 
 /// One component; `redirect_url` is where to go after it.
@@ -48,6 +60,7 @@ pub fn ClerkWidget(part: ClerkPart, redirect_url: String) -> impl IntoView {
             data-clerk-js-script="true"
             data-clerk-publishable-key=addresses.publishable_key
             data-clerk-proxy-url=addresses.proxy_url
+            data-clerk-domain=addresses.domain
         ></script>
         <script defer nonce=use_nonce() src=clerk_ui></script>
         <ClerkMount part redirect_url sign_in_url=addresses.sign_in_url sign_up_url=addresses.sign_up_url />

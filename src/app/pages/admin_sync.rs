@@ -1,6 +1,6 @@
 //! The sync page: is the mirror healthy, what arrived last, and what became of it.
 //!
-//! Complete without JavaScript; an island keeps it fresh while it is looked at.
+//! Complete without JavaScript.
 
 use leptos::prelude::*;
 use leptos_meta::Title;

@@ -4,6 +4,7 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 
 use crate::api::session::get_viewer;
+use crate::app::components::clerk_widget::{sign_in_url, sign_up_url};
 use crate::model::user::Viewer;
 
 #[component]
@@ -52,10 +53,10 @@ fn Step(title: &'static str, text: &'static str) -> impl IntoView {
 #[component]
 fn Begin() -> impl IntoView {
     view! {
-        <a class="btn btn-primary btn-lg" href="/sign-up">
+        <a class="btn btn-primary btn-lg" href=sign_up_url()>
             "Create an account"
         </a>
-        <a class="btn btn-lg" href="/sign-in">
+        <a class="btn btn-lg" href=sign_in_url()>
             "I have one"
         </a>
     }

@@ -5,28 +5,34 @@
 use std::sync::Arc;
 
 use axum::Form;
-use axum::extract::{Extension, State};
+use axum::extract::State;
 use axum::http::header::{REFERER, SET_COOKIE};
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
 use url::Url;
 
-use crate::server::access::Session;
+use crate::server::clerk;
 use crate::server::clerk::cookies::clear_session_cookies;
-use crate::server::rpc::Caller;
+use crate::server::error::Error;
+use crate::server::http::session::session_to_end;
 use crate::server::state::AppState;
 
 /// The cookie that holds the theme: not a secret, not personal.
 pub const THEME_COOKIE: &str = "rollcall_theme";
 
-/// Ends the session at Clerk and here, so that it also works where clerk-js cannot run.
-pub async fn sign_out(State(state): State<Arc<AppState>>, Extension(caller): Extension<Arc<Caller>>) -> Response {
-    if let Session::SignedIn { session_id, .. } = &caller.session
-        && let Err(error) = state.clerk.revoke_session(session_id).await
-    {
-        // The cookies go in any case; the token they held lives for a minute at most.
-        crate::server::error::Error::from(error).log("sign_out");
+/// Ends the session at Clerk and here, so that it also works where clerk-js cannot run. While Clerk does not confirm it,
+/// nobody is told that they are signed out.
+pub async fn sign_out(State(state): State<Arc<AppState>>, headers: HeaderMap) -> Response {
+    if let Some(session_id) = session_to_end(&state, &headers).await {
+        match state.clerk.revoke_session(&session_id).await {
+            Ok(_) | Err(clerk::Error::NotFound) => {}
+            Err(error) => {
+                Error::from(error).log("sign_out");
+                let text = "Clerk does not answer, so you are still signed in. Go back and try again in a moment.";
+                return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+            }
+        }
     }
     let mut response = Redirect::to("/").into_response();
     for cookie in clear_session_cookies(&state.settings.clerk.publishable_key, &state.settings.server.public_url) {

@@ -1,4 +1,4 @@
-//! `/healthz` (the process) and `/readyz` (the store and the keys): no details to anybody (D7-12).
+//! `/healthz` (the process) and `/readyz` (the store and the inbox): no details to anybody (D7-12).
 
 use std::sync::Arc;
 

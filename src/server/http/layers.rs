@@ -4,7 +4,8 @@ use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::http::header::{
-    CACHE_CONTROL, ORIGIN, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ACCEPT, CACHE_CONTROL, ORIGIN, REFERER, REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, VARY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
@@ -28,7 +29,12 @@ pub async fn log_request(request: Request, next: Next) -> Response {
 pub async fn headers(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let is_asset = request.uri().path().starts_with("/pkg/") || request.uri().path() == "/favicon.svg";
     let mut response = next.run(request).await;
+    // Also for what ran out of time, which no handler answered.
+    let come_again = response.status() == StatusCode::SERVICE_UNAVAILABLE;
     let headers = response.headers_mut();
+    if come_again {
+        headers.entry(RETRY_AFTER).or_insert(HeaderValue::from_static("5"));
+    }
     let mut set = |name: HeaderName, value: &'static str| {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
     };
@@ -56,6 +62,24 @@ pub async fn same_origin(State(shared): State<Shared>, request: Request, next: N
         return next.run(request).await;
     }
     (StatusCode::FORBIDDEN, "This request did not come from a page of this site.").into_response()
+}
+
+/// Leptos answers a plain form by going back to its `Referer`: a foreign one is taken away, and a function that only reads
+/// answers with data, so that no other site can lead a visitor through us or see where they end up (D5-06).
+pub async fn own_referer(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
+    if request.uri().path().starts_with("/api/") {
+        let own = shared.0.settings.server.public_url.origin();
+        let referer = request.headers().get(REFERER).and_then(|value| value.to_str().ok());
+        let is_own = referer.and_then(|text| Url::parse(text).ok()).is_some_and(|url| url.origin() == own);
+        let reads = request.method() == Method::GET;
+        if reads || !is_own {
+            request.headers_mut().remove(REFERER);
+        }
+        if reads {
+            request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
+        }
+    }
+    next.run(request).await
 }
 
 /// `Sec-Fetch-Site` if the browser sends it, else an exact `Origin`; a client that sends neither is no browser and

@@ -4,15 +4,13 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Body;
-use axum::extract::{Request, State};
 use axum::http::header::{CONTENT_SECURITY_POLICY, COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
-use axum::response::{IntoResponse, Response};
 use leptos::nonce::use_nonce;
 use leptos::prelude::{provide_context, use_context};
 use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list};
+use url::Url;
 
 use crate::app::App;
 use crate::app::components::clerk_widget::ClerkAddresses;
@@ -34,13 +32,6 @@ pub fn router(shared: &Shared) -> Router<Shared> {
             move || shell(options.clone())
         })
         .fallback(leptos_axum::file_and_error_handler_with_context::<Shared, _>(context, shell))
-}
-
-/// Every server function; the path says which.
-pub async fn server_function(State(state): State<Arc<AppState>>, request: Request<Body>) -> Response {
-    leptos_axum::handle_server_fns_with_context(move || provide_context(Arc::clone(&state)), request)
-        .await
-        .into_response()
 }
 
 /// What pages find in their context, and the header that depends on their nonce.
@@ -75,6 +66,7 @@ fn clerk_addresses(clerk: &Clerk) -> ClerkAddresses {
     ClerkAddresses {
         publishable_key: clerk.publishable_key.as_str().to_owned(),
         proxy_url: clerk.proxy_url.clone(),
+        domain: clerk.domain.clone(),
         script_origin: script_origin(clerk),
         sign_in_url: clerk.sign_in_url.clone(),
         sign_up_url: clerk.sign_up_url.clone(),
@@ -86,13 +78,18 @@ fn script_origin(clerk: &Clerk) -> String {
     clerk.proxy_url.clone().unwrap_or_else(|| format!("https://{}", clerk.publishable_key.frontend_api_host()))
 }
 
-/// The policy of D6. Only pages with a Clerk widget allow what clerk-js needs (clerk.md 5.1).
+/// The origin of Clerk's scripts for a policy: of an address, whatever its path; none for a path, which is our own.
+fn foreign_origin(place: &str) -> String {
+    Url::parse(place).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
+}
+
+/// The policy of D6. A form may lead to Clerk, for the page behind it may have to renew a session there first. Only pages with a Clerk widget allow what clerk-js needs (clerk.md 5.1).
 fn content_policy(nonce: &str, clerk: &Clerk, with_clerk: bool) -> String {
-    // A path (`/__clerk`) is our own origin, which 'self' covers.
-    let clerk_origin = Some(script_origin(clerk)).filter(|origin| !origin.starts_with('/')).unwrap_or_default();
+    let clerk_origin = foreign_origin(&script_origin(clerk));
     let local_images = if clerk_origin.starts_with("http://") { clerk_origin.as_str() } else { "" };
     let common = format!(
-        "default-src 'none'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; form-action 'self'; \
+        "default-src 'none'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; \
+         form-action 'self' {clerk_origin}; \
          font-src 'self'; manifest-src 'self'; img-src 'self' https://img.clerk.com data: {local_images}"
     );
     let rest = if with_clerk {

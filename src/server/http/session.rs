@@ -4,6 +4,7 @@
 //! blocks anybody (A3-02); what a session may do is `access`' business.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, AUTHORIZATION, COOKIE};
@@ -15,7 +16,9 @@ use jiff::Timestamp;
 use url::Url;
 
 use crate::server::access::Session;
+use crate::server::clerk::cookies::{Chosen, Cookies};
 use crate::server::clerk::handshake::{Decision, Facts, Redemption, authenticate};
+use crate::server::clerk::session::{VerifyOptions, verify_token};
 use crate::server::error::Error;
 use crate::server::http::{Shared, empty};
 use crate::server::rpc::Caller;
@@ -27,9 +30,6 @@ const MOST_ROUNDS: usize = 3;
 /// Settles who asks and puts a `Caller` into the request.
 pub async fn attach(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let state = &shared.0;
-    if request.uri().path().starts_with("/pkg/") {
-        return next.run(request).await;
-    }
     let (mut head, body) = request.into_parts();
     let decision = decide(state, &head).await;
     if decision.location().is_some() {
@@ -79,6 +79,18 @@ async fn redeem(state: &AppState, nonce: &str) -> Redemption {
             Redemption::Failed
         }
     }
+}
+
+/// The session to end at sign-out. Its token may have run out, which ends no session: signature, issuer and the rest still
+/// say whose it was. It opens nothing.
+pub async fn session_to_end(state: &AppState, headers: &HeaderMap) -> Option<String> {
+    const HOWEVER_OLD: Duration = Duration::from_hours(24 * 400);
+    let now = Timestamp::now();
+    let cookie = joined(headers, &COOKIE, "; ")?;
+    let chosen = Chosen::from_cookies(&Cookies::parse(&cookie), &state.session.publishable_key, now);
+    let options = VerifyOptions { clock_skew: HOWEVER_OLD, ..state.session.verify.clone() };
+    let keys = state.keys.current(now).await;
+    verify_token(&chosen.session?, &keys, &options, now).ok().map(|claims| claims.sid)
 }
 
 fn session_of(decision: &Decision) -> Session {

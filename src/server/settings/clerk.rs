@@ -54,6 +54,9 @@ impl Clerk {
         if is_satellite == Some(true) && domain.is_none() && proxy_url.is_none() {
             reader.problem::<()>("CLERK_DOMAIN", "or CLERK_PROXY_URL is required when CLERK_IS_SATELLITE is true");
         }
+        if is_satellite == Some(true) {
+            reader.warning("CLERK_IS_SATELLITE", "has no effect yet: sessions of a primary domain are not taken over");
+        }
         let sign_in_url = read_page(reader, "sign-in-url", &["CLERK_SIGN_IN_URL", "NEXT_PUBLIC_CLERK_SIGN_IN_URL"]);
         let sign_up_url = read_page(reader, "sign-up-url", &["CLERK_SIGN_UP_URL", "NEXT_PUBLIC_CLERK_SIGN_UP_URL"]);
         let authorized_parties = read_authorized_parties(reader, public_url);

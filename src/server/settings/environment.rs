@@ -6,32 +6,51 @@ use std::collections::HashMap;
 
 /// Variables by name, as `Settings::load` wants them.
 #[derive(Clone, Default)]
-pub struct Variables(HashMap<String, String>);
+pub struct Variables {
+    by_name: HashMap<String, String>,
+    /// What could not be read: the place, never the content, which may be a secret.
+    unreadable: Vec<String>,
+}
 
 impl Variables {
     /// The process' own, over `.env` in the working folder or above it.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
     pub fn of_process() -> Self {
-        let mut variables: HashMap<String, String> =
-            dotenvy::dotenv_iter().map(|lines| lines.filter_map(Result::ok).collect()).unwrap_or_default();
-        variables.extend(
-            std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?))),
-        );
-        Self(variables)
+        let mut variables = Self::default();
+        for (index, pair) in dotenvy::dotenv_iter().into_iter().flatten().enumerate() {
+            match pair {
+                Ok((name, value)) => drop(variables.by_name.insert(name, value)),
+                Err(_) => variables.unreadable.push(format!("setting {} in .env", index + 1)),
+            }
+        }
+        for (name, value) in std::env::vars_os() {
+            match (name.into_string(), value.into_string()) {
+                (Ok(name), Ok(value)) => drop(variables.by_name.insert(name, value)),
+                (Ok(name), Err(_)) => variables.unreadable.push(name),
+                (Err(_), _) => {}
+            }
+        }
+        variables
     }
 
+    /// Places and variables whose text could not be read.
+    pub fn unreadable(&self) -> &[String] {
+        &self.unreadable
+    }
+
+    /// The value; a blank one counts as not set.
     pub fn get(&self, name: &str) -> Option<String> {
-        self.0.get(name).cloned()
+        self.by_name.get(name).filter(|value| !value.trim().is_empty()).cloned()
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.by_name.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// Lays `overrides` over these.
     #[must_use]
     pub fn with<'a>(mut self, overrides: impl IntoIterator<Item = (&'a str, String)>) -> Self {
-        self.0.extend(overrides.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        self.by_name.extend(overrides.into_iter().map(|(name, value)| (name.to_owned(), value)));
         self
     }
 }

@@ -43,7 +43,7 @@ impl<'a> Reader<'a> {
 
     /// A variable that is set and not blank.
     pub fn variable(&self, name: &str) -> Option<String> {
-        self.environment.get(name).filter(|value| !value.trim().is_empty())
+        self.environment.get(name)
     }
 
     /// The first of `variables` that is set, with its name.

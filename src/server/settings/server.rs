@@ -30,7 +30,7 @@ impl Server {
     pub fn read(reader: &mut Reader<'_>, environment: Environment, site_addr: Option<SocketAddr>) -> Option<Self> {
         let public_url = read_public_url(reader, environment, site_addr);
         let body_limit =
-            reader.number("server", "webhook-body-limit", &["ROLLCALL_WEBHOOK_BODY_LIMIT"], (1_024, 16_777_216));
+            reader.number("server", "webhook-body-limit", &["ROLLCALL_WEBHOOK_BODY_LIMIT"], (1_024, 15_728_640));
         let request_timeout = reader.number("server", "request-timeout", &["ROLLCALL_REQUEST_TIMEOUT"], (1, 300));
         let shutdown_grace = reader.number("server", "shutdown-grace", &["ROLLCALL_SHUTDOWN_GRACE"], (0, 300));
         let log_format = read_log_format(reader);

@@ -2,6 +2,7 @@
 //!
 //! States only move forward: each transition names the states it may leave. What an event means is decided elsewhere.
 
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use futures::TryStreamExt;
@@ -64,13 +65,12 @@ pub struct Summary {
     pub finished_at: Option<Timestamp>,
 }
 
-/// How many events are in one state, and how often those were delivered.
+/// How many events are in one state.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct StateTotal {
     #[serde(rename = "_id")]
     pub state: EventState,
     pub count: i64,
-    pub deliveries: i64,
 }
 
 /// What became of an attempt.
@@ -110,10 +110,17 @@ impl Events {
                 _ => return Err(error.into()),
             },
         }
-        let known: Vec<&str> =
-            events.iter().zip(&is_new).filter(|(_, new)| !**new).map(|(event, _)| event.id.as_str()).collect();
-        // This write follows the first insert of each event in the oplog: when a majority has it, it has that too.
-        self.documents.update_many(doc! { "_id": { "$in": known } }, doc! { "$inc": { "deliveries": 1 } }).await?;
+        let known = events.iter().zip(&is_new).filter(|(_, new)| !**new).map(|(event, _)| event.id.as_str());
+        let mut times: HashMap<&str, i32> = HashMap::new();
+        known.for_each(|id| *times.entry(id).or_default() += 1);
+        let mut by_times: BTreeMap<i32, Vec<&str>> = BTreeMap::new();
+        times.into_iter().for_each(|(id, times)| by_times.entry(times).or_default().push(id));
+        for (times, ids) in by_times {
+            // This write follows the first insert of each event in the oplog: when a majority has it, it has that too.
+            self.documents
+                .update_many(doc! { "_id": { "$in": ids } }, doc! { "$inc": { "deliveries": times } })
+                .await?;
+        }
         Ok(is_new)
     }
 
@@ -155,28 +162,49 @@ impl Events {
         Ok(found.try_collect().await?)
     }
 
+    /// How many events are in each state, read off the index.
     pub async fn count_by_state(&self) -> Result<Vec<StateTotal>, Error> {
-        let by_state = doc! { "$group": {
-            "_id": "$state", "count": { "$sum": 1_i64 }, "deliveries": { "$sum": { "$toLong": "$deliveries" } },
-        } };
-        Ok(self.documents.aggregate([by_state]).with_type::<StateTotal>().await?.try_collect().await?)
+        let by_state =
+            [doc! { "$sort": { "state": 1 } }, doc! { "$group": { "_id": "$state", "count": { "$sum": 1_i64 } } }];
+        Ok(self.documents.aggregate(by_state).with_type::<StateTotal>().await?.try_collect().await?)
     }
 
-    pub async fn find(&self, id: &str) -> Result<Option<Event>, Error> {
-        Ok(self.documents.find_one(doc! { "_id": id }).await?)
+    /// How many deliveries there were beyond the first of each event.
+    pub async fn count_redeliveries(&self) -> Result<u64, Error> {
+        let beyond = doc! { "$toLong": { "$subtract": ["$deliveries", 1] } };
+        let sum = [
+            doc! { "$match": { "deliveries": { "$gt": 1 } } },
+            doc! { "$group": { "_id": Bson::Null, "sum": { "$sum": beyond } } },
+        ];
+        let row = self.documents.aggregate(sum).await?.try_next().await?;
+        Ok(row.and_then(|row| row.get_i64("sum").ok()).unwrap_or_default().unsigned_abs())
+    }
+
+    /// When the oldest event that still waits arrived.
+    pub async fn find_oldest_pending(&self) -> Result<Option<Timestamp>, Error> {
+        let oldest = [
+            doc! { "$match": { "state": { "$in": pending() } } },
+            doc! { "$group": { "_id": Bson::Null, "at": { "$min": "$receivedAt" } } },
+        ];
+        let row = self.documents.aggregate(oldest).await?.try_next().await?;
+        let at = row.and_then(|row| row.get_datetime("at").ok().copied());
+        Ok(at.and_then(|at| Timestamp::from_millisecond(at.timestamp_millis()).ok()))
     }
 
     pub async fn ensure_indexes(&self) -> Result<(), Error> {
         let named = |keys: Document, name: &str| {
             IndexModel::builder().keys(keys).options(IndexOptions::builder().name(name.to_owned()).build()).build()
         };
-        let [state, person, newest, expiry] = INDEXES;
+        let [state, person, newest, repeated, expiry] = INDEXES;
+        let mut few = named(doc! { "deliveries": 1 }, repeated);
+        few.options.get_or_insert_default().partial_filter_expression = Some(doc! { "deliveries": { "$gt": 1 } });
         let mut expiring = named(doc! { "expiresAt": 1 }, expiry);
         expiring.options.get_or_insert_default().expire_after = Some(Duration::ZERO);
         let indexes = [
             named(doc! { "state": 1, "dueAt": 1 }, state),
             named(doc! { "clerkId": 1, "receivedAt": -1 }, person),
             named(doc! { "receivedAt": -1, "_id": -1 }, newest),
+            few,
             expiring,
         ];
         self.documents.create_indexes(indexes).await?;
@@ -190,7 +218,8 @@ impl Events {
 }
 
 /// Names of the indexes that `ensure_indexes` makes.
-pub const INDEXES: [&str; 4] = ["state_1_dueAt_1", "clerkId_1_receivedAt_-1", "receivedAt_-1__id_-1", "expiresAt_1"];
+pub const INDEXES: [&str; 5] =
+    ["state_1_dueAt_1", "clerkId_1_receivedAt_-1", "receivedAt_-1__id_-1", "deliveries_1", "expiresAt_1"];
 
 /// The moment `retention` after `received_at`, at which MongoDB may remove an event.
 pub fn expiry(received_at: Timestamp, retention: Duration) -> Timestamp {

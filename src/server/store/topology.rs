@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use mongodb::bson::{Document, doc};
 use mongodb::error::ErrorKind;
 use mongodb::options::ClientOptions;
-use mongodb::{Client, Database};
+use mongodb::{Client, Database, IndexModel};
 
 use crate::server::store::{Error, Store, events, users};
 
@@ -34,21 +34,25 @@ impl Store {
         read_topology(&self.database).await
     }
 
-    /// Writes, reads and removes one document in a collection of its own: proves the rights that we need (A2-21).
+    /// Does everything that we need to be allowed to, in a collection of its own, and removes that (A2-21).
     pub async fn check_rights(&self) -> Result<(), Error> {
         let probes = self.database.collection::<Document>("doctor");
         let inserted = probes.insert_one(doc! { "probe": true }).await?.inserted_id;
         let own = doc! { "_id": inserted };
         probes.find_one(own.clone()).await?;
         probes.delete_one(own).await?;
+        // What a start does to the real collections.
+        probes.create_index(IndexModel::builder().keys(doc! { "probe": 1 }).build()).await?;
+        self.database.run_command(doc! { "collMod": "doctor", "validator": {} }).await?;
+        probes.drop().await?;
         Ok(())
     }
 
     /// Names of indexes that should be there and are not, as `collection.index`.
     pub async fn missing_indexes(&self) -> Result<Vec<String>, Error> {
         let wanted = [
-            ("users", users::INDEXES, self.users.index_names().await),
-            ("events", events::INDEXES, self.events.index_names().await),
+            ("users", &users::INDEXES[..], self.users.index_names().await),
+            ("events", &events::INDEXES[..], self.events.index_names().await),
         ];
         let mut missing = Vec::new();
         for (collection, names, found) in wanted {

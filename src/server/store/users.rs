@@ -7,7 +7,7 @@ use futures::TryStreamExt;
 use jiff::Timestamp;
 use mongodb::bson::{Bson, Document, doc, oid::ObjectId};
 use mongodb::error::{ErrorKind, WriteFailure};
-use mongodb::options::{CreateCollectionOptions, IndexOptions};
+use mongodb::options::{CreateCollectionOptions, IndexOptions, ValidationLevel};
 use mongodb::{Collection, Database, IndexModel};
 use serde::{Deserialize, Serialize};
 
@@ -103,10 +103,12 @@ impl Users {
         Ok(self.documents.find_one(doc! { "clerkId": clerk_id }).await?)
     }
 
-    /// The documents of many people, in no order.
+    /// The documents of many people, in no order. One that cannot be read is left out, so that it holds up nobody else:
+    /// whoever works on that person meets the error by `find`.
     pub async fn find_many(&self, clerk_ids: &[&str]) -> Result<Vec<User>, Error> {
         let filter = doc! { "clerkId": { "$in": clerk_ids } };
-        Ok(self.documents.find(filter).await?.try_collect().await?)
+        let found: Vec<Document> = self.documents.clone_with_type().find(filter).await?.try_collect().await?;
+        Ok(found.into_iter().filter_map(|document| mongodb::bson::deserialize_from_document(document).ok()).collect())
     }
 
     /// Adds a person that nobody stored yet.
@@ -150,16 +152,30 @@ impl Users {
 
     /// The collection with its validator, and its indexes.
     pub async fn ensure_schema(&self, database: &Database) -> Result<(), Error> {
-        let options = CreateCollectionOptions::builder().validator(validator()).build();
-        match database.create_collection("users").with_options(options).await {
-            Ok(()) => {}
-            Err(error) if is_already_there(&error) => {
-                database.run_command(doc! { "collMod": "users", "validator": validator() }).await?;
+        let found = database.list_collections().filter(doc! { "name": "users" }).await?.try_next().await?;
+        match found.map(|collection| collection.options.validator) {
+            None => self.create(database).await?,
+            // Documents that were here before us need not satisfy it until they do: `moderate`.
+            Some(theirs) if theirs.as_ref().is_none_or(is_ours) => {
+                let change = doc! { "collMod": "users", "validator": validator(), "validationLevel": "moderate" };
+                database.run_command(change).await?;
             }
-            Err(error) => return Err(error.into()),
+            Some(_) => tracing::warn!("the collection users has a validator of its own, which is left as it is"),
         }
         self.documents.create_indexes(indexes()).await?;
         Ok(())
+    }
+
+    /// Another process may be quicker, which is as good.
+    async fn create(&self, database: &Database) -> Result<(), Error> {
+        let options = CreateCollectionOptions::builder()
+            .validator(validator())
+            .validation_level(ValidationLevel::Moderate)
+            .build();
+        match database.create_collection("users").with_options(options).await {
+            Err(error) if !is_already_there(&error) => Err(error.into()),
+            _ => Ok(()),
+        }
     }
 
     /// Names of the indexes that are there, for `doctor`.
@@ -180,18 +196,27 @@ fn indexes() -> Vec<IndexModel> {
     };
     let [clerk_id, username, email, deleted_at] = INDEXES;
     vec![
-        named(doc! { "clerkId": 1 }, clerk_id, true, None),
-        // People without a username are many: only names are unique.
-        named(doc! { "username": 1 }, username, true, Some(doc! { "username": { "$type": "string" } })),
+        // The application may keep people of its own here who have no Clerk id; and many people have no username.
+        named(doc! { "clerkId": 1 }, clerk_id, true, Some(doc! { "clerkId": { "$gt": "" } })),
+        named(doc! { "username": 1 }, username, true, Some(doc! { "username": { "$gt": "" } })),
         // Two people may share an address: shown, never fatal (D2-39).
         named(doc! { "email": 1 }, email, false, None),
         named(doc! { "deletedAt": 1 }, deleted_at, false, Some(doc! { "deletedAt": { "$type": "date" } })),
     ]
 }
 
+/// By this name our own validator is known again.
+const VALIDATOR_TITLE: &str = "rollcall person";
+
+fn is_ours(validator: &Document) -> bool {
+    let schema = validator.get_document("$jsonSchema").and_then(|schema| schema.get_str("title"));
+    validator.is_empty() || schema.is_ok_and(|title| title == VALIDATOR_TITLE)
+}
+
 /// What a document must at least be, so that a stray writer cannot break the mirror (design 2.2).
 fn validator() -> Document {
     doc! { "$jsonSchema": {
+        "title": VALIDATOR_TITLE,
         "bsonType": "object",
         "required": ["clerkId", "name", "role", "syncStatus", "authProvider", "version", "createdAt", "updatedAt"],
         "properties": {

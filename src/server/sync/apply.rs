@@ -80,10 +80,6 @@ pub fn apply(stored: Option<&User>, incoming: &Incoming, new_id: &str, now: Time
 
 fn merge(stored: &User, person: &Person, version: Version, source: SyncSource, now: Timestamp) -> Change {
     let mut user = document(&stored.id, person, version, source, now);
-    if stored.clerk_username == user.clerk_username && stored.username.is_some() {
-        // A suffix that a conflict gave stays until the name itself changes.
-        user.username.clone_from(&stored.username);
-    }
     let changed = differences(stored, &user);
     let is_answer = source != SyncSource::Webhook;
     if version.updated_at < stored.version.updated_at {
@@ -96,6 +92,10 @@ fn merge(stored: &User, person: &Person, version: Version, source: SyncSource, n
             return Change::Unchanged;
         }
         return Change::Update { user: Box::new(user), read: stored.version, changed };
+    }
+    if version.updated_at == stored.version.updated_at && stored.version.event_at == 0 && !changed.is_empty() {
+        // What is stored is an answer of Clerk's for the same `updated_at`; which of the two is older, only Clerk knows.
+        return Change::Ask;
     }
     match version.cmp(&stored.version) {
         std::cmp::Ordering::Less => Change::Stale("a newer event of the same version is stored"),

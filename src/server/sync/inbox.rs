@@ -51,7 +51,15 @@ impl Inbox {
         if self.queue.try_send(Waiting { event, answer }).is_err() {
             return Err(Error::Busy);
         }
-        answered.await.unwrap_or(Err(Error::Busy))
+        match tokio::time::timeout(STORE_WITHIN, answered).await {
+            Ok(answer) => answer.unwrap_or(Err(Error::Busy)),
+            Err(_) => Err(store::Error::TimedOut.into()),
+        }
+    }
+
+    /// Whether the writer still runs; without it nothing can be accepted.
+    pub fn is_alive(&self) -> bool {
+        !self.queue.is_closed()
     }
 }
 

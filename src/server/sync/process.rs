@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::StreamExt;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use crate::model::event::EventState;
 use crate::model::user::SyncSource;
@@ -59,7 +59,10 @@ async fn process_person(state: &AppState, mut stored: Option<User>, events: Vec<
                 outcome
             }
             Err(error) if error.is_store_unavailable() => return Err(error),
-            Err(error) => put_off(&event, &error, state.settings.sync.attempts),
+            Err(error) => {
+                error.log("process_event");
+                put_off(&event, &error, state.settings.sync.attempts)
+            }
         };
         state.store.events.record(&event.id, &outcome, Timestamp::now()).await?;
     }
@@ -155,20 +158,23 @@ fn end(state: EventState, decision: impl Into<String>) -> Outcome {
     Outcome { state, decision: decision.into(), due_at: None }
 }
 
-/// A failed attempt: another one later, or none when there were enough.
+/// A failed attempt: another one later, or none when there were enough. What passes by itself is tried for as long as it
+/// takes: an event is never given up because Clerk was away.
 fn put_off(event: &Event, error: &Error, most_attempts: u32) -> Outcome {
     let attempts = event.attempts + 1;
-    if attempts >= most_attempts {
-        return end(EventState::Dead, format!("given up after {attempts} attempts: {error}"));
+    let cause = error.cause();
+    if attempts >= most_attempts && !error.is_passing() {
+        return end(EventState::Dead, format!("given up after {attempts} attempts: {cause}"));
     }
-    let due_at = Timestamp::now().saturating_add(backoff(attempts)).unwrap_or(Timestamp::MAX);
-    Outcome { state: EventState::Failed, decision: format!("attempt {attempts} failed: {error}"), due_at: Some(due_at) }
+    let pause = backoff(attempts).max(error.retry_after().unwrap_or_default());
+    let due_at = Timestamp::now().saturating_add(pause).unwrap_or(Timestamp::MAX);
+    Outcome { state: EventState::Failed, decision: format!("attempt {attempts} failed: {cause}"), due_at: Some(due_at) }
 }
 
 /// 1 s, 2 s, 4 s … at most 5 minutes.
-fn backoff(attempts: u32) -> SignedDuration {
+fn backoff(attempts: u32) -> Duration {
     let seconds = 1_u64 << attempts.saturating_sub(1).min(9);
-    SignedDuration::try_from(Duration::from_secs(seconds.min(300))).unwrap_or(SignedDuration::MAX)
+    Duration::from_secs(seconds.min(300))
 }
 
 #[cfg(test)]
@@ -177,7 +183,7 @@ mod tests {
 
     #[test]
     fn attempts_are_spaced_ever_wider_up_to_five_minutes() {
-        let seconds: Vec<i64> = [1, 2, 3, 9, 10, 60].into_iter().map(|attempt| backoff(attempt).as_secs()).collect();
+        let seconds: Vec<u64> = [1, 2, 3, 9, 10, 60].into_iter().map(|attempt| backoff(attempt).as_secs()).collect();
         assert_eq!(seconds, [1, 2, 4, 256, 300, 300]);
     }
 }

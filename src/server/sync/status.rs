@@ -15,10 +15,11 @@ pub const NEWEST: i64 = 50;
 
 /// The mirror now.
 pub async fn get_overview(store: &Store) -> Result<SyncOverview, Error> {
-    let (totals, newest, pending, (people, deleted_people)) = tokio::try_join!(
+    let (totals, redeliveries, newest, oldest_pending_at, (people, deleted_people)) = tokio::try_join!(
         store.events.count_by_state(),
+        store.events.count_redeliveries(),
         store.events.list_newest(NEWEST),
-        store.events.find_first_pending(),
+        store.events.find_oldest_pending(),
         store.users.count(),
     )?;
     let as_of = Timestamp::now();
@@ -27,14 +28,12 @@ pub async fn get_overview(store: &Store) -> Result<SyncOverview, Error> {
         .into_iter()
         .map(|state| StateCount { state, count: of(state).map_or(0, |total| total.count.unsigned_abs()) })
         .collect();
-    let redeliveries: i64 = totals.iter().map(|total| total.deliveries - total.count).sum();
-    let oldest_pending_at = pending.map(|event| event.received_at);
     let waited = oldest_pending_at.map(|at| as_of.duration_since(at).as_secs());
     Ok(SyncOverview {
         as_of,
         health: Health::judge(&counts, waited),
         counts,
-        redeliveries: redeliveries.unsigned_abs(),
+        redeliveries,
         people,
         deleted_people,
         last_received_at: newest.first().map(|event| event.received_at),

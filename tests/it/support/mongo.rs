@@ -71,6 +71,16 @@ impl TestDatabase {
         self.collection(collection).update_one(filter, doc! { "$set": fields }).await.expect("an update");
     }
 
+    pub async fn insert(&self, collection: &str, document: Document) {
+        self.collection(collection).insert_one(document).await.expect("an insert");
+    }
+
+    /// As a database looks that had no validator when its documents were written.
+    pub async fn relax(&self, collection: &str) {
+        let change = doc! { "collMod": collection, "validationLevel": "moderate", "validationAction": "warn" };
+        self.client.database(&self.name).run_command(change).await.expect("changed");
+    }
+
     pub async fn drop(&self) {
         self.client.database(&self.name).drop().await.expect("the database goes");
     }

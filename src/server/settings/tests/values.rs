@@ -166,7 +166,7 @@ fn the_port_alone_listens_on_all_interfaces() {
 #[test]
 fn numbers_are_taken_within_their_bounds_only() {
     for (name, low, high) in [
-        ("ROLLCALL_WEBHOOK_BODY_LIMIT", 1_024, 16_777_216),
+        ("ROLLCALL_WEBHOOK_BODY_LIMIT", 1_024, 15_728_640),
         ("ROLLCALL_REQUEST_TIMEOUT", 1, 300),
         ("ROLLCALL_SHUTDOWN_GRACE", 0, 300),
         ("ROLLCALL_DATABASE_TIMEOUT_MS", 100, 60_000),

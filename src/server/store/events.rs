@@ -112,9 +112,13 @@ impl Events {
         }
         let known = events.iter().zip(&is_new).filter(|(_, new)| !**new).map(|(event, _)| event.id.as_str());
         let mut times: HashMap<&str, i32> = HashMap::new();
-        known.for_each(|id| *times.entry(id).or_default() += 1);
+        for id in known {
+            *times.entry(id).or_default() += 1;
+        }
         let mut by_times: BTreeMap<i32, Vec<&str>> = BTreeMap::new();
-        times.into_iter().for_each(|(id, times)| by_times.entry(times).or_default().push(id));
+        for (id, times) in times {
+            by_times.entry(times).or_default().push(id);
+        }
         for (times, ids) in by_times {
             // This write follows the first insert of each event in the oplog: when a majority has it, it has that too.
             self.documents

@@ -5,7 +5,7 @@
 //! ```text
 //!              browser ── pages (app), server functions (api) ──┐
 //!                                                               ▼
-//! Clerk ── Svix webhooks ──► server::http ──► sync::inbox ──► sync::process ──► sync::apply (pure)
+//! Clerk ── Svix webhooks ──► server::http ──► sync::inbox ──► sync::process ──► sync::fold, apply (pure)
 //!                                             (durable)             │                 │
 //! Clerk's Backend API ◄──── server::clerk ◄── sync::provision ──────┘                 ▼
 //!                                                                               store::users
@@ -30,6 +30,9 @@
 //! - A webhook is acknowledged only when it is journaled on a majority.
 //! - Every source ends in the same pure `apply` and the same write, guarded by the version that was read.
 //! - Newer wins, older is stale, equal and different is settled by asking Clerk; a deletion is for ever.
+//! - What waits together is written together: deliveries into the inbox, and people by their events, each under its guard.
+//! - One thing may depend on the order of events: who of two people with one username has it without a suffix. The next
+//!   change of the other mends it.
 //! - Fields of a person that are not ours are never touched.
 //! - Permission is a value that only `server::access` can make; the role is MongoDB's, read at the request.
 //! - Feature gates stand in this file only (and for `dev` in `cli.rs`); there is no "if development" in `server` but

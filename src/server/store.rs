@@ -10,9 +10,10 @@ pub mod users;
 
 use std::time::Duration;
 
+use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::{ErrorKind, RETRYABLE_WRITE_ERROR, TRANSIENT_TRANSACTION_ERROR, WriteFailure};
 use mongodb::options::{Acknowledgment, ClientOptions, ReadPreference, SelectionCriteria, WriteConcern};
-use mongodb::{Client, Database};
+use mongodb::{Client, Collection, Database};
 use secrecy::ExposeSecret;
 
 use crate::server::settings;
@@ -21,6 +22,8 @@ use crate::server::store::users::Users;
 
 /// MongoDB's code for a duplicate key.
 const DUPLICATE_KEY: i32 = 11_000;
+/// How long a majority may take to confirm a command of many writes.
+const WRITE_WITHIN_MS: i32 = 10_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -79,6 +82,36 @@ fn is_write_concern_error(kind: &ErrorKind) -> bool {
     }
 }
 
+/// How a command of many updates ended.
+struct Updated {
+    /// Documents that some statement matched.
+    matched: u64,
+    /// Places of the statements that were refused.
+    refused: Vec<usize>,
+}
+
+/// Many updates in one command, in no order, journaled on a majority on return: what that costs is paid once, however many
+/// there are (design 2.4).
+async fn update_each<T: Send + Sync>(collection: &Collection<T>, statements: Vec<Document>) -> Result<Updated, Error> {
+    let namespace = collection.namespace();
+    let command = doc! {
+        "update": &namespace.coll,
+        "updates": statements,
+        "ordered": false,
+        "writeConcern": { "w": "majority", "j": true, "wtimeout": WRITE_WITHIN_MS },
+    };
+    let answer = collection.client().database(&namespace.db).run_command(command).await?;
+    if answer.contains_key("writeConcernError") {
+        return Err(Error::TimedOut);
+    }
+    let errors = answer.get_array("writeErrors").map(Vec::as_slice).unwrap_or_default();
+    let place = |error: &Bson| usize::try_from(error.as_document()?.get_i32("index").ok()?).ok();
+    Ok(Updated {
+        matched: answer.get_i32("n").map_or(0, |count| u64::from(count.unsigned_abs())),
+        refused: errors.iter().filter_map(place).collect(),
+    })
+}
+
 /// All collections of one database. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -119,7 +152,7 @@ impl Store {
     }
 
     pub async fn ping(&self) -> Result<(), Error> {
-        self.database.run_command(mongodb::bson::doc! { "ping": 1 }).await?;
+        self.database.run_command(doc! { "ping": 1 }).await?;
         Ok(())
     }
 

@@ -1,9 +1,10 @@
 //! What can be done to the mirror. One path: every source ends in the pure `apply` and one guarded write.
 //!
-//! `inbox` accepts a delivery durably, `process` carries one event out, `provision` brings a person on their first
+//! `inbox` accepts a delivery durably, `process` carries events out, `provision` brings a person on their first
 //! request, `status` reads the numbers. Knows nothing of HTTP.
 
 pub mod apply;
+pub mod fold;
 pub mod inbox;
 pub mod mapping;
 pub mod process;

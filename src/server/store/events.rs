@@ -15,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::event::EventState;
 use crate::server::store::encoding::{date, optional_date};
-use crate::server::store::{DUPLICATE_KEY, Error};
+use crate::server::store::{DUPLICATE_KEY, Error, update_each};
 
 /// One delivered event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -141,16 +141,21 @@ impl Events {
         Ok(self.documents.find_one(doc! { "state": { "$in": pending() } }).sort(doc! { "dueAt": 1 }).await?)
     }
 
-    /// Records the end of an attempt. An event that another process finished meanwhile is left alone.
-    pub async fn record(&self, id: &str, outcome: &Outcome, now: Timestamp) -> Result<(), Error> {
-        let waiting = doc! { "_id": id, "state": { "$in": pending() } };
-        let mut fields = doc! { "state": outcome.state.as_str(), "decision": &outcome.decision };
-        match outcome.due_at {
-            Some(due_at) => fields.insert("dueAt", to_date(due_at)),
-            None => fields.insert("finishedAt", to_date(now)),
-        };
-        self.documents.update_one(waiting, doc! { "$set": fields, "$inc": { "attempts": 1 } }).await?;
-        Ok(())
+    /// Records the ends of attempts with one command. An event that another process finished meanwhile is left alone.
+    pub async fn record(&self, outcomes: &[(String, Outcome)], now: Timestamp) -> Result<(), Error> {
+        if outcomes.is_empty() {
+            return Ok(());
+        }
+        let statements = outcomes.iter().map(|(id, outcome)| {
+            let mut fields = doc! { "state": outcome.state.as_str(), "decision": &outcome.decision };
+            match outcome.due_at {
+                Some(due_at) => fields.insert("dueAt", to_date(due_at)),
+                None => fields.insert("finishedAt", to_date(now)),
+            };
+            let waiting = doc! { "_id": id, "state": { "$in": pending() } };
+            doc! { "q": waiting, "u": { "$set": fields, "$inc": { "attempts": 1 } } }
+        });
+        update_each(&self.documents, statements.collect()).await.map(|_| ())
     }
 
     /// The newest events.

@@ -3,6 +3,8 @@
 //! Fields that are not ours are never touched: the application keeps its own beside them. Whether a write should
 //! happen is `sync::apply`'s business.
 
+use std::collections::HashMap;
+
 use futures::TryStreamExt;
 use jiff::Timestamp;
 use mongodb::bson::{Bson, Document, doc, oid::ObjectId};
@@ -13,7 +15,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::user::{AuthProvider, Email, Role, SyncSource, SyncStatus};
 use crate::server::store::encoding::{date, object_id, optional_date};
-use crate::server::store::{DUPLICATE_KEY, Error};
+use crate::server::store::{DUPLICATE_KEY, Error, update_each};
 
 /// The order of what Clerk says about one person, in milliseconds (design 2.3): newer wins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -74,6 +76,13 @@ pub struct User {
     pub deleted_at: Option<Timestamp>,
 }
 
+/// A person to write: new, or under the guard of the version that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Write {
+    pub user: User,
+    pub read: Option<Version>,
+}
+
 /// How a guarded write ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
@@ -125,20 +134,68 @@ impl Users {
 
     /// Writes our fields of a person, if the stored version is still `read`.
     pub async fn update(&self, user: &User, read: Version) -> Result<Written, Error> {
-        let guard = doc! {
-            "clerkId": &user.clerk_id,
-            "version.updatedAt": unchanged(read.updated_at),
-            "version.eventAt": unchanged(read.event_at),
-            "deletedAt": Bson::Null,
-        };
-        let mut fields = mongodb::bson::serialize_to_document(user).map_err(mongodb::error::Error::custom)?;
-        fields.remove("_id");
-        match self.documents.update_one(guard, doc! { "$set": fields }).await {
+        match self.documents.update_one(guard(user, read), fields(user)?).await {
             Ok(result) if result.matched_count == 0 => Ok(Written::Lost),
             Ok(_) => Ok(Written::Done),
             Err(error) if is_duplicate_key(&error) => Ok(Written::UsernameTaken),
             Err(error) => Err(error.into()),
         }
+    }
+
+    /// Writes many people, each at most once and under its guard, with two commands. Answers which writes hold, in order;
+    /// the others were lost or refused, and `insert` or `update` of the one person says which.
+    pub async fn write_many(&self, writes: &[Write]) -> Result<Vec<bool>, Error> {
+        let (updates, inserts): (Vec<usize>, Vec<usize>) =
+            (0..writes.len()).partition(|place| writes[*place].read.is_some());
+        let mut holds = vec![true; writes.len()];
+        for place in
+            self.insert_each(writes, &inserts).await?.into_iter().chain(self.update_each(writes, &updates).await?)
+        {
+            holds[place] = false;
+        }
+        Ok(holds)
+    }
+
+    /// Adds the people at `places`; answers the places of those that are not added.
+    async fn insert_each(&self, writes: &[Write], places: &[usize]) -> Result<Vec<usize>, Error> {
+        if places.is_empty() {
+            return Ok(Vec::new());
+        }
+        let documents = places.iter().map(|place| &writes[*place].user);
+        match self.documents.insert_many(documents).ordered(false).await {
+            Ok(_) => Ok(Vec::new()),
+            Err(error) => match *error.kind {
+                ErrorKind::InsertMany(ref failure) if failure.write_concern_error.is_none() => {
+                    let refused = failure.write_errors.iter().flatten();
+                    Ok(refused.filter_map(|refusal| places.get(refusal.index).copied()).collect())
+                }
+                _ => Err(error.into()),
+            },
+        }
+    }
+
+    /// Updates the people at `places`; answers the places of those that are not as wanted afterwards.
+    async fn update_each(&self, writes: &[Write], places: &[usize]) -> Result<Vec<usize>, Error> {
+        if places.is_empty() {
+            return Ok(Vec::new());
+        }
+        let statement = |place: &usize| {
+            let write = &writes[*place];
+            let read = write.read.unwrap_or_default();
+            Ok(doc! { "q": guard(&write.user, read), "u": fields(&write.user)? })
+        };
+        let statements = places.iter().map(statement).collect::<Result<Vec<Document>, Error>>()?;
+        let updated = update_each(&self.documents, statements).await?;
+        if updated.refused.is_empty() && updated.matched == places.len() as u64 {
+            return Ok(Vec::new());
+        }
+        // The answer does not say which guards missed; what is stored now does.
+        let ids: Vec<&str> = places.iter().map(|place| writes[*place].user.clerk_id.as_str()).collect();
+        let stored: HashMap<String, Version> =
+            self.find_many(&ids).await?.into_iter().map(|user| (user.clerk_id, user.version)).collect();
+        let is_lost = |place: &usize| stored.get(&writes[*place].user.clerk_id) != Some(&writes[*place].user.version);
+        let refused = updated.refused.iter().filter_map(|index| places.get(*index));
+        Ok(places.iter().filter(|place| is_lost(place)).chain(refused).copied().collect())
     }
 
     /// How many people there are, and how many tombstones.
@@ -235,6 +292,23 @@ fn validator() -> Document {
             "deletedAt": { "bsonType": ["date", "null"] },
         },
     } }
+}
+
+/// Matches the person only while the stored version is the one that was read.
+fn guard(user: &User, read: Version) -> Document {
+    doc! {
+        "clerkId": &user.clerk_id,
+        "version.updatedAt": unchanged(read.updated_at),
+        "version.eventAt": unchanged(read.event_at),
+        "deletedAt": Bson::Null,
+    }
+}
+
+/// Sets our fields and no others.
+fn fields(user: &User) -> Result<Document, Error> {
+    let mut fields = mongodb::bson::serialize_to_document(user).map_err(mongodb::error::Error::custom)?;
+    fields.remove("_id");
+    Ok(doc! { "$set": fields })
 }
 
 /// A part of the version that is still what was read; a document from before us has none, which reads as 0.

@@ -11,20 +11,21 @@ use jiff::Timestamp;
 use crate::model::event::EventState;
 use crate::model::user::SyncSource;
 use crate::server::clerk;
-use crate::server::clerk::webhook::event::Event as Delivered;
 use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::store::events::{Event, Outcome};
 use crate::server::store::users::{User, Version, Written, new_id};
 use crate::server::sync::apply::{Change, Incoming, apply, suffixed_username};
-use crate::server::sync::mapping::{from_event, from_fetched};
+use crate::server::sync::fold::{Folded, end, fold, outcome_of, read};
+use crate::server::sync::mapping::from_fetched;
 
 /// A write that loses this often in a row is put off, not repeated.
 const MOST_LOST_RACES: usize = 20;
 /// How many people are worked on at once; events of one person stay in order.
 const PEOPLE_AT_ONCE: usize = 32;
 
-/// Carries out the events that are due, one batch; returns how many there were.
+/// Carries out the events that are due, one batch; returns how many there were. What is plain is written together; a
+/// person who needs more (a lost race, a taken username, a question to Clerk) is then worked on alone.
 ///
 /// # Errors
 /// Only those that concern all of them: MongoDB away.
@@ -35,53 +36,70 @@ pub async fn process_due(state: &AppState) -> Result<usize, Error> {
     for event in due {
         by_person.entry(event.clerk_id.clone()).or_default().push(event);
     }
-    let ids: Vec<&str> = by_person.keys().filter_map(Option::as_deref).collect();
-    let mut stored: HashMap<String, User> =
-        state.store.users.find_many(&ids).await?.into_iter().map(|user| (user.clerk_id.clone(), user)).collect();
-    let people: Vec<(Option<User>, Vec<Event>)> = by_person
-        .into_iter()
-        .map(|(clerk_id, events)| (clerk_id.and_then(|clerk_id| stored.remove(&clerk_id)), events))
-        .collect();
-    let mut ends = futures::stream::iter(people)
-        .map(|(user, events)| process_person(state, user, events))
-        .buffer_unordered(PEOPLE_AT_ONCE);
+    let left = process_together(state, by_person.into_values().collect()).await?;
+    let mut ends =
+        futures::stream::iter(left).map(|events| process_person(state, events)).buffer_unordered(PEOPLE_AT_ONCE);
     while let Some(end) = ends.next().await {
         end?;
     }
     Ok(count)
 }
 
-async fn process_person(state: &AppState, mut stored: Option<User>, events: Vec<Event>) -> Result<(), Error> {
-    for event in events {
-        let outcome = match process_event(state, &event, stored.take()).await {
-            Ok((outcome, user)) => {
-                stored = user;
-                outcome
+/// Folds each person's events and writes everybody at once; returns the events of those for whom that was not enough.
+async fn process_together(state: &AppState, people: Vec<Vec<Event>>) -> Result<Vec<Vec<Event>>, Error> {
+    let ids: Vec<&str> = people.iter().filter_map(|events| events.first()?.clerk_id.as_deref()).collect();
+    let stored = state.store.users.find_many(&ids).await?;
+    let stored: HashMap<&str, &User> = stored.iter().map(|user| (user.clerk_id.as_str(), user)).collect();
+    let now = Timestamp::now();
+    let (mut writes, mut folded, mut finished, mut left) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for events in people {
+        let user = events.first().and_then(|event| stored.get(event.clerk_id.as_deref()?).copied());
+        match fold(user, &events, now) {
+            None => left.push(events),
+            Some(Folded { write: None, outcomes }) => finished.extend(outcomes),
+            Some(Folded { write: Some(write), outcomes }) => {
+                writes.push(write);
+                folded.push((events, outcomes));
             }
+        }
+    }
+    let holds = state.store.users.write_many(&writes).await?;
+    for ((events, outcomes), holds) in folded.into_iter().zip(holds) {
+        if holds {
+            finished.extend(outcomes);
+        } else {
+            left.push(events);
+        }
+    }
+    state.store.events.record(&finished, Timestamp::now()).await?;
+    Ok(left)
+}
+
+/// One person's events in order, each with a write of its own.
+async fn process_person(state: &AppState, events: Vec<Event>) -> Result<(), Error> {
+    for event in events {
+        let outcome = match process_event(state, &event).await {
+            Ok(outcome) => outcome,
             Err(error) if error.is_store_unavailable() => return Err(error),
             Err(error) => {
                 error.log("process_event");
                 put_off(&event, &error, state.settings.sync.attempts)
             }
         };
-        state.store.events.record(&event.id, &outcome, Timestamp::now()).await?;
+        state.store.events.record(&[(event.id, outcome)], Timestamp::now()).await?;
     }
     Ok(())
 }
 
-/// One attempt at one event. Returns the outcome, and the person as now stored.
-async fn process_event(
-    state: &AppState,
-    event: &Event,
-    stored: Option<User>,
-) -> Result<(Outcome, Option<User>), Error> {
-    let Ok(delivered) = Delivered::parse(event.payload.as_bytes()) else {
-        return Ok((end(EventState::Dead, "the payload cannot be read"), stored));
-    };
-    let Some(incoming) = from_event(&delivered, event.received_at) else {
-        return Ok((end(EventState::Ignored, "not about a person"), stored));
-    };
-    write(state, stored, incoming).await
+/// One attempt at one event.
+async fn process_event(state: &AppState, event: &Event) -> Result<Outcome, Error> {
+    match read(event) {
+        Err(outcome) => Ok(outcome),
+        Ok(incoming) => {
+            let stored = state.store.users.find(incoming.clerk_id()).await?;
+            write(state, stored, incoming).await.map(|(outcome, _)| outcome)
+        }
+    }
 }
 
 /// Decides and writes until the write holds. Every source comes through here.
@@ -95,21 +113,19 @@ pub async fn write(
 ) -> Result<(Outcome, Option<User>), Error> {
     for _ in 0..MOST_LOST_RACES {
         let now = Timestamp::now();
-        let (user, read, decision) = match apply(stored.as_ref(), &incoming, &new_id(), now) {
-            Change::Stale(reason) => return Ok((end(EventState::Stale, reason), stored)),
-            Change::Unchanged => return Ok((end(EventState::Duplicate, "exactly this was already stored"), stored)),
+        let change = apply(stored.as_ref(), &incoming, &new_id(), now);
+        let outcome = outcome_of(&change);
+        let (user, read) = match change {
             Change::Ask => {
                 incoming = ask_clerk(state, incoming.clerk_id()).await?;
                 continue;
             }
-            Change::Insert(user) => {
-                let decision = if user.deleted_at.is_some() { "deleted; was never stored" } else { "created" };
-                (user, None, decision.to_owned())
-            }
-            Change::Update { user, read, changed } => (user, Some(read), describe(&changed)),
+            Change::Stale(_) | Change::Unchanged => return Ok((outcome, stored)),
+            Change::Insert(user) => (user, None),
+            Change::Update { user, read, .. } => (user, Some(read)),
         };
         match write_once(state, &user, read).await? {
-            Some(written) => return Ok((end(EventState::Applied, decision), Some(written))),
+            Some(written) => return Ok((outcome, Some(written))),
             None => stored = state.store.users.find(incoming.clerk_id()).await?,
         }
     }
@@ -144,18 +160,6 @@ async fn ask_clerk(state: &AppState, clerk_id: &str) -> Result<Incoming, Error> 
         Err(clerk::Error::NotFound) => Ok(Incoming::Deleted { clerk_id: clerk_id.to_owned(), at: now }),
         Err(error) => Err(error.into()),
     }
-}
-
-fn describe(changed: &[&str]) -> String {
-    match changed {
-        [] => "confirmed; nothing differed".to_owned(),
-        ["deletedAt"] => "deleted".to_owned(),
-        fields => format!("updated {}", fields.join(", ")),
-    }
-}
-
-fn end(state: EventState, decision: impl Into<String>) -> Outcome {
-    Outcome { state, decision: decision.into(), due_at: None }
 }
 
 /// A failed attempt: another one later, or none when there were enough. What passes by itself is tried for as long as it

@@ -21,6 +21,8 @@ export const test = base.extend<Shared, Worker>({
     page.on('requestfailed', (request) => {
       // A browser without JavaScript refuses to load it, and says so.
       if (javaScriptEnabled === false && request.resourceType() === 'script') return;
+      // Given up by the page itself because it was left meanwhile; what a server or the policy refuses has other names.
+      if (request.failure()?.errorText === 'net::ERR_ABORTED') return;
       complaints.push(`failed: ${request.url()} ${request.failure()?.errorText}`);
     });
     page.on('response', (response) => {

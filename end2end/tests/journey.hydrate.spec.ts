@@ -124,9 +124,12 @@ test('the theme switch turns the page over and is remembered', async ({ page }) 
 
   await page.getByRole('button', { name: /theme/i }).click();
 
+  // By the attribute first: a script asked while the page is being replaced would fail.
+  await expect(page.locator('html')).toHaveAttribute('data-theme', 'light');
   await expect.poll(background).not.toBe(before);
   const after = await background();
   await page.reload();
+  await expect(page.locator('html')).toHaveAttribute('data-theme', 'light');
   await expect.poll(background).toBe(after);
 });
 

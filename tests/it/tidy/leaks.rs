@@ -13,7 +13,6 @@ const STANDIN: &str = "src/standin.rs";
 const MACHINE_PATHS: [&str; 4] =
     [concat!("/ro", "ot/"), concat!("/ho", "me/"), concat!("/wo", "rk/"), concat!("/Us", "ers/")];
 const CRATES: &str = "registry+https://github.com/rust-lang/crates.io-index";
-const NPM: &str = "https://registry.npmjs.org/";
 
 pub const RULES: &[Rule] = &[
     Rule {
@@ -68,7 +67,7 @@ fn names_a_registry(path: &str, line: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     match name {
         "Cargo.lock" => line.starts_with("source = ") && !line.contains(CRATES),
-        "package-lock.json" => line.contains("\"resolved\": \"http") && !line.contains(NPM),
+        "package-lock.json" => line.contains("\"resolved\": \"http"),
         ".npmrc" => line.starts_with("registry") || line.contains(":registry") || line.contains("_auth"),
         // A replaced source, or a registry of one's own.
         _ if path.starts_with(".cargo/") => {

@@ -31,7 +31,7 @@ impl FakeClerk {
             let clerk = clerk.clone();
             async move {
                 clerk.asked.fetch_add(1, Ordering::SeqCst);
-                tokio::time::sleep(Duration::from_millis(20)).await;
+                tokio::time::sleep(Duration::from_millis(150)).await;
                 let answer = *clerk.answer.read().unwrap();
                 match answer {
                     Answer::Keys => Ok(INSTANCE.key_set(KID)),

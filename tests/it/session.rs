@@ -127,6 +127,23 @@ async fn sign_out_ends_the_session_at_clerk_and_takes_the_cookies() {
 }
 
 #[tokio::test]
+async fn a_token_that_the_left_page_writes_back_after_sign_out_opens_nothing() {
+    let app = TestApp::new().await;
+    let id = jo(&app).await;
+    let token = app.token(&id);
+    let post = app.client.post(app.at("/sign-out")).header("sec-fetch-site", "same-origin");
+    let answer = post.header("cookie", cookies(&token)).send().await.expect("an answer");
+    let set = answer.headers().get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
+    let ended = set.filter_map(|cookie| cookie.split(';').next()).find(|cookie| cookie.starts_with("rollcall_ended="));
+    let ended = ended.expect("the ended session is named");
+    let again = app.visit(&format!("{}; {ended}", cookies(&token)), PROFILE).await;
+    assert_eq!(again.status(), 401);
+    let anew = app.visit(&format!("{}; {ended}", cookies(&app.token(&id))), PROFILE).await;
+    assert_eq!(anew.status(), 200, "another session of the same person is another matter");
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn sign_out_ends_a_session_whose_token_has_run_out() {
     let app = TestApp::new().await;
     let id = jo(&app).await;

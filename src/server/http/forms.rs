@@ -15,7 +15,7 @@ use url::Url;
 use crate::server::clerk;
 use crate::server::clerk::cookies::clear_session_cookies;
 use crate::server::error::Error;
-use crate::server::http::session::session_to_end;
+use crate::server::http::session::{ENDED_COOKIE, session_to_end};
 use crate::server::state::AppState;
 
 /// The cookie that holds the theme: not a secret, not personal.
@@ -24,8 +24,9 @@ pub const THEME_COOKIE: &str = "rollcall_theme";
 /// Ends the session at Clerk and here, so that it also works where clerk-js cannot run. While Clerk does not confirm it,
 /// nobody is told that they are signed out.
 pub async fn sign_out(State(state): State<Arc<AppState>>, headers: HeaderMap) -> Response {
-    if let Some(session_id) = session_to_end(&state, &headers).await {
-        match state.clerk.revoke_session(&session_id).await {
+    let ended = session_to_end(&state, &headers).await;
+    if let Some(session_id) = &ended {
+        match state.clerk.revoke_session(session_id).await {
             Ok(_) | Err(clerk::Error::NotFound) => {}
             Err(error) => {
                 Error::from(error).log("sign_out");
@@ -35,7 +36,11 @@ pub async fn sign_out(State(state): State<Arc<AppState>>, headers: HeaderMap) ->
         }
     }
     let mut response = Redirect::to("/").into_response();
-    for cookie in clear_session_cookies(&state.settings.clerk.publishable_key, &state.settings.server.public_url) {
+    let ended = ended.map(|id| format!("{ENDED_COOKIE}={id}; Path=/; Max-Age=120; SameSite=Lax; HttpOnly"));
+    for cookie in ended
+        .into_iter()
+        .chain(clear_session_cookies(&state.settings.clerk.publishable_key, &state.settings.server.public_url))
+    {
         if let Ok(value) = HeaderValue::from_str(&cookie) {
             response.headers_mut().append(SET_COOKIE, value);
         }

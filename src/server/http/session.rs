@@ -24,6 +24,10 @@ use crate::server::http::{Shared, empty};
 use crate::server::rpc::Caller;
 use crate::server::state::AppState;
 
+/// Names the session that was ended here. clerk-js on the page that is being left may write its token back after we took
+/// it; the token stays valid for a minute, and this outlasts it. Scripts cannot remove it, and a new session has a new id.
+pub const ENDED_COOKIE: &str = "rollcall_ended";
+
 /// New keys once and a nonce once: after that the decision stands as it is.
 const MOST_ROUNDS: usize = 3;
 
@@ -37,7 +41,13 @@ pub async fn attach(State(shared): State<Shared>, request: Request, next: Next) 
         response.headers_mut().extend(decision.headers());
         return response;
     }
-    head.extensions.insert(Arc::new(Caller::new(session_of(&decision))));
+    let session = match session_of(&decision) {
+        Session::SignedIn { session_id, .. } if was_ended(&head.headers, &session_id) => {
+            Session::SignedOut { reason: "session-ended" }
+        }
+        session => session,
+    };
+    head.extensions.insert(Arc::new(Caller::new(session)));
     let mut response = next.run(Request::from_parts(head, body)).await;
     append(response.headers_mut(), decision.headers());
     response
@@ -79,6 +89,11 @@ async fn redeem(state: &AppState, nonce: &str) -> Redemption {
             Redemption::Failed
         }
     }
+}
+
+fn was_ended(headers: &HeaderMap, session_id: &str) -> bool {
+    let cookies = joined(headers, &COOKIE, "; ").unwrap_or_default();
+    cookies.split(';').filter_map(|pair| pair.trim().split_once('=')).any(|pair| pair == (ENDED_COOKIE, session_id))
 }
 
 /// The session to end at sign-out. Its token may have run out, which ends no session: signature, issuer and the rest still

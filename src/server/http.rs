@@ -12,7 +12,8 @@ pub mod webhooks;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use axum::http::StatusCode;
+use axum::http::header::COOKIE;
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::{from_fn, from_fn_with_state};
 use axum::response::Response;
 use axum::routing::{any, get, post};
@@ -75,6 +76,13 @@ pub fn router(state: Arc<AppState>) -> Router {
         .layer(from_fn_with_state(shared.clone(), layers::headers))
         .layer(from_fn(layers::log_request))
         .with_state::<()>(shared)
+}
+
+/// The values of a cookie of our own.
+fn own_cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item = &'a str> {
+    let lines = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+    let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.filter_map(move |(known, value)| (known == name).then_some(value))
 }
 
 /// An empty answer of this status.

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::header::{CONTENT_SECURITY_POLICY, COOKIE};
+use axum::http::header::CONTENT_SECURITY_POLICY;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 use leptos::nonce::use_nonce;
@@ -16,8 +16,8 @@ use crate::app::App;
 use crate::app::components::clerk_widget::ClerkAddresses;
 use crate::app::pages::WITH_CLERK;
 use crate::app::shell::{Theme, shell};
-use crate::server::http::Shared;
 use crate::server::http::forms::THEME_COOKIE;
+use crate::server::http::{Shared, own_cookies};
 use crate::server::settings::clerk::Clerk;
 use crate::server::state::AppState;
 
@@ -50,12 +50,7 @@ fn provide_page_context(state: &Arc<AppState>) {
 }
 
 fn chosen_theme(headers: &HeaderMap) -> Theme {
-    let cookies = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
-    let chosen = cookies
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find_map(|(name, value)| (name == THEME_COOKIE).then_some(value));
-    match chosen {
+    match own_cookies(headers, THEME_COOKIE).next() {
         Some("light") => Theme::Light,
         Some("dark") => Theme::Dark,
         _ => Theme::System,

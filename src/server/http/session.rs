@@ -20,7 +20,7 @@ use crate::server::clerk::cookies::{Chosen, Cookies};
 use crate::server::clerk::handshake::{Decision, Facts, Redemption, authenticate};
 use crate::server::clerk::session::{VerifyOptions, verify_token};
 use crate::server::error::Error;
-use crate::server::http::{Shared, empty};
+use crate::server::http::{Shared, empty, own_cookies};
 use crate::server::rpc::Caller;
 use crate::server::state::AppState;
 
@@ -55,7 +55,7 @@ pub async fn attach(State(shared): State<Shared>, request: Request, next: Next) 
 
 async fn decide(state: &AppState, request: &Parts) -> Decision {
     let headers = &request.headers;
-    let cookie = joined(headers, &COOKIE, "; ");
+    let cookie = cookie_line(headers);
     let public_url = public_url(&state.settings.server.public_url, &request.uri);
     let mut facts = Facts {
         method: &request.method,
@@ -92,8 +92,7 @@ async fn redeem(state: &AppState, nonce: &str) -> Redemption {
 }
 
 fn was_ended(headers: &HeaderMap, session_id: &str) -> bool {
-    let cookies = joined(headers, &COOKIE, "; ").unwrap_or_default();
-    cookies.split(';').filter_map(|pair| pair.trim().split_once('=')).any(|pair| pair == (ENDED_COOKIE, session_id))
+    own_cookies(headers, ENDED_COOKIE).any(|ended| ended == session_id)
 }
 
 /// The session to end at sign-out. Its token may have run out, which ends no session: signature, issuer and the rest still
@@ -101,7 +100,7 @@ fn was_ended(headers: &HeaderMap, session_id: &str) -> bool {
 pub async fn session_to_end(state: &AppState, headers: &HeaderMap) -> Option<String> {
     const HOWEVER_OLD: Duration = Duration::from_hours(24 * 400);
     let now = Timestamp::now();
-    let cookie = joined(headers, &COOKIE, "; ")?;
+    let cookie = cookie_line(headers)?;
     let chosen = Chosen::from_cookies(&Cookies::parse(&cookie), &state.session.publishable_key, now);
     let options = VerifyOptions { clock_skew: HOWEVER_OLD, ..state.session.verify.clone() };
     let keys = state.keys.current(now).await;
@@ -134,9 +133,10 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-fn joined(headers: &HeaderMap, name: &HeaderName, separator: &str) -> Option<String> {
-    let lines: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
-    (!lines.is_empty()).then(|| lines.join(separator))
+/// All cookies in one line, however many headers they came in.
+fn cookie_line(headers: &HeaderMap) -> Option<String> {
+    let lines: Vec<&str> = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok()).collect();
+    (!lines.is_empty()).then(|| lines.join("; "))
 }
 
 fn append(headers: &mut HeaderMap, further: HeaderMap) {

@@ -31,8 +31,8 @@
 //! - Every source ends in the same pure `apply` and the same write, guarded by the version that was read.
 //! - Newer wins, older is stale, equal and different is settled by asking Clerk; a deletion is for ever.
 //! - What waits together is written together: deliveries into the inbox, and people by their events, each under its guard.
-//! - One thing may depend on the order of events: who of two people with one username has it without a suffix. The next
-//!   change of the other mends it.
+//! - Of several people who want one username the first to join Clerk has it; the others carry a suffix until it is free.
+//! - An effect is written with the change it belongs to, in the person's outbox; its key makes it one job for ever.
 //! - Fields of a person that are not ours are never touched.
 //! - Permission is a value that only `server::access` can make; the role is MongoDB's, read at the request.
 //! - Feature gates stand in this file only (and for `dev` in `cli.rs`); there is no "if development" in `server` but

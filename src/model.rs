@@ -4,5 +4,6 @@
 
 pub mod error;
 pub mod event;
+pub mod job;
 pub mod sync;
 pub mod user;

@@ -44,9 +44,11 @@ pub async fn serve(
     let listener = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
     let address = listener.local_addr()?;
     let (stopping, stopped) = watch::channel(false);
-    let mut working = tokio::spawn(worker::run(Arc::clone(&state), stopped.clone()));
+    let (finishing, finished) = watch::channel(false);
+    let arrivals = state.take_arrivals().context("the inbox has a worker already")?;
+    let mut working = tokio::spawn(worker::run(Arc::clone(&state), arrivals, finished));
     let router = http::router(Arc::clone(&state));
-    let mut until = stopped.clone();
+    let mut until = stopped;
     let serving = http::serve(listener, router, async move {
         let _ = until.wait_for(|stop| *stop).await;
     });
@@ -62,7 +64,12 @@ pub async fn serve(
             tracing::info!("stopping: no new requests; finishing what is in hand");
             let _ = stopping.send(true);
             // What is still running after the grace is cut off: unfinished events are found again at the next start.
-            let both = async { (serving.await, working.await) };
+            let both = async {
+                let served = serving.await;
+                // Nobody can add anything any more: what was accepted is applied.
+                let _ = finishing.send(true);
+                (served, working.await)
+            };
             if tokio::time::timeout(grace, both).await.is_err() {
                 tracing::warn!("the grace is over; some requests were cut off");
             }
@@ -82,7 +89,11 @@ async fn prepare_database(state: &AppState) -> anyhow::Result<()> {
             Environment::Development => tracing::warn!("{message}"),
         }
     }
-    state.store.ensure_schema().await.context("cannot create collections and indexes")
+    state
+        .store
+        .ensure_schema(state.settings.sync.event_retention)
+        .await
+        .context("cannot create collections and indexes")
 }
 
 /// SIGTERM or Ctrl-C, from this call on.

@@ -87,6 +87,8 @@ pub enum SyncSource {
     Jit,
     /// A question to Clerk that settled which of two equal versions is right (D2-25).
     Refetch,
+    /// Clerk's answer to what we wrote there ourselves (A2-07).
+    Push,
 }
 
 impl SyncSource {
@@ -95,6 +97,7 @@ impl SyncSource {
             Self::Webhook => "webhook",
             Self::Jit => "first request",
             Self::Refetch => "question to Clerk",
+            Self::Push => "write to Clerk",
         }
     }
 }

@@ -29,6 +29,12 @@ pub enum Error {
     StoreUnavailable(#[source] Arc<store::Error>),
     #[error("Clerk is away")]
     ClerkUnavailable(#[source] clerk::Error),
+    /// What is stored about a person is not what we wrote: somebody else's hand was in it.
+    #[error("the stored document cannot be read")]
+    Unreadable,
+    /// MongoDB will not take the document, whoever asks.
+    #[error("MongoDB refused the document")]
+    Unstorable { code: Option<i32> },
     #[error("MongoDB refused")]
     Store(#[source] Arc<store::Error>),
     #[error("Clerk refused")]
@@ -49,7 +55,9 @@ impl Error {
             Self::Invalid { .. } => StatusCode::BAD_REQUEST,
             Self::Conflict => StatusCode::CONFLICT,
             Self::Busy | Self::StoreUnavailable(_) | Self::ClerkUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Store(_) | Self::Clerk(_) | Self::OutsideRequest => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Unreadable | Self::Unstorable { .. } | Self::Store(_) | Self::Clerk(_) | Self::OutsideRequest => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             Self::Met(error) => error.status(),
         }
     }
@@ -64,18 +72,21 @@ impl Error {
             }
             Self::Conflict => AppError::Conflict,
             Self::Busy | Self::StoreUnavailable(_) | Self::ClerkUnavailable(_) => AppError::Unavailable,
-            Self::Store(_) | Self::Clerk(_) | Self::OutsideRequest => AppError::Internal,
+            Self::Unreadable | Self::Unstorable { .. } | Self::Store(_) | Self::Clerk(_) | Self::OutsideRequest => {
+                AppError::Internal
+            }
             Self::Met(error) => error.public(),
         }
     }
 
-    pub fn is_store_unavailable(&self) -> bool {
-        matches!(self, Self::StoreUnavailable(_))
-    }
-
     /// Whether it passes by itself, so that the same may be tried for as long as it takes.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Busy | Self::Conflict | Self::StoreUnavailable(_) | Self::ClerkUnavailable(_))
+        match self {
+            Self::Met(error) => error.is_passing(),
+            error => {
+                matches!(error, Self::Busy | Self::Conflict | Self::StoreUnavailable(_) | Self::ClerkUnavailable(_))
+            }
+        }
     }
 
     /// How long Clerk asked to be left alone (D2-13).
@@ -92,6 +103,7 @@ impl Error {
             Self::Store(error) => {
                 format!("MongoDB refused{}", error.code().map(|code| format!(" (code {code})")).unwrap_or_default())
             }
+            Self::Unstorable { code: Some(code) } => format!("MongoDB refused (code {code})"),
             Self::Clerk(clerk::Error::Rejected { status, code, .. }) => format!("Clerk refused ({status} {code})"),
             Self::Clerk(clerk::Error::Unauthorized) => "Clerk refused the secret key".to_owned(),
             error => error.to_string(),
@@ -158,6 +170,8 @@ mod tests {
             (Error::from(timed_out()), 503, AppError::Unavailable),
             (Error::Store(timed_out()), 500, AppError::Internal),
             (Error::Clerk(clerk::Error::NotFound), 500, AppError::Internal),
+            (Error::Unreadable, 500, AppError::Internal),
+            (Error::Unstorable { code: Some(121) }, 500, AppError::Internal),
             (Error::OutsideRequest, 500, AppError::Internal),
         ];
         for (error, status, public) in table {

@@ -2,7 +2,7 @@
 //!
 //! Holds handles only: nothing here would be missed after a crash.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{Notify, Semaphore};
 
@@ -14,7 +14,8 @@ use crate::server::clerk::session::VerifyOptions;
 use crate::server::clerk::webhook::Verifier;
 use crate::server::settings::{self, Settings};
 use crate::server::store::{self, Store};
-use crate::server::sync::inbox::Inbox;
+use crate::server::sync::effects::Plan;
+use crate::server::sync::inbox::{Arrivals, Inbox};
 use crate::server::sync::provision::Flights;
 
 const REDEMPTIONS_AT_ONCE: usize = 8;
@@ -29,8 +30,12 @@ pub struct AppState {
     /// None when no secret is configured, which only development allows (A2-17).
     pub verifier: Option<Verifier>,
     pub inbox: Inbox,
-    /// Notified when there is something to process.
+    /// What the inbox hands to the worker; taken once, by the worker.
+    arrivals: Mutex<Option<Arrivals>>,
+    /// Notified when there are new jobs.
     pub wake: Arc<Notify>,
+    /// Which effects a change has.
+    pub plan: Plan,
     pub flights: Flights,
     /// How many nonces may be redeemed at once: a visitor can make them up, and each costs a call to Clerk.
     pub redemptions: Semaphore,
@@ -58,9 +63,8 @@ impl AppState {
         let clerk = clerk_client(&settings.clerk)?;
         let secrets = &settings.clerk.webhook_secrets;
         let verifier = if secrets.is_empty() { None } else { Some(Verifier::new(secrets)?) };
-        let wake = Arc::new(Notify::new());
         let limits = &settings.sync;
-        let inbox = Inbox::start(store.events.clone(), limits.inbox_capacity, limits.batch, Arc::clone(&wake));
+        let (inbox, arrivals) = Inbox::start(store.events.clone(), limits.inbox_capacity, limits.batch);
         Ok(Self {
             keys: keys(&settings.clerk, &clerk)?,
             session: session_config(&settings)?,
@@ -68,11 +72,20 @@ impl AppState {
             clerk,
             verifier,
             inbox,
-            wake,
+            arrivals: Mutex::new(Some(arrivals)),
+            wake: Arc::new(Notify::new()),
+            plan: Plan::default(),
             flights: Flights::default(),
             redemptions: Semaphore::new(REDEMPTIONS_AT_ONCE),
             settings,
         })
+    }
+}
+
+impl AppState {
+    /// What arrives through the inbox, for the one who applies it; `None` for anybody after the first.
+    pub fn take_arrivals(&self) -> Option<Arrivals> {
+        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 }
 

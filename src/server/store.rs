@@ -5,19 +5,22 @@
 
 pub mod encoding;
 pub mod events;
+pub mod jobs;
 pub mod topology;
 pub mod users;
 
 use std::time::Duration;
 
-use mongodb::bson::{Bson, Document, doc};
+use mongodb::bson::{Bson, Document, doc, serialize_to_raw_document_buf};
 use mongodb::error::{ErrorKind, RETRYABLE_WRITE_ERROR, TRANSIENT_TRANSACTION_ERROR, WriteFailure};
 use mongodb::options::{Acknowledgment, ClientOptions, ReadPreference, SelectionCriteria, WriteConcern};
 use mongodb::{Client, Collection, Database};
 use secrecy::ExposeSecret;
+use serde::Serialize;
 
 use crate::server::settings;
 use crate::server::store::events::Events;
+use crate::server::store::jobs::Jobs;
 use crate::server::store::users::Users;
 
 /// MongoDB's code for a duplicate key.
@@ -82,34 +85,90 @@ fn is_write_concern_error(kind: &ErrorKind) -> bool {
     }
 }
 
-/// How a command of many updates ended.
-struct Updated {
-    /// Documents that some statement matched.
+/// How a command of many writes ended.
+struct Answer {
+    /// Documents that some statement matched or added.
     matched: u64,
-    /// Places of the statements that were refused.
-    refused: Vec<usize>,
+    refused: Vec<Refusal>,
 }
 
-/// Many updates in one command, in no order, journaled on a majority on return: what that costs is paid once, however many
-/// there are (design 2.4).
-async fn update_each<T: Send + Sync>(collection: &Collection<T>, statements: Vec<Document>) -> Result<Updated, Error> {
+/// One statement that was not carried out.
+struct Refusal {
+    /// Its place among the statements.
+    place: usize,
+    code: i32,
+    /// The first field of the unique index that it would have broken.
+    key: Option<String>,
+}
+
+/// Many writes in one command (`insert` or `update`), in no order, journaled on a majority on return: what that costs is
+/// paid once, however many there are (design 2.4).
+async fn write_each<T: Send + Sync, S: Serialize>(
+    collection: &Collection<T>,
+    verb: &'static str,
+    statements: Vec<S>,
+) -> Result<Answer, Error> {
     let namespace = collection.namespace();
-    let command = doc! {
-        "update": &namespace.coll,
-        "updates": statements,
-        "ordered": false,
-        "writeConcern": { "w": "majority", "j": true, "wtimeout": WRITE_WITHIN_MS },
+    let written = |error: mongodb::bson::error::Error| Error::Refused(mongodb::error::Error::custom(error));
+    let command = match verb {
+        "insert" => serialize_to_raw_document_buf(&Insert::of(&namespace.coll, statements)),
+        _ => serialize_to_raw_document_buf(&Update::of(&namespace.coll, statements)),
     };
-    let answer = collection.client().database(&namespace.db).run_command(command).await?;
+    let database = collection.client().database(&namespace.db);
+    let answer = database.run_raw_command(command.map_err(written)?).await?;
     if answer.contains_key("writeConcernError") {
         return Err(Error::TimedOut);
     }
     let errors = answer.get_array("writeErrors").map(Vec::as_slice).unwrap_or_default();
-    let place = |error: &Bson| usize::try_from(error.as_document()?.get_i32("index").ok()?).ok();
-    Ok(Updated {
+    Ok(Answer {
         matched: answer.get_i32("n").map_or(0, |count| u64::from(count.unsigned_abs())),
-        refused: errors.iter().filter_map(place).collect(),
+        refused: errors.iter().filter_map(Bson::as_document).filter_map(refusal).collect(),
     })
+}
+
+fn refusal(error: &Document) -> Option<Refusal> {
+    let pattern = error.get_document("keyPattern").ok();
+    Some(Refusal {
+        place: usize::try_from(error.get_i32("index").ok()?).ok()?,
+        code: error.get_i32("code").unwrap_or_default(),
+        key: pattern.and_then(|pattern| pattern.keys().next().cloned()),
+    })
+}
+
+#[derive(Serialize)]
+struct Insert<'a, S> {
+    #[serde(rename = "insert")]
+    collection: &'a str,
+    documents: Vec<S>,
+    ordered: bool,
+    #[serde(rename = "writeConcern")]
+    write_concern: Document,
+}
+
+#[derive(Serialize)]
+struct Update<'a, S> {
+    #[serde(rename = "update")]
+    collection: &'a str,
+    updates: Vec<S>,
+    ordered: bool,
+    #[serde(rename = "writeConcern")]
+    write_concern: Document,
+}
+
+impl<'a, S> Insert<'a, S> {
+    fn of(collection: &'a str, documents: Vec<S>) -> Self {
+        Self { collection, documents, ordered: false, write_concern: journaled() }
+    }
+}
+
+impl<'a, S> Update<'a, S> {
+    fn of(collection: &'a str, updates: Vec<S>) -> Self {
+        Self { collection, updates, ordered: false, write_concern: journaled() }
+    }
+}
+
+fn journaled() -> Document {
+    doc! { "w": "majority", "j": true, "wtimeout": WRITE_WITHIN_MS }
 }
 
 /// All collections of one database. Cheap to clone.
@@ -117,6 +176,7 @@ async fn update_each<T: Send + Sync>(collection: &Collection<T>, statements: Vec
 pub struct Store {
     pub users: Users,
     pub events: Events,
+    pub jobs: Jobs,
     database: Database,
 }
 
@@ -142,13 +202,15 @@ impl Store {
         );
         let name = options.default_database.clone().unwrap_or_else(|| settings.name.clone());
         let database = Client::with_options(options).map_err(Error::ConnectionString)?.database(&name);
-        Ok(Self { users: Users::of(&database), events: Events::of(&database), database })
+        Ok(Self { users: Users::of(&database), events: Events::of(&database), jobs: Jobs::of(&database), database })
     }
 
     /// Creates collections, validator and indexes that are missing; leaves others' alone. Safe to repeat.
-    pub async fn ensure_schema(&self) -> Result<(), Error> {
+    /// `event_retention` is how long MongoDB keeps an event.
+    pub async fn ensure_schema(&self, event_retention: Duration) -> Result<(), Error> {
         self.users.ensure_schema(&self.database).await?;
-        self.events.ensure_indexes().await
+        self.events.ensure_indexes(&self.database, event_retention).await?;
+        self.jobs.ensure_indexes().await
     }
 
     pub async fn ping(&self) -> Result<(), Error> {

@@ -4,6 +4,7 @@
 //! means is decided later, elsewhere.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::{Body, to_bytes};
@@ -20,7 +21,12 @@ use crate::server::clerk::webhook::{KNOWN_TYPES, Verified};
 use crate::server::error::Error;
 use crate::server::settings::clerk::WEBHOOK_SECRET_VARIABLES;
 use crate::server::state::AppState;
-use crate::server::store::events::{Event, expiry};
+use crate::server::store::events::Event;
+use crate::server::sync::fold::Said;
+use crate::server::sync::mapping::from_event;
+
+/// What is acknowledged is handed to this process's worker. Whoever finds it not done after this time takes it over.
+const HANDED_OVER_FOR: Duration = Duration::from_secs(5);
 
 /// Receives one delivery.
 pub async fn receive(State(state): State<Arc<AppState>>, headers: HeaderMap, body: Body) -> Response {
@@ -60,13 +66,15 @@ async fn accept(state: &AppState, verified: &Verified, body: &[u8], now: Timesta
     let malformed = |message: String| Error::Invalid { field: "body", message };
     let payload = std::str::from_utf8(body).map_err(|_| malformed("is not UTF-8".to_owned()))?;
     let delivered = Delivered::parse(body).map_err(|error| malformed(error.to_string()))?;
-    let event = inbox_event(state, verified, payload, &delivered, now);
-    let accepted = state.inbox.accept(event).await?;
-    tracing::info!(event.id = verified.id, event.kind = label(&delivered.kind), ?accepted, "webhook received");
+    let event = inbox_event(verified, payload, &delivered, now);
+    let incoming = from_event(&delivered, now);
+    let said = incoming.map(|incoming| Said { event_id: Some(event.id.clone()), attempts: 0, incoming });
+    let accepted = state.inbox.accept(event, said).await?;
+    tracing::debug!(event.id = verified.id, event.kind = label(&delivered.kind), ?accepted, "webhook received");
     Ok(())
 }
 
-fn inbox_event(state: &AppState, verified: &Verified, payload: &str, delivered: &Delivered, now: Timestamp) -> Event {
+fn inbox_event(verified: &Verified, payload: &str, delivered: &Delivered, now: Timestamp) -> Event {
     let clerk_id = match &delivered.subject {
         Subject::User(user) => Some(user.id.clone()),
         Subject::DeletedUser { id } => Some(id.clone()),
@@ -89,9 +97,8 @@ fn inbox_event(state: &AppState, verified: &Verified, payload: &str, delivered: 
         decision,
         event_at: delivered.timestamp,
         received_at: now,
-        due_at: now,
+        due_at: finished_at.is_none().then(|| now.saturating_add(HANDED_OVER_FOR).unwrap_or(now)),
         finished_at,
-        expires_at: expiry(now, state.settings.sync.event_retention),
     }
 }
 

@@ -2,6 +2,14 @@
 //!
 //! Used by the documents' serde attributes; knows no collection.
 
+use jiff::Timestamp;
+use mongodb::bson::DateTime;
+
+/// A BSON date (milliseconds).
+pub fn to_date(timestamp: Timestamp) -> DateTime {
+    DateTime::from_millis(timestamp.as_millisecond())
+}
+
 /// `jiff::Timestamp` as a BSON date (milliseconds).
 pub mod date {
     use jiff::Timestamp;
@@ -45,5 +53,19 @@ pub mod object_id {
 
     pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
         ObjectId::deserialize(deserializer).map(ObjectId::to_hex)
+    }
+}
+
+/// Maybe 24 hex digits, as an object id or null.
+pub mod optional_object_id {
+    use mongodb::bson::oid::ObjectId;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::Error};
+
+    pub fn serialize<S: Serializer>(id: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
+        id.as_deref().map(ObjectId::parse_str).transpose().map_err(S::Error::custom)?.serialize(serializer)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+        Ok(Option::<ObjectId>::deserialize(deserializer)?.map(ObjectId::to_hex))
     }
 }

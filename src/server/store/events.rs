@@ -6,16 +6,16 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use futures::TryStreamExt;
-use jiff::{SignedDuration, Timestamp};
-use mongodb::bson::{Bson, DateTime, Document, doc};
+use jiff::Timestamp;
+use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::ErrorKind;
 use mongodb::options::IndexOptions;
 use mongodb::{Collection, Database, IndexModel};
 use serde::{Deserialize, Serialize};
 
 use crate::model::event::EventState;
-use crate::server::store::encoding::{date, optional_date};
-use crate::server::store::{DUPLICATE_KEY, Error, update_each};
+use crate::server::store::encoding::{date, optional_date, to_date};
+use crate::server::store::{DUPLICATE_KEY, Error, write_each};
 
 /// One delivered event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,13 +38,11 @@ pub struct Event {
     pub event_at: Option<Timestamp>,
     #[serde(with = "date")]
     pub received_at: Timestamp,
-    #[serde(with = "date")]
-    pub due_at: Timestamp,
+    /// When somebody should look at it who is not already at work on it; absent once it is finished.
+    #[serde(default, with = "optional_date", skip_serializing_if = "Option::is_none")]
+    pub due_at: Option<Timestamp>,
     #[serde(default, with = "optional_date")]
     pub finished_at: Option<Timestamp>,
-    /// MongoDB removes it after this moment.
-    #[serde(with = "date")]
-    pub expires_at: Timestamp,
 }
 
 /// What a list shows of an event: everything but the payload.
@@ -74,7 +72,7 @@ pub struct StateTotal {
 }
 
 /// What became of an attempt.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Outcome {
     pub state: EventState,
     pub decision: String,
@@ -128,46 +126,51 @@ impl Events {
         Ok(is_new)
     }
 
-    /// The oldest events that wait for an attempt.
-    pub async fn list_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Event>, Error> {
-        let filter = doc! { "state": { "$in": pending() }, "dueAt": { "$lte": to_date(now) } };
+    /// The oldest events that are due, and a lease on them: until it ends nobody else need look at them. That only saves
+    /// work, so two who ask at the same moment may both get them.
+    pub async fn lease_due(&self, now: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<Event>, Error> {
+        let filter = doc! { "dueAt": { "$lte": to_date(now) }, "state": { "$in": pending() } };
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let found = self.documents.find(filter).sort(doc! { "dueAt": 1 }).limit(limit).await?;
-        Ok(found.try_collect().await?)
+        let found: Vec<Event> =
+            self.documents.find(filter).sort(doc! { "dueAt": 1 }).limit(limit).await?.try_collect().await?;
+        if !found.is_empty() {
+            let ids: Vec<&str> = found.iter().map(|event| event.id.as_str()).collect();
+            let theirs = doc! { "_id": { "$in": ids }, "dueAt": { "$lte": to_date(now) } };
+            self.documents.update_many(theirs, doc! { "$set": { "dueAt": to_date(until) } }).await?;
+        }
+        Ok(found)
     }
 
-    /// The waiting event that is due first.
-    pub async fn find_first_pending(&self) -> Result<Option<Event>, Error> {
-        Ok(self.documents.find_one(doc! { "state": { "$in": pending() } }).sort(doc! { "dueAt": 1 }).await?)
-    }
-
-    /// Records the ends of attempts with one command. An event that another process finished meanwhile is left alone.
+    /// Records the ends of attempts with one command; what ended alike is one statement. An event that another process
+    /// finished meanwhile is left alone.
     pub async fn record(&self, outcomes: &[(String, Outcome)], now: Timestamp) -> Result<(), Error> {
         if outcomes.is_empty() {
             return Ok(());
         }
-        let statements = outcomes.iter().map(|(id, outcome)| {
+        let mut alike: HashMap<&Outcome, Vec<&str>> = HashMap::new();
+        for (id, outcome) in outcomes {
+            alike.entry(outcome).or_default().push(id);
+        }
+        let statements = alike.into_iter().map(|(outcome, ids)| {
             let mut fields = doc! { "state": outcome.state.as_str(), "decision": &outcome.decision };
-            match outcome.due_at {
-                Some(due_at) => fields.insert("dueAt", to_date(due_at)),
-                None => fields.insert("finishedAt", to_date(now)),
-            };
-            let waiting = doc! { "_id": id, "state": { "$in": pending() } };
-            doc! { "q": waiting, "u": { "$set": fields, "$inc": { "attempts": 1 } } }
+            let mut update = doc! { "$inc": { "attempts": 1 } };
+            if let Some(due_at) = outcome.due_at {
+                fields.insert("dueAt", to_date(due_at));
+            } else {
+                update.insert("$unset", doc! { "dueAt": "" });
+                fields.insert("finishedAt", to_date(now));
+            }
+            update.insert("$set", fields);
+            doc! { "q": { "_id": { "$in": ids }, "state": { "$in": pending() } }, "u": update, "multi": true }
         });
-        update_each(&self.documents, statements.collect()).await.map(|_| ())
+        write_each(&self.documents, "update", statements.collect()).await.map(|_| ())
     }
 
     /// The newest events.
     pub async fn list_newest(&self, limit: i64) -> Result<Vec<Summary>, Error> {
         let without_payload = doc! { "payload": 0 };
         let rows = self.documents.clone_with_type::<Summary>();
-        let found = rows
-            .find(doc! {})
-            .projection(without_payload)
-            .sort(doc! { "receivedAt": -1, "_id": -1 })
-            .limit(limit)
-            .await?;
+        let found = rows.find(doc! {}).projection(without_payload).sort(doc! { "receivedAt": -1 }).limit(limit).await?;
         Ok(found.try_collect().await?)
     }
 
@@ -200,24 +203,34 @@ impl Events {
         Ok(at.and_then(|at| Timestamp::from_millisecond(at.timestamp_millis()).ok()))
     }
 
-    pub async fn ensure_indexes(&self) -> Result<(), Error> {
-        let named = |keys: Document, name: &str| {
-            IndexModel::builder().keys(keys).options(IndexOptions::builder().name(name.to_owned()).build()).build()
+    /// MongoDB removes an event `retention` after its arrival.
+    pub async fn ensure_indexes(&self, database: &Database, retention: Duration) -> Result<(), Error> {
+        let named = |keys: Document, name: &str, partial: Option<Document>| {
+            let mut options = IndexOptions::builder().name(name.to_owned()).build();
+            options.partial_filter_expression = partial;
+            IndexModel::builder().keys(keys).options(options).build()
         };
-        let [state, person, newest, repeated, expiry] = INDEXES;
-        let mut few = named(doc! { "deliveries": 1 }, repeated);
-        few.options.get_or_insert_default().partial_filter_expression = Some(doc! { "deliveries": { "$gt": 1 } });
-        let mut expiring = named(doc! { "expiresAt": 1 }, expiry);
-        expiring.options.get_or_insert_default().expire_after = Some(Duration::ZERO);
+        let [due, state, person, repeated, arrival] = INDEXES;
         let indexes = [
-            named(doc! { "state": 1, "dueAt": 1 }, state),
-            named(doc! { "clerkId": 1, "receivedAt": -1 }, person),
-            named(doc! { "receivedAt": -1, "_id": -1 }, newest),
-            few,
-            expiring,
+            // Finished events are not in it, so it stays as small as the backlog.
+            named(doc! { "dueAt": 1 }, due, Some(doc! { "dueAt": { "$exists": true } })),
+            named(doc! { "state": 1 }, state, None),
+            named(doc! { "clerkId": 1, "receivedAt": -1 }, person, None),
+            named(doc! { "deliveries": 1 }, repeated, Some(doc! { "deliveries": { "$gt": 1 } })),
         ];
         self.documents.create_indexes(indexes).await?;
-        Ok(())
+        let mut expiring = named(doc! { "receivedAt": 1 }, arrival, None);
+        expiring.options.get_or_insert_default().expire_after = Some(retention);
+        match self.documents.create_index(expiring).await {
+            // It is there with another retention: the setting was changed.
+            Err(error) if is_other_options(&error) => {
+                let seconds = i64::try_from(retention.as_secs()).unwrap_or(i64::MAX);
+                let index = doc! { "name": arrival, "expireAfterSeconds": seconds };
+                database.run_command(doc! { "collMod": "events", "index": index }).await?;
+                Ok(())
+            }
+            created => Ok(created.map(|_| ())?),
+        }
     }
 
     /// Names of the indexes that are there, for `doctor`.
@@ -227,22 +240,14 @@ impl Events {
 }
 
 /// Names of the indexes that `ensure_indexes` makes.
-pub const INDEXES: [&str; 5] =
-    ["state_1_dueAt_1", "clerkId_1_receivedAt_-1", "receivedAt_-1__id_-1", "deliveries_1", "expiresAt_1"];
+pub const INDEXES: [&str; 5] = ["dueAt_1", "state_1", "clerkId_1_receivedAt_-1", "deliveries_1", "receivedAt_1"];
 
-/// The moment `retention` after `received_at`, at which MongoDB may remove an event.
-pub fn expiry(received_at: Timestamp, retention: Duration) -> Timestamp {
-    SignedDuration::try_from(retention)
-        .ok()
-        .and_then(|retention| received_at.checked_add(retention).ok())
-        .unwrap_or(Timestamp::MAX)
+/// `IndexOptionsConflict`.
+fn is_other_options(error: &mongodb::error::Error) -> bool {
+    matches!(*error.kind, ErrorKind::Command(ref failure) if failure.code == 85)
 }
 
 /// States that wait for an attempt.
 fn pending() -> Bson {
     Bson::Array(vec![EventState::Received.as_str().into(), EventState::Failed.as_str().into()])
-}
-
-fn to_date(timestamp: Timestamp) -> DateTime {
-    DateTime::from_millis(timestamp.as_millisecond())
 }

@@ -9,7 +9,7 @@ use mongodb::error::ErrorKind;
 use mongodb::options::ClientOptions;
 use mongodb::{Client, Database, IndexModel};
 
-use crate::server::store::{Error, Store, events, users};
+use crate::server::store::{Error, Store, events, jobs, users};
 
 /// What the server says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,8 +51,9 @@ impl Store {
     /// Names of indexes that should be there and are not, as `collection.index`.
     pub async fn missing_indexes(&self) -> Result<Vec<String>, Error> {
         let wanted = [
-            ("users", &users::INDEXES[..], self.users.index_names().await),
+            ("users", &users::schema::INDEXES[..], self.users.index_names().await),
             ("events", &events::INDEXES[..], self.events.index_names().await),
+            ("jobs", &jobs::INDEXES[..], self.jobs.index_names().await),
         ];
         let mut missing = Vec::new();
         for (collection, names, found) in wanted {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::model::user::{AuthProvider, Email, Role, SyncSource, SyncStatus, display_name};
 use crate::server::store::users::{User, Version};
+use crate::server::sync::fold::Suffix;
 
 /// Clerk's view of a person, in our fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,6 +25,27 @@ pub struct Person {
     pub locked: bool,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
+    /// What Clerk holds of what we write there.
+    pub claims: Claims,
+}
+
+/// Our three keys in Clerk's public metadata (A2-07), as they are there now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Claims {
+    pub user_mongo_id: Option<String>,
+    pub role: Option<String>,
+    pub is_admin: Option<bool>,
+}
+
+impl Claims {
+    /// What Clerk should hold about this person.
+    pub fn wanted(user: &User) -> Self {
+        Self {
+            user_mongo_id: Some(user.id.clone()),
+            role: Some(user.role.as_str().to_owned()),
+            is_admin: Some(user.role.is_admin()),
+        }
+    }
 }
 
 /// Something said about a person.
@@ -38,8 +60,8 @@ pub enum Incoming {
 pub enum Change {
     /// Nobody by this id is stored: add this document.
     Insert(Box<User>),
-    /// Replace our fields, if the version is still the one that was read.
-    Update { user: Box<User>, read: Version, changed: Vec<&'static str> },
+    /// Replace our fields, if the document is still the one that was read.
+    Update { user: Box<User>, changed: Vec<&'static str> },
     /// Something newer is stored.
     Stale(&'static str),
     /// Exactly this is stored.
@@ -69,7 +91,7 @@ pub fn apply(stored: Option<&User>, incoming: &Incoming, new_id: &str, now: Time
             let mut user = tombstone(&stored.id, &stored.clerk_id, *at, now);
             user.created_at = stored.created_at;
             user.version = stored.version.max(user.version);
-            Change::Update { user: Box::new(user), read: stored.version, changed: vec!["deletedAt"] }
+            Change::Update { user: Box::new(user), changed: vec!["deletedAt"] }
         }
         (None, Incoming::Person { person, version, source }) => {
             Change::Insert(Box::new(document(new_id, person, *version, *source, now)))
@@ -80,6 +102,8 @@ pub fn apply(stored: Option<&User>, incoming: &Incoming, new_id: &str, now: Time
 
 fn merge(stored: &User, person: &Person, version: Version, source: SyncSource, now: Timestamp) -> Change {
     let mut user = document(&stored.id, person, version, source, now);
+    keep_role(&mut user, stored, source);
+    keep_username(&mut user, stored);
     let changed = differences(stored, &user);
     let is_answer = source != SyncSource::Webhook;
     if version.updated_at < stored.version.updated_at {
@@ -88,10 +112,10 @@ fn merge(stored: &User, person: &Person, version: Version, source: SyncSource, n
     if is_answer && version.updated_at == stored.version.updated_at {
         // An answer of Clerk's carries no event time: it speaks for its `updated_at`, whichever event brought it here.
         user.version = stored.version;
-        if changed.is_empty() {
+        if changed.is_empty() && user.role_pending == stored.role_pending {
             return Change::Unchanged;
         }
-        return Change::Update { user: Box::new(user), read: stored.version, changed };
+        return Change::Update { user: Box::new(user), changed };
     }
     if version.updated_at == stored.version.updated_at && stored.version.event_at == 0 && !changed.is_empty() {
         // What is stored is an answer of Clerk's for the same `updated_at`; which of the two is older, only Clerk knows.
@@ -101,7 +125,43 @@ fn merge(stored: &User, person: &Person, version: Version, source: SyncSource, n
         std::cmp::Ordering::Less => Change::Stale("a newer event of the same version is stored"),
         std::cmp::Ordering::Equal if changed.is_empty() => Change::Unchanged,
         std::cmp::Ordering::Equal => Change::Ask,
-        std::cmp::Ordering::Greater => Change::Update { user: Box::new(user), read: stored.version, changed },
+        std::cmp::Ordering::Greater => Change::Update { user: Box::new(user), changed },
+    }
+}
+
+/// A role that was set here stands until Clerk's answer to our own push shows it: an event may be older than the push, and
+/// would undo it (design 2.5, D2-38).
+fn keep_role(user: &mut User, stored: &User, source: SyncSource) {
+    if !stored.role_pending {
+        return;
+    }
+    let is_confirmed = source == SyncSource::Push && user.role == stored.role;
+    user.role = stored.role;
+    user.role_pending = !is_confirmed;
+}
+
+/// A suffix stays for as long as the same name is wanted: who gets the name itself is settled elsewhere, among all who want
+/// it (`usernames`).
+fn keep_username(user: &mut User, stored: &User) {
+    if stored.username_conflict && stored.clerk_username == user.clerk_username {
+        user.username.clone_from(&stored.username);
+        user.username_conflict = true;
+        user.sync_reason.clone_from(&stored.sync_reason);
+    }
+}
+
+/// Gives a person the suffixed form of their name, because the name itself is taken.
+pub fn give_suffix(user: &mut User, suffix: Suffix) {
+    let Some(username) = &user.clerk_username else { return };
+    let suffixed = match suffix {
+        Suffix::None => return,
+        Suffix::Short => suffixed_username(username, &user.clerk_id),
+        Suffix::Whole => format!("{username}-{}", user.clerk_id),
+    };
+    if user.deleted_at.is_none() {
+        user.username = Some(suffixed);
+        user.username_conflict = true;
+        user.sync_reason = Some("the username is taken by somebody else".to_owned());
     }
 }
 
@@ -124,7 +184,9 @@ fn document(id: &str, person: &Person, version: Version, source: SyncSource, now
         username: person.username.clone(),
         clerk_username: person.username.clone(),
         image_url: person.image_url.clone(),
+        username_conflict: false,
         role: person.role,
+        role_pending: false,
         sync_status: SyncStatus::Active,
         sync_reason: None,
         sync_source: source,
@@ -132,6 +194,7 @@ fn document(id: &str, person: &Person, version: Version, source: SyncSource, now
         banned: person.banned,
         locked: person.locked,
         version,
+        etag: None,
         last_clerk_sync: Some(now),
         created_at: person.created_at,
         updated_at: person.updated_at,
@@ -153,7 +216,9 @@ fn tombstone(id: &str, clerk_id: &str, at: Timestamp, now: Timestamp) -> User {
         username: None,
         clerk_username: None,
         image_url: None,
+        username_conflict: false,
         role: Role::User,
+        role_pending: false,
         sync_status: SyncStatus::Active,
         sync_reason: None,
         sync_source: SyncSource::Webhook,
@@ -161,6 +226,7 @@ fn tombstone(id: &str, clerk_id: &str, at: Timestamp, now: Timestamp) -> User {
         banned: false,
         locked: false,
         version: Version { updated_at: at.as_millisecond(), event_at: at.as_millisecond() },
+        etag: None,
         last_clerk_sync: Some(now),
         created_at: at,
         updated_at: at,

@@ -1,59 +1,158 @@
-//! Several events of one person into one write: the last state that they lead to, and what became of each.
+//! Several things said about one person into one write: the last state that they lead to, and what became of each.
 //!
-//! Pure. Gives up where `apply` wants Clerk asked; then each event is carried out by itself (`process`).
+//! Pure. Stops where `apply` wants Clerk asked; with Clerk's answer in the case it goes on.
 
 use jiff::Timestamp;
 
 use crate::model::event::EventState;
 use crate::server::clerk::webhook::event::Event as Delivered;
 use crate::server::store::events::{Event, Outcome};
-use crate::server::store::users::{User, Write, new_id};
-use crate::server::sync::apply::{Change, Incoming, apply};
+use crate::server::store::users::writes::{Guard, Write};
+use crate::server::store::users::{LocalUser, User};
+use crate::server::sync::apply::{Change, Claims, Incoming, give_suffix};
+use crate::server::sync::effects::{Plan, Step, effects_of};
 use crate::server::sync::mapping::from_event;
 
-/// One person's events, decided.
+/// One person, and what is said about them, in the order of arrival.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Folded {
-    /// None if nothing is to be written.
-    pub write: Option<Write>,
-    /// By event id; true once the write holds.
-    pub outcomes: Vec<(String, Outcome)>,
+pub struct Case {
+    pub clerk_id: String,
+    pub said: Vec<Said>,
+    /// What Clerk says now, if it had to be asked.
+    pub answer: Option<Incoming>,
+    /// How long a suffix the username needs: none, the usual one, or the whole id.
+    pub suffix: Suffix,
 }
 
-/// Decides `events` in their order over what is stored. `None`: Clerk has to be asked about one of them.
-pub fn fold(stored: Option<&User>, events: &[Event], now: Timestamp) -> Option<Folded> {
-    let mut user = stored.cloned();
-    let mut outcomes = Vec::with_capacity(events.len());
-    let mut is_changed = false;
-    for event in events {
-        let outcome = match read(event) {
-            Err(outcome) => outcome,
-            Ok(incoming) => {
-                let change = apply(user.as_ref(), &incoming, &new_id(), now);
-                let outcome = outcome_of(&change);
-                match change {
-                    Change::Ask => return None,
-                    Change::Stale(_) | Change::Unchanged => {}
-                    Change::Insert(next) | Change::Update { user: next, .. } => {
-                        user = Some(*next);
-                        is_changed = true;
-                    }
-                }
-                outcome
-            }
-        };
-        outcomes.push((event.id.clone(), outcome));
+/// Whether the username that Clerk has can be had here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Suffix {
+    #[default]
+    None,
+    Short,
+    /// Even the short one is taken.
+    Whole,
+}
+
+/// One event, read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// The stored event, or none for what did not come as one.
+    pub event_id: Option<String>,
+    pub attempts: u32,
+    pub incoming: Incoming,
+}
+
+/// What a fold needs from outside.
+#[derive(Clone, Copy, Debug)]
+pub struct Fresh<'a> {
+    pub id: &'a str,
+    pub etag: &'a str,
+    pub now: Timestamp,
+    pub plan: Plan,
+}
+
+/// How a case is decided.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Folded {
+    /// Nothing is to be written.
+    Settled(Vec<Outcome>),
+    /// The outcomes are true once the write holds.
+    Write(Box<Write>, Vec<Outcome>),
+    /// Clerk has to be asked first.
+    Ask,
+}
+
+impl Case {
+    /// About this person, nothing said yet.
+    pub fn of(clerk_id: &str) -> Self {
+        Self { clerk_id: clerk_id.to_owned(), said: Vec::new(), answer: None, suffix: Suffix::None }
     }
-    let write = user.filter(|_| is_changed).map(|user| Write { user, read: stored.map(|stored| stored.version) });
-    Some(Folded { write, outcomes })
+
+    /// Addresses that Clerk has verified to be this person's.
+    pub fn verified_emails(&self) -> impl Iterator<Item = &str> {
+        let incoming = self.said.iter().map(|said| &said.incoming).chain(&self.answer);
+        let people = incoming.filter_map(|incoming| match incoming {
+            Incoming::Person { person, .. } => Some(person),
+            Incoming::Deleted { .. } => None,
+        });
+        people
+            .flat_map(|person| person.emails.iter().filter(|email| email.verified).map(|email| email.address.as_str()))
+    }
 }
 
-/// What an event says about a person, or how it ends because it says nothing.
-pub fn read(event: &Event) -> Result<Incoming, Outcome> {
+/// Decides a case over what is stored. `local` is the application's own person that a newcomer may turn out to be.
+pub fn fold(
+    stored: Option<&User>,
+    local: Option<&LocalUser>,
+    case: &Case,
+    fresh: Fresh<'_>,
+    decide: impl Fn(Option<&User>, &Incoming, &str) -> Change,
+) -> Folded {
+    let mut user = stored.cloned();
+    let mut outcomes = Vec::with_capacity(case.said.len());
+    let mut claims: Option<&Claims> = None;
+    let mut is_changed = false;
+    for said in &case.said {
+        let mut incoming = &said.incoming;
+        let mut change = decide(user.as_ref(), incoming, fresh.id);
+        if change == Change::Ask {
+            let Some(answer) = &case.answer else { return Folded::Ask };
+            incoming = answer;
+            change = decide(user.as_ref(), answer, fresh.id);
+        }
+        outcomes.push(outcome_of(&change));
+        if let Change::Insert(next) | Change::Update { user: next, .. } = change {
+            claims = claims_of(incoming);
+            user = Some(*next);
+            is_changed = true;
+        }
+    }
+    match user.filter(|_| is_changed) {
+        None => Folded::Settled(outcomes),
+        Some(user) => Folded::Write(Box::new(write_of(stored, local, user, claims, case.suffix, fresh)), outcomes),
+    }
+}
+
+fn write_of(
+    stored: Option<&User>,
+    local: Option<&LocalUser>,
+    mut user: User,
+    claims: Option<&Claims>,
+    suffix: Suffix,
+    fresh: Fresh<'_>,
+) -> Write {
+    give_suffix(&mut user, suffix);
+    user.etag = Some(fresh.etag.to_owned());
+    let is_living = user.deleted_at.is_none();
+    let guard = match (stored, local.filter(|_| is_living)) {
+        (Some(stored), _) => Guard::Unchanged(stored.etag.clone()),
+        (None, None) => Guard::New,
+        (None, Some(local)) => {
+            user.id.clone_from(&local.id);
+            Guard::Local
+        }
+    };
+    let effects = effects_of(Step { before: stored, after: &user, claims, guard: &guard }, fresh.plan, fresh.now);
+    Write { user, guard, effects }
+}
+
+fn claims_of(incoming: &Incoming) -> Option<&Claims> {
+    match incoming {
+        Incoming::Person { person, .. } => Some(&person.claims),
+        Incoming::Deleted { .. } => None,
+    }
+}
+
+/// What a stored event says about a person, or how it ends because it says nothing.
+pub fn read(event: &Event) -> Result<Said, Outcome> {
     let Ok(delivered) = Delivered::parse(event.payload.as_bytes()) else {
         return Err(end(EventState::Dead, "the payload cannot be read"));
     };
-    from_event(&delivered, event.received_at).ok_or_else(|| end(EventState::Ignored, "not about a person"))
+    match from_event(&delivered, event.received_at) {
+        Some(incoming) => Ok(Said { event_id: Some(event.id.clone()), attempts: event.attempts, incoming }),
+        None => Err(end(EventState::Ignored, "not about a person")),
+    }
 }
 
 /// What an event is told of its change, once that is written. (`Ask` is no end; nothing is recorded of it.)
@@ -82,79 +181,4 @@ fn describe(changed: &[&str]) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    fn at(milliseconds: i64) -> Timestamp {
-        Timestamp::from_millisecond(milliseconds).expect("within range")
-    }
-
-    fn event(id: &str, kind: &str, first_name: &str, time: i64) -> Event {
-        let data = match kind {
-            "user.deleted" => json!({ "id": "user_1", "deleted": true }),
-            _ => {
-                json!({ "id": "user_1", "first_name": first_name, "created_at": 1_700_000_000_000_i64, "updated_at": time })
-            }
-        };
-        Event {
-            id: id.to_owned(),
-            kind: kind.to_owned(),
-            clerk_id: Some("user_1".to_owned()),
-            instance_id: None,
-            payload: json!({ "type": kind, "timestamp": time, "data": data }).to_string(),
-            state: EventState::Received,
-            attempts: 0,
-            deliveries: 1,
-            decision: None,
-            event_at: Some(at(time)),
-            received_at: at(time),
-            due_at: at(time),
-            finished_at: None,
-            expires_at: Timestamp::MAX,
-        }
-    }
-
-    const T: i64 = 1_760_000_000_000;
-
-    fn states(folded: &Folded) -> Vec<EventState> {
-        folded.outcomes.iter().map(|(_, outcome)| outcome.state).collect()
-    }
-
-    #[test]
-    fn a_whole_life_is_one_write() {
-        let events = [
-            event("a", "user.created", "Ada", T),
-            event("b", "user.updated", "Adele", T + 1),
-            event("c", "user.updated", "Ada", T),
-            event("d", "user.deleted", "", T + 2),
-            event("e", "user.updated", "Revived", T + 3),
-        ];
-        let folded = fold(None, &events, at(T + 9)).expect("nothing to ask");
-        let (applied, stale) = (EventState::Applied, EventState::Stale);
-        assert_eq!(states(&folded), [applied, applied, stale, applied, stale]);
-        let write = folded.write.expect("a write");
-        assert_eq!((write.read, write.user.deleted_at, write.user.first_name), (None, Some(at(T + 2)), None));
-    }
-
-    #[test]
-    fn the_write_is_guarded_by_what_was_read_and_not_by_what_was_folded() {
-        let stored = fold(None, &[event("a", "user.created", "Ada", T)], at(T)).and_then(|folded| folded.write);
-        let stored = stored.expect("a write").user;
-        let events = [event("b", "user.updated", "B", T + 1), event("c", "user.updated", "C", T + 2)];
-        let write = fold(Some(&stored), &events, at(T + 9)).and_then(|folded| folded.write).expect("a write");
-        assert_eq!(write.read, Some(stored.version));
-        assert_eq!((write.user.id, write.user.first_name.as_deref()), (stored.id, Some("C")));
-    }
-
-    #[test]
-    fn nothing_new_is_no_write_and_a_question_is_no_fold() {
-        let created = event("a", "user.created", "Ada", T);
-        let stored = fold(None, std::slice::from_ref(&created), at(T)).and_then(|folded| folded.write);
-        let stored = stored.expect("a write").user;
-        let again = fold(Some(&stored), std::slice::from_ref(&created), at(T + 9)).expect("nothing to ask");
-        assert_eq!((again.write.is_none(), states(&again)), (true, vec![EventState::Duplicate]));
-        assert_eq!(fold(Some(&stored), &[event("b", "user.updated", "Other", T)], at(T + 9)), None);
-    }
-}
+mod tests;

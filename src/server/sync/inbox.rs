@@ -1,19 +1,23 @@
 //! Accepts a delivery once, durably: deliveries that wait together are written together (design 2.4).
 //!
 //! A lone event never waits for company: the writer takes what is there, and while that is on its way the next batch
-//! gathers. The queue is bounded; full means "try later". Knows nothing of HTTP, nor of what an event means.
+//! gathers. Both queues are bounded: when those who apply fall behind, acknowledgements wait for them, and when too many
+//! wait, the sender is told to come later. Knows nothing of HTTP, nor of what an event means.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::server::error::Error;
 use crate::server::store;
 use crate::server::store::events::{Event, Events};
+use crate::server::sync::fold::Said;
 
 /// A sender waits fifteen seconds for its answer (clerk.md 3.7); one that says "later" must still reach it.
 const STORE_WITHIN: Duration = Duration::from_secs(10);
+/// Batches on their way to MongoDB at once: while one waits for the journal, the next is on its way.
+const BATCHES_AT_ONCE: usize = 2;
 
 /// What became of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +29,7 @@ pub enum Accepted {
 
 struct Waiting {
     event: Event,
+    said: Option<Said>,
     answer: oneshot::Sender<Result<Accepted, Error>>,
 }
 
@@ -34,21 +39,25 @@ pub struct Inbox {
     queue: mpsc::Sender<Waiting>,
 }
 
+/// What was stored and waits to be applied. Its loss loses nothing: the events are found again when they are due.
+pub type Arrivals = mpsc::Receiver<Said>;
+
 impl Inbox {
-    /// Starts the writer. `wake` is notified after every batch that holds something new.
-    pub fn start(events: Events, capacity: usize, batch: usize, wake: Arc<Notify>) -> Self {
+    /// Starts the writer; `capacity` bounds both queues, `batch` one write.
+    pub fn start(events: Events, capacity: usize, batch: usize) -> (Self, Arrivals) {
         let (queue, waiting) = mpsc::channel(capacity);
-        tokio::spawn(write_batches(events, waiting, batch, wake));
-        Self { queue }
+        let (arrived, arrivals) = mpsc::channel(capacity);
+        tokio::spawn(write_batches(events, waiting, batch.min(capacity), arrived));
+        (Self { queue }, arrivals)
     }
 
-    /// Returns when the event is journaled on a majority.
+    /// Returns when the event is journaled on a majority. `said` is handed to those who apply, if the event is new.
     ///
     /// # Errors
-    /// `Unavailable` when the queue is full or MongoDB does not confirm: nothing may be acknowledged then.
-    pub async fn accept(&self, event: Event) -> Result<Accepted, Error> {
+    /// `Busy` when the queue is full, `StoreUnavailable` when MongoDB does not confirm: nothing may be acknowledged then.
+    pub async fn accept(&self, event: Event, said: Option<Said>) -> Result<Accepted, Error> {
         let (answer, answered) = oneshot::channel();
-        if self.queue.try_send(Waiting { event, answer }).is_err() {
+        if self.queue.try_send(Waiting { event, said, answer }).is_err() {
             return Err(Error::Busy);
         }
         match tokio::time::timeout(STORE_WITHIN, answered).await {
@@ -63,27 +72,54 @@ impl Inbox {
     }
 }
 
-async fn write_batches(events: Events, mut waiting: mpsc::Receiver<Waiting>, limit: usize, wake: Arc<Notify>) {
-    let mut batch = Vec::with_capacity(limit);
-    while waiting.recv_many(&mut batch, limit).await > 0 {
-        let (documents, answers): (Vec<Event>, Vec<_>) =
-            batch.drain(..).map(|waiting| (waiting.event, waiting.answer)).unzip();
-        let stored = tokio::time::timeout(STORE_WITHIN, events.insert(&documents)).await;
-        match stored.unwrap_or(Err(store::Error::TimedOut)) {
-            Ok(is_new) => {
-                if is_new.contains(&true) {
-                    wake.notify_one();
+async fn write_batches(
+    events: Events,
+    mut waiting: mpsc::Receiver<Waiting>,
+    limit: usize,
+    arrived: mpsc::Sender<Said>,
+) {
+    let turns = Arc::new(Semaphore::new(BATCHES_AT_ONCE));
+    loop {
+        // The turn comes first: what arrives while it is waited for is in the same batch.
+        let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
+        let mut batch = Vec::with_capacity(64);
+        if waiting.recv_many(&mut batch, limit).await == 0 {
+            return;
+        }
+        let (events, arrived) = (events.clone(), arrived.clone());
+        tokio::spawn(async move {
+            write_batch(&events, batch, &arrived).await;
+            drop(turn);
+        });
+    }
+}
+
+async fn write_batch(events: &Events, batch: Vec<Waiting>, arrived: &mpsc::Sender<Said>) {
+    let (mut documents, mut said, mut answers) = (Vec::new(), Vec::new(), Vec::new());
+    for waiting in batch {
+        documents.push(waiting.event);
+        said.push(waiting.said);
+        answers.push(waiting.answer);
+    }
+    let stored = async {
+        // Room to apply comes before the acknowledgement, so that the lag is bounded by the queue.
+        let room = arrived.reserve_many(documents.len()).await.map_err(|_| Error::Busy)?;
+        Ok((room, events.insert(&documents).await?))
+    };
+    match tokio::time::timeout(STORE_WITHIN, stored).await.unwrap_or_else(|_| Err(store::Error::TimedOut.into())) {
+        Ok((mut room, is_new)) => {
+            for ((answer, new), said) in answers.into_iter().zip(is_new).zip(said) {
+                if let Some((said, place)) = said.filter(|_| new).and_then(|said| Some((said, room.next()?))) {
+                    place.send(said);
                 }
-                for (answer, new) in answers.into_iter().zip(is_new) {
-                    // A sender that hung up meanwhile repeats; the event is kept either way.
-                    let _ = answer.send(Ok(if new { Accepted::New } else { Accepted::Again }));
-                }
+                // A sender that hung up meanwhile repeats; the event is kept either way.
+                let _ = answer.send(Ok(if new { Accepted::New } else { Accepted::Again }));
             }
-            Err(error) => {
-                let error = Arc::new(error);
-                for answer in answers {
-                    let _ = answer.send(Err(Error::from(Arc::clone(&error))));
-                }
+        }
+        Err(error) => {
+            let error = Arc::new(error);
+            for answer in answers {
+                let _ = answer.send(Err(Error::Met(Arc::clone(&error))));
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::model::user::{Email, Role, SyncSource};
 use crate::server::clerk::webhook::event::{Event, Subject};
 use crate::server::clerk::wire;
 use crate::server::store::users::Version;
-use crate::server::sync::apply::{Incoming, Person};
+use crate::server::sync::apply::{Claims, Incoming, Person};
 
 /// What a delivered event says about a person; `None` for every other event.
 pub fn from_event(event: &Event, received_at: Timestamp) -> Option<Incoming> {
@@ -52,6 +52,7 @@ fn person_of(user: &wire::User, fallback: Timestamp) -> Person {
         locked: user.locked,
         created_at: user.created_at.unwrap_or(fallback),
         updated_at: user.updated_at.unwrap_or(fallback),
+        claims: claims_of(user),
     }
 }
 
@@ -60,6 +61,15 @@ fn role_of(user: &wire::User) -> Role {
     let named = user.public_metadata.get("role").and_then(|role| role.as_str()).and_then(|role| role.parse().ok());
     let flagged = user.public_metadata.get("isAdmin").and_then(serde_json::Value::as_bool).unwrap_or(false);
     named.unwrap_or(if flagged { Role::Admin } else { Role::User })
+}
+
+fn claims_of(user: &wire::User) -> Claims {
+    let text = |key: &str| user.public_metadata.get(key).and_then(|value| value.as_str()).map(str::to_owned);
+    Claims {
+        user_mongo_id: text("userMongoId"),
+        role: text("role"),
+        is_admin: user.public_metadata.get("isAdmin").and_then(serde_json::Value::as_bool),
+    }
 }
 
 fn present(text: Option<&str>) -> Option<String> {

@@ -1,4 +1,5 @@
-//! Carries stored events out: reads the people concerned, decides by `apply`, writes under guard, records the outcome.
+//! Carries out what is said about people: reads those concerned, decides by `fold`, writes under guard, records the
+//! outcomes and makes jobs of the effects.
 //!
 //! Safe to run anywhere, any number of times, at once: the guard makes it correct. Does not know when it runs (`worker`).
 
@@ -6,172 +7,305 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::StreamExt;
-use jiff::Timestamp;
 
 use crate::model::event::EventState;
 use crate::model::user::SyncSource;
-use crate::server::clerk;
 use crate::server::error::Error;
-use crate::server::state::AppState;
 use crate::server::store::events::{Event, Outcome};
-use crate::server::store::users::{User, Version, Written, new_id};
-use crate::server::sync::apply::{Change, Incoming, apply, suffixed_username};
-use crate::server::sync::fold::{Folded, end, fold, outcome_of, read};
+use crate::server::store::users::outbox::Outbox;
+use crate::server::store::users::writes::{Write, Written};
+use crate::server::store::users::{LocalUser, User};
+use crate::server::sync::apply::Incoming;
+use crate::server::sync::fold::{Case, Folded, Fresh, Said, Suffix, end, fold, read};
 use crate::server::sync::mapping::from_fetched;
+use crate::server::sync::ports::Ports;
+use crate::server::sync::usernames::settle_usernames;
 
-/// A write that loses this often in a row is put off, not repeated.
-const MOST_LOST_RACES: usize = 20;
-/// How many people are worked on at once; events of one person stay in order.
-const PEOPLE_AT_ONCE: usize = 32;
+/// A case that loses this often in a row is put off, not repeated.
+const MOST_ROUNDS: usize = 20;
+/// How many questions to Clerk are open at once.
+const QUESTIONS_AT_ONCE: usize = 16;
 
-/// Carries out the events that are due, one batch; returns how many there were. What is plain is written together; a
-/// person who needs more (a lost race, a taken username, a question to Clerk) is then worked on alone.
+/// What came of a batch, before it is recorded.
+#[derive(Debug, Default)]
+pub struct Settled {
+    pub ended: Vec<Ended>,
+    /// Clerk has to be asked about these first; that must hold up nobody else.
+    pub asks: Vec<Case>,
+    /// Events that were finished without touching a person.
+    pub outcomes: Vec<(String, Outcome)>,
+    /// Somebody let go of a username, or could not have theirs.
+    pub has_name_to_settle: bool,
+    outboxes: Vec<Outbox>,
+}
+
+/// One case at its end.
+#[derive(Debug)]
+pub struct Ended {
+    pub case: Case,
+    /// In the order of what was said.
+    pub outcomes: Vec<Outcome>,
+    /// The person as stored now, if there is one.
+    pub user: Option<User>,
+}
+
+/// Stored events as cases, and how those end that say nothing about a person.
+pub fn cases_of(events: &[Event]) -> (Vec<Case>, Vec<(String, Outcome)>) {
+    let mut finished = Vec::new();
+    let mut said = Vec::with_capacity(events.len());
+    for event in events {
+        match read(event) {
+            Ok(event) => said.push(event),
+            Err(outcome) => finished.push((event.id.clone(), outcome)),
+        }
+    }
+    (group(said), finished)
+}
+
+/// One case a person; what is said about one stays in order.
+pub fn group(said: Vec<Said>) -> Vec<Case> {
+    let mut places: HashMap<String, usize> = HashMap::with_capacity(said.len());
+    let mut cases: Vec<Case> = Vec::with_capacity(said.len());
+    for said in said {
+        let clerk_id = said.incoming.clerk_id();
+        if let Some(place) = places.get(clerk_id) {
+            cases[*place].said.push(said);
+        } else {
+            places.insert(clerk_id.to_owned(), cases.len());
+            let mut case = Case::of(clerk_id);
+            case.said.push(said);
+            cases.push(case);
+        }
+    }
+    cases
+}
+
+/// Decides and writes, all together and again for those who lost a race, until each case has ended or needs Clerk.
 ///
 /// # Errors
 /// Only those that concern all of them: MongoDB away.
-pub async fn process_due(state: &AppState) -> Result<usize, Error> {
-    let due = state.store.events.list_due(Timestamp::now(), state.settings.sync.batch).await?;
-    let count = due.len();
-    let mut by_person: HashMap<Option<String>, Vec<Event>> = HashMap::new();
-    for event in due {
-        by_person.entry(event.clerk_id.clone()).or_default().push(event);
+pub async fn settle<P: Ports>(ports: &P, mut cases: Vec<Case>) -> Result<Settled, Error> {
+    let mut settled = Settled::default();
+    for _ in 0..MOST_ROUNDS {
+        if cases.is_empty() {
+            return Ok(settled);
+        }
+        cases = settle_once(ports, cases, &mut settled).await?;
     }
-    let left = process_together(state, by_person.into_values().collect()).await?;
-    let mut ends =
-        futures::stream::iter(left).map(|events| process_person(state, events)).buffer_unordered(PEOPLE_AT_ONCE);
-    while let Some(end) = ends.next().await {
-        end?;
+    for case in cases {
+        settled.ended.push(fail(ports, case, &Error::Conflict));
     }
-    Ok(count)
+    Ok(settled)
 }
 
-/// Folds each person's events and writes everybody at once; returns the events of those for whom that was not enough.
-async fn process_together(state: &AppState, people: Vec<Vec<Event>>) -> Result<Vec<Vec<Event>>, Error> {
-    let ids: Vec<&str> = people.iter().filter_map(|events| events.first()?.clerk_id.as_deref()).collect();
-    let stored = state.store.users.find_many(&ids).await?;
-    let stored: HashMap<&str, &User> = stored.iter().map(|user| (user.clerk_id.as_str(), user)).collect();
-    let now = Timestamp::now();
-    let (mut writes, mut folded, mut finished, mut left) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for events in people {
-        let user = events.first().and_then(|event| stored.get(event.clerk_id.as_deref()?).copied());
-        match fold(user, &events, now) {
-            None => left.push(events),
-            Some(Folded { write: None, outcomes }) => finished.extend(outcomes),
-            Some(Folded { write: Some(write), outcomes }) => {
-                writes.push(write);
-                folded.push((events, outcomes));
+/// One round; returns the cases that have to go again.
+async fn settle_once<P: Ports>(ports: &P, cases: Vec<Case>, settled: &mut Settled) -> Result<Vec<Case>, Error> {
+    let ids: Vec<&str> = cases.iter().map(|case| case.clerk_id.as_str()).collect();
+    let found = ports.find_people(&ids).await?;
+    let unreadable = found.unreadable;
+    let mut stored: HashMap<String, User> = found.users.into_iter().map(|user| (user.clerk_id.clone(), user)).collect();
+    let locals = find_locals(ports, &cases, &stored).await?;
+    let (mut writes, mut written) = (Vec::new(), Vec::new());
+    for case in cases {
+        if unreadable.contains(&case.clerk_id) {
+            settled.ended.push(fail(ports, case, &Error::Unreadable));
+            continue;
+        }
+        let before = stored.remove(&case.clerk_id);
+        let local = case.verified_emails().find_map(|email| locals.get(&email.to_lowercase()));
+        let (id, etag) = (ports.new_id(), ports.new_id());
+        let fresh = Fresh { id: &id, etag: &etag, now: ports.now(), plan: ports.plan() };
+        match fold(before.as_ref(), local, &case, fresh, |stored, incoming, id| ports.decide(stored, incoming, id)) {
+            Folded::Ask => settled.asks.push(case),
+            Folded::Settled(outcomes) => settled.ended.push(Ended { case, outcomes, user: before }),
+            Folded::Write(write, outcomes) => {
+                settled.has_name_to_settle |= lets_go(before.as_ref(), &write);
+                writes.push(*write);
+                written.push((case, outcomes));
             }
         }
     }
-    let holds = state.store.users.write_many(&writes).await?;
-    for ((events, outcomes), holds) in folded.into_iter().zip(holds) {
-        if holds {
-            finished.extend(outcomes);
-        } else {
-            left.push(events);
+    if writes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ends = ports.write_people(&writes).await?;
+    let mut again = Vec::new();
+    for (((case, outcomes), write), end) in written.into_iter().zip(writes).zip(ends) {
+        match end {
+            Written::Done => settled.close(case, outcomes, write),
+            Written::Lost => again.push(case),
+            Written::UsernameTaken => {
+                settled.has_name_to_settle = true;
+                match lengthen(case) {
+                    Ok(case) => again.push(case),
+                    Err(case) => settled.ended.push(fail(ports, case, &Error::Unstorable { code: None })),
+                }
+            }
+            Written::Refused(code) => {
+                settled.ended.push(fail(ports, case, &Error::Unstorable { code: Some(code) }));
+            }
         }
     }
-    state.store.events.record(&finished, Timestamp::now()).await?;
-    Ok(left)
+    Ok(again)
 }
 
-/// One person's events in order, each with a write of its own.
-async fn process_person(state: &AppState, events: Vec<Event>) -> Result<(), Error> {
-    for event in events {
-        let outcome = match process_event(state, &event).await {
-            Ok(outcome) => outcome,
-            Err(error) if error.is_store_unavailable() => return Err(error),
-            Err(error) => {
-                error.log("process_event");
-                put_off(&event, &error, state.settings.sync.attempts)
-            }
-        };
-        state.store.events.record(&[(event.id, outcome)], Timestamp::now()).await?;
+impl Settled {
+    fn close(&mut self, case: Case, outcomes: Vec<Outcome>, write: Write) {
+        if !write.effects.is_empty() {
+            self.outboxes.push(Outbox { clerk_id: case.clerk_id.clone(), outbox: write.effects });
+        }
+        self.ended.push(Ended { case, outcomes, user: Some(write.user) });
+    }
+
+    /// Every event's outcome.
+    fn all_outcomes(&self) -> Vec<(String, Outcome)> {
+        let of_cases = self.ended.iter().flat_map(|ended| ended.case.said.iter().zip(&ended.outcomes));
+        let of_events = of_cases.filter_map(|(said, outcome)| Some((said.event_id.clone()?, outcome.clone())));
+        of_events.chain(self.outcomes.iter().cloned()).collect()
+    }
+}
+
+/// The application's own people that newcomers may turn out to be, by address in lower case.
+async fn find_locals<P: Ports>(
+    ports: &P,
+    cases: &[Case],
+    stored: &HashMap<String, User>,
+) -> Result<HashMap<String, LocalUser>, Error> {
+    let newcomers = cases.iter().filter(|case| !stored.contains_key(&case.clerk_id));
+    let mut emails: Vec<&str> = newcomers.flat_map(Case::verified_emails).collect();
+    let lower: Vec<String> = emails.iter().map(|email| email.to_lowercase()).collect();
+    emails.extend(lower.iter().map(String::as_str));
+    emails.sort_unstable();
+    emails.dedup();
+    if emails.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let locals = ports.find_local(&emails).await?;
+    // Of several with one address the oldest is taken: they come in order.
+    Ok(locals.into_iter().rev().map(|local| (local.email.to_lowercase(), local)).collect())
+}
+
+fn lets_go(before: Option<&User>, write: &Write) -> bool {
+    write.user.username_conflict
+        || before.is_some_and(|before| before.username.is_some() && before.username != write.user.username)
+}
+
+/// The case with the next longer suffix; the case itself if there is none.
+fn lengthen(case: Case) -> Result<Case, Case> {
+    match case.suffix {
+        Suffix::None => Ok(Case { suffix: Suffix::Short, ..case }),
+        Suffix::Short => Ok(Case { suffix: Suffix::Whole, ..case }),
+        Suffix::Whole => Err(case),
+    }
+}
+
+/// Records what came of a batch, makes jobs of its effects, and settles usernames. A crash before this loses nothing: the
+/// events are found again, and the effects are in the outboxes.
+///
+/// # Errors
+/// MongoDB away.
+pub async fn finish<P: Ports>(ports: &P, settled: &Settled) -> Result<(), Error> {
+    let outcomes = settled.all_outcomes();
+    futures::try_join!(ports.record(&outcomes), relay(ports, &settled.outboxes))?;
+    if settled.has_name_to_settle {
+        settle_usernames(ports).await?;
     }
     Ok(())
 }
 
-/// One attempt at one event.
-async fn process_event(state: &AppState, event: &Event) -> Result<Outcome, Error> {
-    match read(event) {
-        Err(outcome) => Ok(outcome),
-        Ok(incoming) => {
-            let stored = state.store.users.find(incoming.clerk_id()).await?;
-            write(state, stored, incoming).await.map(|(outcome, _)| outcome)
-        }
+/// Effects into jobs, then out of the outboxes. Safe to repeat: a job's key is the effect's.
+async fn relay<P: Ports>(ports: &P, outboxes: &[Outbox]) -> Result<(), Error> {
+    if outboxes.is_empty() {
+        return Ok(());
     }
+    let effects: Vec<_> = outboxes.iter().flat_map(|outbox| outbox.outbox.iter().cloned()).collect();
+    ports.add_jobs(&effects).await?;
+    ports.clear_outboxes(outboxes).await
 }
 
-/// Decides and writes until the write holds. Every source comes through here.
+/// Finishes what a crash left between a change and its jobs, or between two people of one username.
+///
+/// # Errors
+/// MongoDB away.
+pub async fn sweep<P: Ports>(ports: &P) -> Result<(), Error> {
+    settle_usernames(ports).await?;
+    relay(ports, &ports.list_outboxes().await?).await
+}
+
+/// Asks Clerk about each of these and carries them out with its answer. What fails is put off.
+///
+/// # Errors
+/// Only those that concern all of them: MongoDB away.
+pub async fn ask_and_settle<P: Ports>(ports: &P, cases: Vec<Case>) -> Result<Settled, Error> {
+    let answers: Vec<(Case, Result<Incoming, Error>)> = futures::stream::iter(cases)
+        .map(async |case| {
+            let answer = ask(ports, &case.clerk_id).await;
+            (case, answer)
+        })
+        .buffer_unordered(QUESTIONS_AT_ONCE)
+        .collect()
+        .await;
+    let (mut answered, mut failed) = (Vec::new(), Vec::new());
+    for (case, answer) in answers {
+        match answer {
+            Ok(answer) => answered.push(Case { answer: Some(answer), ..case }),
+            Err(error) => {
+                error.log("fetch_person");
+                failed.push(fail(ports, case, &error));
+            }
+        }
+    }
+    let mut settled = settle(ports, answered).await?;
+    settled.ended.extend(failed);
+    Ok(settled)
+}
+
+/// What Clerk says about a person now; gone there means deleted.
+async fn ask<P: Ports>(ports: &P, clerk_id: &str) -> Result<Incoming, Error> {
+    let fetched = ports.fetch_person(clerk_id).await?;
+    let now = ports.now();
+    Ok(match fetched {
+        Some(user) => from_fetched(&user, SyncSource::Refetch, now),
+        None => Incoming::Deleted { clerk_id: clerk_id.to_owned(), at: now },
+    })
+}
+
+/// Carries out one thing that did not come as an event; every source but the inbox comes through here. Returns what became
+/// of it, and the person as stored then.
 ///
 /// # Errors
 /// MongoDB or Clerk away, or a person written by others without pause.
-pub async fn write(
-    state: &AppState,
-    mut stored: Option<User>,
-    mut incoming: Incoming,
-) -> Result<(Outcome, Option<User>), Error> {
-    for _ in 0..MOST_LOST_RACES {
-        let now = Timestamp::now();
-        let change = apply(stored.as_ref(), &incoming, &new_id(), now);
-        let outcome = outcome_of(&change);
-        let (user, read) = match change {
-            Change::Ask => {
-                incoming = ask_clerk(state, incoming.clerk_id()).await?;
-                continue;
-            }
-            Change::Stale(_) | Change::Unchanged => return Ok((outcome, stored)),
-            Change::Insert(user) => (user, None),
-            Change::Update { user, read, .. } => (user, Some(read)),
-        };
-        match write_once(state, &user, read).await? {
-            Some(written) => return Ok((outcome, Some(written))),
-            None => stored = state.store.users.find(incoming.clerk_id()).await?,
-        }
+pub async fn write<P: Ports>(ports: &P, incoming: Incoming) -> Result<(Outcome, Option<User>), Error> {
+    let said = Said { event_id: None, attempts: 0, incoming };
+    let mut settled = settle(ports, group(vec![said])).await?;
+    if !settled.asks.is_empty() {
+        settled = ask_and_settle(ports, std::mem::take(&mut settled.asks)).await?;
     }
-    Err(Error::Conflict)
-}
-
-/// One guarded write, with the deterministic suffix if the username is taken. `None` is a lost race.
-async fn write_once(state: &AppState, user: &User, read: Option<Version>) -> Result<Option<User>, Error> {
-    let users = &state.store.users;
-    let mut user = user.clone();
-    for _ in 0..2 {
-        let written = match read {
-            None => users.insert(&user).await?,
-            Some(read) => users.update(&user, read).await?,
-        };
-        match (written, &user.clerk_username) {
-            (Written::Done, _) => return Ok(Some(user)),
-            (Written::UsernameTaken, Some(username)) => {
-                user.username = Some(suffixed_username(username, &user.clerk_id));
-            }
-            (Written::Lost | Written::UsernameTaken, _) => return Ok(None),
-        }
-    }
-    Ok(None)
-}
-
-/// Settles two equal versions by what Clerk says now; gone there means deleted.
-async fn ask_clerk(state: &AppState, clerk_id: &str) -> Result<Incoming, Error> {
-    let now = Timestamp::now();
-    match state.clerk.fetch_user(clerk_id).await {
-        Ok(user) => Ok(from_fetched(&user, SyncSource::Refetch, now)),
-        Err(clerk::Error::NotFound) => Ok(Incoming::Deleted { clerk_id: clerk_id.to_owned(), at: now }),
-        Err(error) => Err(error.into()),
+    finish(ports, &settled).await?;
+    let ended = settled.ended.pop().ok_or(Error::Conflict)?;
+    let outcome = ended.outcomes.into_iter().next().ok_or(Error::Conflict)?;
+    match outcome.state {
+        EventState::Failed => Err(Error::Conflict),
+        EventState::Dead => Err(Error::Unstorable { code: None }),
+        _ => Ok((outcome, ended.user)),
     }
 }
 
-/// A failed attempt: another one later, or none when there were enough. What passes by itself is tried for as long as it
-/// takes: an event is never given up because Clerk was away.
-fn put_off(event: &Event, error: &Error, most_attempts: u32) -> Outcome {
-    let attempts = event.attempts + 1;
+/// A case that could not be carried out: each of its events waits for another attempt, or for none when there were enough.
+/// What passes by itself is tried for as long as it takes: an event is never given up because Clerk was away.
+fn fail<P: Ports>(ports: &P, case: Case, error: &Error) -> Ended {
+    let outcomes = case.said.iter().map(|said| put_off(ports, said.attempts, error)).collect();
+    Ended { case, outcomes, user: None }
+}
+
+fn put_off<P: Ports>(ports: &P, attempts: u32, error: &Error) -> Outcome {
+    let attempts = attempts + 1;
     let cause = error.cause();
-    if attempts >= most_attempts && !error.is_passing() {
+    if attempts >= ports.most_attempts() && !error.is_passing() {
         return end(EventState::Dead, format!("given up after {attempts} attempts: {cause}"));
     }
     let pause = backoff(attempts).max(error.retry_after().unwrap_or_default());
-    let due_at = Timestamp::now().saturating_add(pause).unwrap_or(Timestamp::MAX);
+    let due_at = ports.now().saturating_add(pause).unwrap_or(jiff::Timestamp::MAX);
     Outcome { state: EventState::Failed, decision: format!("attempt {attempts} failed: {cause}"), due_at: Some(due_at) }
 }
 

@@ -54,7 +54,7 @@ pub async fn ensure_person(state: &AppState, clerk_id: &str) -> Result<User, Err
         fetched => fetched?,
     };
     let incoming = from_fetched(&fetched, SyncSource::Jit, Timestamp::now());
-    let (_, user) = write(state, None, incoming).await?;
+    let (_, user) = write(state, incoming).await?;
     tracing::info!(user.id = clerk_id, "provisioned on first request");
     user.ok_or(Error::NotFound { what: "This account" })
 }

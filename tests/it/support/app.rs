@@ -50,9 +50,10 @@ impl TestApp {
         let settings = Settings::load(DEFAULTS, &variables).expect("settings");
         let state = Arc::new(AppState::assemble(settings).await.expect("a state"));
         // A database that a test made unreachable on purpose has no schema to make.
-        let _ = state.store.ensure_schema().await;
+        let _ = state.store.ensure_schema(state.settings.sync.event_retention).await;
         let (stop, stopped) = watch::channel(false);
-        tokio::spawn(worker::run(Arc::clone(&state), stopped.clone()));
+        let arrivals = state.take_arrivals().expect("the first worker");
+        tokio::spawn(worker::run(Arc::clone(&state), arrivals, stopped.clone()));
         let mut until = stopped;
         tokio::spawn(http::serve(listener, http::router(state), async move {
             let _ = until.wait_for(|stop| *stop).await;

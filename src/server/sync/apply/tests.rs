@@ -25,6 +25,7 @@ fn person(first_name: &str, updated_at: i64) -> Person {
         locked: false,
         created_at: at(1),
         updated_at: at(updated_at),
+        claims: Claims::default(),
     }
 }
 
@@ -117,11 +118,33 @@ fn an_older_answer_of_clerks_is_stale() {
 }
 
 #[test]
-fn a4_05_every_write_wants_the_name_itself_so_that_a_suffix_heals() {
+fn a4_05_a_suffix_stays_while_the_same_name_is_wanted_and_goes_with_the_wish() {
     let mut stored = fold(&[said("Ada", 5, 5)], &answered("Ada", 5)).expect("a document");
-    stored.username = Some(suffixed_username("ada", "user_1"));
+    give_suffix(&mut stored, Suffix::Short);
+    let later = step(Some(stored.clone()), &said("Adele", 6, 6), &answered("Adele", 6)).expect("a document");
+    assert_eq!((later.username, later.username_conflict), (Some(suffixed_username("ada", "user_1")), true));
+    let mut other = person("Adele", 7);
+    other.username = Some("adele".to_owned());
+    let version = Version { updated_at: 7, event_at: 7 };
+    let wish = Incoming::Person { person: Box::new(other), version, source: SyncSource::Webhook };
+    let later = step(Some(stored), &wish, &wish).expect("a document");
+    assert_eq!((later.username.as_deref(), later.username_conflict, later.sync_reason), (Some("adele"), false, None));
+}
+
+#[test]
+fn d2_38_a_role_that_was_set_here_stands_until_clerks_answer_to_our_push_shows_it() {
+    let mut stored = fold(&[said("Ada", 5, 5)], &answered("Ada", 5)).expect("a document");
+    (stored.role, stored.role_pending) = (Role::Moderator, true);
     let later = step(Some(stored), &said("Adele", 6, 6), &answered("Adele", 6)).expect("a document");
-    assert_eq!(later.username.as_deref(), Some("ada"));
+    assert_eq!((later.role, later.role_pending), (Role::Moderator, true));
+    let mut confirmed = person("Adele", 7);
+    confirmed.role = Role::Moderator;
+    let version = Version { updated_at: 7, event_at: 0 };
+    let answer = Incoming::Person { person: Box::new(confirmed), version, source: SyncSource::Push };
+    let later = step(Some(later), &answer, &answer).expect("a document");
+    assert_eq!((later.role, later.role_pending), (Role::Moderator, false));
+    let later = step(Some(later), &said("Adele", 8, 8), &answered("Adele", 8)).expect("a document");
+    assert_eq!(later.role, Role::User, "what Clerk's dashboard says afterwards counts again");
 }
 
 #[test]

@@ -1,0 +1,115 @@
+//! What the collection must have: validator and indexes.
+
+use futures::TryStreamExt;
+use mongodb::bson::{Document, doc};
+use mongodb::error::ErrorKind;
+use mongodb::options::{CreateCollectionOptions, IndexOptions, ValidationLevel};
+use mongodb::{Database, IndexModel};
+
+use crate::server::store::Error;
+use crate::server::store::users::Users;
+
+impl Users {
+    /// The collection with its validator, and its indexes.
+    pub async fn ensure_schema(&self, database: &Database) -> Result<(), Error> {
+        let found = database.list_collections().filter(doc! { "name": "users" }).await?.try_next().await?;
+        match found.map(|collection| collection.options.validator) {
+            None => self.create(database).await?,
+            // Documents that were here before us need not satisfy it until they do: `moderate`.
+            Some(theirs) if theirs.as_ref().is_none_or(is_ours) => {
+                let change = doc! { "collMod": "users", "validator": validator(), "validationLevel": "moderate" };
+                database.run_command(change).await?;
+            }
+            Some(_) => tracing::warn!("the collection users has a validator of its own, which is left as it is"),
+        }
+        self.documents.create_indexes(indexes()).await?;
+        Ok(())
+    }
+
+    /// Another process may be quicker, which is as good.
+    async fn create(&self, database: &Database) -> Result<(), Error> {
+        let options = CreateCollectionOptions::builder()
+            .validator(validator())
+            .validation_level(ValidationLevel::Moderate)
+            .build();
+        match database.create_collection("users").with_options(options).await {
+            Err(error) if !is_already_there(&error) => Err(error.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Names of the indexes that are there, for `doctor`.
+    pub async fn index_names(&self) -> Result<Vec<String>, Error> {
+        Ok(self.documents.list_index_names().await?)
+    }
+}
+
+/// Names of the indexes that `ensure_schema` makes.
+pub const INDEXES: [&str; 7] = [
+    "clerkId_1",
+    "username_1",
+    "email_1",
+    "deletedAt_1",
+    "email_1_local",
+    "createdAt_1_usernameConflict",
+    "outbox.key_1",
+];
+
+fn indexes() -> Vec<IndexModel> {
+    let named = |keys: Document, name: &str, unique: bool, partial: Option<Document>| {
+        let mut options = IndexOptions::builder().name(name.to_owned()).build();
+        options.unique = unique.then_some(true);
+        options.partial_filter_expression = partial;
+        IndexModel::builder().keys(keys).options(options).build()
+    };
+    let [clerk_id, username, email, deleted_at, local, conflict, outbox] = INDEXES;
+    vec![
+        // The application may keep people of its own here who have no Clerk id; and many people have no username.
+        named(doc! { "clerkId": 1 }, clerk_id, true, Some(doc! { "clerkId": { "$gt": "" } })),
+        named(doc! { "username": 1 }, username, true, Some(doc! { "username": { "$gt": "" } })),
+        // Two people may share an address: shown, never fatal (D2-39).
+        named(doc! { "email": 1 }, email, false, None),
+        // What follows holds few people, most of the time nobody.
+        named(doc! { "deletedAt": 1 }, deleted_at, false, Some(doc! { "deletedAt": { "$type": "date" } })),
+        named(doc! { "email": 1, "_id": 1 }, local, false, Some(doc! { "authProvider": "local" })),
+        named(doc! { "createdAt": 1, "clerkId": 1 }, conflict, false, Some(doc! { "usernameConflict": true })),
+        named(doc! { "outbox.key": 1 }, outbox, false, Some(doc! { "outbox.key": { "$gt": "" } })),
+    ]
+}
+
+/// By this name our own validator is known again.
+const VALIDATOR_TITLE: &str = "rollcall person";
+
+fn is_ours(validator: &Document) -> bool {
+    let schema = validator.get_document("$jsonSchema").and_then(|schema| schema.get_str("title"));
+    validator.is_empty() || schema.is_ok_and(|title| title == VALIDATOR_TITLE)
+}
+
+/// What a document must at least be, so that a stray writer cannot break the mirror (design 2.2).
+fn validator() -> Document {
+    doc! { "$jsonSchema": {
+        "title": VALIDATOR_TITLE,
+        "bsonType": "object",
+        "required": ["clerkId", "name", "role", "syncStatus", "authProvider", "version", "createdAt", "updatedAt"],
+        "properties": {
+            "clerkId": { "bsonType": "string", "minLength": 1 },
+            "name": { "bsonType": "string" },
+            "email": { "bsonType": ["string", "null"] },
+            "emails": { "bsonType": "array" },
+            "username": { "bsonType": ["string", "null"] },
+            "role": { "enum": ["user", "moderator", "admin"] },
+            "syncStatus": { "enum": ["active", "pending", "error"] },
+            "authProvider": { "enum": ["local", "clerk"] },
+            "banned": { "bsonType": "bool" },
+            "locked": { "bsonType": "bool" },
+            "createdAt": { "bsonType": "date" },
+            "updatedAt": { "bsonType": "date" },
+            "deletedAt": { "bsonType": ["date", "null"] },
+        },
+    } }
+}
+
+/// `NamespaceExists`.
+fn is_already_there(error: &mongodb::error::Error) -> bool {
+    matches!(*error.kind, ErrorKind::Command(ref failure) if failure.code == 48)
+}

@@ -1,0 +1,115 @@
+//! One person's events into one write.
+
+use super::*;
+use crate::model::user::{Role, SyncSource};
+use crate::server::store::users::Version;
+use crate::server::sync::apply::{Person, apply};
+
+const T: i64 = 1_760_000_000_000;
+const ID: &str = "507f1f77bcf86cd799439011";
+const ETAG: &str = "507f1f77bcf86cd799439012";
+
+fn at(milliseconds: i64) -> Timestamp {
+    Timestamp::from_millisecond(milliseconds).expect("within range")
+}
+
+fn person(first_name: &str, time: i64, source: SyncSource) -> Incoming {
+    let person = Person {
+        clerk_id: "user_1".to_owned(),
+        email: None,
+        email_verified: false,
+        emails: Vec::new(),
+        first_name: Some(first_name.to_owned()),
+        last_name: None,
+        username: Some("ada".to_owned()),
+        image_url: None,
+        role: Role::User,
+        banned: false,
+        locked: false,
+        created_at: at(T),
+        updated_at: at(time),
+        claims: Claims::default(),
+    };
+    let event_at = if source == SyncSource::Webhook { time } else { 0 };
+    Incoming::Person { person: Box::new(person), version: Version { updated_at: time, event_at }, source }
+}
+
+fn told(first_name: &str, time: i64) -> Incoming {
+    person(first_name, time, SyncSource::Webhook)
+}
+
+fn gone(time: i64) -> Incoming {
+    Incoming::Deleted { clerk_id: "user_1".to_owned(), at: at(time) }
+}
+
+fn case(incoming: impl IntoIterator<Item = Incoming>) -> Case {
+    let mut case = Case::of("user_1");
+    case.said = incoming.into_iter().map(|incoming| Said { event_id: None, attempts: 0, incoming }).collect();
+    case
+}
+
+fn folded(stored: Option<&User>, case: &Case, plan: Plan) -> Folded {
+    let now = at(T + 9);
+    let fresh = Fresh { id: ID, etag: ETAG, now, plan };
+    fold(stored, None, case, fresh, |stored, incoming, id| apply(stored, incoming, id, now))
+}
+
+fn written(stored: Option<&User>, case: &Case) -> (Write, Vec<EventState>) {
+    match folded(stored, case, Plan::default()) {
+        Folded::Write(write, outcomes) => (*write, outcomes.into_iter().map(|outcome| outcome.state).collect()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_whole_life_is_one_write() {
+    let life = [told("Ada", T), told("Adele", T + 1), told("Ada", T), gone(T + 2), told("Revived", T + 3)];
+    let (write, states) = written(None, &case(life));
+    let (applied, stale) = (EventState::Applied, EventState::Stale);
+    assert_eq!(states, [applied, applied, stale, applied, stale]);
+    assert_eq!((write.guard, write.user.deleted_at, write.user.first_name), (Guard::New, Some(at(T + 2)), None));
+}
+
+#[test]
+fn the_write_is_guarded_by_what_was_read_and_not_by_what_was_folded() {
+    let (first, _) = written(None, &case([told("Ada", T)]));
+    let (write, _) = written(Some(&first.user), &case([told("B", T + 1), told("C", T + 2)]));
+    assert_eq!(write.guard, Guard::Unchanged(Some(ETAG.to_owned())));
+    assert_eq!((write.user.id, write.user.first_name.as_deref()), (first.user.id, Some("C")));
+}
+
+#[test]
+fn nothing_new_is_no_write_and_a_question_waits_for_its_answer() {
+    let (first, _) = written(None, &case([told("Ada", T)]));
+    let again = folded(Some(&first.user), &case([told("Ada", T)]), Plan::default());
+    assert_eq!(again, Folded::Settled(vec![end(EventState::Duplicate, "exactly this was already stored")]));
+    let mut question = case([told("Other", T)]);
+    assert_eq!(folded(Some(&first.user), &question, Plan::default()), Folded::Ask);
+    question.answer = Some(person("Other", T, SyncSource::Refetch));
+    let (write, _) = written(Some(&first.user), &question);
+    assert_eq!(write.user.first_name.as_deref(), Some("Other"));
+}
+
+#[test]
+fn a4_05_a_taken_name_gets_its_suffix_in_the_same_write() {
+    let mut case = case([told("Ada", T)]);
+    case.suffix = Suffix::Short;
+    let (write, _) = written(None, &case);
+    assert_eq!((write.user.username.as_deref(), write.user.username_conflict), (Some("ada-user1"), true));
+    assert_eq!(write.user.clerk_username.as_deref(), Some("ada"));
+}
+
+#[test]
+fn an_adopted_person_keeps_their_id_and_is_no_newcomer() {
+    let local = LocalUser { id: "507f1f77bcf86cd799439099".to_owned(), email: "ada@example.com".to_owned() };
+    let now = at(T + 9);
+    let plan = Plan { metadata: true, welcome: true, webhook: true };
+    let fresh = Fresh { id: ID, etag: ETAG, now, plan };
+    let decide = |stored: Option<&User>, incoming: &Incoming, id: &str| apply(stored, incoming, id, now);
+    let Folded::Write(write, _) = fold(None, Some(&local), &case([told("Ada", T)]), fresh, decide) else {
+        panic!("a write")
+    };
+    assert_eq!((write.user.id.as_str(), write.guard), (local.id.as_str(), Guard::Local));
+    let keys: Vec<&str> = write.effects.iter().map(|effect| effect.key.as_str()).collect();
+    assert_eq!(keys, ["metadata:user_1", "webhook:user_1:507f1f77bcf86cd799439012"]);
+}

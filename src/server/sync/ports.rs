@@ -1,0 +1,141 @@
+//! What the engine needs of the world: people, events, jobs, Clerk, a clock and new ids.
+//!
+//! The application is one world (`state`); the simulation is another, with a model store, faults and a clock of its own.
+
+use std::future::Future;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use crate::server::clerk;
+use crate::server::clerk::wire;
+use crate::server::error::Error;
+use crate::server::state::AppState;
+use crate::server::store::events::{Event, Outcome};
+use crate::server::store::jobs::Effect;
+use crate::server::store::users::outbox::Outbox;
+use crate::server::store::users::writes::{Write, Written};
+use crate::server::store::users::{Found, LocalUser, User, new_id};
+use crate::server::sync::apply::{Change, Incoming, apply};
+use crate::server::sync::effects::Plan;
+
+/// The world of the engine. Every call may fail, be late, or be the last before a crash.
+pub trait Ports: Sync {
+    fn now(&self) -> Timestamp;
+    /// 24 hex digits that nobody else has.
+    fn new_id(&self) -> String;
+    fn plan(&self) -> Plan;
+    /// Attempts at what does not pass by itself.
+    fn most_attempts(&self) -> u32;
+
+    /// The decision. One place to plant a fault that the simulation must find.
+    fn decide(&self, stored: Option<&User>, incoming: &Incoming, id: &str) -> Change {
+        apply(stored, incoming, id, self.now())
+    }
+
+    fn find_people(&self, ids: &[&str]) -> impl Future<Output = Result<Found, Error>> + Send;
+    fn find_local(&self, emails: &[&str]) -> impl Future<Output = Result<Vec<LocalUser>, Error>> + Send;
+    fn write_people(&self, writes: &[Write]) -> impl Future<Output = Result<Vec<Written>, Error>> + Send;
+    fn list_username_conflicts(&self) -> impl Future<Output = Result<Vec<User>, Error>> + Send;
+    /// The person of Clerk's with this username, or that it is somebody else's, or nobody's.
+    fn find_username(&self, username: &str) -> impl Future<Output = Result<Holder, Error>> + Send;
+
+    fn list_due(&self, limit: usize) -> impl Future<Output = Result<Vec<Event>, Error>> + Send;
+    fn record(&self, outcomes: &[(String, Outcome)]) -> impl Future<Output = Result<(), Error>> + Send;
+
+    fn list_outboxes(&self) -> impl Future<Output = Result<Vec<Outbox>, Error>> + Send;
+    fn add_jobs(&self, effects: &[Effect]) -> impl Future<Output = Result<(), Error>> + Send;
+    fn clear_outboxes(&self, outboxes: &[Outbox]) -> impl Future<Output = Result<(), Error>> + Send;
+
+    /// Clerk's answer about a person now; `None` if it knows nobody by this id.
+    fn fetch_person(&self, id: &str) -> impl Future<Output = Result<Option<wire::User>, Error>> + Send;
+}
+
+/// Who has a username.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Holder {
+    Nobody,
+    /// A person of Clerk's.
+    Person(Box<User>),
+    /// The application's own person, whom Clerk does not know.
+    Local,
+}
+
+/// How many people are looked at in one go when names are settled or outboxes emptied.
+const PEOPLE_AT_ONCE: i64 = 500;
+/// Longer than a question to Clerk takes; an event still pending after it is looked at again.
+const LEASE: Duration = Duration::from_secs(15);
+
+impl Ports for AppState {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn new_id(&self) -> String {
+        new_id()
+    }
+
+    fn plan(&self) -> Plan {
+        self.plan
+    }
+
+    fn most_attempts(&self) -> u32 {
+        self.settings.sync.attempts
+    }
+
+    async fn find_people(&self, ids: &[&str]) -> Result<Found, Error> {
+        Ok(self.store.users.find_many(ids).await?)
+    }
+
+    async fn find_local(&self, emails: &[&str]) -> Result<Vec<LocalUser>, Error> {
+        Ok(self.store.users.find_local(emails).await?)
+    }
+
+    async fn write_people(&self, writes: &[Write]) -> Result<Vec<Written>, Error> {
+        Ok(self.store.users.write_many(writes).await?)
+    }
+
+    async fn list_username_conflicts(&self) -> Result<Vec<User>, Error> {
+        Ok(self.store.users.list_username_conflicts(PEOPLE_AT_ONCE).await?)
+    }
+
+    async fn find_username(&self, username: &str) -> Result<Holder, Error> {
+        match self.store.users.find_by_username(username).await? {
+            Some(user) => Ok(Holder::Person(Box::new(user))),
+            None if self.store.users.has_username(username).await? => Ok(Holder::Local),
+            None => Ok(Holder::Nobody),
+        }
+    }
+
+    async fn list_due(&self, limit: usize) -> Result<Vec<Event>, Error> {
+        let now = self.now();
+        let until = now.saturating_add(LEASE).unwrap_or(Timestamp::MAX);
+        Ok(self.store.events.lease_due(now, until, limit).await?)
+    }
+
+    async fn record(&self, outcomes: &[(String, Outcome)]) -> Result<(), Error> {
+        Ok(self.store.events.record(outcomes, self.now()).await?)
+    }
+
+    async fn list_outboxes(&self) -> Result<Vec<Outbox>, Error> {
+        Ok(self.store.users.list_outboxes(PEOPLE_AT_ONCE).await?)
+    }
+
+    async fn add_jobs(&self, effects: &[Effect]) -> Result<(), Error> {
+        self.store.jobs.add(effects, self.now()).await?;
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    async fn clear_outboxes(&self, outboxes: &[Outbox]) -> Result<(), Error> {
+        Ok(self.store.users.clear_outboxes(outboxes).await?)
+    }
+
+    async fn fetch_person(&self, id: &str) -> Result<Option<wire::User>, Error> {
+        match self.clerk.fetch_user(id).await {
+            Ok(user) => Ok(Some(user)),
+            Err(clerk::Error::NotFound) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}

@@ -23,9 +23,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 use clap::Parser;
 use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 
 use crate::ingest::limits::Limit;
 use crate::ingest::processes::Mongod;
@@ -89,9 +90,12 @@ fn main() -> anyhow::Result<()> {
     let options = Options::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let ended = runtime.block_on(async {
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        // What was started ends, and what was written goes, when `run` is dropped.
         tokio::select! {
             ended = run(&options) => ended,
-            _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
+            _ = interrupt.recv() => bail!("interrupted"),
+            _ = terminate.recv() => bail!("terminated"),
         }
     });
     runtime.shutdown_background();
@@ -144,7 +148,7 @@ async fn run_rounds(options: &Options, setup: &Setup, mongod: &Mongod) -> anyhow
     }
     println!("\n{}", report::table(&rounds));
     if !limits.is_empty() {
-        println!("{}", report::limits_table(&limits));
+        println!("{}\n{}", report::limits_table(&limits), report::shares(&rounds, &limits));
     }
     print!("{}", report::people_ratios(&rounds));
     let is_correct = rounds.iter().all(|round| round.verdict.is_correct());

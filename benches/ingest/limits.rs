@@ -21,6 +21,9 @@ const WARM_UP: Duration = Duration::from_secs(1);
 const BODY: usize = 2_432;
 const BLOCK: usize = 4_096;
 
+/// What the server's throughput is held against.
+pub const BOTH_WRITES: &str = "events: upserts + small inserts, 500 a batch, 4 in flight";
+
 #[derive(Clone, Debug, Serialize)]
 pub struct Limit {
     pub what: &'static str,
@@ -45,7 +48,7 @@ pub async fn measure(mongod: &Mongod, seconds: u64) -> anyhow::Result<Vec<Limit>
     for (what, events, in_flight) in [
         ("people: upserts, 500 a batch, 1 in flight", Events::None, 1),
         ("people: upserts, 500 a batch, 4 in flight", Events::None, 4),
-        ("events: upserts + small inserts, 500 a batch, 4 in flight", Events::Small, 4),
+        (BOTH_WRITES, Events::Small, 4),
         ("events: upserts + inserts with the body, 500 a batch, 4 in flight", Events::Whole, 4),
     ] {
         let database = mongod.client.database("limits");

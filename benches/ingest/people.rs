@@ -32,7 +32,6 @@ pub async fn fill(database: &Database, server: SocketAddr, people: usize) -> any
     let (id, name) = (text(&person_id(ORIGIN.person)), person_name(ORIGIN.person));
     // Nothing of this is measured, so nothing of this waits for the journal.
     let unjournaled = WriteConcern::builder().journal(false).build();
-    let users = users.clone_with_type::<Document>();
     let mut next = ORIGIN.person + 1;
     while next < people {
         let batch = next..people.min(next + AT_ONCE);

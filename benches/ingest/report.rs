@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::ingest::limits::Limit;
+use crate::ingest::limits::{BOTH_WRITES, Limit};
 use crate::ingest::round::{Case, Round};
 
 const HEAD: &str = "\
@@ -92,6 +92,24 @@ pub fn limits_table(runs: &[Vec<Limit>]) -> String {
             rates.most,
             cores(|limit| limit.usage.bench),
             cores(|limit| limit.usage.mongod),
+        );
+    }
+    text
+}
+
+/// How much of MongoDB's own limit each case reaches: of the one that writes as many documents an event as the server does.
+pub fn shares(rounds: &[Round], runs: &[Vec<Limit>]) -> String {
+    let limits = runs.iter().flatten().filter(|limit| limit.what == BOTH_WRITES).map(|limit| limit.per_second);
+    let limit = median(limits);
+    let mut text = String::new();
+    for case in cases(rounds) {
+        let rate = median(of_case(rounds, case).into_iter().map(|round| round.acks_per_second));
+        let _ = writeln!(
+            text,
+            "{} connections, {} people before: {:.0} % of MongoDB's own limit ({BOTH_WRITES})",
+            case.connections,
+            case.people,
+            rate / limit * 100.0,
         );
     }
     text

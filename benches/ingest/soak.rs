@@ -12,8 +12,8 @@ use crate::ingest::round::{Case, Round, Setup, measure, warm_up};
 use crate::ingest::verdict::backlog;
 
 const EVERY: Duration = Duration::from_secs(10);
-/// Requests made in advance: some ten seconds' worth, since a signature is believed for five minutes only.
-const AHEAD: usize = 100_000;
+/// Requests made in advance: some seconds' worth, since a signature is believed for five minutes only.
+const AHEAD: usize = 50_000;
 /// Memory is flat if the last third of the time needs at most this much more than the second.
 const MOST_GROWTH: f64 = 1.05;
 

@@ -160,8 +160,14 @@ async fn run_soak(options: &Options, setup: &Setup, mongod: &Mongod, seconds: u6
     let (connections, people) = first.context("no case")?;
     let soak = soak(setup, mongod, Case { connections, people }, seconds).await?;
     println!("\n{}\n\n{}", report::line(&soak.round), report::table(std::slice::from_ref(&soak.round)));
-    let flat = if soak.is_flat { "flat" } else { "NOT flat" };
-    println!("Memory is {flat}: the last third of the time needs {:.3} times what the second does.", soak.growth);
+    match soak.is_flat {
+        None => println!("Too short to say whether memory is flat."),
+        Some(is_flat) => println!(
+            "Memory is {}: the last third of the time needs {:.3} times what the second does.",
+            if is_flat { "flat" } else { "NOT flat" },
+            soak.growth
+        ),
+    }
     let is_correct = soak.round.verdict.is_correct();
     Ok(("soak", serde_json::to_value(&soak)?, is_correct))
 }

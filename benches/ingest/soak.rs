@@ -16,6 +16,8 @@ const EVERY: Duration = Duration::from_secs(10);
 const AHEAD: usize = 50_000;
 /// Memory is flat if the last third of the time needs at most this much more than the second.
 const MOST_GROWTH: f64 = 1.05;
+/// With fewer samples nothing can be said about memory.
+const FEWEST_SAMPLES: usize = 9;
 
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Sample {
@@ -32,7 +34,8 @@ pub struct Soak {
     pub samples: Vec<Sample>,
     /// The server's memory in the last third over that in the second.
     pub growth: f64,
-    pub is_flat: bool,
+    /// None when the run was too short to say.
+    pub is_flat: Option<bool>,
     pub round: Round,
 }
 
@@ -74,7 +77,8 @@ pub async fn soak(setup: &Setup, mongod: &Mongod, case: Case, seconds: u64) -> a
         samples.push(sample);
     };
     let growth = growth(&samples);
-    Ok(Soak { samples, growth, is_flat: growth <= MOST_GROWTH, round })
+    let is_flat = (samples.len() >= FEWEST_SAMPLES).then_some(growth <= MOST_GROWTH);
+    Ok(Soak { samples, growth, is_flat, round })
 }
 
 fn growth(samples: &[Sample]) -> f64 {

@@ -59,7 +59,7 @@ pub async fn measure(mongod: &Mongod, seconds: u64) -> anyhow::Result<Vec<Limit>
         limits.push(Limit { what, per_second: written as f64 / usage.seconds, usage });
         database.drop().await?;
     }
-    limits.push(timed("HMAC-SHA256 of a 2.4 KB body, one core", watched, lasting, || sign_bodies(lasting))?);
+    limits.push(timed("HMAC-SHA256 of a 2.4 KB body, one core", watched, lasting, || Ok(sign_bodies(lasting)))?);
     let file = mongod.folder().join("append");
     limits.push(timed("4 KB append + fdatasync, one after the other", watched, lasting, || append(&file, lasting))?);
     Ok(limits)
@@ -145,7 +145,7 @@ fn as_i64(number: usize) -> i64 {
     i64::try_from(number).unwrap_or_default()
 }
 
-fn sign_bodies(lasting: Duration) -> anyhow::Result<usize> {
+fn sign_bodies(lasting: Duration) -> usize {
     let key = hmac::Key::new(hmac::HMAC_SHA256, &[7; 32]);
     let mut body = vec![b'x'; BODY];
     let until = Instant::now() + lasting;
@@ -157,7 +157,7 @@ fn sign_bodies(lasting: Duration) -> anyhow::Result<usize> {
         }
         signed += 100;
     }
-    Ok(signed)
+    signed
 }
 
 fn append(path: &std::path::Path, lasting: Duration) -> anyhow::Result<usize> {

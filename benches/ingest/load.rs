@@ -185,12 +185,11 @@ async fn keep_sending(
             }
         };
         let answer = ask(&mut stream, request.chunk.request(request.place), &mut buffer);
-        let status = match tokio::time::timeout(ANSWER_WITHIN, answer).await {
-            Ok(Ok(status)) => status,
-            Ok(Err(_)) | Err(_) => {
-                stream = connect(address).await?;
-                0
-            }
+        let status = if let Ok(Ok(status)) = tokio::time::timeout(ANSWER_WITHIN, answer).await {
+            status
+        } else {
+            stream = connect(address).await?;
+            0
         };
         if status == 200 {
             acks.fetch_add(1, Ordering::Relaxed);

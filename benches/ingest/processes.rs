@@ -17,7 +17,7 @@ use tempfile::TempDir;
 use crate::ingest::delivery::signing_secret;
 
 const SET_NAME: &str = "bench";
-const START_WITHIN: Duration = Duration::from_secs(60);
+const START_WITHIN: Duration = Duration::from_mins(1);
 /// The one named, the one on `PATH`, or the one that `make setup` fetched.
 const FIND_MONGOD: &str = r#"
 for mongod in "${ROLLCALL_MONGOD:-}" mongod "${XDG_CACHE_HOME:-$HOME/.cache}/rollcall/bin/mongod"; do

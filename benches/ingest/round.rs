@@ -83,7 +83,8 @@ pub struct Warm {
     pub database: Database,
     pub watched: Watched,
     source: Source,
-    warm_up: Tally,
+    /// What the warm-up sent.
+    before: Tally,
     seed: u64,
     people: usize,
 }
@@ -104,26 +105,26 @@ pub async fn warm_up(setup: &Setup, mongod: &Mongod, case: Case, total: usize, a
     let watched = Watched { server: Some(server.id()), mongod: mongod.id() };
     let (address, seconds) = (server.address, setup.warm_up);
     let warming = move || send(address, case.connections, seconds, Source::new(chunks), &AtomicU64::new(0));
-    let (warm_up, source) = tokio::task::spawn_blocking(warming).await??;
+    let (before, source) = tokio::task::spawn_blocking(warming).await??;
     drained(&database).await?;
     forget_peak(mongod.id());
-    Ok(Warm { server, database, watched, source, warm_up, seed: setup.seed, people: case.people })
+    Ok(Warm { server, database, watched, source, before, seed: setup.seed, people: case.people })
 }
 
 /// Measures a warm server for so long; `acks` is counted up meanwhile.
 pub async fn measure(warm: Warm, case: Case, seconds: u64, acks: Arc<AtomicU64>) -> anyhow::Result<Round> {
-    let Warm { server, database, watched, source, warm_up, seed, people } = warm;
-    let before = Reading::take(watched)?;
+    let Warm { server, database, watched, source, before, seed, people } = warm;
+    let start = Reading::take(watched)?;
     let address = server.address;
     let sending = move || send(address, case.connections, seconds, source, &acks);
     let (tally, _) = tokio::task::spawn_blocking(sending).await??;
     let sent_at = Reading::take(watched)?;
     let drained_after = drained(&database).await?;
-    let load = before.until(&sent_at);
-    let whole = before.until(&Reading::take(watched)?);
+    let load = start.until(&sent_at);
+    let whole = start.until(&Reading::take(watched)?);
     let (server_peak_mb, mongod_peak_mb) = (peak_memory(server.id())?, peak_memory(watched.mongod)?);
-    let (sent, acked) = (either(&warm_up.sent, &tally.sent), either(&warm_up.acked, &tally.acked));
-    let sent = Sent { seed, people, sent: &sent, acked: &acked, measured: &tally.acked };
+    let (sent, acked) = (either(&before.sent, &tally.sent), either(&before.acked, &tally.acked));
+    let sent = Sent { seed, people, all: &sent, acked: &acked, measured: &tally.acked };
     let verdict = judge(&database, &sent).await?;
     drop(server);
     database.drop().await?;

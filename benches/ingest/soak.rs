@@ -43,7 +43,7 @@ pub struct Soak {
 pub async fn soak(setup: &Setup, mongod: &Mongod, case: Case, seconds: u64) -> anyhow::Result<Soak> {
     let warm = warm_up(setup, mongod, case, usize::MAX, AHEAD).await?;
     let (database, server) = (warm.database.clone(), warm.server.id());
-    println!("server: process {}\n", server);
+    println!("server: process {server}\n");
     println!("| after s | acks/s | server MB | mongod MB | backlog |\n|--:|--:|--:|--:|--:|");
     let acks = Arc::new(AtomicU64::new(0));
     let mut running = Box::pin(measure(warm, case, seconds, Arc::clone(&acks)));

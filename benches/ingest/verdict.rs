@@ -57,7 +57,7 @@ pub struct Sent<'a> {
     pub seed: u64,
     /// How many people were there before.
     pub people: usize,
-    pub sent: &'a [bool],
+    pub all: &'a [bool],
     pub acked: &'a [bool],
     /// Acknowledged in the load that counts: the lag is theirs.
     pub measured: &'a [bool],
@@ -145,7 +145,7 @@ struct Expected {
 fn expected(sent: &Sent<'_>) -> Vec<Expected> {
     let origin = Expected { latest: Some(0), ..Expected::default() };
     let mut people = vec![origin; sent.people];
-    for event in Plan::new(sent.seed, sent.people).take(sent.sent.len().saturating_sub(1)) {
+    for event in Plan::new(sent.seed, sent.people).take(sent.all.len().saturating_sub(1)) {
         if people.len() <= event.person {
             people.resize(event.person + 1, Expected::default());
         }
@@ -154,7 +154,7 @@ fn expected(sent: &Sent<'_>) -> Vec<Expected> {
             // Events of a plan are in the order of their times.
             person.latest = Some(event.index);
             person.is_deleted |= event.kind == Kind::Deleted;
-        } else if has(sent.sent, event.index) {
+        } else if has(sent.all, event.index) {
             person.is_uncertain = true;
         }
     }

@@ -3,7 +3,7 @@ SHELL := /bin/bash
 ENV := source .ci/env &&
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fmt unit e2e clean
+.PHONY: help setup run test check fmt unit e2e bench clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
@@ -28,6 +28,10 @@ unit: setup ## Unit and integration tests only
 
 e2e: setup ## Production build and browser tests only
 	@.ci/test site e2e
+
+# Built as it is shipped: without the stand-in.
+bench: setup ## Measure webhooks into MongoDB beside the machine's own limits; options in BENCH_ARGS
+	@$(ENV) cargo bench --locked --bench ingest --no-default-features --features ssr -- $(BENCH_ARGS)
 
 clean: ## Remove what was built (the shared tools stay)
 	@$(ENV) cargo clean && rm -rf test-results end2end/screenshots node_modules

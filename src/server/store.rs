@@ -39,6 +39,9 @@ pub enum Error {
     /// The connection string cannot be used.
     #[error("the connection string cannot be used")]
     ConnectionString(#[source] mongodb::error::Error),
+    /// It will not have one of the documents, for the reason of this code.
+    #[error("MongoDB refused a document (code {0})")]
+    Document(i32),
     /// It answered that it will not do it.
     #[error("MongoDB refused")]
     Refused(#[source] mongodb::error::Error),
@@ -54,7 +57,8 @@ impl From<mongodb::error::Error> for Error {
                 | ErrorKind::DnsResolve { .. }
         ) || error.contains_label(RETRYABLE_WRITE_ERROR)
             || error.contains_label(TRANSIENT_TRANSACTION_ERROR)
-            || is_write_concern_error(&error.kind);
+            || is_write_concern_error(&error.kind)
+            || is_change_of_primary(&error.kind);
         if passing { Self::Unavailable(error) } else { Self::Refused(error) }
     }
 }
@@ -62,7 +66,11 @@ impl From<mongodb::error::Error> for Error {
 impl Error {
     /// MongoDB's number for what it refused.
     pub fn code(&self) -> Option<i32> {
-        let Self::Refused(error) = self else { return None };
+        let error = match self {
+            Self::Refused(error) => error,
+            Self::Document(code) => return Some(*code),
+            _ => return None,
+        };
         match &*error.kind {
             ErrorKind::Command(failure) => Some(failure.code),
             ErrorKind::Write(WriteFailure::WriteError(failure)) => Some(failure.code),
@@ -74,6 +82,13 @@ impl Error {
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::TimedOut)
     }
+}
+
+/// The node is not, or no longer, the one that writes; by the codes of the drivers' specification. The driver marks these
+/// itself only where it repeats by itself, which it does not for commands.
+fn is_change_of_primary(kind: &ErrorKind) -> bool {
+    const CODES: [i32; 12] = [6, 7, 89, 91, 189, 262, 9_001, 10_107, 11_600, 11_602, 13_435, 13_436];
+    matches!(kind, ErrorKind::Command(failure) if CODES.contains(&failure.code))
 }
 
 /// The write happened but a majority did not confirm it in time.
@@ -115,7 +130,12 @@ async fn write_each<T: Send + Sync, S: Serialize>(
         _ => serialize_to_raw_document_buf(&Update::of(&namespace.coll, statements)),
     };
     let database = collection.client().database(&namespace.db);
-    let answer = database.run_raw_command(command.map_err(written)?).await?;
+    let command = command.map_err(written)?;
+    // Every write here is safe to repeat: what the first attempt did is met by its key or its guard.
+    let answer = match database.run_raw_command(command.clone()).await.map_err(Error::from) {
+        Err(Error::Unavailable(_)) => database.run_raw_command(command).await?,
+        answer => answer?,
+    };
     if answer.contains_key("writeConcernError") {
         return Err(Error::TimedOut);
     }

@@ -94,19 +94,15 @@ impl Events {
     /// Answers, for each event in order, whether it is new.
     pub async fn insert(&self, events: &[Event]) -> Result<Vec<bool>, Error> {
         let mut is_new = vec![true; events.len()];
-        match self.documents.insert_many(events).ordered(false).await {
-            Ok(_) => return Ok(is_new),
-            Err(error) => match *error.kind {
-                ErrorKind::InsertMany(ref failure) if failure.write_concern_error.is_none() => {
-                    for refusal in failure.write_errors.iter().flatten() {
-                        match is_new.get_mut(refusal.index) {
-                            Some(flag) if refusal.code == DUPLICATE_KEY => *flag = false,
-                            _ => return Err(error.into()),
-                        }
-                    }
-                }
-                _ => return Err(error.into()),
-            },
+        let answer = write_each(&self.documents, "insert", events.iter().collect()).await?;
+        if answer.refused.is_empty() {
+            return Ok(is_new);
+        }
+        for refusal in answer.refused {
+            match is_new.get_mut(refusal.place) {
+                Some(flag) if refusal.code == DUPLICATE_KEY => *flag = false,
+                _ => return Err(Error::Document(refusal.code)),
+            }
         }
         let known = events.iter().zip(&is_new).filter(|(_, new)| !**new).map(|(event, _)| event.id.as_str());
         let mut times: HashMap<&str, i32> = HashMap::new();
@@ -174,11 +170,24 @@ impl Events {
         Ok(found.try_collect().await?)
     }
 
-    /// How many events are in each state, read off the index.
+    /// How many events are in each state, read off the small indexes: those simply applied are the rest.
     pub async fn count_by_state(&self) -> Result<Vec<StateTotal>, Error> {
-        let by_state =
-            [doc! { "$sort": { "state": 1 } }, doc! { "$group": { "_id": "$state", "count": { "$sum": 1_i64 } } }];
-        Ok(self.documents.aggregate(by_state).with_type::<StateTotal>().await?.try_collect().await?)
+        let odd = [
+            doc! { "$match": { "state": { "$in": odd_states() } } },
+            doc! { "$group": { "_id": "$state", "count": { "$sum": 1_i64 } } },
+        ];
+        let new = doc! { "dueAt": { "$exists": true }, "state": EventState::Received.as_str() };
+        let odd =
+            async { self.documents.aggregate(odd).with_type::<StateTotal>().await?.try_collect::<Vec<_>>().await };
+        let (mut totals, new, all) =
+            tokio::try_join!(odd, async { self.documents.count_documents(new).await }, async {
+                self.documents.estimated_document_count().await
+            },)?;
+        let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        let others: i64 = totals.iter().map(|total| total.count).sum::<i64>() + count(new);
+        totals.push(StateTotal { state: EventState::Received, count: count(new) });
+        totals.push(StateTotal { state: EventState::Applied, count: count(all).saturating_sub(others).max(0) });
+        Ok(totals)
     }
 
     /// How many deliveries there were beyond the first of each event.
@@ -195,7 +204,7 @@ impl Events {
     /// When the oldest event that still waits arrived.
     pub async fn find_oldest_pending(&self) -> Result<Option<Timestamp>, Error> {
         let oldest = [
-            doc! { "$match": { "state": { "$in": pending() } } },
+            doc! { "$match": { "dueAt": { "$exists": true }, "state": { "$in": pending() } } },
             doc! { "$group": { "_id": Bson::Null, "at": { "$min": "$receivedAt" } } },
         ];
         let row = self.documents.aggregate(oldest).await?.try_next().await?;
@@ -210,11 +219,12 @@ impl Events {
             options.partial_filter_expression = partial;
             IndexModel::builder().keys(keys).options(options).build()
         };
-        let [due, state, person, repeated, arrival] = INDEXES;
+        let [due, odd, person, repeated, arrival] = INDEXES;
         let indexes = [
             // Finished events are not in it, so it stays as small as the backlog.
             named(doc! { "dueAt": 1 }, due, Some(doc! { "dueAt": { "$exists": true } })),
-            named(doc! { "state": 1 }, state, None),
+            // What was simply applied is the rest.
+            named(doc! { "state": 1 }, odd, Some(doc! { "state": { "$in": odd_states() } })),
             named(doc! { "clerkId": 1, "receivedAt": -1 }, person, None),
             named(doc! { "deliveries": 1 }, repeated, Some(doc! { "deliveries": { "$gt": 1 } })),
         ];
@@ -240,11 +250,17 @@ impl Events {
 }
 
 /// Names of the indexes that `ensure_indexes` makes.
-pub const INDEXES: [&str; 5] = ["dueAt_1", "state_1", "clerkId_1_receivedAt_-1", "deliveries_1", "receivedAt_1"];
+pub const INDEXES: [&str; 5] = ["dueAt_1", "state_1_odd", "clerkId_1_receivedAt_-1", "deliveries_1", "receivedAt_1"];
 
 /// `IndexOptionsConflict`.
 fn is_other_options(error: &mongodb::error::Error) -> bool {
     matches!(*error.kind, ErrorKind::Command(ref failure) if failure.code == 85)
+}
+
+/// Every state but the two that nearly all events are in.
+fn odd_states() -> Bson {
+    let is_odd = |state: &EventState| !matches!(state, EventState::Received | EventState::Applied);
+    Bson::Array(EventState::ALL.into_iter().filter(is_odd).map(|state| state.as_str().into()).collect())
 }
 
 /// States that wait for an attempt.

@@ -87,6 +87,8 @@ pub enum SyncSource {
     Jit,
     /// A question to Clerk that settled which of two equal versions is right (D2-25).
     Refetch,
+    /// A call of Inngest's, which named the person; what is stored is what Clerk answered (D3-28).
+    Inngest,
 }
 
 impl SyncSource {
@@ -95,6 +97,7 @@ impl SyncSource {
             Self::Webhook => "webhook",
             Self::Jit => "first request",
             Self::Refetch => "question to Clerk",
+            Self::Inngest => "Inngest",
         }
     }
 }

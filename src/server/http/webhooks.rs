@@ -21,6 +21,7 @@ use crate::server::error::Error;
 use crate::server::settings::clerk::WEBHOOK_SECRET_VARIABLES;
 use crate::server::state::AppState;
 use crate::server::store::events::{Event, expiry};
+use crate::server::sync::relay;
 
 /// Receives one delivery.
 pub async fn receive(State(state): State<Arc<AppState>>, headers: HeaderMap, body: Body) -> Response {
@@ -60,8 +61,13 @@ async fn accept(state: &AppState, verified: &Verified, body: &[u8], now: Timesta
     let malformed = |message: String| Error::Invalid { field: "body", message };
     let payload = std::str::from_utf8(body).map_err(|_| malformed("is not UTF-8".to_owned()))?;
     let delivered = Delivered::parse(body).map_err(|error| malformed(error.to_string()))?;
-    let event = inbox_event(state, verified, payload, &delivered, now);
+    let mut event = inbox_event(state, verified, payload, &delivered, now);
+    event.due_at = relay::due_at(state, &event, now);
+    let relayed = relay::is_relayed(state, &event).then(|| event.clone());
     let accepted = state.inbox.accept(event).await?;
+    if let Some(event) = relayed {
+        relay::forward(state, &event).await?;
+    }
     tracing::info!(event.id = verified.id, event.kind = label(&delivered.kind), ?accepted, "webhook received");
     Ok(())
 }
@@ -99,6 +105,7 @@ fn answer(error: &Error) -> Response {
     let text = match error.status() {
         StatusCode::BAD_REQUEST => "the body is malformed",
         StatusCode::SERVICE_UNAVAILABLE => "try again later",
+        _ if matches!(error, Error::Inngest(_)) => "the event is stored, but could not be handed to Inngest",
         _ => "internal error",
     };
     let mut response = refuse(error.status(), text);

@@ -128,6 +128,10 @@ impl Events {
         Ok(is_new)
     }
 
+    pub async fn find(&self, id: &str) -> Result<Option<Event>, Error> {
+        Ok(self.documents.find_one(doc! { "_id": id }).await?)
+    }
+
     /// The oldest events that wait for an attempt.
     pub async fn list_due(&self, now: Timestamp, limit: usize) -> Result<Vec<Event>, Error> {
         let filter = doc! { "state": { "$in": pending() }, "dueAt": { "$lte": to_date(now) } };

@@ -91,6 +91,20 @@ async fn process_person(state: &AppState, events: Vec<Event>) -> Result<(), Erro
     Ok(())
 }
 
+/// Carries out one stored event now, due or not, and records how it ended. `None`: there is no such event.
+///
+/// # Errors
+/// The attempt's: nothing is recorded then, and the event stays due when it was.
+pub async fn carry_out(state: &AppState, event_id: &str) -> Result<Option<Outcome>, Error> {
+    let Some(event) = state.store.events.find(event_id).await? else { return Ok(None) };
+    if !matches!(event.state, EventState::Received | EventState::Failed) {
+        return Ok(Some(end(event.state, event.decision.unwrap_or_default())));
+    }
+    let outcome = process_event(state, &event).await?;
+    state.store.events.record(&[(event.id, outcome.clone())], Timestamp::now()).await?;
+    Ok(Some(outcome))
+}
+
 /// One attempt at one event.
 async fn process_event(state: &AppState, event: &Event) -> Result<Outcome, Error> {
     match read(event) {

@@ -4,6 +4,7 @@ mod calls;
 mod relay;
 mod sdk;
 
+use axum::http::HeaderName;
 use serde_json::{Value, json};
 
 use crate::support::app::{TestApp, Wishes};
@@ -56,8 +57,8 @@ async fn f_5_a_stranger_gets_401_and_no_word_about_us() {
     ] {
         let answer = ask.send(&app).await.expect(401);
         assert_eq!(answer.json(), json!({ "message": "Unauthorized" }));
-        let told: Vec<&str> =
-            answer.headers.keys().map(|name| name.as_str()).filter(|name| name.starts_with("x-inngest")).collect();
+        let told = answer.headers.keys().map(HeaderName::as_str).filter(|name| name.starts_with("x-inngest"));
+        let told: Vec<&str> = told.collect();
         assert_eq!(told, ["x-inngest-sdk-handled"]);
     }
     assert!(inngest.seen("/").is_empty(), "nobody was registered");

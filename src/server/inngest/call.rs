@@ -101,8 +101,8 @@ fn person_in(value: &Value, depth: usize) -> Option<String> {
     if is_person && !id.is_empty() {
         return Some(id.to_owned());
     }
-    let inner = ["user", "data"].iter().filter_map(|name| fields.get(*name));
-    inner.filter_map(|inner| person_in(inner, depth - 1)).next().or_else(|| {
+    let mut inner = ["user", "data"].iter().filter_map(|name| fields.get(*name));
+    inner.find_map(|inner| person_in(inner, depth - 1)).or_else(|| {
         let raw = fields.get("raw").and_then(Value::as_str)?;
         person_in(&serde_json::from_str(raw).ok()?, depth - 1)
     })

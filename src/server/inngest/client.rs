@@ -144,10 +144,10 @@ impl Client {
             StatusCode::OK => Error::Malformed,
             status => refusal(status, None),
         })?;
-        match status.is_success() && answer.ok != Some(false) && answer.error.is_none() {
-            true => Ok(Registered { modified: answer.modified }),
-            false => Err(refusal(status, answer.error)),
+        if status.is_success() && answer.ok != Some(false) && answer.error.is_none() {
+            return Ok(Registered { modified: answer.modified });
         }
+        Err(refusal(status, answer.error))
     }
 
     /// The events of a run whose call did not carry them.

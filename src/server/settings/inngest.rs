@@ -120,21 +120,20 @@ fn read_serve_url(reader: &mut Reader<'_>, public_url: Option<&Url>) -> Option<U
     const ORIGIN: [&str; 2] = ["INNGEST_SERVE_ORIGIN", "INNGEST_SERVE_HOST"];
     const PATH_NAME: &str = "INNGEST_SERVE_PATH";
     let mut url = match reader.text("inngest", "serve-origin", &ORIGIN) {
-        None => public_url?.clone(),
-        Some(text) => {
+        None => public_url.cloned(),
+        Some(text) => origin(&text, "https").or_else(|| {
             let name = reader.name_of("inngest", "serve-origin", &ORIGIN);
-            let Some(url) = origin(&text, "https") else {
-                return reader.problem(&name, "must be scheme, host and port only, such as https://app.example.com");
-            };
-            url
-        }
+            reader.problem(&name, "must be scheme, host and port only, such as https://app.example.com")
+        }),
     };
     let path = reader.text("inngest", "serve-path", &[PATH_NAME]).unwrap_or_else(|| PATH.to_owned());
     if !path.starts_with('/') || path.starts_with("//") || path.contains(['?', '#', ' ']) {
         return reader.problem(PATH_NAME, "must be a path such as /api/inngest");
     }
-    url.set_path(&path);
-    Some(url)
+    if let Some(url) = &mut url {
+        url.set_path(&path);
+    }
+    url
 }
 
 fn read_app_id(reader: &mut Reader<'_>) -> Option<String> {

@@ -10,6 +10,9 @@ use crate::support::inngest::{Ask, FALLBACK_KEY, FakeInngest, event};
 const SYNC: &str = "rollcall-sync-user";
 const DELETE: &str = "rollcall-delete-user";
 
+/// The name of an event, and how a person stands in it.
+type Shape = (&'static str, fn(&Value) -> Value);
+
 /// A person at Clerk of whom nothing has arrived here.
 fn stranger(app: &TestApp, first_name: &str) -> Value {
     let email = format!("{}@example.com", first_name.to_lowercase());
@@ -28,7 +31,6 @@ async fn first_name(app: &TestApp, id: &str) -> Option<String> {
 async fn a1_12_a3_29_clerks_events_bring_a_person_in_both_spellings_and_every_shape() {
     let inngest = FakeInngest::start().await;
     let app = inngest.app().await;
-    type Shape = (&'static str, fn(&Value) -> Value);
     let shapes: [Shape; 5] = [
         ("clerk/user.created", Value::clone),
         ("clerk.user.created", Value::clone),

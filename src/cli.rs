@@ -6,6 +6,7 @@
 #[cfg(feature = "standin")]
 pub mod dev;
 pub mod doctor;
+pub mod inngest;
 #[cfg(feature = "standin")]
 pub mod mongod;
 pub mod serve;
@@ -42,6 +43,9 @@ enum Command {
     Dev(dev::Options),
     /// Check settings, MongoDB, Clerk's API and keys, the webhook secret and the clock; say how to mend each.
     Doctor(doctor::Options),
+    /// What Inngest knows of this application.
+    #[command(subcommand)]
+    Inngest(inngest::Command),
 }
 
 /// Why a command could not run, or what it found.
@@ -83,6 +87,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<End> {
         #[cfg(feature = "standin")]
         Command::Dev(options) => dev::run(options, &text).await,
         Command::Doctor(options) => doctor::run(options, &text).await,
+        Command::Inngest(command) => inngest::run(command, load(&text)?).await,
     }
 }
 

@@ -7,7 +7,8 @@
 //!                                                               ▼
 //! Clerk ── Svix webhooks ──► server::http ──► sync::inbox ──► sync::process ──► sync::fold, apply (pure)
 //!                                             (durable)             │                 │
-//! Clerk's Backend API ◄──── server::clerk ◄── sync::provision ──────┘                 ▼
+//! Inngest ── /api/inngest ─► http::inngest ─► sync::functions ──────┤                 │
+//! Clerk's Backend API ◄──── server::clerk ◄── sync::provision, refresh, scan          ▼
 //!                                                                               store::users
 //! ```
 //!
@@ -18,6 +19,7 @@
 //! | [`app`] | the interface | `server` |
 //! | `server` | everything the browser must not receive | |
 //! | `server::clerk` | what we know about Clerk | us |
+//! | `server::inngest` | Inngest's protocol, and the one list of functions | us, axum, MongoDB |
 //! | `server::store` | MongoDB | decisions |
 //! | `server::sync` | the mirror: accept, decide, write | HTTP, BSON |
 //! | `server::access` | proofs of permission | pages |
@@ -28,6 +30,7 @@
 //! ## Invariants
 //!
 //! - A webhook is acknowledged only when it is journaled on a majority.
+//! - What comes through Inngest is a hint whom to ask Clerk about, unless it is an event of our own inbox.
 //! - Every source ends in the same pure `apply` and the same write, guarded by the version that was read.
 //! - Newer wins, older is stale, equal and different is settled by asking Clerk; a deletion is for ever.
 //! - What waits together is written together: deliveries into the inbox, and people by their events, each under its guard.

@@ -1,7 +1,7 @@
 //! Everything that the browser must never receive. Gated as a whole by the feature `ssr` in `lib.rs`.
 //!
 //! The rings: `http` and `rpc` let requests in; `access` hands out proofs of permission; `accounts` and `sync` do the
-//! work; `store` is MongoDB, `clerk` is Clerk. Who may import whom is checked by `tests/it/tidy.rs`.
+//! work; `store` is MongoDB, `clerk` is Clerk, `inngest` Inngest. Who may import whom is checked by `tests/it/tidy.rs`.
 
 pub mod access;
 pub mod accounts;
@@ -9,6 +9,7 @@ pub mod clerk;
 pub mod error;
 pub mod health;
 pub mod http;
+pub mod inngest;
 pub mod rpc;
 pub mod settings;
 pub mod state;

@@ -89,6 +89,8 @@ pub enum SyncSource {
     Refetch,
     /// Clerk's answer to what we wrote there ourselves (A2-07).
     Push,
+    /// A call of Inngest's, which named the person; what is stored is what Clerk answered (D3-28).
+    Inngest,
 }
 
 impl SyncSource {
@@ -98,6 +100,7 @@ impl SyncSource {
             Self::Jit => "first request",
             Self::Refetch => "question to Clerk",
             Self::Push => "write to Clerk",
+            Self::Inngest => "Inngest",
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::StatusCode;
 
 use crate::model::error::AppError;
-use crate::server::{clerk, store};
+use crate::server::{clerk, inngest, store};
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -39,6 +39,9 @@ pub enum Error {
     Store(#[source] Arc<store::Error>),
     #[error("Clerk refused")]
     Clerk(#[source] clerk::Error),
+    /// An event was not handed over.
+    #[error("Inngest")]
+    Inngest(#[source] inngest::client::Error),
     #[error("a page asked for something outside a request")]
     OutsideRequest,
     /// What an earlier step of the same request met and logged.
@@ -55,7 +58,12 @@ impl Error {
             Self::Invalid { .. } => StatusCode::BAD_REQUEST,
             Self::Conflict => StatusCode::CONFLICT,
             Self::Busy | Self::StoreUnavailable(_) | Self::ClerkUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::Unreadable | Self::Unstorable { .. } | Self::Store(_) | Self::Clerk(_) | Self::OutsideRequest => {
+            Self::Unreadable
+            | Self::Unstorable { .. }
+            | Self::Store(_)
+            | Self::Clerk(_)
+            | Self::Inngest(_)
+            | Self::OutsideRequest => {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
             Self::Met(error) => error.status(),
@@ -72,9 +80,12 @@ impl Error {
             }
             Self::Conflict => AppError::Conflict,
             Self::Busy | Self::StoreUnavailable(_) | Self::ClerkUnavailable(_) => AppError::Unavailable,
-            Self::Unreadable | Self::Unstorable { .. } | Self::Store(_) | Self::Clerk(_) | Self::OutsideRequest => {
-                AppError::Internal
-            }
+            Self::Unreadable
+            | Self::Unstorable { .. }
+            | Self::Store(_)
+            | Self::Clerk(_)
+            | Self::Inngest(_)
+            | Self::OutsideRequest => AppError::Internal,
             Self::Met(error) => error.public(),
         }
     }
@@ -148,6 +159,12 @@ impl From<store::Error> for Error {
     }
 }
 
+impl From<inngest::client::Error> for Error {
+    fn from(error: inngest::client::Error) -> Self {
+        Self::Inngest(error)
+    }
+}
+
 impl From<clerk::Error> for Error {
     fn from(error: clerk::Error) -> Self {
         if error.is_transient() { Self::ClerkUnavailable(error) } else { Self::Clerk(error) }
@@ -172,6 +189,7 @@ mod tests {
             (Error::Clerk(clerk::Error::NotFound), 500, AppError::Internal),
             (Error::Unreadable, 500, AppError::Internal),
             (Error::Unstorable { code: Some(121) }, 500, AppError::Internal),
+            (Error::Inngest(inngest::client::Error::NoEventKey), 500, AppError::Internal),
             (Error::OutsideRequest, 500, AppError::Internal),
         ];
         for (error, status, public) in table {

@@ -4,6 +4,7 @@
 
 pub mod forms;
 pub mod health;
+pub mod inngest;
 pub mod layers;
 pub mod pages;
 pub mod session;
@@ -42,8 +43,11 @@ impl FromRef<Shared> for LeptosOptions {
 }
 
 /// Every URL that is not a page or a server function, with the methods it answers. Tested by `tests/it/access.rs`.
-pub const ROUTES: [(&str, &str); 5] = [
+pub const ROUTES: [(&str, &str); 8] = [
     ("POST", "/api/webhooks/clerk"),
+    ("GET", "/api/inngest"),
+    ("PUT", "/api/inngest"),
+    ("POST", "/api/inngest"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("POST", "/sign-out"),
@@ -58,6 +62,8 @@ pub fn router(state: Arc<AppState>) -> Router {
         .route("/api/webhooks/clerk", post(webhooks::receive))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz));
+    // A function may take longer than a request; what comes in is read in its time all the same.
+    let functions = Router::new().route("/api/inngest", any(inngest::receive));
     // People: who asks is settled before anything else.
     let people = pages::router(&shared)
         .route("/sign-out", post(forms::sign_out))
@@ -73,6 +79,7 @@ pub fn router(state: Arc<AppState>) -> Router {
         .merge(machines)
         .merge(people)
         .layer(timeout)
+        .merge(functions)
         .layer(from_fn_with_state(shared.clone(), layers::headers))
         .layer(from_fn(layers::log_request))
         .with_state::<()>(shared)

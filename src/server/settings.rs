@@ -7,6 +7,7 @@ pub mod access;
 pub mod clerk;
 pub mod database;
 pub mod environment;
+pub mod inngest;
 pub mod reader;
 pub mod server;
 pub mod sync;
@@ -39,6 +40,7 @@ pub struct Settings {
     pub clerk: clerk::Clerk,
     pub sync: sync::Sync,
     pub access: access::Access,
+    pub inngest: inngest::Inngest,
     /// What works but should be looked at; logged at start and shown by `doctor`.
     pub warnings: Vec<Problem>,
 }
@@ -84,10 +86,14 @@ impl Settings {
         let clerk = clerk::Clerk::read(&mut reader, environment, server.as_ref().map(|server| &server.public_url));
         let sync = sync::Sync::read(&mut reader);
         let access = access::Access::read(&mut reader, environment);
+        let public_url = server.as_ref().map(|server| &server.public_url);
+        let inngest = inngest::Inngest::read(&mut reader, environment, public_url);
         let (problems, warnings) = reader.finish();
-        match (leptos, server, database, clerk, sync) {
-            (Some(leptos), Some(server), Some(database), Some(clerk), Some(sync)) if problems.is_empty() => {
-                Ok(Self { environment, leptos, server, database, clerk, sync, access, warnings })
+        match (leptos, server, database, clerk, sync, inngest) {
+            (Some(leptos), Some(server), Some(database), Some(clerk), Some(sync), Some(inngest))
+                if problems.is_empty() =>
+            {
+                Ok(Self { environment, leptos, server, database, clerk, sync, access, inngest, warnings })
             }
             _ => Err(Problems(problems)),
         }

@@ -12,6 +12,7 @@ use crate::server::clerk::handshake::redirect::{ProxyUrl, ProxyUrlError};
 use crate::server::clerk::jwks::{KeySet, Keys, PemError};
 use crate::server::clerk::session::VerifyOptions;
 use crate::server::clerk::webhook::Verifier;
+use crate::server::inngest;
 use crate::server::settings::{self, Settings};
 use crate::server::store::{self, Store};
 use crate::server::sync::effects::Plan;
@@ -29,6 +30,8 @@ pub struct AppState {
     pub session: handshake::Config,
     /// None when no secret is configured, which only development allows (A2-17).
     pub verifier: Option<Verifier>,
+    /// None when Inngest is off.
+    pub inngest: Option<inngest::client::Client>,
     pub inbox: Inbox,
     /// What the inbox hands to the worker; taken once, by the worker.
     arrivals: Mutex<Option<Arrivals>>,
@@ -52,6 +55,8 @@ pub enum AssemblyError {
     Keys(#[from] PemError),
     #[error("CLERK_PROXY_URL")]
     ProxyUrl(#[from] ProxyUrlError),
+    #[error("Inngest's client")]
+    Inngest(#[from] inngest::client::Error),
     #[error("the webhook secrets")]
     Secrets(#[from] crate::server::clerk::webhook::SecretError),
 }
@@ -63,6 +68,8 @@ impl AppState {
         let clerk = clerk_client(&settings.clerk)?;
         let secrets = &settings.clerk.webhook_secrets;
         let verifier = if secrets.is_empty() { None } else { Some(Verifier::new(secrets)?) };
+        let inngest = &settings.inngest;
+        let inngest = inngest.is_on.then(|| inngest::client::Client::new(inngest.protocol.clone())).transpose()?;
         let limits = &settings.sync;
         let (inbox, arrivals) = Inbox::start(store.events.clone(), limits.inbox_capacity, limits.batch);
         Ok(Self {
@@ -71,6 +78,7 @@ impl AppState {
             store,
             clerk,
             verifier,
+            inngest,
             inbox,
             arrivals: Mutex::new(Some(arrivals)),
             wake: Arc::new(Notify::new()),

@@ -1,16 +1,21 @@
 //! What can be done to the mirror. One path: every source ends in the pure `apply` and one guarded write.
 //!
 //! `inbox` accepts a delivery durably, `process` carries events out, `usernames` settles who has a contested name,
-//! `provision` brings a person on their first request, `status` reads the numbers. `apply`, `effects`, `fold` and `mapping`
-//! are pure; `ports` is what the others need of the world. Knows nothing of HTTP.
+//! `provision` brings a person on their first request, `refresh` on a hint, `scan` everybody; `relay` hands events to
+//! Inngest and `functions` is what its calls do; `status` reads the numbers. `apply`, `effects`, `fold` and `mapping` are
+//! pure; `ports` is what the others need of the world. Knows nothing of HTTP.
 
 pub mod apply;
 pub mod effects;
 pub mod fold;
+pub mod functions;
 pub mod inbox;
 pub mod mapping;
 pub mod ports;
 pub mod process;
 pub mod provision;
+pub mod refresh;
+pub mod relay;
+pub mod scan;
 pub mod status;
 pub mod usernames;

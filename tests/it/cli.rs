@@ -11,14 +11,15 @@ use axum::http::StatusCode;
 use axum::http::header::DATE;
 use rollcall::server::settings::DEFAULTS;
 use rollcall::server::settings::environment::Variables;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
 
 use crate::support::app::{TestApp, variables};
+use crate::support::inngest::{BEARER, FakeInngest};
 
-const COMMANDS: [&str; 3] = ["serve", "dev", "doctor"];
+const COMMANDS: [&str; 4] = ["serve", "dev", "doctor", "inngest"];
 const REQUIRED: [&str; 5] =
     ["CLERK_PUBLISHABLE_KEY", "CLERK_SECRET_KEY", "CLERK_WEBHOOK_SIGNING_SECRET", "MONGODB_URI", "ROLLCALL_PUBLIC_URL"];
 const PASSWORD: &str = "neverToBePrinted";
@@ -358,5 +359,22 @@ async fn serve_that_waits_for_mongodb_ends_at_once_when_told_to() {
     let environment = with(&environment, "ROLLCALL_DATABASE_TIMEOUT_MS", "60000");
     let (status, log) = stopped(&environment, "CLERK_WEBHOOK_SIGNING_SECRET", "TERM").await;
     assert_eq!(status.code(), Some(0), "{log}");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn f_5_inngest_sync_registers_the_functions_and_ends_by_what_inngest_says() {
+    run(&["inngest", "sync", "--help"], &nothing()).await.expect(0).says(&["Usage: rollcall inngest sync", "Register"]);
+    let inngest = FakeInngest::start().await;
+    let app = inngest.app().await;
+    run(&["inngest", "sync"], &beside(&app)).await.expect(2).says(&["set INNGEST_SIGNING_KEY"]);
+    let variables = inngest.variables().into_iter().filter(|(name, _)| *name != "INNGEST_SIGNING_KEY_FALLBACK");
+    let on = variables.fold(beside(&app), |base, (name, value)| with(&base, name, &value));
+    run(&["inngest", "sync"], &on).await.expect(0).says(&["3 functions", "/api/inngest registered", "changed"]);
+    assert_eq!(inngest.seen("/fn/register")[0].header("authorization"), BEARER);
+    inngest.answer("/fn/register", 401, json!({ "error": "no such key" }));
+    run(&["inngest", "sync"], &on).await.expect(1).says(&["Inngest refused (401): no such key"]);
+    let away = with(&on, "INNGEST_BASE_URL", "http://127.0.0.1:9");
+    run(&["inngest", "sync"], &away).await.expect(2).says(&["Inngest cannot be reached"]);
     app.finish().await;
 }

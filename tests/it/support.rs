@@ -4,6 +4,7 @@
 
 pub mod app;
 pub mod delivery;
+pub mod inngest;
 pub mod mongo;
 
 use std::future::Future;

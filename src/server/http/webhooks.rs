@@ -24,6 +24,7 @@ use crate::server::state::AppState;
 use crate::server::store::events::Event;
 use crate::server::sync::fold::Said;
 use crate::server::sync::mapping::from_event;
+use crate::server::sync::relay;
 
 /// What is acknowledged is handed to this process's worker. Whoever finds it not done after this time takes it over.
 const HANDED_OVER_FOR: Duration = Duration::from_secs(5);
@@ -66,10 +67,18 @@ async fn accept(state: &AppState, verified: &Verified, body: &[u8], now: Timesta
     let malformed = |message: String| Error::Invalid { field: "body", message };
     let payload = std::str::from_utf8(body).map_err(|_| malformed("is not UTF-8".to_owned()))?;
     let delivered = Delivered::parse(body).map_err(|error| malformed(error.to_string()))?;
-    let event = inbox_event(verified, payload, &delivered, now);
-    let incoming = from_event(&delivered, now);
+    let mut event = inbox_event(verified, payload, &delivered, now);
+    let is_relayed = relay::is_relayed(state, &event);
+    let forwarded = is_relayed.then(|| event.clone());
+    if is_relayed {
+        event.due_at = Some(relay::due_at(state, now));
+    }
+    let incoming = from_event(&delivered, now).filter(|_| !is_relayed);
     let said = incoming.map(|incoming| Said { event_id: Some(event.id.clone()), attempts: 0, incoming });
     let accepted = state.inbox.accept(event, said).await?;
+    if let Some(event) = forwarded {
+        relay::forward(state, &event).await?;
+    }
     tracing::debug!(event.id = verified.id, event.kind = label(&delivered.kind), ?accepted, "webhook received");
     Ok(())
 }
@@ -106,6 +115,7 @@ fn answer(error: &Error) -> Response {
     let text = match error.status() {
         StatusCode::BAD_REQUEST => "the body is malformed",
         StatusCode::SERVICE_UNAVAILABLE => "try again later",
+        _ if matches!(error, Error::Inngest(_)) => "the event is stored, but could not be handed to Inngest",
         _ => "internal error",
     };
     let mut response = refuse(error.status(), text);

@@ -1,6 +1,7 @@
 //! Every rule of the settings as a table: what is required, what is refused and under which name, what wins.
 
 mod documents;
+mod inngest;
 mod values;
 
 use super::*;
@@ -107,6 +108,19 @@ fn a0_21_every_malformed_value_is_reported_at_once_by_its_variable() {
         ("ROLLCALL_BATCH", "1e3"),
         ("ROLLCALL_ATTEMPTS", "once"),
         ("ROLLCALL_EVENT_RETENTION_DAYS", "1"),
+        ("INNGEST_SIGNING_KEY", "secret"),
+        ("INNGEST_SIGNING_KEY_FALLBACK", "signkey-test-xyz"),
+        ("INNGEST_EVENT_KEY", "two words"),
+        ("INNGEST_DEV", "!nonsense!"),
+        ("INNGEST_BASE_URL", "https://inngest.example.com/path"),
+        ("INNGEST_API_BASE_URL", "ftp://inngest.example.com"),
+        ("INNGEST_EVENT_API_BASE_URL", "https://user@inngest.example.com"),
+        ("INNGEST_ENV", "bränch"),
+        ("INNGEST_SERVE_ORIGIN", "https://app.example.com/path"),
+        ("INNGEST_SERVE_PATH", "api/inngest"),
+        ("ROLLCALL_INNGEST_APP_ID", "my app"),
+        ("ROLLCALL_INNGEST_RELAY", "perhaps"),
+        ("ROLLCALL_INNGEST_FALLBACK", "0"),
     ];
     let mut named = refused(&variables(&nonsense));
     named.sort();

@@ -122,6 +122,10 @@ impl Events {
         Ok(is_new)
     }
 
+    pub async fn find(&self, id: &str) -> Result<Option<Event>, Error> {
+        Ok(self.documents.find_one(doc! { "_id": id }).await?)
+    }
+
     /// The oldest events that are due, and a lease on them: until it ends nobody else need look at them. That only saves
     /// work, so two who ask at the same moment may both get them.
     pub async fn lease_due(&self, now: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<Event>, Error> {

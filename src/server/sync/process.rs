@@ -11,6 +11,7 @@ use futures::StreamExt;
 use crate::model::event::EventState;
 use crate::model::user::SyncSource;
 use crate::server::error::Error;
+use crate::server::state::AppState;
 use crate::server::store::events::{Event, Outcome};
 use crate::server::store::users::outbox::Outbox;
 use crate::server::store::users::writes::{Write, Written};
@@ -47,6 +48,8 @@ pub struct Ended {
     pub outcomes: Vec<Outcome>,
     /// The person as stored now, if there is one.
     pub user: Option<User>,
+    /// Why it could not be carried out.
+    pub error: Option<Error>,
 }
 
 /// Stored events as cases, and how those end that say nothing about a person.
@@ -93,7 +96,7 @@ pub async fn settle<P: Ports>(ports: &P, mut cases: Vec<Case>) -> Result<Settled
         cases = settle_once(ports, cases, &mut settled).await?;
     }
     for case in cases {
-        settled.ended.push(fail(ports, case, &Error::Conflict));
+        settled.ended.push(fail(ports, case, Error::Conflict));
     }
     Ok(settled)
 }
@@ -108,7 +111,7 @@ async fn settle_once<P: Ports>(ports: &P, cases: Vec<Case>, settled: &mut Settle
     let (mut writes, mut written) = (Vec::new(), Vec::new());
     for case in cases {
         if unreadable.contains(&case.clerk_id) {
-            settled.ended.push(fail(ports, case, &Error::Unreadable));
+            settled.ended.push(fail(ports, case, Error::Unreadable));
             continue;
         }
         let before = stored.remove(&case.clerk_id);
@@ -117,7 +120,7 @@ async fn settle_once<P: Ports>(ports: &P, cases: Vec<Case>, settled: &mut Settle
         let fresh = Fresh { id: &id, etag: &etag, now: ports.now(), plan: ports.plan() };
         match fold(before.as_ref(), local, &case, fresh, |stored, incoming, id| ports.decide(stored, incoming, id)) {
             Folded::Ask => settled.asks.push(case),
-            Folded::Settled(outcomes) => settled.ended.push(Ended { case, outcomes, user: before }),
+            Folded::Settled(outcomes) => settled.ended.push(Ended { case, outcomes, user: before, error: None }),
             Folded::Write(write, outcomes) => {
                 settled.has_name_to_settle |= lets_go(before.as_ref(), &write);
                 writes.push(*write);
@@ -138,11 +141,11 @@ async fn settle_once<P: Ports>(ports: &P, cases: Vec<Case>, settled: &mut Settle
                 settled.has_name_to_settle = true;
                 match lengthen(case) {
                     Ok(case) => again.push(case),
-                    Err(case) => settled.ended.push(fail(ports, case, &Error::Unstorable { code: None })),
+                    Err(case) => settled.ended.push(fail(ports, case, Error::Unstorable { code: None })),
                 }
             }
             Written::Refused(code) => {
-                settled.ended.push(fail(ports, case, &Error::Unstorable { code: Some(code) }));
+                settled.ended.push(fail(ports, case, Error::Unstorable { code: Some(code) }));
             }
         }
     }
@@ -154,7 +157,7 @@ impl Settled {
         if !write.effects.is_empty() {
             self.outboxes.push(Outbox { clerk_id: case.clerk_id.clone(), outbox: write.effects });
         }
-        self.ended.push(Ended { case, outcomes, user: Some(write.user) });
+        self.ended.push(Ended { case, outcomes, user: Some(write.user), error: None });
     }
 
     /// Every event's outcome.
@@ -213,6 +216,24 @@ pub async fn finish<P: Ports>(ports: &P, settled: &Settled) -> Result<(), Error>
     Ok(())
 }
 
+/// Carries out one stored event now, due or not, and records how it ended. `None`: there is no such event.
+///
+/// # Errors
+/// The attempt's, which is recorded too; another follows.
+pub async fn carry_out(state: &AppState, event_id: &str) -> Result<Option<Outcome>, Error> {
+    let Some(event) = state.store.events.find(event_id).await? else { return Ok(None) };
+    if !matches!(event.state, EventState::Received | EventState::Failed) {
+        return Ok(Some(end(event.state, event.decision.unwrap_or_default())));
+    }
+    match read(&event) {
+        Ok(said) => carry_out_alone(state, said).await.map(|(outcome, _)| Some(outcome)),
+        Err(outcome) => {
+            state.record(&[(event.id, outcome.clone())]).await?;
+            Ok(Some(outcome))
+        }
+    }
+}
+
 /// Effects into jobs, then out of the outboxes. Safe to repeat: a job's key is the effect's.
 async fn relay<P: Ports>(ports: &P, outboxes: &[Outbox]) -> Result<(), Error> {
     if outboxes.is_empty() {
@@ -251,7 +272,7 @@ pub async fn ask_and_settle<P: Ports>(ports: &P, cases: Vec<Case>) -> Result<Set
             Ok(answer) => answered.push(Case { answer: Some(answer), ..case }),
             Err(error) => {
                 error.log("fetch_person");
-                failed.push(fail(ports, case, &error));
+                failed.push(fail(ports, case, error));
             }
         }
     }
@@ -276,26 +297,28 @@ async fn ask<P: Ports>(ports: &P, clerk_id: &str) -> Result<Incoming, Error> {
 /// # Errors
 /// MongoDB or Clerk away, or a person written by others without pause.
 pub async fn write<P: Ports>(ports: &P, incoming: Incoming) -> Result<(Outcome, Option<User>), Error> {
-    let said = Said { event_id: None, attempts: 0, incoming };
+    carry_out_alone(ports, Said { event_id: None, attempts: 0, incoming }).await
+}
+
+async fn carry_out_alone<P: Ports>(ports: &P, said: Said) -> Result<(Outcome, Option<User>), Error> {
     let mut settled = settle(ports, group(vec![said])).await?;
     if !settled.asks.is_empty() {
         settled = ask_and_settle(ports, std::mem::take(&mut settled.asks)).await?;
     }
     finish(ports, &settled).await?;
     let ended = settled.ended.pop().ok_or(Error::Conflict)?;
-    let outcome = ended.outcomes.into_iter().next().ok_or(Error::Conflict)?;
-    match outcome.state {
-        EventState::Failed => Err(Error::Conflict),
-        EventState::Dead => Err(Error::Unstorable { code: None }),
-        _ => Ok((outcome, ended.user)),
+    match (ended.error, ended.outcomes.into_iter().next()) {
+        (Some(error), _) => Err(error),
+        (None, Some(outcome)) => Ok((outcome, ended.user)),
+        (None, None) => Err(Error::Conflict),
     }
 }
 
 /// A case that could not be carried out: each of its events waits for another attempt, or for none when there were enough.
 /// What passes by itself is tried for as long as it takes: an event is never given up because Clerk was away.
-fn fail<P: Ports>(ports: &P, case: Case, error: &Error) -> Ended {
-    let outcomes = case.said.iter().map(|said| put_off(ports, said.attempts, error)).collect();
-    Ended { case, outcomes, user: None }
+fn fail<P: Ports>(ports: &P, case: Case, error: Error) -> Ended {
+    let outcomes = case.said.iter().map(|said| put_off(ports, said.attempts, &error)).collect();
+    Ended { case, outcomes, user: None, error: Some(error) }
 }
 
 fn put_off<P: Ports>(ports: &P, attempts: u32, error: &Error) -> Outcome {

@@ -75,6 +75,22 @@ pub const RULES: &[Rule] = &[
         breaches: |file| in_layer(file, "server/clerk", |file| crates_in(file, &[WEB, BROWSER, DATABASE].concat())),
     },
     Rule {
+        says: "server::inngest is a protocol: of ours only crate::server::inngest, in its tests too",
+        breaches: |file| in_layer(file, "server/inngest", |file| paths_outside(&file.code, &["server::inngest"])),
+    },
+    Rule {
+        says: "server::inngest is a protocol as well: no axum, leptos, mongodb",
+        breaches: |file| in_layer(file, "server/inngest", |file| crates_in(file, &[WEB, BROWSER, DATABASE].concat())),
+    },
+    Rule {
+        says: "reqwest is for server::clerk and server::inngest only",
+        breaches: |file| {
+            let calls_out = ["server/clerk", "server/inngest", "standin"].iter().any(|name| file.is_of(name));
+            let is_ours = file.path.starts_with("src/") && !calls_out;
+            if is_ours { crates_in(file, NETWORK) } else { Vec::new() }
+        },
+    },
+    Rule {
         says: "server::store stores and does not judge: of ours only model, server::settings, server::store",
         breaches: |file| {
             in_layer(file, "server/store", |file| other_than(file, &["model", "server::settings", "server::store"]))

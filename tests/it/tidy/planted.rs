@@ -37,6 +37,14 @@ const LAYERS: &[Planted] = &[
     ("src/server/clerk/key/tests.rs", "//! A.\nuse crate::standin::Standin;\n", 2, "server::clerk knows nothing of us"),
     ("src/server/clerk.rs", "//! A.\nuse axum::http::HeaderMap;\n", 2, "a crate in waiting"),
     (
+        "src/server/inngest/call.rs",
+        "//! A.\nuse crate::server::sync::scan;\n",
+        2,
+        "of ours only crate::server::inngest",
+    ),
+    ("src/server/inngest.rs", "//! A.\nuse axum::http::HeaderMap;\n", 2, "a protocol as well"),
+    ("src/server/state.rs", "//! A.\nuse reqwest::Client;\n", 2, "reqwest is for"),
+    (
         "src/server/store/users.rs",
         "//! A.\nuse crate::server::{\n    clerk,\n    store,\n};\n",
         2,

@@ -1,0 +1,51 @@
+//! What the functions called by Inngest do.
+//!
+//! An event is believed as far as it can be proven: one that is in our inbox (our own relay sent it) is carried out from
+//! the inbox, whatever the call says of it; any other is a hint whom to ask Clerk about (D3-28).
+
+use serde_json::{Value, json};
+
+use crate::model::user::SyncSource;
+use crate::server::error::Error;
+use crate::server::inngest::call::{Call, Event};
+use crate::server::inngest::functions::Task;
+use crate::server::state::AppState;
+use crate::server::store::events::Outcome;
+use crate::server::sync::process::carry_out;
+use crate::server::sync::refresh::refresh_person;
+use crate::server::sync::scan::scan;
+
+/// Does what a function is for; the answer is for Inngest's log of the run, and names nobody.
+///
+/// # Errors
+/// `Invalid` when an event names no person; else what stood in the way, which another call may not meet.
+pub async fn run(state: &AppState, task: Task, call: &Call) -> Result<Value, Error> {
+    if task == Task::ReconcileUsers {
+        let scanned = scan(state, SyncSource::Inngest).await?;
+        return Ok(json!({ "seen": scanned.seen, "changed": scanned.changed }));
+    }
+    let mut outcomes = Vec::with_capacity(call.events.len());
+    for event in &call.events {
+        outcomes.push(sync_user(state, event).await?);
+    }
+    match outcomes.as_slice() {
+        [one] => Ok(shown(one)),
+        several => Ok(several.iter().map(shown).collect()),
+    }
+}
+
+/// `sync-user` and `delete-user` are the same: what becomes of a person is for Clerk to say, not for the event's name.
+async fn sync_user(state: &AppState, event: &Event) -> Result<Outcome, Error> {
+    if let Some(id) = &event.id
+        && let Some(outcome) = carry_out(state, id).await?
+    {
+        return Ok(outcome);
+    }
+    let nobody = || Error::Invalid { field: "event", message: "names no person".to_owned() };
+    let clerk_id = event.person().ok_or_else(nobody)?;
+    refresh_person(state, &clerk_id, SyncSource::Inngest).await.map(|(outcome, _)| outcome)
+}
+
+fn shown(outcome: &Outcome) -> Value {
+    json!({ "state": outcome.state.as_str(), "decision": outcome.decision })
+}

@@ -9,6 +9,7 @@ pub mod clerk;
 pub mod error;
 pub mod health;
 pub mod http;
+pub mod limits;
 pub mod rpc;
 pub mod settings;
 pub mod state;

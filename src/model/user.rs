@@ -30,6 +30,11 @@ impl Role {
     pub fn is_admin(self) -> bool {
         self == Self::Admin
     }
+
+    /// What a moderator may, an admin may too (A3-10).
+    pub fn may_moderate(self) -> bool {
+        matches!(self, Self::Moderator | Self::Admin)
+    }
 }
 
 impl fmt::Display for Role {
@@ -87,6 +92,8 @@ pub enum SyncSource {
     Jit,
     /// A question to Clerk that settled which of two equal versions is right (D2-25).
     Refetch,
+    /// The person's own edit, made here and confirmed by Clerk.
+    Edit,
 }
 
 impl SyncSource {
@@ -95,6 +102,7 @@ impl SyncSource {
             Self::Webhook => "webhook",
             Self::Jit => "first request",
             Self::Refetch => "question to Clerk",
+            Self::Edit => "own edit",
         }
     }
 }

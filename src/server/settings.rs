@@ -4,6 +4,7 @@
 //! its variable (A0-21, A2-10). Secrets are `SecretString`, so no `Debug` of a setting can print one (D7-01).
 
 pub mod access;
+pub mod api;
 pub mod clerk;
 pub mod database;
 pub mod environment;
@@ -39,6 +40,7 @@ pub struct Settings {
     pub clerk: clerk::Clerk,
     pub sync: sync::Sync,
     pub access: access::Access,
+    pub api: api::Api,
     /// What works but should be looked at; logged at start and shown by `doctor`.
     pub warnings: Vec<Problem>,
 }
@@ -84,10 +86,11 @@ impl Settings {
         let clerk = clerk::Clerk::read(&mut reader, environment, server.as_ref().map(|server| &server.public_url));
         let sync = sync::Sync::read(&mut reader);
         let access = access::Access::read(&mut reader, environment);
+        let api = api::Api::read(&mut reader, environment);
         let (problems, warnings) = reader.finish();
-        match (leptos, server, database, clerk, sync) {
-            (Some(leptos), Some(server), Some(database), Some(clerk), Some(sync)) if problems.is_empty() => {
-                Ok(Self { environment, leptos, server, database, clerk, sync, access, warnings })
+        match (leptos, server, database, clerk, sync, api) {
+            (Some(leptos), Some(server), Some(database), Some(clerk), Some(sync), Some(api)) if problems.is_empty() => {
+                Ok(Self { environment, leptos, server, database, clerk, sync, access, api, warnings })
             }
             _ => Err(Problems(problems)),
         }

@@ -12,6 +12,7 @@ use crate::server::clerk::handshake::redirect::{ProxyUrl, ProxyUrlError};
 use crate::server::clerk::jwks::{KeySet, Keys, PemError};
 use crate::server::clerk::session::VerifyOptions;
 use crate::server::clerk::webhook::Verifier;
+use crate::server::limits::Limits;
 use crate::server::settings::{self, Settings};
 use crate::server::store::{self, Store};
 use crate::server::sync::inbox::Inbox;
@@ -34,6 +35,7 @@ pub struct AppState {
     pub flights: Flights,
     /// How many nonces may be redeemed at once: a visitor can make them up, and each costs a call to Clerk.
     pub redemptions: Semaphore,
+    pub limits: Limits,
 }
 
 /// Why a process cannot be put together.
@@ -71,6 +73,7 @@ impl AppState {
             wake,
             flights: Flights::default(),
             redemptions: Semaphore::new(REDEMPTIONS_AT_ONCE),
+            limits: Limits::default(),
             settings,
         })
     }

@@ -1,5 +1,6 @@
 //! Every rule of the settings as a table: what is required, what is refused and under which name, what wins.
 
+mod api;
 mod documents;
 mod values;
 
@@ -107,6 +108,8 @@ fn a0_21_every_malformed_value_is_reported_at_once_by_its_variable() {
         ("ROLLCALL_BATCH", "1e3"),
         ("ROLLCALL_ATTEMPTS", "once"),
         ("ROLLCALL_EVENT_RETENTION_DAYS", "1"),
+        ("ROLLCALL_API", "perhaps"),
+        ("CLIENT_URL", "https://front.example.com/"),
     ];
     let mut named = refused(&variables(&nonsense));
     named.sort();

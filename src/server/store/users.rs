@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use mongodb::bson::{Bson, Document, doc, oid::ObjectId};
 use mongodb::error::{ErrorKind, WriteFailure};
 use mongodb::options::{CreateCollectionOptions, IndexOptions, ValidationLevel};
-use mongodb::{Collection, Database, IndexModel};
+use mongodb::{ClientSession, Collection, Database, IndexModel};
 use serde::{Deserialize, Serialize};
 
 use crate::model::user::{AuthProvider, Email, Role, SyncSource, SyncStatus};
@@ -196,6 +196,18 @@ impl Users {
         let is_lost = |place: &usize| stored.get(&writes[*place].user.clerk_id) != Some(&writes[*place].user.version);
         let refused = updated.refused.iter().filter_map(|index| places.get(*index));
         Ok(places.iter().filter(|place| is_lost(place)).chain(refused).copied().collect())
+    }
+
+    /// Gives a living person a role of ours, which Clerk has yet to be told: `rolePending`. Part of a transaction.
+    pub async fn set_role(
+        &self,
+        session: &mut ClientSession,
+        clerk_id: &str,
+        role: Role,
+    ) -> mongodb::error::Result<bool> {
+        let change = doc! { "$set": { "role": role.as_str(), "rolePending": true } };
+        let living = doc! { "clerkId": clerk_id, "deletedAt": Bson::Null };
+        Ok(self.documents.update_one(living, change).session(session).await?.matched_count == 1)
     }
 
     /// How many people there are, and how many tombstones.

@@ -23,7 +23,7 @@
 //! | `server::store` | MongoDB | decisions |
 //! | `server::sync` | the mirror: accept, decide, write | HTTP, BSON |
 //! | `server::access` | proofs of permission | pages |
-//! | `server::http` | axum: every URL | MongoDB |
+//! | `server::http` | axum: every URL; `http::api` is the JSON API and its OpenAPI document | MongoDB |
 //! | `cli` | one file a command | rules of its own |
 //! | `standin` | a local Clerk, met only as URLs and keys | anything of ours |
 //!

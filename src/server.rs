@@ -10,6 +10,7 @@ pub mod error;
 pub mod health;
 pub mod http;
 pub mod inngest;
+pub mod limits;
 pub mod rpc;
 pub mod settings;
 pub mod state;

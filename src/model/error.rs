@@ -15,6 +15,8 @@ pub enum AppError {
     NotFound { what: String },
     #[error("{field}: {message}")]
     Invalid { field: String, message: String },
+    #[error("Too often. Try again in a moment.")]
+    TooOften,
     #[error("This changed in the meantime. Load it again and repeat.")]
     Conflict,
     #[error("A service that we need is not answering. Try again in a moment.")]

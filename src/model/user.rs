@@ -30,6 +30,11 @@ impl Role {
     pub fn is_admin(self) -> bool {
         self == Self::Admin
     }
+
+    /// What a moderator may, an admin may too (A3-10).
+    pub fn may_moderate(self) -> bool {
+        matches!(self, Self::Moderator | Self::Admin)
+    }
 }
 
 impl fmt::Display for Role {
@@ -91,6 +96,8 @@ pub enum SyncSource {
     Push,
     /// A call of Inngest's, which named the person; what is stored is what Clerk answered (D3-28).
     Inngest,
+    /// The person's own edit, made here and confirmed by Clerk.
+    Edit,
 }
 
 impl SyncSource {
@@ -101,6 +108,7 @@ impl SyncSource {
             Self::Refetch => "question to Clerk",
             Self::Push => "write to Clerk",
             Self::Inngest => "Inngest",
+            Self::Edit => "own edit",
         }
     }
 }

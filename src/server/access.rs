@@ -1,7 +1,8 @@
 //! Proofs of permission: the only place that grants them (style 5.5).
 //!
 //! A `Viewer` is a person with a valid session whose document is stored and neither banned nor deleted; an `Admin` is a
-//! viewer whose role in MongoDB, read for this request, is admin. Their fields are private, so nothing else can make one.
+//! viewer whose role in MongoDB, read for this request, is admin; a `Moderator` one whose role is moderator or admin. Their
+//! fields are private, so nothing else can make one.
 
 use crate::model::user::Role;
 use crate::server::error::Error;
@@ -15,17 +16,24 @@ pub enum Session {
     SignedIn {
         clerk_id: String,
         session_id: String,
+        /// Who really asks, while somebody is impersonated (A1-04).
+        actor: Option<String>,
     },
     /// Why nobody is signed in, in Clerk's words.
-    SignedOut {
-        reason: &'static str,
-    },
+    SignedOut { reason: &'static str },
 }
 
 /// A signed-in person.
 #[derive(Clone, Debug)]
 pub struct Viewer {
     user: User,
+    actor: Option<String>,
+}
+
+/// A signed-in person who may see everybody.
+#[derive(Clone, Debug)]
+pub struct Moderator {
+    viewer: Viewer,
 }
 
 /// A signed-in person who may do everything.
@@ -41,19 +49,24 @@ impl Viewer {
     /// `Unauthenticated` without a session, `Forbidden` for the banned and the deleted (D4-24), `Unavailable` when
     /// MongoDB, or Clerk for a first request, is away.
     pub async fn of(state: &AppState, session: &Session) -> Result<Self, Error> {
-        let clerk_id = match session {
-            Session::SignedIn { clerk_id, .. } => clerk_id,
+        let (clerk_id, actor) = match session {
+            Session::SignedIn { clerk_id, actor, .. } => (clerk_id, actor.clone()),
             Session::SignedOut { reason } => return Err(Error::Unauthenticated { reason }),
         };
         let user = ensure_person(state, clerk_id).await?;
         if user.deleted_at.is_some() || user.banned {
             return Err(Error::Forbidden);
         }
-        Ok(Self { user })
+        Ok(Self { user, actor })
     }
 
     pub fn user(&self) -> &User {
         &self.user
+    }
+
+    /// Who really asks, while this person is impersonated.
+    pub fn actor(&self) -> Option<&str> {
+        self.actor.as_deref()
     }
 
     /// The role in force: MongoDB's, or admin by `ADMIN_EMAIL` in development (A3-08).
@@ -65,6 +78,18 @@ impl Viewer {
                 .as_ref()
                 .is_some_and(|email| state.settings.access.admin_emails.contains(&email.to_lowercase()));
         if listed { Role::Admin } else { self.user.role }
+    }
+}
+
+impl Moderator {
+    /// # Errors
+    /// `Forbidden` unless the role is moderator or admin.
+    pub fn of(state: &AppState, viewer: Viewer) -> Result<Self, Error> {
+        if viewer.role(state).may_moderate() { Ok(Self { viewer }) } else { Err(Error::Forbidden) }
+    }
+
+    pub fn viewer(&self) -> &Viewer {
+        &self.viewer
     }
 }
 

@@ -20,6 +20,12 @@ pub enum Error {
     NotFound { what: &'static str },
     #[error("{field}: {message}")]
     Invalid { field: &'static str, message: String },
+    /// Understood and refused: by a rule of ours, or by Clerk in words meant for the person.
+    #[error("refused: {field}")]
+    Refused { field: &'static str, message: String },
+    /// One person asks more often than one may.
+    #[error("too often")]
+    TooOften { retry_after: Duration },
     #[error("changed by others without pause")]
     Conflict,
     /// A bounded queue is full.
@@ -56,6 +62,8 @@ impl Error {
             Self::Forbidden => StatusCode::FORBIDDEN,
             Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::Invalid { .. } => StatusCode::BAD_REQUEST,
+            Self::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::TooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Conflict => StatusCode::CONFLICT,
             Self::Busy | Self::StoreUnavailable(_) | Self::ClerkUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreadable
@@ -63,9 +71,7 @@ impl Error {
             | Self::Store(_)
             | Self::Clerk(_)
             | Self::Inngest(_)
-            | Self::OutsideRequest => {
-                StatusCode::INTERNAL_SERVER_ERROR
-            }
+            | Self::OutsideRequest => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Met(error) => error.status(),
         }
     }
@@ -75,9 +81,10 @@ impl Error {
             Self::Unauthenticated { .. } => AppError::Unauthenticated,
             Self::Forbidden => AppError::Forbidden,
             Self::NotFound { what } => AppError::NotFound { what: (*what).to_owned() },
-            Self::Invalid { field, message } => {
+            Self::Invalid { field, message } | Self::Refused { field, message } => {
                 AppError::Invalid { field: (*field).to_owned(), message: message.clone() }
             }
+            Self::TooOften { .. } => AppError::TooOften,
             Self::Conflict => AppError::Conflict,
             Self::Busy | Self::StoreUnavailable(_) | Self::ClerkUnavailable(_) => AppError::Unavailable,
             Self::Unreadable
@@ -100,10 +107,12 @@ impl Error {
         }
     }
 
-    /// How long Clerk asked to be left alone (D2-13).
+    /// How long to wait before asking again: what Clerk asked for (D2-13), or what our own limit says (D7-08).
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::ClerkUnavailable(clerk::Error::RateLimited { retry_after }) => *retry_after,
+            Self::TooOften { retry_after } => Some(*retry_after),
+            Self::Met(error) => error.retry_after(),
             _ => None,
         }
     }
@@ -182,6 +191,12 @@ mod tests {
             (Error::Unauthenticated { reason: "token-expired" }, 401, AppError::Unauthenticated),
             (Error::Forbidden, 403, AppError::Forbidden),
             (Error::NotFound { what: "This page" }, 404, AppError::NotFound { what: "This page".to_owned() }),
+            (
+                Error::Refused { field: "username", message: "Taken.".to_owned() },
+                422,
+                AppError::Invalid { field: "username".to_owned(), message: "Taken.".to_owned() },
+            ),
+            (Error::TooOften { retry_after: Duration::from_secs(1) }, 429, AppError::TooOften),
             (Error::Conflict, 409, AppError::Conflict),
             (Error::Busy, 503, AppError::Unavailable),
             (Error::from(timed_out()), 503, AppError::Unavailable),

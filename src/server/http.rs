@@ -2,6 +2,7 @@
 //!
 //! Knows nothing of MongoDB and of what an event means; each file holds handlers of one kind.
 
+pub mod api;
 pub mod forms;
 pub mod health;
 pub mod inngest;
@@ -42,7 +43,8 @@ impl FromRef<Shared> for LeptosOptions {
     }
 }
 
-/// Every URL that is not a page or a server function, with the methods it answers. Tested by `tests/it/access.rs`.
+/// Every URL that is not a page, a server function or of the JSON API (`api::routes`), with the method it answers. Tested by
+/// `tests/it/access.rs`.
 pub const ROUTES: [(&str, &str); 8] = [
     ("POST", "/api/webhooks/clerk"),
     ("GET", "/api/inngest"),
@@ -78,6 +80,8 @@ pub fn router(state: Arc<AppState>) -> Router {
     Router::<Shared>::new()
         .merge(machines)
         .merge(people)
+        // Front ends: a session, but no redirect; their own origin check, and CORS.
+        .merge(api::router(&shared))
         .layer(timeout)
         .merge(functions)
         .layer(from_fn_with_state(shared.clone(), layers::headers))

@@ -29,7 +29,7 @@ impl Caller {
     }
 
     /// Asked, and a failure logged, once a request: with MongoDB away a page must not wait for it twice.
-    async fn viewer(&self, state: &AppState) -> Result<Viewer, Error> {
+    pub async fn viewer(&self, state: &AppState) -> Result<Viewer, Error> {
         let load = || async {
             let viewer = Viewer::of(state, &self.session).await;
             viewer.inspect_err(|error| error.log("load_viewer")).map_err(Arc::new)

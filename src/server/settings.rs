@@ -4,6 +4,7 @@
 //! its variable (A0-21, A2-10). Secrets are `SecretString`, so no `Debug` of a setting can print one (D7-01).
 
 pub mod access;
+pub mod api;
 pub mod clerk;
 pub mod database;
 pub mod environment;
@@ -41,6 +42,7 @@ pub struct Settings {
     pub sync: sync::Sync,
     pub access: access::Access,
     pub inngest: inngest::Inngest,
+    pub api: api::Api,
     /// What works but should be looked at; logged at start and shown by `doctor`.
     pub warnings: Vec<Problem>,
 }
@@ -88,12 +90,13 @@ impl Settings {
         let access = access::Access::read(&mut reader, environment);
         let public_url = server.as_ref().map(|server| &server.public_url);
         let inngest = inngest::Inngest::read(&mut reader, environment, public_url);
+        let api = api::Api::read(&mut reader, environment);
         let (problems, warnings) = reader.finish();
-        match (leptos, server, database, clerk, sync, inngest) {
-            (Some(leptos), Some(server), Some(database), Some(clerk), Some(sync), Some(inngest))
+        match (leptos, server, database, clerk, sync, inngest, api) {
+            (Some(leptos), Some(server), Some(database), Some(clerk), Some(sync), Some(inngest), Some(api))
                 if problems.is_empty() =>
             {
-                Ok(Self { environment, leptos, server, database, clerk, sync, access, inngest, warnings })
+                Ok(Self { environment, leptos, server, database, clerk, sync, access, inngest, api, warnings })
             }
             _ => Err(Problems(problems)),
         }

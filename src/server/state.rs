@@ -13,6 +13,7 @@ use crate::server::clerk::jwks::{KeySet, Keys, PemError};
 use crate::server::clerk::session::VerifyOptions;
 use crate::server::clerk::webhook::Verifier;
 use crate::server::inngest;
+use crate::server::limits::Limits;
 use crate::server::settings::{self, Settings};
 use crate::server::store::{self, Store};
 use crate::server::sync::effects::Plan;
@@ -42,6 +43,7 @@ pub struct AppState {
     pub flights: Flights,
     /// How many nonces may be redeemed at once: a visitor can make them up, and each costs a call to Clerk.
     pub redemptions: Semaphore,
+    pub limits: Limits,
 }
 
 /// Why a process cannot be put together.
@@ -85,6 +87,7 @@ impl AppState {
             plan: Plan::default(),
             flights: Flights::default(),
             redemptions: Semaphore::new(REDEMPTIONS_AT_ONCE),
+            limits: Limits::default(),
             settings,
         })
     }

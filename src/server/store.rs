@@ -3,9 +3,11 @@
 //! It stores; it does not judge: no decision about Clerk's data is taken here. Every write waits for a journaled
 //! majority (design 2.4).
 
+pub mod directory;
 pub mod encoding;
 pub mod events;
 pub mod jobs;
+pub mod roles;
 pub mod topology;
 pub mod users;
 
@@ -19,8 +21,10 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use crate::server::settings;
+use crate::server::store::directory::Directory;
 use crate::server::store::events::Events;
 use crate::server::store::jobs::Jobs;
+use crate::server::store::roles::Roles;
 use crate::server::store::users::Users;
 
 /// MongoDB's code for a duplicate key.
@@ -197,6 +201,8 @@ pub struct Store {
     pub users: Users,
     pub events: Events,
     pub jobs: Jobs,
+    pub directory: Directory,
+    pub roles: Roles,
     database: Database,
 }
 
@@ -222,7 +228,14 @@ impl Store {
         );
         let name = options.default_database.clone().unwrap_or_else(|| settings.name.clone());
         let database = Client::with_options(options).map_err(Error::ConnectionString)?.database(&name);
-        Ok(Self { users: Users::of(&database), events: Events::of(&database), jobs: Jobs::of(&database), database })
+        Ok(Self {
+            users: Users::of(&database),
+            events: Events::of(&database),
+            jobs: Jobs::of(&database),
+            directory: Directory::of(&database),
+            roles: Roles::of(&database),
+            database,
+        })
     }
 
     /// Creates collections, validator and indexes that are missing; leaves others' alone. Safe to repeat.

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use leptos::server_fn::axum::server_fn_paths;
-use rollcall::server::http::ROUTES;
+use rollcall::server::http::{ROUTES, api};
 use serde_json::json;
 
 use crate::support::app::{TestApp, Wishes};
@@ -57,22 +57,36 @@ fn d5_05_functions_that_only_read_are_get() {
 }
 
 #[tokio::test]
-async fn every_other_route_answers_its_method_and_no_other() {
+async fn every_other_route_answers_its_methods_and_no_other() {
     // What is switched off answers 404, which is not what is asked here.
     let variables = vec![("INNGEST_DEV", "http://127.0.0.1:9".to_owned())];
     let app = TestApp::with(Wishes { variables, ..Wishes::default() }).await;
-    for (method, path) in ROUTES {
-        let ask = |method: &str| {
-            let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
-            app.client.request(method, app.at(path)).header("sec-fetch-site", "same-origin").send()
-        };
-        let answered = ask(method).await.expect("an answer").status();
-        assert_ne!(answered, 404, "{method} {path}");
-        assert_ne!(answered, 405, "{method} {path}");
-        let other = ["GET", "POST", "DELETE"].into_iter().find(|other| !ROUTES.contains(&(other, path)));
-        let other = other.expect("nothing answers every method");
-        let refused = ask(other).await.expect("an answer").status();
-        assert_eq!(refused, 405, "{other} {path}");
+    let declared: BTreeSet<(&str, &str)> = ROUTES.into_iter().chain(api::routes()).collect();
+    assert_eq!(declared.len(), ROUTES.len() + api::routes().len(), "a route is declared twice");
+    for (_, path) in &declared {
+        for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
+            let name = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
+            let ask = app.client.request(name, app.at(path)).header("sec-fetch-site", "same-origin");
+            let status = ask.send().await.expect("an answer").status();
+            if declared.contains(&(method, *path)) {
+                assert!(status != 404 && status != 405, "{method} {path}: {status}");
+            } else {
+                assert_eq!(status, 405, "{method} {path}");
+            }
+        }
+    }
+    app.finish().await;
+}
+
+/// Routes of the JSON API: all but its own description are for the signed-in. Who gets what there is in `api::callers`.
+#[tokio::test]
+async fn d5_08_nobody_uses_the_api_without_a_session() {
+    let app = TestApp::new().await;
+    for (method, path) in api::routes() {
+        let name = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");
+        let status = app.client.request(name, app.at(path)).send().await.expect("an answer").status();
+        let expected = if path == "/api/openapi.json" { 200 } else { 401 };
+        assert_eq!(status, expected, "{method} {path}");
     }
     app.finish().await;
 }

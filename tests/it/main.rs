@@ -1,6 +1,7 @@
 //! Behaviour through the front door: real MongoDB, real HTTP, the stand-in as Clerk. One file a feature.
 
 mod access;
+mod api;
 mod cli;
 mod crash;
 mod inngest;

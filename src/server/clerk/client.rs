@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use jiff::fmt::rfc2822;
 use reqwest::redirect::Policy;
 use reqwest::{RequestBuilder, Response};
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
 use url::Url;
@@ -49,6 +50,17 @@ pub struct Config {
 pub struct MetadataChange {
     pub public: Map<String, Value>,
     pub private: Map<String, Value>,
+}
+
+/// What to change of a person's profile; what is absent stays as it is. An empty text removes.
+#[derive(Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ProfileChange {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub first_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
 }
 
 /// A client of one instance. Cheap to clone.
@@ -96,6 +108,11 @@ impl Client {
     pub async fn count_users(&self) -> Result<u64, Error> {
         let count: TotalCount = self.request(Method::GET, &["users", "count"], |call| call).await?;
         Ok(count.total_count)
+    }
+
+    /// Answers with the person as they are then. Limited to ten calls in ten seconds for each person.
+    pub async fn update_user(&self, id: &str, change: &ProfileChange) -> Result<User, Error> {
+        self.request(Method::PATCH, &["users", checked(id)?], |call| call.json(change)).await
     }
 
     /// Deep merge; answers with the person as they are then. Limited to ten calls in ten seconds for each person.
@@ -191,6 +208,17 @@ impl Client {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("api_url", &self.api_url.as_str()).finish_non_exhaustive()
+    }
+}
+
+/// Names only: what they are set to is personal.
+impl fmt::Debug for ProfileChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ProfileChange")
+            .field("first_name", &self.first_name.is_some())
+            .field("last_name", &self.last_name.is_some())
+            .field("username", &self.username.is_some())
+            .finish()
     }
 }
 

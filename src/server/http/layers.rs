@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::http::header::{
-    ACCEPT, CACHE_CONTROL, ORIGIN, REFERER, REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY, VARY,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, ORIGIN, REFERER, REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY,
+    VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
@@ -13,6 +13,7 @@ use axum::response::{IntoResponse, Response};
 use url::Url;
 
 use crate::server::http::Shared;
+use crate::server::http::api::refusal::Refusal;
 
 /// One line a request: method, path, status, time. No query, no cookie, nothing personal (D7-05).
 pub async fn log_request(request: Request, next: Next) -> Response {
@@ -64,6 +65,17 @@ pub async fn same_origin(State(shared): State<Shared>, request: Request, next: N
     (StatusCode::FORBIDDEN, "This request did not come from a page of this site.").into_response()
 }
 
+/// The same for the JSON API: from a page of ours, or from exactly one of the front ends. A token in a header is not sent
+/// by a browser of its own accord; who may send it from which page is what CORS says.
+pub async fn own_or_client_origin(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let settings = &shared.0.settings;
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    if reads || comes_from_friends(request.headers(), &settings.server.public_url, &settings.api.client_origins) {
+        return next.run(request).await;
+    }
+    Refusal::foreign_origin().into_response()
+}
+
 /// Leptos answers a plain form by going back to its `Referer`: a foreign one is taken away, and a function that only reads
 /// answers with data, so that no other site can lead a visitor through us or see where they end up (D5-06).
 pub async fn own_referer(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
@@ -93,9 +105,56 @@ fn comes_from_us(headers: &HeaderMap, public_url: &Url) -> bool {
     }
 }
 
+fn comes_from_friends(headers: &HeaderMap, public_url: &Url, client_origins: &[String]) -> bool {
+    let text = |name: HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let has_token = text(AUTHORIZATION).is_some_and(|value| value.starts_with("Bearer "));
+    match text(ORIGIN) {
+        Some(origin) if client_origins.iter().any(|client| client == origin) => true,
+        None if has_token && !headers.contains_key(ORIGIN) => true,
+        _ => comes_from_us(headers, public_url),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn d5_04_a0_07_the_api_may_be_changed_from_the_front_ends_too_and_from_nowhere_else() {
+        let public_url = Url::parse("https://app.example.com").expect("a valid address");
+        let clients = ["https://front.example.com".to_owned(), "http://localhost:5173".to_owned()];
+        let allowed = |pairs: &[(&'static str, &str)]| {
+            let mut headers = HeaderMap::new();
+            for (name, value) in pairs {
+                headers.insert(*name, HeaderValue::from_str(value).expect("a header value"));
+            }
+            comes_from_friends(&headers, &public_url, &clients)
+        };
+        let cookie = ("cookie", "__session=x");
+        let token = ("authorization", "Bearer x.y.z");
+        for origin in ["https://front.example.com", "http://localhost:5173", "https://app.example.com"] {
+            assert!(allowed(&[cookie, ("origin", origin)]), "{origin}");
+            assert!(allowed(&[token, ("origin", origin)]), "{origin}");
+        }
+        assert!(allowed(&[cookie, ("sec-fetch-site", "same-site"), ("origin", "https://front.example.com")]));
+        assert!(allowed(&[token]), "no browser");
+        assert!(!allowed(&[cookie]));
+        assert!(!allowed(&[cookie, ("sec-fetch-site", "cross-site")]));
+        for origin in [
+            "null",
+            "https://evil.example",
+            "https://front.example.com.evil.example",
+            "https://evilfront.example.com",
+            "https://front.example.com:444",
+            "http://front.example.com",
+            "https://FRONT.example.com",
+            "https://app.example.com.evil.example",
+        ] {
+            assert!(!allowed(&[cookie, ("origin", origin)]), "{origin}");
+            assert!(!allowed(&[token, ("origin", origin)]), "{origin}");
+            assert!(!allowed(&[cookie, ("authorization", "Basic x"), ("origin", origin)]), "{origin}");
+        }
+    }
 
     fn allowed(pairs: &[(&'static str, &str)]) -> bool {
         let public_url = Url::parse("https://app.example.com").expect("a valid address");

@@ -1,4 +1,4 @@
-//! Who asks: cookies and headers into a session, or a redirect to Clerk and back (clerk.md 2).
+//! Who asks: cookies and headers into a session, or a redirect to Clerk and back (clerk.md 2); for scripts, never one.
 //!
 //! A thin shell: it gathers facts, fetches what the pure decision asks for, and carries the decision out. It never
 //! blocks anybody (A3-02); what a session may do is `access`' business.
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::header::{ACCEPT, AUTHORIZATION, COOKIE};
+use axum::http::header::{ACCEPT, AUTHORIZATION, COOKIE, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
 use axum::middleware::Next;
@@ -17,7 +17,7 @@ use url::Url;
 
 use crate::server::access::Session;
 use crate::server::clerk::cookies::{Chosen, Cookies};
-use crate::server::clerk::handshake::{Decision, Facts, Redemption, authenticate};
+use crate::server::clerk::handshake::{self, Decision, Facts, Redemption, authenticate};
 use crate::server::clerk::session::{VerifyOptions, verify_token};
 use crate::server::error::Error;
 use crate::server::http::{Shared, empty, own_cookies};
@@ -35,47 +35,86 @@ const MOST_ROUNDS: usize = 3;
 pub async fn attach(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let state = &shared.0;
     let (mut head, body) = request.into_parts();
-    let decision = decide(state, &head).await;
+    let decision = decide(state, &state.session, &head, Asker::Browser).await;
     if decision.location().is_some() {
         let mut response = empty(StatusCode::TEMPORARY_REDIRECT);
         response.headers_mut().extend(decision.headers());
         return response;
     }
-    let session = match session_of(&decision) {
-        Session::SignedIn { session_id, .. } if was_ended(&head.headers, &session_id) => {
-            Session::SignedOut { reason: "session-ended" }
-        }
-        session => session,
-    };
-    head.extensions.insert(Arc::new(Caller::new(session)));
+    head.extensions.insert(Arc::new(Caller::new(unless_ended(session_of(&decision), &head.headers))));
     let mut response = next.run(Request::from_parts(head, body)).await;
     append(response.headers_mut(), decision.headers());
     response
 }
 
-async fn decide(state: &AppState, request: &Parts) -> Decision {
+/// How requests of the JSON API are judged: tokens made for the front ends are as good as our own pages'.
+#[derive(Clone, Debug)]
+pub struct ScriptSessions {
+    state: Arc<AppState>,
+    config: Arc<handshake::Config>,
+}
+
+impl ScriptSessions {
+    pub fn of(state: &Arc<AppState>) -> Self {
+        let mut config = state.session.clone();
+        config.verify.authorized_parties.extend(state.settings.api.client_origins.iter().cloned());
+        Self { state: Arc::clone(state), config: Arc::new(config) }
+    }
+}
+
+/// The same for scripts, which no redirect helps: whoever is not signed in is told so by the handlers, and not why.
+pub async fn identify(State(sessions): State<ScriptSessions>, request: Request, next: Next) -> Response {
+    let (mut head, body) = request.into_parts();
+    let decision = decide(&sessions.state, &sessions.config, &head, Asker::Script).await;
+    head.extensions.insert(Arc::new(Caller::new(unless_ended(session_of(&decision), &head.headers))));
+    let mut response = next.run(Request::from_parts(head, body)).await;
+    // What was used up of a handshake goes, wherever it was met.
+    for cookie in decision.headers().get_all(SET_COOKIE) {
+        response.headers_mut().append(SET_COOKIE, cookie.clone());
+    }
+    response
+}
+
+/// What a request can be answered with.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Asker {
+    /// Follows a redirect and comes back.
+    Browser,
+    /// Does not. Nothing that Clerk says by query is meant for it.
+    Script,
+}
+
+async fn decide(state: &AppState, config: &handshake::Config, request: &Parts, asker: Asker) -> Decision {
     let headers = &request.headers;
     let cookie = cookie_line(headers);
-    let public_url = public_url(&state.settings.server.public_url, &request.uri);
+    let is_script = asker == Asker::Script;
+    let mut public_url = public_url(&state.settings.server.public_url, &request.uri);
+    if is_script {
+        public_url.set_query(None);
+    }
     let mut facts = Facts {
         method: &request.method,
         public_url: &public_url,
         authorization: text(headers, &AUTHORIZATION),
         cookie: cookie.as_deref(),
-        sec_fetch_dest: text(headers, &HeaderName::from_static("sec-fetch-dest")),
-        accept: text(headers, &ACCEPT),
+        sec_fetch_dest: if is_script {
+            Some("empty")
+        } else {
+            text(headers, &HeaderName::from_static("sec-fetch-dest"))
+        },
+        accept: text(headers, &ACCEPT).filter(|_| !is_script),
         redeemed: Redemption::NotTried,
     };
     let now = Timestamp::now();
     let mut keys = state.keys.current(now).await;
-    let mut decision = authenticate(&facts, &state.session, &keys, now);
+    let mut decision = authenticate(&facts, config, &keys, now);
     for _ in 0..MOST_ROUNDS {
         match &decision {
             Decision::NeedKeys { .. } => keys = state.keys.refetched(now).await,
             Decision::RedeemNonce { nonce } => facts.redeemed = redeem(state, nonce).await,
             _ => break,
         }
-        decision = authenticate(&facts, &state.session, &keys, now);
+        decision = authenticate(&facts, config, &keys, now);
     }
     decision
 }
@@ -91,8 +130,15 @@ async fn redeem(state: &AppState, nonce: &str) -> Redemption {
     }
 }
 
-fn was_ended(headers: &HeaderMap, session_id: &str) -> bool {
-    own_cookies(headers, ENDED_COOKIE).any(|ended| ended == session_id)
+/// Nobody, if this session was ended here.
+fn unless_ended(session: Session, headers: &HeaderMap) -> Session {
+    let was_ended = |session_id: &str| own_cookies(headers, ENDED_COOKIE).any(|ended| ended == session_id);
+    match session {
+        Session::SignedIn { session_id, .. } if was_ended(&session_id) => {
+            Session::SignedOut { reason: "session-ended" }
+        }
+        session => session,
+    }
 }
 
 /// The session to end at sign-out. Its token may have run out, which ends no session: signature, issuer and the rest still
@@ -109,9 +155,11 @@ pub async fn session_to_end(state: &AppState, headers: &HeaderMap) -> Option<Str
 
 fn session_of(decision: &Decision) -> Session {
     match decision {
-        Decision::SignedIn { claims, .. } => {
-            Session::SignedIn { clerk_id: claims.sub.clone(), session_id: claims.sid.clone() }
-        }
+        Decision::SignedIn { claims, .. } => Session::SignedIn {
+            clerk_id: claims.sub.clone(),
+            session_id: claims.sid.clone(),
+            actor: claims.act.as_ref().map(|actor| actor.sub.clone()),
+        },
         // Something is left to do at Clerk first; until then nobody is signed in (D4-16).
         Decision::Pending { .. } => Session::SignedOut { reason: "session-pending" },
         Decision::SignedOut { reason, .. } | Decision::Handshake { reason, .. } => {

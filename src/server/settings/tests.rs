@@ -1,5 +1,6 @@
 //! Every rule of the settings as a table: what is required, what is refused and under which name, what wins.
 
+mod api;
 mod documents;
 mod inngest;
 mod values;
@@ -121,6 +122,8 @@ fn a0_21_every_malformed_value_is_reported_at_once_by_its_variable() {
         ("ROLLCALL_INNGEST_APP_ID", "my app"),
         ("ROLLCALL_INNGEST_RELAY", "perhaps"),
         ("ROLLCALL_INNGEST_FALLBACK", "0"),
+        ("ROLLCALL_API", "perhaps"),
+        ("CLIENT_URL", "https://front.example.com/"),
     ];
     let mut named = refused(&variables(&nonsense));
     named.sort();

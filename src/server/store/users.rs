@@ -9,13 +9,14 @@ pub mod writes;
 
 use futures::TryStreamExt;
 use jiff::Timestamp;
-use mongodb::bson::{Bson, Document, RawDocumentBuf, deserialize_from_slice, doc, oid::ObjectId};
-use mongodb::{Collection, Database};
+use mongodb::bson::{Bson, Document, RawDocumentBuf, deserialize_from_slice, doc, oid::ObjectId, serialize_to_bson};
+use mongodb::{ClientSession, Collection, Database};
 use serde::{Deserialize, Serialize};
 
 use crate::model::user::{AuthProvider, Email, Role, SyncSource, SyncStatus};
 use crate::server::store::Error;
 use crate::server::store::encoding::{date, object_id, optional_date, optional_object_id};
+use crate::server::store::jobs::Effect;
 
 /// The order of what Clerk says about one person, in milliseconds (design 2.3): newer wins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -166,6 +167,23 @@ impl Users {
     pub async fn has_username(&self, username: &str) -> Result<bool, Error> {
         let rows = self.documents.clone_with_type::<Document>();
         Ok(rows.find_one(doc! { "username": username }).projection(doc! { "_id": 1 }).await?.is_some())
+    }
+
+    /// Gives a living person a role of ours, which Clerk has yet to be told: `rolePending`. Part of a transaction.
+    pub async fn set_role(
+        &self,
+        session: &mut ClientSession,
+        clerk_id: &str,
+        role: Role,
+        effects: &[Effect],
+    ) -> mongodb::error::Result<bool> {
+        let effects = serialize_to_bson(effects).map_err(mongodb::error::Error::custom)?;
+        let change = doc! {
+            "$set": { "role": role.as_str(), "rolePending": true, "etag": ObjectId::new() },
+            "$push": { "outbox": { "$each": effects } },
+        };
+        let living = doc! { "clerkId": clerk_id, "deletedAt": Bson::Null };
+        Ok(self.documents.update_one(living, change).session(session).await?.matched_count == 1)
     }
 
     /// How many people there are, and how many tombstones.

@@ -12,8 +12,8 @@ use crate::server::clerk::client::LARGEST_PAGE;
 use crate::server::clerk::wire;
 use crate::server::error::Error;
 use crate::server::state::AppState;
-use crate::server::sync::mapping::from_fetched;
 use crate::server::sync::fold::Said;
+use crate::server::sync::mapping::from_fetched;
 use crate::server::sync::process::{finish, group, settle};
 
 /// What a scan met.

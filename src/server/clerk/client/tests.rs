@@ -109,6 +109,18 @@ async fn metadata_is_merged_by_patch_and_untouched_parts_are_not_sent() {
 }
 
 #[tokio::test]
+async fn a_profile_is_changed_by_patch_and_what_is_not_named_is_not_sent() {
+    let server = Server::answering(200, "", USER).await;
+    let change =
+        ProfileChange { first_name: Some("Ada".to_owned()), username: Some(String::new()), ..ProfileChange::default() };
+    server.client.update_user("user_1", &change).await.unwrap();
+    assert_eq!(server.line(), "PATCH /v1/users/user_1 HTTP/1.1");
+    let body: Value = serde_json::from_str(server.call().split("\r\n\r\n").nth(1).unwrap()).unwrap();
+    assert_eq!(body, json!({"first_name": "Ada", "username": ""}));
+    assert!(!format!("{change:?}").contains("Ada"));
+}
+
+#[tokio::test]
 async fn the_other_calls_go_where_clerk_has_them() {
     let server = Server::answering(
         200,

@@ -7,9 +7,10 @@ use super::*;
 const CARGO: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
 const EXAMPLE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/.env.example"));
 /// Where variables are spelled.
-const SOURCES: [&str; 7] = [
+const SOURCES: [&str; 8] = [
     include_str!("../../settings.rs"),
     include_str!("../access.rs"),
+    include_str!("../api.rs"),
     include_str!("../clerk.rs"),
     include_str!("../database.rs"),
     include_str!("../inngest.rs"),

@@ -1,0 +1,119 @@
+//! Collection `users` as it is looked through: one person by either id, and pages of them.
+//!
+//! Reads only; who may look is `access`' business.
+
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use mongodb::bson::{Bson, Document, deserialize_from_document, doc, oid::ObjectId};
+use mongodb::{Collection, Database};
+
+use crate::server::store::Error;
+use crate::server::store::users::User;
+
+/// A search that finds little has to look at everybody; nobody waits for longer than this.
+const LONGEST_SEARCH: Duration = Duration::from_secs(3);
+/// `MaxTimeMSExpired`.
+const OUT_OF_TIME: i32 = 50;
+
+/// Which people to list, in the order in which they were first stored.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    pub limit: u16,
+    /// The last person of the page before, by MongoDB's id.
+    pub after: Option<&'a str>,
+    /// What name, username or address begins with, in any case.
+    pub prefix: Option<&'a str>,
+}
+
+/// Some people, and after whom to go on, if there are more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Page {
+    pub users: Vec<User>,
+    pub next: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Directory {
+    documents: Collection<Document>,
+}
+
+/// Whether a text is one of MongoDB's ids.
+pub fn is_document_id(text: &str) -> bool {
+    ObjectId::parse_str(text).is_ok()
+}
+
+impl Directory {
+    pub fn of(database: &Database) -> Self {
+        Self { documents: database.collection("users") }
+    }
+
+    /// By Clerk's id or by MongoDB's. A deleted person is nobody.
+    pub async fn find_by_id(&self, id: &str) -> Result<Option<User>, Error> {
+        let mut filter = living();
+        match ObjectId::parse_str(id) {
+            Ok(id) => filter.insert("_id", id),
+            Err(_) => filter.insert("clerkId", id),
+        };
+        let people: Collection<User> = self.documents.clone_with_type();
+        Ok(people.find_one(filter).await?)
+    }
+
+    /// One page of the living. A document that cannot be read is left out, so that it hides nobody else.
+    pub async fn list(&self, wanted: Wanted<'_>) -> Result<Page, Error> {
+        let mut filter = living();
+        if let Some(after) = wanted.after.and_then(|id| ObjectId::parse_str(id).ok()) {
+            filter.insert("_id", doc! { "$gt": after });
+        }
+        if let Some(prefix) = wanted.prefix {
+            let begins = |field: &str| doc! { field: beginning(prefix) };
+            filter.insert("$or", [begins("name"), begins("username"), begins("email")].to_vec());
+        }
+        let limit = usize::from(wanted.limit);
+        let query = self.documents.find(filter).sort(doc! { "_id": 1 }).limit(i64::from(wanted.limit) + 1);
+        let found = async { query.max_time(LONGEST_SEARCH).await?.try_collect::<Vec<Document>>().await };
+        let mut found = found.await.map_err(out_of_time)?;
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let last = found.last().and_then(|document| document.get_object_id("_id").ok()).map(ObjectId::to_hex);
+        let users = found.into_iter().filter_map(|document| deserialize_from_document(document).ok()).collect();
+        Ok(Page { users, next: last.filter(|_| more) })
+    }
+}
+
+/// People of Clerk's who are not deleted; the application may keep others in the same collection.
+fn living() -> Document {
+    doc! { "clerkId": { "$gt": "" }, "deletedAt": Bson::Null }
+}
+
+/// Matches what begins with `prefix`, taken letter by letter (D5-20).
+fn beginning(prefix: &str) -> Document {
+    let mut pattern = String::from("^");
+    for letter in prefix.chars() {
+        if letter.is_ascii() && !letter.is_ascii_alphanumeric() {
+            pattern.push('\\');
+        }
+        pattern.push(letter);
+    }
+    doc! { "$regex": pattern, "$options": "i" }
+}
+
+fn out_of_time(error: mongodb::error::Error) -> Error {
+    match Error::from(error) {
+        refused if refused.code() == Some(OUT_OF_TIME) => Error::TimedOut,
+        error => error,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d5_20_a_search_text_is_a_literal_and_anchored() {
+        for (prefix, pattern) in [("ada", "^ada"), (".*", "^\\.\\*"), ("a|b)$", "^a\\|b\\)\\$"), ("Zoë 1", "^Zoë\\ 1")]
+        {
+            assert_eq!(beginning(prefix), doc! { "$regex": pattern, "$options": "i" });
+        }
+    }
+}

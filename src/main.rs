@@ -3,10 +3,6 @@
 
 use std::process::ExitCode;
 
-/// A quarter of the processor time of a delivery was the system's allocator (benches/README.md).
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
 fn main() -> ExitCode {
     rollcall::cli::run(std::env::args_os())
 }

@@ -22,12 +22,14 @@ use crate::server::sync::process::{Settled, ask_and_settle, cases_of, finish, gr
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often outboxes and contested usernames are looked for that a crash left behind.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
+/// How far apart batches of arrivals begin.
+const APART: Duration = Duration::from_millis(40);
 /// After a failure that concerns everything, such as MongoDB away.
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// Runs until `stop` says so, then applies what is still in the queue.
 pub async fn run(state: Arc<AppState>, mut arrivals: Arrivals, mut stop: watch::Receiver<bool>) {
-    let mut work = Work { state, unfinished: None, questions: JoinSet::new(), swept_at: None };
+    let mut work = Work { state, unfinished: None, questions: JoinSet::new(), swept_at: None, began_at: None };
     let mut look = interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let limit = work.state.settings.sync.batch;
@@ -37,7 +39,10 @@ pub async fn run(state: Arc<AppState>, mut arrivals: Arrivals, mut stop: watch::
             biased;
             _ = stop.changed() => break,
             _ = look.tick() => work.look().await,
-            _ = arrivals.recv_many(&mut batch, limit) => work.apply(group(std::mem::take(&mut batch)), Vec::new()).await,
+            _ = arrivals.recv_many(&mut batch, limit) => {
+                work.gather(&mut batch, &mut arrivals, limit).await;
+                work.apply(group(std::mem::take(&mut batch)), Vec::new()).await
+            }
             // Nothing new: what was applied last is recorded now.
             () = std::future::ready(()), if work.unfinished.is_some() => work.record().await,
             Some(_) = work.questions.join_next(), if !work.questions.is_empty() => Ok(()),
@@ -57,6 +62,8 @@ struct Work {
     /// Cases for which Clerk is being asked, which must hold up nobody else.
     questions: JoinSet<()>,
     swept_at: Option<Instant>,
+    /// When the last batch of arrivals was begun.
+    began_at: Option<Instant>,
 }
 
 impl Work {
@@ -73,6 +80,20 @@ impl Work {
             let (cases, finished) = cases_of(&due);
             self.apply(cases, finished).await?;
         }
+    }
+
+    /// Batches begin a little apart, so that many events make large ones: five commands cost nearly the same for one
+    /// event and for a hundred. The first event after a quiet moment is applied at once.
+    async fn gather(&mut self, batch: &mut Vec<Said>, arrivals: &mut Arrivals, limit: usize) {
+        let until = self.began_at.map_or_else(Instant::now, |at| at + APART);
+        while batch.len() < limit {
+            let room = limit - batch.len();
+            match tokio::time::timeout_at(until, arrivals.recv_many(batch, room)).await {
+                Ok(more) if more > 0 => {}
+                _ => break,
+            }
+        }
+        self.began_at = Some(Instant::now());
     }
 
     async fn apply(

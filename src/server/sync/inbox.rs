@@ -7,7 +7,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use crate::server::error::Error;
 use crate::server::store;
@@ -16,8 +17,8 @@ use crate::server::sync::fold::Said;
 
 /// A sender waits fifteen seconds for its answer (clerk.md 3.7); one that says "later" must still reach it.
 const STORE_WITHIN: Duration = Duration::from_secs(10);
-/// Batches on their way to MongoDB at once: while one waits for the journal, the next is on its way.
-const BATCHES_AT_ONCE: usize = 2;
+/// A small part of what a write takes.
+const PATIENCE: Duration = Duration::from_millis(1);
 
 /// What became of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,19 +79,34 @@ async fn write_batches(
     limit: usize,
     arrived: mpsc::Sender<Said>,
 ) {
-    let turns = Arc::new(Semaphore::new(BATCHES_AT_ONCE));
-    loop {
-        // The turn comes first: what arrives while it is waited for is in the same batch.
-        let Ok(turn) = Arc::clone(&turns).acquire_owned().await else { return };
-        let mut batch = Vec::with_capacity(64);
-        if waiting.recv_many(&mut batch, limit).await == 0 {
-            return;
+    let mut batch = Vec::with_capacity(limit);
+    let mut before = Before { size: 1, at: Instant::now() };
+    while waiting.recv_many(&mut batch, limit).await > 0 {
+        before.gather(&mut batch, &mut waiting, limit).await;
+        before.size = batch.len();
+        write_batch(&events, std::mem::take(&mut batch), &arrived).await;
+        before.at = Instant::now();
+    }
+}
+
+/// The batch before this one.
+struct Before {
+    size: usize,
+    at: Instant,
+}
+
+impl Before {
+    /// Right after several were answered, those senders' next deliveries are on their way: without a moment of patience the
+    /// first of them would be written alone, and all others would wait for that. A lone event never waits.
+    async fn gather(&self, batch: &mut Vec<Waiting>, waiting: &mut mpsc::Receiver<Waiting>, limit: usize) {
+        let until = self.at + PATIENCE;
+        while batch.len() < self.size.min(limit) {
+            let room = limit - batch.len();
+            match tokio::time::timeout_at(until, waiting.recv_many(batch, room)).await {
+                Ok(more) if more > 0 => {}
+                _ => return,
+            }
         }
-        let (events, arrived) = (events.clone(), arrived.clone());
-        tokio::spawn(async move {
-            write_batch(&events, batch, &arrived).await;
-            drop(turn);
-        });
     }
 }
 

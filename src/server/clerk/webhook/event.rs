@@ -1,14 +1,17 @@
 //! What a verified body says. Users are read; everything else is only named.
 //!
-//! The body is parsed once, in one pass over the bytes. It knows nothing of signatures, and decides nothing about the
+//! Nothing is built that is not kept: the data stays text until its keys were looked at. It knows nothing of signatures, and decides nothing about the
 //! event: an unknown type is not an error, because Clerk adds types without asking.
 
+use std::borrow::Cow;
+use std::collections::HashSet;
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::Deserialize;
-use serde::de::{Deserializer, Error, MapAccess, Visitor};
-use serde_json::{Map, Value};
+use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, Visitor};
+use serde_json::Value;
+use serde_json::value::RawValue;
 
 use crate::server::clerk::lenient::{LONGEST_ID, is_id, timestamp};
 use crate::server::clerk::webhook::KNOWN_TYPES;
@@ -95,18 +98,15 @@ impl Event {
             Some(Value::String(kind)) if !kind.is_empty() && kind.len() <= LONGEST_TYPE => kind,
             _ => return Err(ParseError::Kind),
         };
+        let data = envelope.data.map_or("null", RawValue::get);
+        let keys =
+            data.starts_with('{').then(|| serde_json::from_str::<Keys>(data)).transpose().map_err(ParseError::Json)?;
         let subject = match kind.as_str() {
             "user.created" | "user.updated" => {
-                let data = checked_data(envelope.data)?;
-                Subject::User(Box::new(User::deserialize(Value::Object(data)).map_err(ParseError::User)?))
+                checked_id(keys)?;
+                Subject::User(serde_json::from_str(data).map_err(user_error)?)
             }
-            "user.deleted" => {
-                let mut data = checked_data(envelope.data)?;
-                match data.remove("id") {
-                    Some(Value::String(id)) => Subject::DeletedUser { id },
-                    _ => return Err(ParseError::SubjectId(SubjectIdError::Missing)),
-                }
-            }
+            "user.deleted" => Subject::DeletedUser { id: checked_id(keys)? },
             _ => Subject::Other,
         };
         let instance_id =
@@ -129,11 +129,15 @@ impl Event {
     }
 }
 
-fn checked_data(data: Data) -> Result<Map<String, Value>, ParseError> {
-    let Data::Object(data) = data else { return Err(ParseError::Data) };
-    let id_error = match data.get("id") {
+/// What is no JSON, or too deep, is the body's fault; what has the wrong type is the user's.
+fn user_error(error: serde_json::Error) -> ParseError {
+    if error.is_data() { ParseError::User(error) } else { ParseError::Json(error) }
+}
+
+fn checked_id(keys: Option<Keys>) -> Result<String, ParseError> {
+    let id_error = match keys.ok_or(ParseError::Data)?.id {
         None | Some(Value::Null) => SubjectIdError::Missing,
-        Some(Value::String(id)) if is_id(id) => return Ok(data),
+        Some(Value::String(id)) if is_id(&id) => return Ok(id),
         Some(Value::String(id)) if id.is_empty() => SubjectIdError::Missing,
         Some(Value::String(id)) if id.len() > LONGEST_ID => SubjectIdError::TooLong,
         Some(Value::String(_)) => SubjectIdError::Characters,
@@ -142,80 +146,58 @@ fn checked_data(data: Data) -> Result<Map<String, Value>, ParseError> {
     Err(ParseError::SubjectId(id_error))
 }
 
+/// `data` comes before `type` in what Clerk sends, so it is kept as text until it is known what it is.
 #[derive(Deserialize)]
-struct Envelope {
+struct Envelope<'a> {
     #[serde(rename = "type")]
     kind: Option<Value>,
     #[serde(default, deserialize_with = "timestamp")]
     timestamp: Option<Timestamp>,
     instance_id: Option<Value>,
-    #[serde(default)]
-    data: Data,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
 }
 
-/// `data` comes before `type` in what Clerk sends, so it is read before anybody can know what it is.
-#[derive(Default)]
-enum Data {
-    Object(Map<String, Value>),
-    #[default]
-    Other,
+/// The keys of the data, looked at without keeping anything but the id.
+struct Keys {
+    id: Option<Value>,
 }
 
-impl<'de> Deserialize<'de> for Data {
+impl<'de> Deserialize<'de> for Keys {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(DataVisitor)
+        deserializer.deserialize_map(KeysVisitor)
     }
 }
 
-struct DataVisitor;
+struct KeysVisitor;
 
-impl<'de> Visitor<'de> for DataVisitor {
-    type Value = Data;
+impl<'de> Visitor<'de> for KeysVisitor {
+    type Value = Keys;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("the data of an event")
     }
 
     /// A key that comes twice is refused (D3-16): two readers could believe different ones.
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Data, A::Error> {
-        let mut object = Map::new();
-        while let Some((key, value)) = map.next_entry::<String, Value>()? {
-            if object.insert(key, value).is_some() {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Keys, A::Error> {
+        let mut seen: HashSet<Cow<'de, str>> = HashSet::with_capacity(64);
+        let mut keys = Keys { id: None };
+        while let Some(Key(key)) = map.next_key()? {
+            if key == "id" {
+                keys.id = map.next_value()?;
+            } else {
+                map.next_value::<IgnoredAny>()?;
+            }
+            if !seen.insert(key) {
                 return Err(A::Error::custom("a key of the data comes twice"));
             }
         }
-        Ok(Data::Object(object))
-    }
-
-    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut seq: A) -> Result<Data, A::Error> {
-        while seq.next_element::<serde::de::IgnoredAny>()?.is_some() {}
-        Ok(Data::Other)
-    }
-
-    fn visit_unit<E>(self) -> Result<Data, E> {
-        Ok(Data::Other)
-    }
-
-    fn visit_bool<E>(self, _: bool) -> Result<Data, E> {
-        Ok(Data::Other)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Data, E> {
-        Ok(Data::Other)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Data, E> {
-        Ok(Data::Other)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Data, E> {
-        Ok(Data::Other)
-    }
-
-    fn visit_str<E>(self, _: &str) -> Result<Data, E> {
-        Ok(Data::Other)
+        Ok(keys)
     }
 }
+
+#[derive(Deserialize)]
+struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
 
 #[cfg(test)]
 mod tests;

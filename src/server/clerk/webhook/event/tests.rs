@@ -119,7 +119,7 @@ fn d3_24_odd_letters_and_long_names_are_read() {
 
 #[test]
 fn d3_26_every_type_of_the_schema_is_known_and_only_users_are_read() {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
     for kind in KNOWN_TYPES {
         assert!(seen.insert(kind), "{kind} is listed twice");
         let event = parse(&json!({"type": kind, "data": {"id": "user_1"}})).unwrap();

@@ -3,10 +3,10 @@ SHELL := /bin/bash
 ENV := source .ci/env &&
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fmt unit e2e clean
+.PHONY: help setup run test check fmt unit e2e test-faults fuzz ci clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 setup: ## Install what is missing (the only task that uses the network)
 	@.ci/setup
@@ -14,7 +14,7 @@ setup: ## Install what is missing (the only task that uses the network)
 run: setup ## Start everything on this machine: http://localhost:3000, no account, no internet
 	@$(ENV) export LEPTOS_SITE_ROOT="$$TARGET/site" && cargo leptos build --frontend-only && exec cargo run -- dev
 
-test: setup ## Every check, as CI runs it
+test: setup ## Every check but the slow ones
 	@.ci/test
 
 check: setup ## Format, lints on both targets, types of the browser suite
@@ -28,6 +28,15 @@ unit: setup ## Unit and integration tests only
 
 e2e: setup ## Production build and browser tests only
 	@.ci/test site e2e
+
+test-faults: setup ## Kills, restarts, cut lines, wrong clocks: minutes
+	@.ci/test faults
+
+fuzz: setup ## A million mutated webhooks: minutes
+	@$(ENV) ROLLCALL_FUZZ_CASES=1000000 cargo test --locked --test it -- fuzz
+
+ci: setup ## Everything, as CI runs it
+	@.ci/test check unit site e2e faults
 
 clean: ## Remove what was built (the shared tools stay)
 	@$(ENV) cargo clean && rm -rf test-results end2end/screenshots node_modules

@@ -3,10 +3,12 @@
 mod access;
 mod cli;
 mod crash;
+mod fuzz;
 mod pages;
 mod provision;
 mod session;
 mod standin;
+#[expect(dead_code, reason = "the other test binary, `faults`, uses the rest")]
 mod support;
 mod tidy;
 mod webhooks;

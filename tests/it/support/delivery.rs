@@ -1,6 +1,6 @@
 //! Deliveries signed by Svix' own library, and every way to spoil one.
 
-use reqwest::{RequestBuilder, Response};
+use reqwest::{Client, RequestBuilder, Response};
 use serde_json::{Value, json};
 use svix::webhooks::Webhook;
 
@@ -28,8 +28,12 @@ impl Delivery {
     }
 
     pub fn request(&self, app: &TestApp) -> RequestBuilder {
-        app.client
-            .post(app.at("/api/webhooks/clerk"))
+        self.request_to(&app.client, &app.at("/api/webhooks/clerk"))
+    }
+
+    pub fn request_to(&self, client: &Client, url: &str) -> RequestBuilder {
+        client
+            .post(url)
             .header("content-type", "application/json")
             .header("svix-id", &self.id)
             .header("svix-timestamp", self.timestamp.to_string())

@@ -6,7 +6,7 @@ ENV := source .ci/env &&
 .PHONY: help setup run test check fmt unit e2e test-faults fuzz ci clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 setup: ## Install what is missing (the only task that uses the network)
 	@.ci/setup

@@ -152,7 +152,7 @@ async fn d2_17_without_keys_nobody_is_let_in_and_known_keys_outlast_an_outage() 
     site.finish(&["Clerk", "keys"]).await;
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d2_18_ten_minutes_of_skew_are_refused_and_named_and_five_are_not() {
     let (site, _server) = Site::simple().await;
     site.clerk.set_levers(Levers { paused: true, ..Levers::default() });

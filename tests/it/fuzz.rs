@@ -123,7 +123,7 @@ fn mutate(bytes: &mut Vec<u8>, splinters: &[&[u8]], chance: &mut Chance) {
         }
         _ => {
             // The same opening many times: depth.
-            let opening = chance.of_list(&[b"[", b"{\"a\":".as_slice()]).repeat(1 + chance.below(300));
+            let opening = chance.of_list(&[b"[".as_slice(), b"{\"a\":".as_slice()]).repeat(1 + chance.below(300));
             drop(bytes.splice(from..from, opening));
         }
     }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::app::TestApp;
 use crate::support::delivery::{Delivery, deleted_event, user_event};
-use crate::webhooks::NOW;
+use crate::webhooks::{NOW, assert_never_accepted};
 
 async fn status_of(app: &TestApp, id: &str, body: &Value) -> u16 {
     let delivery = Delivery::signed(app.clerk.webhook_secret(), id, body.to_string().as_bytes());
@@ -36,32 +36,19 @@ async fn d3_20_d3_22_a_subject_without_a_usable_id_is_400_and_touches_nobody() {
         json!("x".repeat(500_000)),
     ];
     for kind in ["user.created", "user.updated", "user.deleted"] {
-        for (index, id) in ids.iter().enumerate() {
+        for id in &ids {
             let mut body = user_event(kind, "user_a", "Mallory", NOW + 1);
             body["data"]["id"] = id.clone();
-            assert_eq!(
-                status_of(&app, &format!("msg_{kind}_{index}").replace('.', "_"), &body).await,
-                400,
-                "{kind} {id:.40}"
-            );
+            assert_never_accepted(&app, &format!("{kind} of {id}"), body.to_string().as_bytes()).await;
         }
-        for (name, data) in [
-            ("nothing", json!({})),
-            ("text", json!("user_a")),
-            ("list", json!([{ "id": "user_a" }])),
-            ("null", json!(null)),
-        ] {
+        for data in [json!({}), json!("user_a"), json!([{ "id": "user_a" }]), json!(null)] {
             let body = json!({ "type": kind, "timestamp": NOW, "data": data });
-            assert_eq!(
-                status_of(&app, &format!("msg_{kind}_{name}").replace('.', "_"), &body).await,
-                400,
-                "{kind} {name}"
-            );
+            assert_never_accepted(&app, &format!("{kind} with {data}"), body.to_string().as_bytes()).await;
         }
     }
     // As Clerk's schema allows it for a deleted object.
     let body = json!({ "type": "user.deleted", "data": { "object": "user", "deleted": true } });
-    assert_eq!(status_of(&app, "msg_deleted", &body).await, 400);
+    assert_never_accepted(&app, "a deletion of nobody", body.to_string().as_bytes()).await;
     assert_eq!(app.database.all("users").await, before);
     app.finish().await;
 }
@@ -126,10 +113,10 @@ async fn d3_27_a_type_that_cannot_be_a_label_is_400_and_an_unknown_object_is_not
     let app = TestApp::new().await;
     let kinds =
         [json!("x".repeat(10_000)), json!("x".repeat(129)), json!(""), json!(7), json!(null), json!({ "$gt": "" })];
-    for (index, kind) in kinds.iter().enumerate() {
+    for kind in &kinds {
         let mut body = user_event("user.created", "user_a", "Ada", NOW);
         body["type"] = kind.clone();
-        assert_eq!(status_of(&app, &format!("msg_{index}"), &body).await, 400, "{kind:.40}");
+        assert_never_accepted(&app, &format!("type {kind}"), body.to_string().as_bytes()).await;
     }
     for (index, object) in [json!("robot"), json!(null), json!(7), json!("x".repeat(10_000))].into_iter().enumerate() {
         let mut body = user_event("user.created", &format!("user_{index}"), "Ada", NOW);

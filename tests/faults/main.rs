@@ -26,7 +26,7 @@
 //! | D2-22, D2-23, D2-24, D2-25 | `order`; by tables in `server::sync::apply::tests` |
 //! | D2-28 | `order::d2_28_…`; `server::clerk::wire::tests::d2_28_…` |
 //! | D2-29 | `order::d2_29_…`; `it::webhooks` |
-//! | D2-30 | `order::d2_30_…`, five seconds of it |
+//! | D2-30 | `order::d2_30_…`: nothing lost, memory bounded; how fast is measured by `benches` |
 //! | D2-32 | `two_processes::d2_32_…`, `two_processes::d2_20_d2_32_…` |
 //! | D2-37 | `clerk::d2_37_…` |
 //! | D2-38 | nothing yet: roles are changed at Clerk only |

@@ -29,7 +29,7 @@ async fn d2_01_killed_at_twenty_random_moments_of_five_thousand_events_nothing_a
     for kill in 0..KILLS {
         // Somewhere in each twentieth of the burst.
         let target = (kill * total + random.random_range(0..total)) / (KILLS + 1);
-        eventually_within(Duration::from_secs(60), "the burst goes on", || async {
+        eventually_within(Duration::from_mins(1), "the burst goes on", || async {
             let stored = site.database.count("events", doc! {}).await;
             if stored >= target { Ok(()) } else { Err(format!("{stored} of {target}")) }
         })
@@ -38,8 +38,8 @@ async fn d2_01_killed_at_twenty_random_moments_of_five_thousand_events_nothing_a
         server.kill();
         server = site.start(0).await;
     }
-    site.delivered(Duration::from_secs(180)).await;
-    settled(&site.database, Duration::from_secs(60)).await;
+    site.delivered(Duration::from_mins(3)).await;
+    settled(&site.database, Duration::from_mins(1)).await;
     assert_eq!(site.database.count("events", doc! {}).await, total);
     assert_eq!(site.database.count("events", doc! { "state": "dead" }).await, 0);
     site.finish(&[]).await;
@@ -65,11 +65,11 @@ async fn d2_02_killed_between_the_inbox_write_and_the_acknowledgement_the_repeat
     server.kill();
     proxy.set(Line::Clear);
     let _server = site.start(0).await;
-    site.delivered(Duration::from_secs(60)).await;
+    site.delivered(Duration::from_mins(1)).await;
     let attempts = &site.clerk.deliveries()[0].attempts;
     assert_eq!(attempts.first().and_then(|attempt| attempt.status), None, "the first attempt got no answer");
     assert_eq!(attempts.last().and_then(|attempt| attempt.status), Some(200));
-    settled(&site.database, Duration::from_secs(60)).await;
+    settled(&site.database, Duration::from_mins(1)).await;
     assert_eq!(site.database.count("events", doc! {}).await, 1);
     site.finish(&[]).await;
 }
@@ -97,7 +97,7 @@ async fn d2_03_killed_after_the_state_write_the_second_application_changes_nothi
     server.kill();
     mongod.admin(doc! { "configureFailPoint": "failCommand", "mode": "off" }).await.expect("no fail point");
     let _server = site.start(0).await;
-    site.delivered(Duration::from_secs(60)).await;
+    site.delivered(Duration::from_mins(1)).await;
     settled(&site.database, Duration::from_secs(90)).await;
     let again = site.database.user(&id).await.expect("there");
     assert_eq!((again.get("_id"), again.get("version")), (written.get("_id"), written.get("version")));

@@ -39,7 +39,7 @@ const OPTIONS: &[&str] = &[
     "--setParameter",
     "shutdownTimeoutMillisForSignaledShutdown=100",
 ];
-const UP_WITHIN: Duration = Duration::from_secs(60);
+const UP_WITHIN: Duration = Duration::from_mins(1);
 
 /// One node.
 pub struct Mongod {

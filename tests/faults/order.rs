@@ -62,8 +62,8 @@ async fn d2_20_everything_delivered_one_to_five_times_and_shuffled_is_applied_on
             change_somebody(&site.clerk, &mut ids, changes);
         }
     }
-    site.delivered(Duration::from_secs(60)).await;
-    settled(&site.database, Duration::from_secs(60)).await;
+    site.delivered(Duration::from_mins(1)).await;
+    settled(&site.database, Duration::from_mins(1)).await;
     for told in site.clerk.deliveries() {
         let event = site.database.event(&told.svix_id).await.expect("kept");
         let counted = event.get_i32("deliveries").map(i64::from).or(event.get_i64("deliveries"));
@@ -143,7 +143,7 @@ async fn every_order(dies: bool, at_once: bool) {
         }
     });
     futures::stream::iter(posted).buffer_unordered(32).for_each(|()| async {}).await;
-    settled(&site.database, Duration::from_secs(60)).await;
+    settled(&site.database, Duration::from_mins(1)).await;
     for told in &lives {
         let last = state_of(&site, &told[STEPS - 1].0).await;
         assert_eq!(last, "applied", "the newest event");
@@ -153,7 +153,7 @@ async fn every_order(dies: bool, at_once: bool) {
     // Clerk's own sender now says it all again, in the right order: nothing changes.
     let before = site.database.all("users").await;
     site.clerk.set_levers(Levers::default());
-    site.delivered(Duration::from_secs(60)).await;
+    site.delivered(Duration::from_mins(1)).await;
     assert_eq!(site.database.all("users").await, before);
     site.finish(&[]).await;
 }
@@ -314,9 +314,9 @@ async fn d2_30_five_thousand_events_in_five_seconds_are_accepted_or_put_off_in_b
     assert!(statuses.iter().all(|status| matches!(status, 200 | 503)), "{statuses:?}");
     assert!(statuses.iter().filter(|status| **status == 200).count() > statuses.len() / 2, "most get in at once");
     assert!(peak < 512, "{peak} MB in the middle of it");
-    settled(&site.database, Duration::from_secs(60)).await;
+    settled(&site.database, Duration::from_mins(1)).await;
     assert!(server.resident_mb() < 512, "{} MB", server.resident_mb());
     site.clerk.set_levers(Levers::default());
-    site.delivered(Duration::from_secs(60)).await;
+    site.delivered(Duration::from_mins(1)).await;
     std::sync::Arc::into_inner(site).expect("nobody else holds it").finish(&["too much at once"]).await;
 }

@@ -88,7 +88,7 @@ async fn pump(
 ) {
     let mut buffer = vec![0; 64 * 1024];
     // A message of many packets is late once.
-    let mut last = Instant::now() - SAME_MESSAGE;
+    let mut last: Option<Instant> = None;
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
         let passes = |line: &Line| match line {
             Line::Clear | Line::Slow(_) => true,
@@ -100,10 +100,11 @@ async fn pump(
             // Held open and never answered.
             return std::future::pending().await;
         }
-        if let (Line::Slow(delay), Direction::ToMongod, true) = (now, direction, last.elapsed() >= SAME_MESSAGE) {
+        let is_new = last.is_none_or(|last| last.elapsed() >= SAME_MESSAGE);
+        if let (Line::Slow(delay), Direction::ToMongod, true) = (now, direction, is_new) {
             tokio::time::sleep(delay).await;
         }
-        last = Instant::now();
+        last = Some(Instant::now());
         if to.write_all(&buffer[..count]).await.is_err() {
             return;
         }

@@ -39,7 +39,7 @@ async fn d2_05_servers_restarted_by_turns_under_load_finish_what_they_have_and_e
         servers[leaving] = site.start(leaving).await;
     }
     traffic.stop().await;
-    site.delivered(Duration::from_secs(60)).await;
+    site.delivered(Duration::from_mins(1)).await;
     assert!(site.statuses().iter().all(|status| matches!(status, Some(200) | None)), "{:?}", site.statuses());
     assert!(site.answers(None) <= 6 * ON_THE_WAY, "{} requests without an answer", site.answers(None));
     site.finish(&[]).await;
@@ -72,13 +72,13 @@ async fn d2_32_a_process_frozen_past_any_lease_does_no_harm_when_it_goes_on() {
             assert_eq!(answer.status(), 200);
         }
     }
-    settled(&site.database, Duration::from_secs(60)).await;
+    settled(&site.database, Duration::from_mins(1)).await;
     tokio::time::sleep_until((frozen_at + PAST_ANY_LEASE).into()).await;
     let people = site.database.all("users").await;
     servers[0].signal("CONT");
     site.clerk.set_levers(Levers::default());
     site.delivered(Duration::from_secs(90)).await;
-    settled(&site.database, Duration::from_secs(60)).await;
+    settled(&site.database, Duration::from_mins(1)).await;
     assert_eq!(site.database.all("users").await, people, "whatever it still had in hand was too late");
     site.finish(&["too much at once", "MongoDB did not answer in time"]).await;
 }
@@ -99,14 +99,14 @@ async fn d2_20_d2_32_three_processes_fed_the_same_events_write_each_once() {
             assert_eq!(answer.status(), 200);
         }
     }
-    settled(&site.database, Duration::from_secs(60)).await;
+    settled(&site.database, Duration::from_mins(1)).await;
     let events = site.database.all("events").await;
     assert_eq!(events.len(), site.clerk.deliveries().len());
     assert_eq!(site.database.count("events", doc! { "deliveries": { "$ne": 3 } }).await, 0);
     // Once more by Clerk's own sender: nothing changes.
     let before = site.database.all("users").await;
     site.clerk.set_levers(Levers::default());
-    site.delivered(Duration::from_secs(60)).await;
+    site.delivered(Duration::from_mins(1)).await;
     assert_eq!(site.database.all("users").await, before);
     site.finish(&[]).await;
 }
@@ -128,7 +128,7 @@ async fn d2_39_forty_people_of_one_username_and_address_upserted_at_once_get_a_s
     for answer in join_all(posts).await {
         assert_eq!(answer.status(), 200);
     }
-    settled(&site.database, Duration::from_secs(60)).await;
+    settled(&site.database, Duration::from_mins(1)).await;
     assert_eq!(site.database.count("events", doc! { "state": "dead" }).await, 0);
     let users = site.database.all("users").await;
     assert_eq!(users.len(), 40);

@@ -54,7 +54,7 @@ pub struct Invariants<'a> {
 impl Invariants<'_> {
     /// Asserts the whole set; every event must be finished, or finish soon.
     pub async fn hold(&self) {
-        settled(self.database, Duration::from_secs(60)).await;
+        settled(self.database, Duration::from_mins(1)).await;
         self.every_person_is_here_as_clerk_says().await;
         self.the_deleted_stay_deleted().await;
         self.everything_acknowledged_is_finished().await;

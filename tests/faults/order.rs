@@ -3,6 +3,7 @@
 //! What happened is made at the stand-in while its sender is paused, so each story can be told in any order and the end
 //! compared with Clerk.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
@@ -289,8 +290,8 @@ async fn d2_29_poison_is_given_up_and_later_events_of_the_same_person_get_throug
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn d2_30_five_thousand_events_in_five_seconds_are_accepted_or_put_off_in_bounded_memory() {
-    const SECONDS: usize = 5;
+async fn d2_30_a_thousand_events_a_second_are_accepted_or_put_off_in_bounded_memory() {
+    const SECONDS: usize = 3;
     let (site, server) = storyteller().await;
     let mut ids = Vec::new();
     for number in 0..SECONDS * 1_000 {
@@ -300,11 +301,11 @@ async fn d2_30_five_thousand_events_in_five_seconds_are_accepted_or_put_off_in_b
         site.clerk.deliveries().into_iter().map(|told| (told.svix_id, told.body.to_string())).collect();
     // An open loop: the beat does not wait for answers.
     let mut beat = tokio::time::interval(Duration::from_millis(10));
-    let (site, mut answers) = (std::sync::Arc::new(site), tokio::task::JoinSet::new());
+    let (site, mut answers) = (Arc::new(site), tokio::task::JoinSet::new());
     for chunk in told.chunks(10) {
         beat.tick().await;
-        for (id, body) in chunk.iter().cloned() {
-            let site = std::sync::Arc::clone(&site);
+        for (id, body) in chunk {
+            let (site, id, body) = (Arc::clone(&site), id.clone(), body.clone());
             answers.spawn(async move { site.post(0, &id, &body).await.status().as_u16() });
         }
     }
@@ -318,5 +319,5 @@ async fn d2_30_five_thousand_events_in_five_seconds_are_accepted_or_put_off_in_b
     assert!(server.resident_mb() < 512, "{} MB", server.resident_mb());
     site.clerk.set_levers(Levers::default());
     site.delivered(Duration::from_mins(1)).await;
-    std::sync::Arc::into_inner(site).expect("nobody else holds it").finish(&["too much at once"]).await;
+    Arc::into_inner(site).expect("nobody else holds it").finish(&["too much at once"]).await;
 }

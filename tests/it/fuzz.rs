@@ -168,8 +168,8 @@ fn is_key(id: &str) -> bool {
 fn verify_one(verifier: &Verifier, signed: &[(&'static str, Vec<u8>); 3], body: &[u8], chance: &mut Chance) -> bool {
     let mut headers = HeaderMap::new();
     let brand = if chance.below(5) == 0 { "webhook" } else { "svix" };
-    for (name, value) in signed {
-        let mut value = value.clone();
+    for (name, honest) in signed {
+        let mut value = honest.clone();
         if chance.below(3) == 0 {
             (0..=chance.below(3)).for_each(|_| mutate(&mut value, &HEADER_SPLINTERS, chance));
         }
@@ -187,10 +187,10 @@ fn verify_one(verifier: &Verifier, signed: &[(&'static str, Vec<u8>); 3], body: 
         mutate(&mut sent, &SPLINTERS, chance);
     }
     let now = Timestamp::from_second(AT).expect("a time");
-    let Ok(verified) = verifier.verify(&headers, &sent, now) else { return false };
+    let Ok(proof) = verifier.verify(&headers, &sent, now) else { return false };
     let named = |name: &str| headers.get(format!("{brand}-{name}")).map(HeaderValue::as_bytes);
     let (id, time) = (&signed[0].1[..], &signed[1].1[..]);
-    assert_eq!(verified.id.as_bytes(), id, "another id was believed");
+    assert_eq!(proof.id.as_bytes(), id, "another id was believed");
     assert_eq!(sent, body, "another body was believed");
     assert_eq!((named("id"), named("timestamp")), (Some(id), Some(time)));
     true

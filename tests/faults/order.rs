@@ -150,12 +150,15 @@ async fn every_order(dies: bool, at_once: bool) {
         assert_eq!(last, "applied", "the newest event");
     }
     assert_eq!(site.database.count("events", doc! { "state": { "$in": ["failed", "dead"] } }).await, 0);
-    assert_eq!(site.database.count("users", doc! {}).await, 720);
-    // Clerk's own sender now says it all again, in the right order: nothing changes.
+    assert_eq!(site.database.count("events", doc! {}).await, 720 * STEPS as u64);
     let before = site.database.all("users").await;
-    site.clerk.set_levers(Levers::default());
-    site.delivered(Duration::from_mins(1)).await;
-    assert_eq!(site.database.all("users").await, before);
+    assert_eq!(before.len(), 720);
+    if dies {
+        // Clerk's own sender now says it all again, in the right order: nothing changes, nobody is revived.
+        site.clerk.set_levers(Levers::default());
+        site.delivered(Duration::from_mins(1)).await;
+        assert_eq!(site.database.all("users").await, before);
+    }
     site.finish(&[]).await;
 }
 
@@ -291,7 +294,7 @@ async fn d2_29_poison_is_given_up_and_later_events_of_the_same_person_get_throug
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d2_30_a_thousand_events_a_second_are_accepted_or_put_off_in_bounded_memory() {
-    const SECONDS: usize = 3;
+    const SECONDS: usize = 2;
     let (site, server) = storyteller().await;
     let mut ids = Vec::new();
     for number in 0..SECONDS * 1_000 {

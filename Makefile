@@ -3,10 +3,10 @@ SHELL := /bin/bash
 ENV := source .ci/env &&
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fmt unit e2e bench clean
+.PHONY: help setup run test check fmt unit e2e bench test-faults fuzz clean
 
 help: ## Show this list
-	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
 setup: ## Install what is missing (the only task that uses the network)
 	@.ci/setup
@@ -14,7 +14,7 @@ setup: ## Install what is missing (the only task that uses the network)
 run: setup ## Start everything on this machine: http://localhost:3000, no account, no internet
 	@$(ENV) export LEPTOS_SITE_ROOT="$$TARGET/site" && cargo leptos build --frontend-only && exec cargo run -- dev
 
-test: setup ## Every check, as CI runs it
+test: setup ## Every check but the slow ones
 	@.ci/test
 
 check: setup ## Format, lints on both targets, types of the browser suite
@@ -32,6 +32,12 @@ e2e: setup ## Production build and browser tests only
 # Built as it is shipped: without the stand-in.
 bench: setup ## Measure webhooks into MongoDB beside the machine's own limits; options in BENCH_ARGS
 	@$(ENV) cargo bench --locked --bench ingest --no-default-features --features ssr -- $(BENCH_ARGS)
+
+test-faults: setup ## Kills, restarts, cut lines, wrong clocks: minutes
+	@.ci/test faults
+
+fuzz: setup ## A million mutated webhooks: minutes
+	@$(ENV) ROLLCALL_FUZZ_CASES=1000000 cargo test --locked --test it -- fuzz
 
 clean: ## Remove what was built (the shared tools stay)
 	@$(ENV) cargo clean && rm -rf test-results end2end/screenshots node_modules

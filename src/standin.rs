@@ -7,6 +7,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration;
 
@@ -241,6 +242,11 @@ impl Standin {
         self.instance.set_levers(levers);
     }
 
+    /// Requests to the Backend API so far, refused ones included.
+    pub fn backend_calls(&self) -> u64 {
+        self.instance.backend_calls.load(Ordering::Relaxed)
+    }
+
     /// Every webhook so far, in the order of the events.
     pub fn deliveries(&self) -> Vec<Delivery> {
         self.instance.outbox.deliveries()
@@ -306,6 +312,7 @@ fn build(options: Options, base_url: String) -> io::Result<Instance> {
         clock: Clock::default(),
         outbox: Outbox::new(options.webhook_url, webhook_secret, options.retry_scale),
         changed: tokio::sync::Notify::new(),
+        backend_calls: AtomicU64::new(0),
         requests: Mutex::default(),
         world: Mutex::new(world),
         levers: RwLock::default(),

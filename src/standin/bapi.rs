@@ -3,6 +3,7 @@
 //! Routes are here; users are in `bapi::users`, their listing in `bapi::listing`, sessions and tokens in `bapi::sessions`.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
@@ -10,7 +11,7 @@ use axum::body::Bytes;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, patch, post};
 use serde_json::{Value, json};
 
@@ -62,10 +63,15 @@ async fn guard(State(instance): State<Arc<Instance>>, request: Request, next: Ne
 
 async fn answer(instance: &Instance, request: Request, next: Next) -> Response {
     let levers = instance.levers();
+    instance.backend_calls.fetch_add(1, Ordering::Relaxed);
     if levers.bapi_delay_ms > 0 {
         tokio::time::sleep(Duration::from_millis(levers.bapi_delay_ms)).await;
     }
-    if let Some(status) = levers.bapi_status.and_then(|status| StatusCode::from_u16(status).ok()) {
+    let status = levers.bapi_status.and_then(|status| StatusCode::from_u16(status).ok());
+    if let Some(page) = levers.bapi_body {
+        return (status.unwrap_or_default(), Html(page)).into_response();
+    }
+    if let Some(status) = status {
         return Refusal::by_lever(status, levers.retry_after_s).into_response();
     }
     let checked = check_key(instance, request.headers())

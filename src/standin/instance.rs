@@ -4,6 +4,7 @@
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
 use serde_json::{Value, json};
@@ -34,6 +35,8 @@ pub struct Instance {
     pub outbox: Outbox,
     /// Says that the state file is out of date.
     pub changed: Notify,
+    /// Requests to the Backend API so far, refused ones included.
+    pub backend_calls: AtomicU64,
     pub requests: Mutex<std::collections::HashMap<String, VecDeque<Instant>>>,
     pub world: Mutex<World>,
     pub levers: RwLock<Levers>,

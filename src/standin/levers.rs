@@ -21,6 +21,8 @@ pub struct Levers {
     pub signing_secret: Option<String>,
     /// The Backend API answers everything with this status.
     pub bapi_status: Option<u16>,
+    /// The Backend API answers everything with this text as a web page, as a proxy in front of it would.
+    pub bapi_body: Option<String>,
     /// The Backend API answers this much later.
     pub bapi_delay_ms: u64,
     /// The Frontend API answers everything with this status.
@@ -41,6 +43,7 @@ impl Default for Levers {
             paused: false,
             signing_secret: None,
             bapi_status: None,
+            bapi_body: None,
             bapi_delay_ms: 0,
             fapi_status: None,
             retry_after_s: 1,

@@ -1,80 +1,26 @@
 //! The real binary, killed in the middle of a burst: what was acknowledged is there, and MongoDB equals Clerk.
+//!
+//! The short form; `tests/faults` has the long one.
 
-use std::collections::BTreeMap;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use mongodb::bson::doc;
-use rollcall::server::settings::environment::Variables;
 use rollcall::standin::webhooks::State;
 use rollcall::standin::{self, Standin};
 use serde_json::json;
 
-use crate::support::app::{client, variables};
+use crate::support::app::variables;
 use crate::support::eventually;
+use crate::support::invariants::Invariants;
 use crate::support::mongo::TestDatabase;
+use crate::support::process::{Server, free_port, log_in};
 
 const DELIVERIES: usize = 2_000;
 
-/// A server process, killed when the test ends however it ends.
-struct Server {
-    process: Child,
-    url: String,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
-}
-
-async fn start(port: u16, environment: &Variables) -> Server {
-    let process = Command::new(env!("CARGO_BIN_EXE_rollcall"))
-        .arg("serve")
-        .env_clear()
-        .envs(environment.iter())
-        .env("LEPTOS_SITE_ADDR", format!("127.0.0.1:{port}"))
-        .env("ROLLCALL_LOG", "warn")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the binary starts");
-    let server = Server { process, url: format!("http://127.0.0.1:{port}") };
-    let client = client();
-    eventually("the server is ready", || async {
-        let answer = client.get(format!("{}/readyz", server.url)).send().await.map_err(|error| error.to_string())?;
-        if answer.status() == 200 { Ok(()) } else { Err(answer.status().to_string()) }
-    })
-    .await;
-    server
-}
-
-/// What both sides must agree on, by Clerk's id.
-fn at_clerk(clerk: &Standin) -> BTreeMap<String, (Option<String>, Option<String>)> {
-    let text = |value: &serde_json::Value| value.as_str().map(str::to_owned);
-    let row = |user: serde_json::Value| {
-        let email = text(&user["email_addresses"][0]["email_address"]);
-        (text(&user["id"]).expect("an id"), (text(&user["first_name"]), email))
-    };
-    clerk.users().into_iter().map(row).collect()
-}
-
-async fn in_mongodb(database: &TestDatabase) -> BTreeMap<String, (Option<String>, Option<String>)> {
-    let living = database.all("users").await.into_iter().filter(|user| user.get_datetime("deletedAt").is_err());
-    let text = |user: &mongodb::bson::Document, field: &str| user.get_str(field).ok().map(str::to_owned);
-    living
-        .map(|user| (text(&user, "clerkId").expect("an id"), (text(&user, "firstName"), text(&user, "email"))))
-        .collect()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d2_01_killed_during_two_thousand_deliveries_nothing_acknowledged_is_lost() {
-    let port = free_port();
+    let (port, folder) = (free_port(), tempfile::tempdir().expect("a folder"));
+    let log = log_in(folder.path(), "server");
     let url = format!("http://127.0.0.1:{port}");
     let clerk = Standin::start(standin::Options {
         app_origin: url.clone(),
@@ -88,7 +34,7 @@ async fn d2_01_killed_during_two_thousand_deliveries_nothing_acknowledged_is_los
     .expect("the stand-in");
     let database = TestDatabase::new().await;
     let environment = variables(&clerk, &database.uri, &url);
-    let mut server = start(port, &environment).await;
+    let mut server = Server::start(port, &environment, &log).await;
 
     // Half are creations, the rest updates and deletions of the same people.
     let mut ids = Vec::new();
@@ -111,32 +57,16 @@ async fn d2_01_killed_during_two_thousand_deliveries_nothing_acknowledged_is_los
             if stored >= stored_at_least { Ok(()) } else { Err(stored.to_string()) }
         })
         .await;
-        server.process.kill().expect("killed");
-        server.process.wait().expect("ended");
-        server = start(port, &environment).await;
+        server.kill();
+        server = Server::start(port, &environment, &log).await;
     }
 
     assert!(clerk.drained(Duration::from_secs(90)).await, "the stand-in gave every delivery a result");
-    let mut acknowledged = 0;
-    for delivery in clerk.deliveries() {
-        assert_eq!(delivery.state, State::Delivered, "{}", delivery.svix_id);
-        acknowledged += 1;
-    }
-    assert!(acknowledged >= DELIVERIES);
-    let stored: std::collections::BTreeSet<String> =
-        database.all("events").await.iter().filter_map(|event| Some(event.get_str("_id").ok()?.to_owned())).collect();
-    for delivery in clerk.deliveries() {
-        assert!(stored.contains(&delivery.svix_id), "acknowledged and lost: {}", delivery.svix_id);
-    }
-    eventually("every event is finished", || async {
-        match database.count("events", doc! { "state": { "$in": ["received", "failed"] } }).await {
-            0 => Ok(()),
-            waiting => Err(format!("{waiting} waiting")),
-        }
-    })
-    .await;
+    let deliveries = clerk.deliveries();
+    assert!(deliveries.len() >= DELIVERIES);
+    assert!(deliveries.iter().all(|delivery| delivery.state == State::Delivered), "every event arrived in the end");
+    Invariants { clerk: &clerk, database: &database, logs: &[log], explained: &[] }.hold().await;
     assert_eq!(database.count("events", doc! { "state": "dead" }).await, 0);
-    assert_eq!(in_mongodb(&database).await, at_clerk(&clerk));
     clerk.stop().await;
     database.drop().await;
 }

@@ -4,11 +4,13 @@ mod access;
 mod api;
 mod cli;
 mod crash;
+mod fuzz;
 mod inngest;
 mod pages;
 mod provision;
 mod session;
 mod standin;
+#[expect(dead_code, reason = "the other test binary, `faults`, uses the rest")]
 mod support;
 mod tidy;
 mod webhooks;

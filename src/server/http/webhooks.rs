@@ -3,20 +3,22 @@
 //! 2xx only for what is journaled on a majority; 4xx for what a repeat cannot mend; 5xx for what it can. What an event
 //! means is decided later, elsewhere.
 
+use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_lc_rs::digest;
 use axum::Json;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, RETRY_AFTER};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use serde_json::json;
 
 use crate::model::event::EventState;
-use crate::server::clerk::webhook::event::{Event as Delivered, Subject};
+use crate::server::clerk::webhook::event::{Event as Delivered, ParseError, Subject};
 use crate::server::clerk::webhook::{KNOWN_TYPES, Verified};
 use crate::server::error::Error;
 use crate::server::settings::clerk::WEBHOOK_SECRET_VARIABLES;
@@ -26,6 +28,8 @@ use crate::server::sync::fold::Said;
 use crate::server::sync::mapping::from_event;
 use crate::server::sync::relay;
 
+/// Svix' way for a receiver to end the repetition of one message.
+const DELIVERY: HeaderName = HeaderName::from_static("webhook-delivery");
 /// What is acknowledged is handed to this process's worker. Whoever finds it not done after this time takes it over.
 const HANDED_OVER_FOR: Duration = Duration::from_secs(5);
 
@@ -54,7 +58,12 @@ pub async fn receive(State(state): State<Arc<AppState>>, headers: HeaderMap, bod
         }
     };
     match accept(&state, &proof, &bytes, now).await {
-        Ok(()) => Json(json!({ "received": true })).into_response(),
+        Ok(Verdict::Received) => Json(json!({ "received": true })).into_response(),
+        Ok(Verdict::Poison) => {
+            let mut response = refuse(StatusCode::BAD_REQUEST, "the body is malformed");
+            response.headers_mut().insert(DELIVERY, HeaderValue::from_static("abort-message"));
+            response
+        }
         Err(error) => {
             error.log("receive");
             answer(&error)
@@ -62,11 +71,29 @@ pub async fn receive(State(state): State<Arc<AppState>>, headers: HeaderMap, bod
     }
 }
 
+/// What a stored delivery is answered with.
+enum Verdict {
+    Received,
+    /// No repetition can mend it: the sender is told to stop, and the event stays visible as dead.
+    Poison,
+}
+
 /// Stores a verified delivery.
-async fn accept(state: &AppState, verified: &Verified, body: &[u8], now: Timestamp) -> Result<(), Error> {
-    let malformed = |message: String| Error::Invalid { field: "body", message };
-    let payload = std::str::from_utf8(body).map_err(|_| malformed("is not UTF-8".to_owned()))?;
-    let delivered = Delivered::parse(body).map_err(|error| malformed(error.to_string()))?;
+async fn accept(state: &AppState, verified: &Verified, body: &[u8], now: Timestamp) -> Result<Verdict, Error> {
+    let payload =
+        std::str::from_utf8(body).map_err(|_| Error::Invalid { field: "body", message: "is not UTF-8".to_owned() })?;
+    let delivered = match Delivered::parse(body) {
+        Ok(delivered) => delivered,
+        Err(error) => return bury(state, dead_event(verified, payload, &error, now)).await,
+    };
+    if let (Some(pinned), Some(other)) = (&state.settings.clerk.instance_id, &delivered.instance_id)
+        && pinned != other
+    {
+        let mut event = inbox_event(verified, payload, &delivered, now);
+        (event.state, event.due_at, event.finished_at) = (EventState::Dead, None, Some(now));
+        event.decision = Some("it is of another Clerk instance (ROLLCALL_CLERK_INSTANCE_ID)".to_owned());
+        return bury(state, event).await;
+    }
     let mut event = inbox_event(verified, payload, &delivered, now);
     let is_relayed = relay::is_relayed(state, &event);
     let forwarded = is_relayed.then(|| event.clone());
@@ -80,7 +107,40 @@ async fn accept(state: &AppState, verified: &Verified, body: &[u8], now: Timesta
         relay::forward(state, &event).await?;
     }
     tracing::debug!(event.id = verified.id, event.kind = label(&delivered.kind), ?accepted, "webhook received");
-    Ok(())
+    Ok(Verdict::Received)
+}
+
+async fn bury(state: &AppState, event: Event) -> Result<Verdict, Error> {
+    tracing::warn!(event.id = event.id, cause = event.decision, "a signed event that cannot be used is kept as dead");
+    state.inbox.accept(event, None).await?;
+    Ok(Verdict::Poison)
+}
+
+/// Of what is no JSON only the hash is kept (D3-16): nobody could read it, and it may hold anything.
+fn dead_event(verified: &Verified, payload: &str, error: &ParseError, now: Timestamp) -> Event {
+    let hash = || format!("sha256:{}", hex(digest::digest(&digest::SHA256, payload.as_bytes()).as_ref()));
+    Event {
+        id: verified.id.clone(),
+        kind: "unknown".to_owned(),
+        clerk_id: None,
+        instance_id: None,
+        payload: if matches!(error, ParseError::Json(_)) { hash() } else { payload.to_owned() },
+        state: EventState::Dead,
+        attempts: 0,
+        deliveries: 1,
+        decision: Some(format!("{error} ({})", error.reason())),
+        event_at: None,
+        received_at: now,
+        due_at: None,
+        finished_at: Some(now),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn inbox_event(verified: &Verified, payload: &str, delivered: &Delivered, now: Timestamp) -> Event {

@@ -21,6 +21,8 @@ pub struct Clerk {
     pub secret_key: SecretKey,
     /// Empty only in development: the webhook then answers 500 and says which variable is missing (A2-17).
     pub webhook_secrets: Vec<SecretString>,
+    /// Events of any other instance are refused (D3-25).
+    pub instance_id: Option<String>,
     /// PEM; sessions are then checked without asking Clerk for its keys.
     pub jwt_key: Option<String>,
     pub api_url: Url,
@@ -46,6 +48,10 @@ impl Clerk {
             );
         }
         let webhook_secrets = read_webhook_secrets(reader, environment);
+        let instance_id = reader.text("clerk", "instance-id", &["ROLLCALL_CLERK_INSTANCE_ID"]);
+        if instance_id.as_ref().is_some_and(|id| !id.starts_with("ins_")) {
+            reader.problem::<()>("ROLLCALL_CLERK_INSTANCE_ID", "must be an instance's id, which begins with ins_");
+        }
         let jwt_key = read_jwt_key(reader);
         let api_url = read_api_url(reader);
         let proxy_url = read_proxy_url(reader);
@@ -65,6 +71,7 @@ impl Clerk {
             publishable_key: publishable_key?,
             secret_key: secret_key?,
             webhook_secrets: webhook_secrets?,
+            instance_id,
             jwt_key,
             api_url: api_url?,
             proxy_url,

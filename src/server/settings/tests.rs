@@ -104,6 +104,7 @@ fn a0_21_every_malformed_value_is_reported_at_once_by_its_variable() {
         ("CLERK_SIGN_IN_URL", "sign-in"),
         ("CLERK_SIGN_UP_URL", "//elsewhere.example"),
         ("CLERK_AUTHORIZED_PARTIES", "https://app.example.com/"),
+        ("ROLLCALL_CLERK_INSTANCE_ID", "app_1"),
         ("ROLLCALL_CLERK_TIMEOUT", "0"),
         ("ROLLCALL_INBOX_CAPACITY", "many"),
         ("ROLLCALL_BATCH", "1e3"),

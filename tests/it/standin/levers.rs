@@ -132,7 +132,18 @@ async fn an_api_that_is_down_says_so_and_when_to_come_back() {
     let answer = clerk.frontend("GET /v1/environment", "").raw().await;
     assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (429, &"7".parse().expect("a header")));
     clerk.standin.set_levers(Levers::default());
+    let calls = clerk.standin.backend_calls();
     clerk.backend("GET /users").gives(200).await;
+    assert_eq!(clerk.standin.backend_calls(), calls + 1);
+}
+
+#[tokio::test]
+async fn an_api_behind_a_broken_proxy_answers_with_a_web_page() {
+    let (_, clerk) = with(Levers { bapi_body: Some("<h1>Hello</h1>".to_owned()), ..Levers::default() }).await;
+    let answer = clerk.backend("GET /users").raw().await;
+    assert_eq!(answer.status().as_u16(), 200);
+    assert!(answer.headers()["content-type"].to_str().is_ok_and(|kind| kind.starts_with("text/html")));
+    assert_eq!(answer.text().await.expect("text"), "<h1>Hello</h1>");
 }
 
 #[tokio::test]

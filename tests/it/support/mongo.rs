@@ -38,11 +38,21 @@ impl TestDatabase {
         let base = base();
         let address = base.trim_start_matches("mongodb://").split('/').next().expect("host and port");
         ensure_replica_set(address, "rs0", Duration::from_secs(30)).await.expect("a replica set");
+        Self::at(base).await
+    }
+
+    /// On another MongoDB, which takes writes already; `base` ends in `/?…`.
+    pub async fn at(base: &str) -> Self {
         let name = format!("test_{}", mongodb::bson::oid::ObjectId::new().to_hex());
         let uri = base.replacen("/?", &format!("/{name}?"), 1);
         let options = ClientOptions::parse(&uri).await.expect("a connection string");
         let client = Client::with_options(options).expect("a client");
         Self { name, uri, client }
+    }
+
+    /// Host and port of the one node.
+    pub fn address(&self) -> String {
+        self.uri.trim_start_matches("mongodb://").split('/').next().expect("host and port").to_owned()
     }
 
     fn collection(&self, name: &str) -> mongodb::Collection<Document> {
@@ -55,6 +65,15 @@ impl TestDatabase {
 
     pub async fn event(&self, id: &str) -> Option<Document> {
         self.collection("events").find_one(doc! { "_id": id }).await.expect("a query")
+    }
+
+    /// Any one document.
+    pub async fn find(&self, collection: &str, filter: Document) -> Option<Document> {
+        self.collection(collection).find_one(filter).await.expect("a query")
+    }
+
+    pub async fn remove(&self, collection: &str, filter: Document) {
+        self.collection(collection).delete_many(filter).await.expect("removed");
     }
 
     pub async fn count(&self, collection: &str, filter: Document) -> u64 {

@@ -1,0 +1,105 @@
+//! The process dies without warning: in a burst, before the acknowledgement, before the event is marked done.
+
+use std::time::Duration;
+
+use mongodb::bson::doc;
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+
+use crate::mongod::Mongod;
+use crate::proxy::{Line, Proxy};
+use crate::site::{Site, change_somebody};
+use crate::support::invariants::settled;
+use crate::support::mongo::TestDatabase;
+use crate::support::{eventually, eventually_within};
+
+const CHANGES: usize = 5_000;
+const KILLS: u64 = 20;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d2_01_killed_at_twenty_random_moments_of_five_thousand_events_nothing_acknowledged_is_lost() {
+    let (site, mut server) = Site::simple().await;
+    let mut ids = Vec::new();
+    for number in 0..CHANGES {
+        change_somebody(&site.clerk, &mut ids, number);
+    }
+    let total = site.clerk.deliveries().len() as u64;
+    // The seed is fixed, so that a failure can be looked at again.
+    let mut random = StdRng::seed_from_u64(2_026);
+    for kill in 0..KILLS {
+        // Somewhere in each twentieth of the burst.
+        let target = (kill * total + random.random_range(0..total)) / (KILLS + 1);
+        eventually_within(Duration::from_mins(1), "the burst goes on", || async {
+            let stored = site.database.count("events", doc! {}).await;
+            if stored >= target { Ok(()) } else { Err(format!("{stored} of {target}")) }
+        })
+        .await;
+        tokio::time::sleep(Duration::from_millis(random.random_range(0..40))).await;
+        server.kill();
+        server = site.start(0).await;
+    }
+    site.delivered(Duration::from_mins(3)).await;
+    settled(&site.database, Duration::from_mins(1)).await;
+    assert_eq!(site.database.count("events", doc! {}).await, total);
+    assert_eq!(site.database.count("events", doc! { "state": "dead" }).await, 0);
+    site.finish(&[]).await;
+}
+
+#[tokio::test]
+async fn d2_02_killed_between_the_inbox_write_and_the_acknowledgement_the_repeat_is_recognised() {
+    let database = TestDatabase::new().await;
+    let proxy = Proxy::to(database.address()).await;
+    let mut site = Site::of(1, database).await;
+    let uri = proxy.uri(&site.database.name);
+    site.change(&[("MONGODB_URI", &uri)]);
+    let mut server = site.start(0).await;
+
+    proxy.set(Line::AnswersHeld);
+    site.create("ada");
+    eventually("the event is in the inbox", || async {
+        let stored = site.database.count("events", doc! {}).await;
+        if stored == 1 { Ok(()) } else { Err(stored.to_string()) }
+    })
+    .await;
+    assert!(site.clerk.deliveries()[0].attempts.is_empty(), "nothing was acknowledged yet");
+    server.kill();
+    proxy.set(Line::Clear);
+    let _server = site.start(0).await;
+    site.delivered(Duration::from_mins(1)).await;
+    let attempts = &site.clerk.deliveries()[0].attempts;
+    assert_eq!(attempts.first().and_then(|attempt| attempt.status), None, "the first attempt got no answer");
+    assert_eq!(attempts.last().and_then(|attempt| attempt.status), Some(200));
+    settled(&site.database, Duration::from_mins(1)).await;
+    assert_eq!(site.database.count("events", doc! {}).await, 1);
+    site.finish(&[]).await;
+}
+
+#[tokio::test]
+async fn d2_03_killed_after_the_state_write_the_second_application_changes_nothing() {
+    let mongod = Mongod::start().await;
+    let mut site = Site::of(1, TestDatabase::at(&mongod.uri()).await).await;
+    site.change(&[("ROLLCALL_SHUTDOWN_GRACE", "1")]);
+    let mut server = site.start(0).await;
+
+    // Inserts into the inbox pass; whatever marks an event there hangs.
+    let hang = doc! {
+        "failCommands": ["update", "findAndModify"], "namespace": format!("{}.events", site.database.name),
+        "blockConnection": true, "blockTimeMS": 5_000,
+    };
+    let on = doc! { "configureFailPoint": "failCommand", "mode": "alwaysOn", "data": hang };
+    mongod.admin(on).await.expect("a fail point");
+    let id = site.create("ada");
+    let written = eventually("the person is written", || async {
+        site.database.user(&id).await.ok_or_else(|| "no document".to_owned())
+    })
+    .await;
+    assert_eq!(site.database.count("events", doc! { "state": "applied" }).await, 0, "and the event is not marked");
+    server.kill();
+    mongod.admin(doc! { "configureFailPoint": "failCommand", "mode": "off" }).await.expect("no fail point");
+    let _server = site.start(0).await;
+    site.delivered(Duration::from_mins(1)).await;
+    settled(&site.database, Duration::from_secs(90)).await;
+    let again = site.database.user(&id).await.expect("there");
+    assert_eq!((again.get("_id"), again.get("version")), (written.get("_id"), written.get("version")));
+    site.finish(&[]).await;
+}

@@ -14,3 +14,6 @@ pub mod process;
 pub mod provision;
 pub mod status;
 pub mod usernames;
+
+#[cfg(test)]
+mod simulation;

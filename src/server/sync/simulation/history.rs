@@ -22,6 +22,8 @@ pub struct History {
     pub locals: Vec<Local>,
     pub steps: Vec<Step>,
     pub faults: Vec<Fault>,
+    /// Which questions to Clerk, counted from one, get no answer.
+    pub unanswered: Vec<u32>,
 }
 
 /// A person of the application's own: with the address of a person of Clerk's, and perhaps a name that others want.
@@ -112,7 +114,8 @@ impl History {
             Fault { call, kind: fault_kind(&mut rng) }
         });
         let faults = faults.collect();
-        Self { seed, processes: rng.random_range(1..=3), locals, steps, faults }
+        let unanswered = (1..6).filter(|_| rng.random_bool(0.4)).collect();
+        Self { seed, processes: rng.random_range(1..=3), locals, steps, faults, unanswered }
     }
 
     pub fn is_lossy(&self) -> bool {
@@ -125,6 +128,7 @@ impl History {
         loop {
             let before = shortest.clone();
             reduce(&mut shortest, |history| &mut history.faults, &fails);
+            reduce(&mut shortest, |history| &mut history.unanswered, &fails);
             reduce(&mut shortest, |history| &mut history.steps, &fails);
             reduce(&mut shortest, |history| &mut history.locals, &fails);
             for place in 0..shortest.steps.len() {
@@ -228,6 +232,9 @@ impl fmt::Display for History {
         }
         for fault in &self.faults {
             writeln!(f, "  call {}: {:?}", fault.call, fault.kind)?;
+        }
+        for question in &self.unanswered {
+            writeln!(f, "  question {question} to Clerk gets no answer")?;
         }
         Ok(())
     }

@@ -172,7 +172,8 @@ proptest! {
             people
         };
         let expected = without_versions(in_batches(&said, &[1], &clerk));
-        let kept: Vec<Said> = said.iter().zip(is_lost.iter().cycle()).filter(|(_, lost)| !**lost).map(|(said, _)| said.clone()).collect();
+        let delivered = said.iter().zip(is_lost.iter().cycle()).filter(|(_, lost)| !**lost);
+        let kept: Vec<Said> = delivered.map(|(said, _)| said.clone()).collect();
         let mut people = in_batches(&scattered(&kept, &keys, &[]), &sizes, &clerk);
         for member in &clerk.members {
             let incoming = answer(&clerk, &member.id);

@@ -3,7 +3,7 @@ SHELL := /bin/bash
 ENV := source .ci/env &&
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fmt unit e2e bench test-faults fuzz clean
+.PHONY: help setup run test check fmt unit sim e2e bench test-faults fuzz clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -25,6 +25,9 @@ fmt: ## Format the code
 
 unit: setup ## Unit and integration tests only
 	@.ci/test unit
+
+sim: setup ## A hundred thousand simulated histories of the sync engine (minutes)
+	@$(ENV) cargo test --locked --lib -- --ignored --nocapture c_3_a_hundred_thousand
 
 e2e: setup ## Production build and browser tests only
 	@.ci/test site e2e

@@ -19,3 +19,6 @@ pub mod relay;
 pub mod scan;
 pub mod status;
 pub mod usernames;
+
+#[cfg(test)]
+mod simulation;

@@ -1,0 +1,186 @@
+//! The model of Clerk: people, what changes about them, and the events it makes of that.
+//!
+//! It keeps Clerk's promises and no others: a person's `updated_at` never goes back (two changes in one millisecond share
+//! it), a username has one living owner, an id is never used again. It does not know how events are delivered.
+
+use serde_json::{Map, Value, json};
+
+use crate::server::clerk::wire;
+use crate::server::sync::simulation::history::{EventTime, What};
+
+/// When the simulation begins, in milliseconds.
+pub const START: i64 = 1_760_000_000_000;
+
+/// One person at Clerk.
+#[derive(Clone, Debug)]
+pub struct Member {
+    pub id: String,
+    pub username: Option<&'static str>,
+    pub is_deleted: bool,
+    first_name: String,
+    banned: bool,
+    role: Option<&'static str>,
+    mongo_id: Option<String>,
+    created_at: i64,
+    updated_at: i64,
+    event_at: i64,
+    /// The instant of the newest change that was not ours: another one in it has the same `updated_at`.
+    changed_at: Option<i64>,
+    time: EventTime,
+}
+
+/// An event as it will be delivered.
+#[derive(Clone, Debug)]
+pub struct Made {
+    pub id: String,
+    pub payload: String,
+}
+
+#[derive(Debug, Default)]
+pub struct Clerk {
+    pub members: Vec<Member>,
+    events: u32,
+}
+
+pub fn clerk_id(person: usize) -> String {
+    format!("user_sim{person:06}")
+}
+
+/// Everybody has one proven address, for ever.
+pub fn email(person: usize) -> String {
+    format!("Person{person}@example.com")
+}
+
+impl Clerk {
+    /// Somebody does something at Clerk. Nothing comes of it if the person is deleted.
+    pub fn change(&mut self, person: usize, what: &What, time: EventTime, is_later: bool, now: i64) -> Option<Made> {
+        if *what == What::Other {
+            let payload =
+                json!({ "type": "session.created", "object": "event", "timestamp": now, "data": { "id": "s" } });
+            return Some(self.made(&payload));
+        }
+        let id = clerk_id(person);
+        let is_new = !self.members.iter().any(|member| member.id == id);
+        if is_new {
+            self.members.push(Member::new(id.clone(), person, time, now));
+        }
+        let place = self.members.iter().position(|member| member.id == id)?;
+        let wish = if let What::Username(name) = what { *name } else { None };
+        let is_taken = wish.is_some()
+            && self.members.iter().any(|other| other.id != id && !other.is_deleted && other.username == wish);
+        let member = &mut self.members[place];
+        if member.is_deleted {
+            return None;
+        }
+        member.tick(is_later, now);
+        match what {
+            What::Name(name) => member.first_name = format!("Name {name}"),
+            What::Username(_) if is_taken => {}
+            What::Username(name) => member.username = *name,
+            What::Role(role) => member.role = Some(role),
+            What::Ban => member.banned = !member.banned,
+            What::Delete if !is_new => member.is_deleted = true,
+            What::Delete | What::Other => {}
+        }
+        let kind = match (member.is_deleted, is_new) {
+            (true, _) => "user.deleted",
+            (false, true) => "user.created",
+            (false, false) => "user.updated",
+        };
+        let payload = member.event(kind);
+        Some(self.made(&payload))
+    }
+
+    /// Our own push into the public metadata; no event if that says what is there.
+    pub fn push(&mut self, id: &str, mongo_id: &str, role: &str, now: i64) -> Option<Made> {
+        let member = self.members.iter_mut().find(|member| member.id == id && !member.is_deleted)?;
+        if member.mongo_id.as_deref() == Some(mongo_id) && member.role.is_some() {
+            return None;
+        }
+        member.mongo_id = Some(mongo_id.to_owned());
+        member.role = member.role.or(ROLES.into_iter().find(|known| *known == role));
+        member.changed_at = None;
+        member.tick(false, now);
+        member.changed_at = None;
+        let payload = member.event("user.updated");
+        Some(self.made(&payload))
+    }
+
+    /// The Backend API's answer.
+    pub fn answer(&self, id: &str) -> Option<wire::User> {
+        let member = self.members.iter().find(|member| member.id == id && !member.is_deleted)?;
+        Some(serde_json::from_value(member.json()).expect("our own JSON is Clerk's"))
+    }
+
+    fn made(&mut self, payload: &Value) -> Made {
+        self.events += 1;
+        Made { id: format!("msg_{}", self.events), payload: payload.to_string() }
+    }
+}
+
+pub const ROLES: [&str; 3] = ["user", "moderator", "admin"];
+
+impl Member {
+    fn new(id: String, person: usize, time: EventTime, now: i64) -> Self {
+        Self {
+            id,
+            username: None,
+            is_deleted: false,
+            first_name: format!("First {person}"),
+            banned: false,
+            role: None,
+            mongo_id: None,
+            created_at: now,
+            updated_at: now,
+            event_at: now,
+            changed_at: None,
+            time,
+        }
+    }
+
+    fn person(&self) -> usize {
+        self.id.trim_start_matches("user_sim").parse().unwrap_or_default()
+    }
+
+    /// The times of a change. Where events carry no time, `updated_at` alone must tell them apart.
+    fn tick(&mut self, is_later: bool, now: i64) {
+        if self.changed_at == Some(now) && self.time != EventTime::Missing {
+            self.event_at += i64::from(is_later);
+            return;
+        }
+        self.updated_at = now.max(self.updated_at + 1);
+        self.event_at = now.max(self.event_at + 1);
+        self.changed_at = Some(now);
+    }
+
+    fn event(&self, kind: &str) -> Value {
+        let data =
+            if self.is_deleted { json!({ "id": self.id, "object": "user", "deleted": true }) } else { self.json() };
+        let mut event = json!({ "type": kind, "object": "event", "instance_id": "ins_sim", "data": data });
+        match self.time {
+            EventTime::Milliseconds => event["timestamp"] = json!(self.event_at),
+            EventTime::Seconds => event["timestamp"] = json!(self.event_at / 1_000),
+            EventTime::Missing => {}
+        }
+        event
+    }
+
+    fn json(&self) -> Value {
+        let mut metadata = Map::new();
+        if let Some(id) = &self.mongo_id {
+            metadata.insert("userMongoId".to_owned(), json!(id));
+        }
+        if let Some(role) = self.role {
+            metadata.insert("role".to_owned(), json!(role));
+            metadata.insert("isAdmin".to_owned(), json!(role == "admin"));
+        }
+        let address = json!({ "id": "idn_1", "email_address": email(self.person()),
+            "verification": { "status": "verified", "strategy": "email_code" } });
+        json!({
+            "id": self.id, "object": "user", "username": self.username, "first_name": self.first_name,
+            "last_name": null, "image_url": null, "primary_email_address_id": "idn_1", "email_addresses": [address],
+            "public_metadata": metadata, "banned": self.banned, "locked": false,
+            "created_at": self.created_at, "updated_at": self.updated_at,
+        })
+    }
+}

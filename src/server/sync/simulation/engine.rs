@@ -1,0 +1,275 @@
+//! A process as `worker` runs one, its deliveries and its jobs, in the simulated world.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures::future::OptionFuture;
+use rand::Rng;
+use rand::seq::IndexedRandom;
+
+use crate::model::event::EventState;
+use crate::model::job::JobKind;
+use crate::server::error::Error;
+use crate::server::store::events::{Event, Outcome};
+use crate::server::sync::fold::{Case, Said, read};
+use crate::server::sync::ports::Ports;
+use crate::server::sync::process::{Settled, ask_and_settle, cases_of, finish, group, settle, sweep};
+use crate::server::sync::simulation::clerk::{Made, START};
+use crate::server::sync::simulation::history::Step;
+use crate::server::sync::simulation::scheduler::{Owner, pause};
+use crate::server::sync::simulation::store::Job;
+use crate::server::sync::simulation::world::{Process, Shared, enter, spawn};
+
+const BATCH: usize = 5;
+const SWEEP_EVERY: i64 = 30_000;
+const HANDED_OVER_FOR: jiff::SignedDuration = jiff::SignedDuration::from_secs(15);
+
+/// A new process. Its memory is empty.
+pub fn start(shared: &Shared, index: usize) {
+    enter(shared).processes[index].is_up = true;
+    let process = Process::of(shared, index);
+    spawn(shared, Owner::Process(index), run(process.clone()));
+    spawn(shared, Owner::Process(index), run_jobs(process));
+}
+
+/// Somebody notices that it died.
+pub async fn restart(shared: Shared, index: usize) {
+    let after = enter(&shared).rng.random_range(100..8_000);
+    pause(&shared, after).await;
+    start(&shared, index);
+}
+
+async fn run(process: Process) {
+    let mut work = Work { process, unfinished: None, swept_at: None };
+    let mut look_at = 0;
+    loop {
+        let now = enter(&work.process.shared).now;
+        let has_arrivals = !enter(&work.process.shared).processes[work.process.index].arrivals.is_empty();
+        let done = if now >= look_at {
+            // Long after the last change there is nothing to see between two looks: the run only gets longer.
+            look_at = now + if now < 60_000 { 1_000 } else { 15_000 };
+            work.look().await
+        } else if has_arrivals {
+            let batch = work.take_arrivals();
+            work.apply(group(batch), Vec::new()).await
+        } else if work.unfinished.is_some() {
+            work.record().await
+        } else {
+            Idle { process: work.process.clone(), until: look_at }.await;
+            Ok(())
+        };
+        if done.is_err() {
+            pause(&work.process.shared, 500).await;
+        }
+    }
+}
+
+/// Until something arrives, or the next look.
+struct Idle {
+    process: Process,
+    until: i64,
+}
+
+impl Future for Idle {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut universe = enter(&self.process.shared);
+        let state = &mut universe.processes[self.process.index];
+        if !state.arrivals.is_empty() {
+            return Poll::Ready(());
+        }
+        state.waker = Some(context.waker().clone());
+        if universe.now >= self.until {
+            return Poll::Ready(());
+        }
+        universe.wake_at(self.until, context.waker().clone());
+        Poll::Pending
+    }
+}
+
+/// The same as `worker` has, in virtual time.
+struct Work {
+    process: Process,
+    unfinished: Option<Settled>,
+    swept_at: Option<i64>,
+}
+
+impl Work {
+    fn take_arrivals(&self) -> Vec<Said> {
+        let mut universe = enter(&self.process.shared);
+        let arrivals = &mut universe.processes[self.process.index].arrivals;
+        let count = arrivals.len().min(BATCH);
+        arrivals.drain(..count).collect()
+    }
+
+    async fn look(&mut self) -> Result<(), Error> {
+        let now = enter(&self.process.shared).now;
+        if self.swept_at.is_none_or(|at| now - at >= SWEEP_EVERY) {
+            sweep(&self.process).await?;
+            self.swept_at = Some(now);
+        }
+        loop {
+            let due = self.process.list_due(BATCH).await?;
+            if due.is_empty() {
+                return Ok(());
+            }
+            let (cases, finished) = cases_of(&due);
+            self.apply(cases, finished).await?;
+        }
+    }
+
+    async fn apply(&mut self, cases: Vec<Case>, finished: Vec<(String, Outcome)>) -> Result<(), Error> {
+        let process = &self.process;
+        let before = self.unfinished.take();
+        let record: OptionFuture<_> = before.as_ref().map(|before| finish(process, before)).into();
+        let (settled, recorded) = futures::join!(settle(process, cases), record);
+        let mut settled = settled?;
+        settled.outcomes.extend(finished);
+        let asks = std::mem::take(&mut settled.asks);
+        if !asks.is_empty() {
+            spawn(&process.shared, Owner::Process(process.index), answer(process.clone(), asks));
+        }
+        self.unfinished = Some(settled);
+        recorded.unwrap_or(Ok(()))
+    }
+
+    async fn record(&mut self) -> Result<(), Error> {
+        match self.unfinished.take() {
+            Some(settled) => finish(&self.process, &settled).await,
+            None => Ok(()),
+        }
+    }
+}
+
+async fn answer(process: Process, cases: Vec<Case>) {
+    // What fails is found again when its lease ends.
+    if let Ok(settled) = ask_and_settle(&process, cases).await {
+        let _ = finish(&process, &settled).await;
+    }
+}
+
+/// What Clerk does at one instant: nobody can ask in between.
+pub async fn change(shared: Shared, steps: Vec<Step>) {
+    let Some(at) = steps.first().map(|step| step.at) else { return };
+    pause(&shared, at).await;
+    for step in steps {
+        let now = START + at;
+        let made = enter(&shared).clerk.change(step.person, &step.what, step.time, step.is_later, now);
+        for delay in made.iter().flat_map(|_| &step.deliveries) {
+            send(&shared, made.clone(), *delay);
+        }
+    }
+    enter(&shared).outside -= 1;
+}
+
+fn send(shared: &Shared, made: Option<Made>, delay: i64) {
+    let Some(made) = made else { return };
+    enter(shared).outside += 1;
+    spawn(shared, Owner::Outside, deliver(Arc::clone(shared), made, delay));
+}
+
+/// Again and again, to whichever process answers, until one has acknowledged it.
+async fn deliver(shared: Shared, made: Made, delay: i64) {
+    pause(&shared, delay).await;
+    loop {
+        let chosen = {
+            let mut universe = enter(&shared);
+            let count = universe.processes.len();
+            let index = universe.rng.random_range(0..count);
+            universe.processes[index].is_up.then_some(index)
+        };
+        if let Some(index) = chosen
+            && accept(&Process::of(&shared, index), &made).await
+        {
+            break;
+        }
+        pause(&shared, 5_000).await;
+    }
+    enter(&shared).outside -= 1;
+}
+
+/// As `inbox` does it: stored first, handed over next, acknowledged last.
+async fn accept(process: &Process, made: &Made) -> bool {
+    let now = process.now();
+    let event = Event {
+        id: made.id.clone(),
+        kind: "user".to_owned(),
+        clerk_id: None,
+        instance_id: None,
+        payload: made.payload.clone(),
+        state: EventState::Received,
+        attempts: 0,
+        deliveries: 1,
+        decision: None,
+        event_at: None,
+        received_at: now,
+        due_at: now.checked_add(HANDED_OVER_FOR).ok(),
+        finished_at: None,
+    };
+    let stored = process.call(1, |universe, share| share == 1 && universe.store.insert_event(&event)).await;
+    let mut universe = enter(&process.shared);
+    let state = &mut universe.processes[process.index];
+    if state.incarnation != process.incarnation {
+        return false;
+    }
+    match (stored, read(&event)) {
+        (Err(_), _) => return false,
+        (Ok(true), Ok(said)) => state.arrivals.push_back(said),
+        (Ok(_), _) => {}
+    }
+    if let Some(waker) = state.waker.take() {
+        waker.wake();
+    }
+    true
+}
+
+/// Performs an effect and then records it; a crash in between performs it again under the same key.
+async fn run_jobs(process: Process) {
+    loop {
+        let (pace, chosen) = {
+            let mut universe = enter(&process.shared);
+            let pace = if universe.now < 60_000 { 700 } else { 3_000 };
+            let waiting: Vec<(String, Job)> = universe
+                .store
+                .jobs
+                .iter()
+                .filter(|(_, job)| !job.is_done)
+                .map(|(key, job)| (key.clone(), job.clone()))
+                .collect();
+            (pace, waiting.choose(&mut universe.rng).cloned())
+        };
+        match chosen {
+            Some((key, job)) => run_job(&process, &key, &job).await.unwrap_or_default(),
+            None => pause(&process.shared, pace).await,
+        }
+    }
+}
+
+async fn run_job(process: &Process, key: &str, job: &Job) -> Result<(), Error> {
+    let performed = process.call(0, |universe, _| {
+        universe.store.perform(key, &job.effect);
+        let Some(row) = universe.store.people.get(&job.effect.clerk_id) else { return };
+        if job.effect.kind != JobKind::Metadata || row.user.deleted_at.is_some() {
+            return;
+        }
+        let now = START + universe.now;
+        // Clerk tells of it whether or not we get its answer.
+        if let Some(made) = universe.clerk.push(&row.user.clerk_id, &row.user.id, row.user.role.as_str(), now) {
+            universe.outside += 1;
+            let delivery = deliver(Arc::clone(&process.shared), made, 50);
+            universe.spawned.push((Owner::Outside, Box::pin(delivery)));
+        }
+    });
+    performed.await?;
+    process
+        .call(0, |universe, _| {
+            if let Some(stored) = universe.store.jobs.get_mut(key)
+                && stored.generation == job.generation
+            {
+                stored.is_done = true;
+            }
+        })
+        .await
+}

@@ -1,0 +1,200 @@
+//! The model of MongoDB: documents, unique keys, guards and outboxes, as `server::store` promises them.
+//!
+//! Every write is looked at as it happens: what must never be, not even for a moment, is noted as a breach.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::event::EventState;
+use crate::model::job::JobKind;
+use crate::server::store::events::{Event, Outcome};
+use crate::server::store::jobs::Effect;
+use crate::server::store::users::outbox::Outbox;
+use crate::server::store::users::writes::{Guard, Write, Written};
+use crate::server::store::users::{LocalUser, User};
+use crate::server::sync::ports::Holder;
+
+/// As in `ports`.
+const LEASE: SignedDuration = SignedDuration::from_secs(15);
+
+#[derive(Debug, Default)]
+pub struct Store {
+    pub people: BTreeMap<String, Row>,
+    pub locals: Vec<Local>,
+    pub events: BTreeMap<String, Event>,
+    pub jobs: BTreeMap<String, Job>,
+    /// Every effect that ever stood in an outbox, by key.
+    pub effects: BTreeMap<String, Effect>,
+    /// What the receivers of effects saw, by effect. They know an idempotency key again.
+    pub seen: BTreeMap<String, u32>,
+    idempotency_keys: BTreeMap<String, u32>,
+    pub breaches: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub user: User,
+    pub outbox: Vec<Effect>,
+}
+
+/// The application's own person.
+#[derive(Clone, Debug)]
+pub struct Local {
+    pub found: LocalUser,
+    pub username: Option<&'static str>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Job {
+    pub effect: Effect,
+    pub generation: u32,
+    pub is_done: bool,
+}
+
+impl Store {
+    pub fn write(&mut self, write: &Write) -> Written {
+        let Write { user, guard, effects } = write;
+        let stored = self.people.get(&user.clerk_id);
+        let holds = match guard {
+            Guard::New => stored.is_none(),
+            Guard::Unchanged(etag) => stored.is_some_and(|row| row.user.etag == *etag),
+            Guard::Local => stored.is_none() && self.locals.iter().any(|local| local.found.id == user.id),
+        };
+        if !holds {
+            return Written::Lost;
+        }
+        if user.username.as_deref().is_some_and(|name| self.is_taken(name, user)) {
+            return Written::UsernameTaken;
+        }
+        let before = stored.map(|row| row.user.clone());
+        self.inspect(before.as_ref(), write);
+        if *guard == Guard::Local {
+            self.locals.retain(|local| local.found.id != user.id);
+        }
+        let mut outbox = self.people.remove(&user.clerk_id).map(|row| row.outbox).unwrap_or_default();
+        outbox.extend(effects.iter().cloned());
+        self.people.insert(user.clerk_id.clone(), Row { user: user.clone(), outbox });
+        Written::Done
+    }
+
+    fn is_taken(&self, name: &str, by: &User) -> bool {
+        let of_person = |row: &Row| row.user.clerk_id != by.clerk_id && row.user.username.as_deref() == Some(name);
+        self.people.values().any(of_person)
+            || self.locals.iter().any(|local| local.found.id != by.id && local.username == Some(name))
+    }
+
+    /// What is true of every single write.
+    fn inspect(&mut self, before: Option<&User>, write: &Write) {
+        let after = &write.user;
+        if let Some(before) = before {
+            if before.id != after.id {
+                self.breaches.push(format!("{} got another _id", after.clerk_id));
+            }
+            if before.deleted_at.is_some() && *before != *after {
+                self.breaches.push(format!("the tombstone of {} was written to", after.clerk_id));
+            }
+        }
+        let told = write.effects.iter().filter(|effect| effect.kind == JobKind::Webhook).count();
+        let is_visible = before.is_none_or(|before| shown(before) != shown(after));
+        if told != usize::from(is_visible) {
+            self.breaches.push(format!("{} changed visibly: {is_visible}, told {told} times", after.clerk_id));
+        }
+        for effect in &write.effects {
+            let known = self.effects.insert(effect.key.clone(), effect.clone());
+            if known.is_some() && effect.kind == JobKind::Webhook {
+                self.breaches.push(format!("{} stands for two changes", effect.key));
+            }
+        }
+    }
+
+    pub fn holder(&self, name: &str) -> Holder {
+        let person = self.people.values().find(|row| row.user.username.as_deref() == Some(name));
+        match person {
+            Some(row) => Holder::Person(Box::new(row.user.clone())),
+            None if self.locals.iter().any(|local| local.username == Some(name)) => Holder::Local,
+            None => Holder::Nobody,
+        }
+    }
+
+    pub fn conflicts(&self) -> Vec<User> {
+        let mut users: Vec<User> =
+            self.people.values().map(|row| &row.user).filter(|user| user.username_conflict).cloned().collect();
+        users.sort_by(|one, other| (one.created_at, &one.clerk_id).cmp(&(other.created_at, &other.clerk_id)));
+        users
+    }
+
+    /// Whether the event is new.
+    pub fn insert_event(&mut self, event: &Event) -> bool {
+        if let Some(known) = self.events.get_mut(&event.id) {
+            known.deliveries += 1;
+            return false;
+        }
+        self.events.insert(event.id.clone(), event.clone());
+        true
+    }
+
+    pub fn lease_due(&mut self, now: Timestamp, limit: usize) -> Vec<Event> {
+        let is_due = |event: &&mut Event| is_pending(event) && event.due_at.is_some_and(|at| at <= now);
+        let mut due: Vec<&mut Event> = self.events.values_mut().filter(is_due).collect();
+        due.sort_by_key(|event| event.due_at);
+        due.truncate(limit);
+        let found: Vec<Event> = due.iter().map(|event| Event::clone(event)).collect();
+        for event in due {
+            event.due_at = now.checked_add(LEASE).ok();
+        }
+        found
+    }
+
+    pub fn record(&mut self, id: &str, outcome: &Outcome, now: Timestamp) {
+        let Some(event) = self.events.get_mut(id).filter(|event| is_pending(event)) else { return };
+        event.state = outcome.state;
+        event.decision = Some(outcome.decision.clone());
+        event.due_at = outcome.due_at;
+        event.attempts += 1;
+        event.finished_at = outcome.due_at.is_none().then_some(now);
+    }
+
+    pub fn outboxes(&self) -> Vec<Outbox> {
+        let waiting = self.people.values().filter(|row| !row.outbox.is_empty());
+        waiting.map(|row| Outbox { clerk_id: row.user.clerk_id.clone(), outbox: row.outbox.clone() }).collect()
+    }
+
+    pub fn clear_outbox(&mut self, taken: &Outbox) {
+        if let Some(row) = self.people.get_mut(&taken.clerk_id) {
+            row.outbox.retain(|effect| !taken.outbox.iter().any(|other| other.key == effect.key));
+        }
+    }
+
+    /// Under the effect's key; a state to reach may be asked for again.
+    pub fn add_job(&mut self, key: String, effect: &Effect) {
+        if let Some(job) = self.jobs.get_mut(&key) {
+            if effect.kind == JobKind::Metadata {
+                job.generation += 1;
+                job.is_done = false;
+            }
+            return;
+        }
+        self.jobs.insert(key, Job { effect: effect.clone(), generation: 1, is_done: false });
+    }
+
+    /// The receiver's side: the same idempotency key again is not done again.
+    pub fn perform(&mut self, key: &str, effect: &Effect) {
+        let times = self.idempotency_keys.entry(key.to_owned()).or_default();
+        *times += 1;
+        if *times == 1 {
+            *self.seen.entry(effect.key.clone()).or_default() += 1;
+        }
+    }
+}
+
+pub fn is_pending(event: &Event) -> bool {
+    matches!(event.state, EventState::Received | EventState::Failed)
+}
+
+/// What a reader of the document sees, said independently of `effects`.
+fn shown(user: &User) -> impl PartialEq {
+    let names = (user.first_name.clone(), user.name.clone(), user.username.clone(), user.clerk_username.clone());
+    let status = (user.role, user.banned, user.locked, user.deleted_at, user.username_conflict, user.created_at);
+    (names, status, user.email.clone(), user.image_url.clone())
+}

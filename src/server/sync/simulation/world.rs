@@ -1,0 +1,287 @@
+//! The world of a simulated process: the model store and the model Clerk behind calls that may fail, be late or be its last.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::Waker;
+
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use rand::Rng;
+use rand::rngs::StdRng;
+
+use crate::server::clerk;
+use crate::server::clerk::wire;
+use crate::server::error::Error;
+use crate::server::store;
+use crate::server::store::events::{Event, Outcome};
+use crate::server::store::jobs::Effect;
+use crate::server::store::users::outbox::Outbox;
+use crate::server::store::users::writes::{Write, Written};
+use crate::server::store::users::{Found, LocalUser, User, Version};
+use crate::server::sync::apply::{Change, Incoming, apply};
+use crate::server::sync::effects::Plan;
+use crate::server::sync::fold::Said;
+use crate::server::sync::ports::{Holder, Ports};
+use crate::server::sync::simulation::clerk::{Clerk, START};
+use crate::server::sync::simulation::engine;
+use crate::server::sync::simulation::history::FaultKind;
+use crate::server::sync::simulation::scheduler::{Owner, pause};
+use crate::server::sync::simulation::store::Store;
+
+pub type Shared = Arc<Mutex<Universe>>;
+
+/// A fault in the engine, planted to see whether it is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plant {
+    Nothing,
+    /// A deletion leaves nothing that would forbid a late event to bring the person back.
+    NoTombstone,
+    /// `<=` for `<`: of two equal versions the one that comes last is taken.
+    EqualIsNewer,
+    /// Older versions are taken as well.
+    OlderIsNewer,
+    /// Jobs are added under a key of their own each time.
+    EffectWithoutKey,
+}
+
+/// Everything there is.
+pub struct Universe {
+    /// Milliseconds since the simulation began.
+    pub now: i64,
+    pub rng: StdRng,
+    pub clerk: Clerk,
+    pub store: Store,
+    pub processes: Vec<State>,
+    pub faults: BTreeMap<u32, FaultKind>,
+    pub calls: u32,
+    pub plant: Plant,
+    pub timers: BTreeMap<(i64, u64), Waker>,
+    pub spawned: Vec<(Owner, BoxFuture<'static, ()>)>,
+    pub crashes: Vec<usize>,
+    /// Changes that Clerk has still to make, and deliveries that nobody has acknowledged.
+    pub outside: usize,
+    /// How often Clerk was asked about a person.
+    pub questions: u32,
+    pub unanswered: Vec<u32>,
+    pub serial: u64,
+}
+
+/// What dies with a process, and its clock.
+#[derive(Debug, Default)]
+pub struct State {
+    pub is_up: bool,
+    pub incarnation: u32,
+    pub clock: i64,
+    pub arrivals: VecDeque<Said>,
+    pub waker: Option<Waker>,
+}
+
+pub fn enter(shared: &Shared) -> MutexGuard<'_, Universe> {
+    shared.lock().expect("nobody panics with it")
+}
+
+impl Universe {
+    pub fn wake_at(&mut self, at: i64, waker: Waker) {
+        self.serial += 1;
+        self.timers.insert((at, self.serial), waker);
+    }
+}
+
+pub fn spawn(shared: &Shared, owner: Owner, future: impl Future<Output = ()> + Send + 'static) {
+    enter(shared).spawned.push((owner, Box::pin(future)));
+}
+
+/// One process, as its own code sees the world.
+#[derive(Clone)]
+pub struct Process {
+    pub shared: Shared,
+    pub index: usize,
+    pub incarnation: u32,
+}
+
+impl Process {
+    pub fn of(shared: &Shared, index: usize) -> Self {
+        Self { shared: Arc::clone(shared), index, incarnation: enter(shared).processes[index].incarnation }
+    }
+
+    /// One call: takes a while, meets its fault if it has one, and lets others go first.
+    pub async fn call<T>(&self, items: usize, carry_out: impl FnOnce(&mut Universe, usize) -> T) -> Result<T, Error> {
+        let (fault, before, after) = {
+            let mut universe = enter(&self.shared);
+            universe.calls += 1;
+            let fault = universe.calls.checked_sub(1).and_then(|call| universe.faults.remove(&call));
+            (fault, universe.rng.random_range(0..6), universe.rng.random_range(0..6))
+        };
+        let before = if let Some(FaultKind::Slow(milliseconds)) = fault { milliseconds } else { before };
+        pause(&self.shared, before).await;
+        match fault {
+            Some(FaultKind::Refused) => return Err(away()),
+            Some(FaultKind::CrashBefore) => return Err(self.crash().await),
+            Some(FaultKind::Clock(wrong)) => enter(&self.shared).processes[self.index].clock = wrong,
+            _ => {}
+        }
+        let share = if fault == Some(FaultKind::Half) { items / 2 } else { items };
+        let answer = carry_out(&mut enter(&self.shared), share);
+        pause(&self.shared, after).await;
+        match fault {
+            Some(FaultKind::AnswerLost | FaultKind::Half) => Err(away()),
+            Some(FaultKind::CrashAfter) => Err(self.crash().await),
+            _ => Ok(answer),
+        }
+    }
+
+    /// The process ends here. Only who called it from outside sees the error.
+    async fn crash(&self) -> Error {
+        {
+            let mut universe = enter(&self.shared);
+            let state = &mut universe.processes[self.index];
+            if state.is_up && state.incarnation == self.incarnation {
+                state.is_up = false;
+                state.incarnation += 1;
+                state.arrivals.clear();
+                universe.crashes.push(self.index);
+                let restart = engine::restart(Arc::clone(&self.shared), self.index);
+                universe.spawned.push((Owner::Outside, Box::pin(restart)));
+            }
+        }
+        pause(&self.shared, 1).await;
+        away()
+    }
+}
+
+fn away() -> Error {
+    Error::from(store::Error::TimedOut)
+}
+
+/// As `settings` has it.
+const MOST_ATTEMPTS: u32 = 10;
+
+impl Ports for Process {
+    fn now(&self) -> Timestamp {
+        let universe = enter(&self.shared);
+        let elapsed = universe.now + universe.processes[self.index].clock;
+        Timestamp::from_millisecond(START + elapsed).expect("within range")
+    }
+
+    fn new_id(&self) -> String {
+        let mut universe = enter(&self.shared);
+        universe.serial += 1;
+        format!("{:024x}", universe.serial)
+    }
+
+    fn plan(&self) -> Plan {
+        Plan { metadata: true, welcome: true, webhook: true }
+    }
+
+    fn most_attempts(&self) -> u32 {
+        MOST_ATTEMPTS
+    }
+
+    fn decide(&self, stored: Option<&User>, incoming: &Incoming, id: &str) -> Change {
+        let plant = enter(&self.shared).plant;
+        let change = apply(stored, incoming, id, self.now());
+        let Some(stored) = stored else { return change };
+        let is_taken = match (plant, &change) {
+            (Plant::NoTombstone, Change::Stale(_)) if stored.deleted_at.is_some() => {
+                return match apply(None, incoming, &stored.id, self.now()) {
+                    Change::Insert(user) => Change::Update { user, changed: vec!["deletedAt"] },
+                    other => other,
+                };
+            }
+            (Plant::EqualIsNewer, Change::Ask) => true,
+            (Plant::OlderIsNewer, Change::Stale(_)) => stored.deleted_at.is_none(),
+            _ => false,
+        };
+        if !is_taken {
+            return change;
+        }
+        let older = User { version: Version::default(), ..stored.clone() };
+        apply(Some(&older), incoming, id, self.now())
+    }
+
+    async fn find_people(&self, ids: &[&str]) -> Result<Found, Error> {
+        self.call(0, |universe, _| {
+            let users = ids.iter().filter_map(|id| universe.store.people.get(*id)).map(|row| row.user.clone());
+            Found { users: users.collect(), unreadable: Vec::new() }
+        })
+        .await
+    }
+
+    async fn find_local(&self, emails: &[&str]) -> Result<Vec<LocalUser>, Error> {
+        self.call(0, |universe, _| {
+            let locals = universe.store.locals.iter().map(|local| &local.found);
+            locals.filter(|local| emails.contains(&local.email.as_str())).cloned().collect()
+        })
+        .await
+    }
+
+    async fn write_people(&self, writes: &[Write]) -> Result<Vec<Written>, Error> {
+        self.call(writes.len(), |universe, share| {
+            writes[..share].iter().map(|write| universe.store.write(write)).collect()
+        })
+        .await
+    }
+
+    async fn list_username_conflicts(&self) -> Result<Vec<User>, Error> {
+        self.call(0, |universe, _| universe.store.conflicts()).await
+    }
+
+    async fn find_username(&self, username: &str) -> Result<Holder, Error> {
+        self.call(0, |universe, _| universe.store.holder(username)).await
+    }
+
+    async fn list_due(&self, limit: usize) -> Result<Vec<Event>, Error> {
+        let now = self.now();
+        self.call(0, |universe, _| universe.store.lease_due(now, limit)).await
+    }
+
+    async fn record(&self, outcomes: &[(String, Outcome)]) -> Result<(), Error> {
+        if outcomes.is_empty() {
+            return Ok(());
+        }
+        let now = self.now();
+        self.call(outcomes.len(), |universe, share| {
+            for (id, outcome) in &outcomes[..share] {
+                universe.store.record(id, outcome, now);
+            }
+        })
+        .await
+    }
+
+    async fn list_outboxes(&self) -> Result<Vec<Outbox>, Error> {
+        self.call(0, |universe, _| universe.store.outboxes()).await
+    }
+
+    async fn add_jobs(&self, effects: &[Effect]) -> Result<(), Error> {
+        self.call(effects.len(), |universe, share| {
+            for effect in &effects[..share] {
+                universe.serial += 1;
+                let key = match universe.plant {
+                    Plant::EffectWithoutKey => format!("{} {}", effect.key, universe.serial),
+                    _ => effect.key.clone(),
+                };
+                universe.store.add_job(key, effect);
+            }
+        })
+        .await
+    }
+
+    async fn clear_outboxes(&self, outboxes: &[Outbox]) -> Result<(), Error> {
+        self.call(outboxes.len(), |universe, share| {
+            for outbox in &outboxes[..share] {
+                universe.store.clear_outbox(outbox);
+            }
+        })
+        .await
+    }
+
+    async fn fetch_person(&self, id: &str) -> Result<Option<wire::User>, Error> {
+        let answer = self.call(0, |universe, _| {
+            universe.questions += 1;
+            let is_answered = !universe.unanswered.contains(&universe.questions);
+            is_answered.then(|| universe.clerk.answer(id)).ok_or_else(away)
+        });
+        let answer = answer.await.flatten();
+        answer.map_err(|_| Error::from(clerk::Error::UnavailableStatus(503)))
+    }
+}

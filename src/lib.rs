@@ -8,7 +8,9 @@
 //! Clerk ── Svix webhooks ──► server::http ──► sync::inbox ──► sync::process ──► sync::fold, apply (pure)
 //!                                             (durable)             │                 │
 //! Clerk's Backend API ◄──── server::clerk ◄── sync::provision ──────┘                 ▼
-//!                                                                               store::users
+//!                                                              store::users and their outbox
+//!                                                                                     │
+//! Clerk's metadata, mail, webhooks, alerts ◄──── server::jobs ◄──── store::jobs ◄─────┘
 //! ```
 //!
 //! | module | owns | never sees |
@@ -20,6 +22,8 @@
 //! | `server::clerk` | what we know about Clerk | us |
 //! | `server::store` | MongoDB | decisions |
 //! | `server::sync` | the mirror: accept, decide, write | HTTP, BSON |
+//! | `server::jobs` | effects: leases, attempts, alerts | why a change has an effect |
+//! | `server::mail`, `server::outgoing` | one message by SMTP or HTTP, and what came of it | jobs |
 //! | `server::access` | proofs of permission | pages |
 //! | `server::http` | axum: every URL | MongoDB |
 //! | `cli` | one file a command | rules of its own |
@@ -33,6 +37,7 @@
 //! - What waits together is written together: deliveries into the inbox, and people by their events, each under its guard.
 //! - Of several people who want one username the first to join Clerk has it; the others carry a suffix until it is free.
 //! - An effect is written with the change it belongs to, in the person's outbox; its key makes it one job for ever.
+//! - A mail is handed over only under a durable mark: who finds the mark and no end flags it and does not send again.
 //! - Fields of a person that are not ours are never touched.
 //! - Permission is a value that only `server::access` can make; the role is MongoDB's, read at the request.
 //! - Feature gates stand in this file only (and for `dev` in `cli.rs`); there is no "if development" in `server` but

@@ -4,9 +4,12 @@
 //! its variable (A0-21, A2-10). Secrets are `SecretString`, so no `Debug` of a setting can print one (D7-01).
 
 pub mod access;
+pub mod alerts;
 pub mod clerk;
 pub mod database;
+pub mod effects;
 pub mod environment;
+pub mod mail;
 pub mod reader;
 pub mod server;
 pub mod sync;
@@ -39,6 +42,9 @@ pub struct Settings {
     pub clerk: clerk::Clerk,
     pub sync: sync::Sync,
     pub access: access::Access,
+    pub effects: effects::Effects,
+    pub mail: mail::Mail,
+    pub alerts: alerts::Alerts,
     /// What works but should be looked at; logged at start and shown by `doctor`.
     pub warnings: Vec<Problem>,
 }
@@ -84,13 +90,19 @@ impl Settings {
         let clerk = clerk::Clerk::read(&mut reader, environment, server.as_ref().map(|server| &server.public_url));
         let sync = sync::Sync::read(&mut reader);
         let access = access::Access::read(&mut reader, environment);
+        let effects = effects::Effects::read(&mut reader);
+        let mail = mail::Mail::read(&mut reader);
+        let can_mail = mail.as_ref().is_some_and(|mail| mail.smtp.is_some());
+        let alerts = alerts::Alerts::read(&mut reader, can_mail);
         let (problems, warnings) = reader.finish();
-        match (leptos, server, database, clerk, sync) {
-            (Some(leptos), Some(server), Some(database), Some(clerk), Some(sync)) if problems.is_empty() => {
-                Ok(Self { environment, leptos, server, database, clerk, sync, access, warnings })
-            }
-            _ => Err(Problems(problems)),
+        let complete = leptos.zip(server).zip(database).zip(clerk).zip(sync).zip(effects).zip(mail).zip(alerts);
+        let Some((((((((leptos, server), database), clerk), sync), effects), mail), alerts)) = complete else {
+            return Err(Problems(problems));
+        };
+        if !problems.is_empty() {
+            return Err(Problems(problems));
         }
+        Ok(Self { environment, leptos, server, database, clerk, sync, access, effects, mail, alerts, warnings })
     }
 
     /// The address people type, for messages.

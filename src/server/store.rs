@@ -3,6 +3,7 @@
 //! It stores; it does not judge: no decision about Clerk's data is taken here. Every write waits for a journaled
 //! majority (design 2.4).
 
+pub mod alerts;
 pub mod encoding;
 pub mod events;
 pub mod jobs;
@@ -19,6 +20,7 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use crate::server::settings;
+use crate::server::store::alerts::Alerts;
 use crate::server::store::events::Events;
 use crate::server::store::jobs::Jobs;
 use crate::server::store::users::Users;
@@ -177,6 +179,7 @@ pub struct Store {
     pub users: Users,
     pub events: Events,
     pub jobs: Jobs,
+    pub alerts: Alerts,
     database: Database,
 }
 
@@ -202,7 +205,13 @@ impl Store {
         );
         let name = options.default_database.clone().unwrap_or_else(|| settings.name.clone());
         let database = Client::with_options(options).map_err(Error::ConnectionString)?.database(&name);
-        Ok(Self { users: Users::of(&database), events: Events::of(&database), jobs: Jobs::of(&database), database })
+        Ok(Self {
+            users: Users::of(&database),
+            events: Events::of(&database),
+            jobs: Jobs::of(&database),
+            alerts: Alerts::of(&database),
+            database,
+        })
     }
 
     /// Creates collections, validator and indexes that are missing; leaves others' alone. Safe to repeat.
@@ -210,7 +219,8 @@ impl Store {
     pub async fn ensure_schema(&self, event_retention: Duration) -> Result<(), Error> {
         self.users.ensure_schema(&self.database).await?;
         self.events.ensure_indexes(&self.database, event_retention).await?;
-        self.jobs.ensure_indexes().await
+        self.jobs.ensure_indexes().await?;
+        self.alerts.ensure_indexes().await
     }
 
     pub async fn ping(&self) -> Result<(), Error> {

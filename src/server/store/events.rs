@@ -181,6 +181,11 @@ impl Events {
         Ok(self.documents.aggregate(by_state).with_type::<StateTotal>().await?.try_collect().await?)
     }
 
+    /// How many events are in this state.
+    pub async fn count(&self, state: EventState) -> Result<u64, Error> {
+        Ok(self.documents.count_documents(doc! { "state": state.as_str() }).await?)
+    }
+
     /// How many deliveries there were beyond the first of each event.
     pub async fn count_redeliveries(&self) -> Result<u64, Error> {
         let beyond = doc! { "$toLong": { "$subtract": ["$deliveries", 1] } };

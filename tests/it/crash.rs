@@ -1,58 +1,19 @@
 //! The real binary, killed in the middle of a burst: what was acknowledged is there, and MongoDB equals Clerk.
 
 use std::collections::BTreeMap;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use mongodb::bson::doc;
-use rollcall::server::settings::environment::Variables;
 use rollcall::standin::webhooks::State;
 use rollcall::standin::{self, Standin};
 use serde_json::json;
 
-use crate::support::app::{client, variables};
+use crate::support::app::variables;
 use crate::support::eventually;
 use crate::support::mongo::TestDatabase;
+use crate::support::process::{free_port, start};
 
 const DELIVERIES: usize = 2_000;
-
-/// A server process, killed when the test ends however it ends.
-struct Server {
-    process: Child,
-    url: String,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
-}
-
-async fn start(port: u16, environment: &Variables) -> Server {
-    let process = Command::new(env!("CARGO_BIN_EXE_rollcall"))
-        .arg("serve")
-        .env_clear()
-        .envs(environment.iter())
-        .env("LEPTOS_SITE_ADDR", format!("127.0.0.1:{port}"))
-        .env("ROLLCALL_LOG", "warn")
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .expect("the binary starts");
-    let server = Server { process, url: format!("http://127.0.0.1:{port}") };
-    let client = client();
-    eventually("the server is ready", || async {
-        let answer = client.get(format!("{}/readyz", server.url)).send().await.map_err(|error| error.to_string())?;
-        if answer.status() == 200 { Ok(()) } else { Err(answer.status().to_string()) }
-    })
-    .await;
-    server
-}
 
 /// What both sides must agree on, by Clerk's id.
 fn at_clerk(clerk: &Standin) -> BTreeMap<String, (Option<String>, Option<String>)> {
@@ -111,8 +72,7 @@ async fn d2_01_killed_during_two_thousand_deliveries_nothing_acknowledged_is_los
             if stored >= stored_at_least { Ok(()) } else { Err(stored.to_string()) }
         })
         .await;
-        server.process.kill().expect("killed");
-        server.process.wait().expect("ended");
+        server.kill();
         server = start(port, &environment).await;
     }
 

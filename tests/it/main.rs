@@ -3,6 +3,7 @@
 mod access;
 mod cli;
 mod crash;
+mod jobs;
 mod pages;
 mod provision;
 mod session;

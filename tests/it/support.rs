@@ -5,6 +5,9 @@
 pub mod app;
 pub mod delivery;
 pub mod mongo;
+pub mod process;
+pub mod receiver;
+pub mod smtp;
 
 use std::future::Future;
 use std::time::{Duration, Instant};

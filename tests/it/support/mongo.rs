@@ -57,6 +57,10 @@ impl TestDatabase {
         self.collection("events").find_one(doc! { "_id": id }).await.expect("a query")
     }
 
+    pub async fn job(&self, key: &str) -> Option<Document> {
+        self.collection("jobs").find_one(doc! { "_id": key }).await.expect("a query")
+    }
+
     pub async fn count(&self, collection: &str, filter: Document) -> u64 {
         self.collection(collection).count_documents(filter).await.expect("a count")
     }
@@ -73,6 +77,10 @@ impl TestDatabase {
 
     pub async fn insert(&self, collection: &str, document: Document) {
         self.collection(collection).insert_one(document).await.expect("an insert");
+    }
+
+    pub async fn remove(&self, collection: &str, filter: Document) {
+        self.collection(collection).delete_many(filter).await.expect("a removal");
     }
 
     /// As a database looks that had no validator when its documents were written.

@@ -113,12 +113,11 @@ impl Sender {
 /// In seconds, or as a date.
 fn retry_after(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
-    let seconds = match text.parse::<u64>() {
-        Ok(seconds) => seconds,
-        Err(_) => {
-            let until = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
-            u64::try_from(until.duration_since(Timestamp::now()).as_secs()).unwrap_or(0)
-        }
+    let seconds = if let Ok(seconds) = text.parse::<u64>() {
+        seconds
+    } else {
+        let until = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+        u64::try_from(until.duration_since(Timestamp::now()).as_secs()).unwrap_or(0)
     };
     Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
 }

@@ -11,7 +11,7 @@ use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
-use crate::model::job::JobKind;
+use crate::model::job::{JobKind, JobState};
 use crate::server::error::Error;
 use crate::server::jobs::schedule::{Limits, attempt_of};
 use crate::server::jobs::{End, carry_out};
@@ -26,7 +26,7 @@ const AFTER_FAILURE: Duration = Duration::from_millis(500);
 /// A run is cut off after this.
 const RUN_FOR: Duration = Duration::from_secs(75);
 /// Longer than a run and the record of its end.
-const LEASE: Duration = Duration::from_secs(120);
+const LEASE: Duration = Duration::from_mins(2);
 /// So many failures in a row that would pass by themselves, and the whole kind stands still for a while (D2-14).
 const FAILURES_IN_A_ROW: u32 = 5;
 const LONGEST_STANDSTILL: Duration = Duration::from_secs(30);
@@ -149,10 +149,9 @@ async fn record(state: &AppState, job: &Job, attempt: &Attempt) {
 fn log(job: &Job, attempt: &Attempt) {
     let (kind, state, cause) = (job.kind.as_str(), attempt.state.as_str(), attempt.cause.as_str());
     let attempts = job.attempts + 1;
-    match attempt.state {
-        crate::model::job::JobState::Done => {
-            tracing::debug!(job.kind = kind, job.id = job.id, job.state = state, cause, attempts);
-        }
-        _ => tracing::warn!(job.kind = kind, job.id = job.id, job.state = state, cause, attempts),
+    if attempt.state == JobState::Done {
+        tracing::debug!(job.kind = kind, job.id = job.id, job.state = state, cause, attempts);
+    } else {
+        tracing::warn!(job.kind = kind, job.id = job.id, job.state = state, cause, attempts);
     }
 }

@@ -26,7 +26,7 @@ use crate::server::sync::process::write;
 pub const KIND: JobKind = JobKind::Metadata;
 
 /// A key that Clerk refuses is not shown to it again for so long (D2-15).
-const AFTER_REFUSAL: Duration = Duration::from_secs(60);
+const AFTER_REFUSAL: Duration = Duration::from_mins(1);
 
 /// Brings Clerk's copy of one person's role to MongoDB's.
 pub async fn run(state: &AppState, job: &Job) -> Result<End, Error> {
@@ -37,7 +37,10 @@ pub async fn run(state: &AppState, job: &Job) -> Result<End, Error> {
             let cause = "Clerk refused the secret key".to_owned();
             Ok(End::Later(Later { cause, is_passing: true, pause: Some(AFTER_REFUSAL) }))
         }
-        Err(error @ Error::Clerk(_)) => Ok(End::Dead(error.cause())),
+        // It understood and will not. Any other refusal may be of a wrong address of ours, which somebody mends.
+        Err(error @ Error::Clerk(clerk::Error::Rejected { status: 400 | 413 | 422, .. })) => {
+            Ok(End::Dead(error.cause()))
+        }
         ended => ended,
     }
 }

@@ -90,8 +90,10 @@ async fn a4_26_of_two_processes_that_look_at_once_one_sends() {
     let (one, other) = futures::join!(check(&operators.app.state, operators.start), check(&second, operators.start));
     one.and(other).expect("both look");
     operators.look(0).await;
-    assert_eq!(operators.smtp.mails().len(), 1);
-    assert!(operators.smtp.mails()[0].text.contains("Count: 50"));
+    let groups = operators.app.database.all("alerts").await;
+    assert_eq!((groups.len(), groups[0].get_i64("count").ok()), (1, Some(50)));
+    assert_eq!((operators.smtp.mails().len(), operators.receiver.received().len()), (1, 1));
+    operators.receiver.received()[0].verified();
     operators.app.finish().await;
 }
 

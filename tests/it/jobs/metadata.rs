@@ -39,9 +39,8 @@ fn metadata(app: &TestApp, id: &str) -> Value {
 
 /// Every change at Clerk sends one, so these count our writes.
 fn updates(app: &TestApp, id: &str) -> usize {
-    let of_person = |delivery: &&rollcall::standin::webhooks::Delivery| {
-        delivery.user_id == id && delivery.kind == "user.updated"
-    };
+    let of_person =
+        |delivery: &&rollcall::standin::webhooks::Delivery| delivery.user_id == id && delivery.kind == "user.updated";
     app.clerk.deliveries().iter().filter(of_person).count()
 }
 

@@ -1,6 +1,7 @@
 //! The welcome mail: once per person for ever.
 
 use mongodb::bson::{DateTime, doc};
+use rollcall::server::health::{Verdict, examine};
 use serde_json::json;
 
 use crate::jobs::{cause, job_in, job_tried, let_lease_run_out};
@@ -9,6 +10,7 @@ use crate::support::delivery::user_event;
 use crate::support::eventually;
 use crate::support::mongo::TestDatabase;
 use crate::support::process::{free_port, start};
+use crate::support::receiver::SECRET;
 use crate::support::smtp::Smtp;
 
 fn mail_variables(url: &str) -> Vec<(&'static str, String)> {
@@ -75,6 +77,25 @@ async fn a_mail_server_that_is_down_is_waited_for() {
     let smtp = Smtp::listen(port).await;
     job_in(&app.database, &key(&id), "done").await;
     assert_eq!(smtp.mails().len(), 1);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn c_12_doctor_says_whether_the_mail_server_answers_and_where_changes_go() {
+    let port = free_port();
+    let mut variables = mail_variables(&format!("smtp://127.0.0.1:{port}"));
+    variables.push(("ROLLCALL_WEBHOOK_URL", "http://hooks.example.com/users".to_owned()));
+    variables.push(("ROLLCALL_WEBHOOK_SECRET", SECRET.to_owned()));
+    let app = TestApp::with(Wishes { variables, ..Wishes::default() }).await;
+    let verdict = async |check: &str| {
+        let findings = examine(&app.state.settings, &app.state.store, &app.state.clerk).await;
+        findings.into_iter().find(|finding| finding.check == check).expect("a finding").verdict
+    };
+    assert_eq!(verdict("mail").await, Verdict::Bad);
+    let _smtp = Smtp::listen(port).await;
+    assert_eq!(verdict("mail").await, Verdict::Good);
+    assert_eq!(verdict("outgoing webhook").await, Verdict::Warning, "it is not encrypted");
+    assert_eq!(verdict("indexes").await, Verdict::Good);
     app.finish().await;
 }
 

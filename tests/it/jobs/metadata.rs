@@ -60,7 +60,6 @@ async fn a2_07_our_id_and_the_role_reach_clerk_with_one_write_and_one_echo() {
     let user = app.database.user(&id).await.expect("a document");
     let mongo_id = user.get_object_id("_id").expect("an id").to_hex();
     assert_eq!(metadata(&app, &id), json!({ "userMongoId": mongo_id, "role": "user", "isAdmin": false }));
-    assert_eq!(user.get_str("syncSource").ok().is_some(), true);
     assert_eq!(updates(&app, &id), 1, "D2-37: one write, one echo, no loop");
     assert_eq!(app.database.count("jobs", doc! {}).await, 1);
     app.finish().await;

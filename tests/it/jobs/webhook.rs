@@ -27,10 +27,10 @@ async fn c_8_every_change_arrives_signed_and_a_repetition_keeps_its_id() {
     let app = start_with(&receiver).await;
     let id = app.person(json!({ "email_address": ["ada@example.com"], "first_name": "Ada" })).await;
     app.jobs_settled().await;
-    let received = receiver.received();
-    assert_eq!(received.len(), 2, "once refused, once taken");
-    assert_eq!(received[0].id(), received[1].id());
-    let body = received[1].verified();
+    let calls = receiver.received();
+    assert_eq!(calls.len(), 2, "once refused, once taken");
+    assert_eq!(calls[0].id(), calls[1].id());
+    let body = calls[1].verified();
     assert_eq!((body["type"].as_str(), body["data"]["clerkId"].as_str()), (Some("user.created"), Some(id.as_str())));
     app.clerk.update_user(&id, json!({ "first_name": "Grace" }));
     app.clerk.delete_user(&id);

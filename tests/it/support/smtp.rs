@@ -75,13 +75,13 @@ async fn converse(stream: TcpStream, shelf: Arc<Shelf>) -> Option<()> {
                 mail = Mail { from: address(rest), ..Mail::default() };
                 "250 ok"
             }
-            "RCPT" => match shelf.refusals.lock().unwrap_or_else(PoisonError::into_inner).pop_front() {
-                Some(refusal) => refusal,
-                None => {
+            "RCPT" => {
+                let refusal = shelf.refusals.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+                if refusal.is_none() {
                     mail.to.push(address(rest));
-                    "250 ok"
                 }
-            },
+                refusal.unwrap_or("250 ok")
+            }
             "DATA" => {
                 stream.write_all(b"354 go on\r\n").await.ok()?;
                 mail.text = read_message(&mut stream).await?;
@@ -112,15 +112,13 @@ async fn read_message(stream: &mut BufReader<TcpStream>) -> Option<String> {
     let mut text = String::new();
     loop {
         let line = read_line(stream).await?;
-        match line.as_str() {
-            "." => return Some(text.replace("=3D", "=")),
-            line => match line.strip_suffix('=') {
-                Some(part) => text.push_str(part),
-                None => {
-                    text.push_str(line);
-                    text.push('\n');
-                }
-            },
+        if line == "." {
+            return Some(text.replace("=3D", "="));
+        }
+        let part = line.strip_suffix('=');
+        text.push_str(part.unwrap_or(&line));
+        if part.is_none() {
+            text.push('\n');
         }
     }
 }

@@ -93,7 +93,7 @@ impl Settings {
         let effects = effects::Effects::read(&mut reader);
         let mail = mail::Mail::read(&mut reader);
         let can_mail = mail.as_ref().is_some_and(|mail| mail.smtp.is_some());
-        let alerts = alerts::Alerts::read(&mut reader, can_mail);
+        let alerts = alerts::Alerts::read(&mut reader, effects.as_ref(), can_mail);
         let (problems, warnings) = reader.finish();
         let complete = leptos.zip(server).zip(database).zip(clerk).zip(sync).zip(effects).zip(mail).zip(alerts);
         let Some((((((((leptos, server), database), clerk), sync), effects), mail), alerts)) = complete else {

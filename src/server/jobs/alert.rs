@@ -86,8 +86,8 @@ async fn post(state: &AppState, job: &Job, notice: &Notice) -> End {
         },
     })
     .to_string();
-    let secret = state.settings.effects.webhook.as_ref().map(|webhook| webhook.secret.expose_secret());
-    let signer = secret.and_then(|secret| Signer::new(secret).ok());
+    let secret = state.settings.effects.secret.as_ref();
+    let signer = secret.and_then(|secret| Signer::new(secret.expose_secret()).ok());
     let message = outgoing::Message { id: &job.id, body: &body };
     end_of_answer(state.sender.post(&url, signer.as_ref(), message).await)
 }

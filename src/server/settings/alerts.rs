@@ -5,7 +5,7 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::server::mail::Mailbox;
-use crate::server::settings::effects::web_address;
+use crate::server::settings::effects::{Effects, web_address};
 use crate::server::settings::reader::Reader;
 
 #[derive(Clone, Debug)]
@@ -20,12 +20,16 @@ pub struct Alerts {
 }
 
 impl Alerts {
-    pub fn read(reader: &mut Reader<'_>, can_mail: bool) -> Option<Self> {
+    pub fn read(reader: &mut Reader<'_>, effects: Option<&Effects>, can_mail: bool) -> Option<Self> {
         let mail = read_mail(reader);
         if !mail.is_empty() && !can_mail && !reader.has_problem("ROLLCALL_SMTP_URL") {
             reader.problem::<()>("ROLLCALL_SMTP_URL", "is required with ROLLCALL_ALERT_MAIL");
         }
         let webhook_url = read_webhook_url(reader);
+        let is_idle = effects.is_some_and(|effects| effects.secret.is_some() && effects.webhook.is_none());
+        if is_idle && webhook_url.is_none() {
+            reader.warning("ROLLCALL_WEBHOOK_SECRET", "has no effect without ROLLCALL_WEBHOOK_URL");
+        }
         let window = reader.number("alerts", "window", &["ROLLCALL_ALERT_WINDOW"], (1, 10_080));
         let silence = reader.number("alerts", "silence-after", &["ROLLCALL_SILENCE_AFTER"], (0, 8_760));
         let silence = Duration::from_secs(silence? * 3_600);

@@ -13,6 +13,8 @@ pub struct Effects {
     /// Whether our id and the role are written into Clerk's public metadata (A2-07).
     pub metadata: bool,
     pub webhook: Option<Webhook>,
+    /// Signs what is sent to any webhook, the operators' too.
+    pub secret: Option<SecretString>,
     /// For one call to whomever an effect goes.
     pub timeout: Duration,
 }
@@ -27,21 +29,15 @@ pub struct Webhook {
 impl Effects {
     pub fn read(reader: &mut Reader<'_>) -> Option<Self> {
         let metadata = reader.parsed("effects", "metadata", &["ROLLCALL_METADATA"], "true or false");
-        let webhook = read_webhook(reader);
+        let secret = read_secret(reader);
+        let webhook = read_webhook(reader, secret.clone());
         let timeout = reader.number("effects", "timeout", &["ROLLCALL_EFFECT_TIMEOUT"], (1, 20));
-        Some(Self { metadata: metadata?, webhook, timeout: Duration::from_secs(timeout?) })
+        Some(Self { metadata: metadata?, webhook, secret, timeout: Duration::from_secs(timeout?) })
     }
 }
 
-fn read_webhook(reader: &mut Reader<'_>) -> Option<Webhook> {
-    let url = reader.text("effects", "webhook-url", &["ROLLCALL_WEBHOOK_URL"]);
-    let secret = read_secret(reader);
-    let Some(url) = url else {
-        if secret.is_some() {
-            reader.warning("ROLLCALL_WEBHOOK_SECRET", "has no effect without ROLLCALL_WEBHOOK_URL");
-        }
-        return None;
-    };
+fn read_webhook(reader: &mut Reader<'_>, secret: Option<SecretString>) -> Option<Webhook> {
+    let url = reader.text("effects", "webhook-url", &["ROLLCALL_WEBHOOK_URL"])?;
     let Some(url) = web_address(&url) else {
         return reader.problem(
             "ROLLCALL_WEBHOOK_URL",

@@ -1,6 +1,7 @@
 //! Effects through the front door: what reaches Clerk, mailboxes, other systems and operators, and how often.
 
 mod alert;
+mod lease;
 mod metadata;
 mod webhook;
 mod welcome;

@@ -9,7 +9,9 @@
 //!                                             (durable)             │                 │
 //! Inngest ── /api/inngest ─► http::inngest ─► sync::functions ──────┤                 │
 //! Clerk's Backend API ◄──── server::clerk ◄── sync::provision, refresh, scan          ▼
-//!                                                                               store::users
+//!                                                              store::users and their outbox
+//!                                                                                     │
+//! Clerk's metadata, mail, webhooks, alerts ◄──── server::jobs ◄──── store::jobs ◄─────┘
 //! ```
 //!
 //! | module | owns | never sees |
@@ -22,6 +24,8 @@
 //! | `server::inngest` | Inngest's protocol, and the one list of functions | us, axum, MongoDB |
 //! | `server::store` | MongoDB | decisions |
 //! | `server::sync` | the mirror: accept, decide, write | HTTP, BSON |
+//! | `server::jobs` | effects: leases, attempts, alerts | why a change has an effect |
+//! | `server::mail`, `server::outgoing` | one message by SMTP or HTTP, and what came of it | jobs |
 //! | `server::access` | proofs of permission | pages |
 //! | `server::http` | axum: every URL; `http::api` is the JSON API and its OpenAPI document | MongoDB |
 //! | `cli` | one file a command | rules of its own |
@@ -36,6 +40,7 @@
 //! - What waits together is written together: deliveries into the inbox, and people by their events, each under its guard.
 //! - Of several people who want one username the first to join Clerk has it; the others carry a suffix until it is free.
 //! - An effect is written with the change it belongs to, in the person's outbox; its key makes it one job for ever.
+//! - A mail is handed over only under a durable mark: who finds the mark and no end flags it and does not send again.
 //! - Fields of a person that are not ours are never touched.
 //! - Permission is a value that only `server::access` can make; the role is MongoDB's, read at the request.
 //! - Feature gates stand in this file only (and for `dev` in `cli.rs`); there is no "if development" in `server` but

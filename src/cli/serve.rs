@@ -14,7 +14,7 @@ use crate::cli::End;
 use crate::server::settings::server::LogFormat;
 use crate::server::settings::{Environment, Settings};
 use crate::server::state::AppState;
-use crate::server::{SERVER_ONLY_MARKER, http, worker};
+use crate::server::{SERVER_ONLY_MARKER, http, jobs, worker};
 
 /// Serves until the process is told to stop.
 pub async fn run(settings: Settings) -> anyhow::Result<End> {
@@ -47,6 +47,7 @@ pub async fn serve(
     let (finishing, finished) = watch::channel(false);
     let arrivals = state.take_arrivals().context("the inbox has a worker already")?;
     let mut working = tokio::spawn(worker::run(Arc::clone(&state), arrivals, finished));
+    let mut effecting = tokio::spawn(jobs::run(Arc::clone(&state), stopped.clone()));
     let router = http::router(Arc::clone(&state));
     let mut until = stopped;
     let serving = http::serve(listener, router, async move {
@@ -60,6 +61,7 @@ pub async fn serve(
         ended = &mut serving => ended??,
         // Without it events would be acknowledged and never applied: better to be started again.
         ended = &mut working => ended.context("the worker ended by itself")?,
+        ended = &mut effecting => ended.context("the jobs ended by themselves")?,
         () = &mut stop => {
             tracing::info!("stopping: no new requests; finishing what is in hand");
             let _ = stopping.send(true);
@@ -68,7 +70,7 @@ pub async fn serve(
                 let served = serving.await;
                 // Nobody can add anything any more: what was accepted is applied.
                 let _ = finishing.send(true);
-                (served, working.await)
+                (served, working.await, effecting.await)
             };
             if tokio::time::timeout(grace, both).await.is_err() {
                 tracing::warn!("the grace is over; some requests were cut off");

@@ -8,7 +8,7 @@ use crate::server::clerk::Error as ClerkError;
 use crate::server::clerk::client::Client;
 use crate::server::error::causes;
 use crate::server::settings::Settings;
-use crate::server::state::AppState;
+use crate::server::state::{AppState, mailer};
 use crate::server::store::Store;
 
 /// How a check ended.
@@ -55,6 +55,8 @@ pub async fn examine(settings: &Settings, store: &Store, clerk: &Client) -> Vec<
     let mut findings = vec![settings_finding(settings), webhook_secret(settings)];
     findings.extend(mongodb(store).await);
     findings.extend(clerk_api(settings, clerk).await);
+    findings.extend(mail(settings).await);
+    findings.extend(webhook(settings));
     findings
 }
 
@@ -119,6 +121,40 @@ async fn mongodb(store: &Store) -> Vec<Finding> {
         Err(error) => Finding::bad("indexes", causes(&error), "grant the user the right to list indexes"),
     });
     findings
+}
+
+/// Nothing to say when no mail is configured.
+async fn mail(settings: &Settings) -> Option<Finding> {
+    const CHECK: &str = "mail";
+    const FIX: &str =
+        "correct ROLLCALL_SMTP_URL (scheme, host, port, user, password), or let the server's firewall pass";
+    let smtp = settings.mail.smtp.as_ref()?;
+    let checked = match mailer(smtp) {
+        Ok(mailer) => mailer.check().await,
+        Err(error) => return Some(Finding::bad(CHECK, error.to_string(), FIX)),
+    };
+    Some(match checked {
+        Ok(()) if settings.mail.welcome => Finding::good(CHECK, "the mail server answers; newcomers are welcomed"),
+        Ok(()) => Finding::good(CHECK, "the mail server answers; newcomers are not welcomed (ROLLCALL_WELCOME)"),
+        Err(error) => Finding::bad(CHECK, error.to_string(), FIX),
+    })
+}
+
+/// Nothing is sent: the receiver would take it for a change.
+fn webhook(settings: &Settings) -> Option<Finding> {
+    const CHECK: &str = "outgoing webhook";
+    let webhook = settings.effects.webhook.as_ref()?;
+    let host = webhook.url.host_str().unwrap_or_default();
+    let is_local = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
+    Some(match webhook.url.scheme() {
+        "https" => Finding::good(CHECK, format!("to {host}, signed")),
+        _ if is_local => Finding::good(CHECK, "to this machine, signed"),
+        _ => Finding::warning(
+            CHECK,
+            format!("to {host}, signed, but anybody on the way can read it"),
+            "use an address with https:// in ROLLCALL_WEBHOOK_URL",
+        ),
+    })
 }
 
 async fn clerk_api(settings: &Settings, clerk: &Client) -> Vec<Finding> {

@@ -4,11 +4,14 @@
 //! its variable (A0-21, A2-10). Secrets are `SecretString`, so no `Debug` of a setting can print one (D7-01).
 
 pub mod access;
+pub mod alerts;
 pub mod api;
 pub mod clerk;
 pub mod database;
+pub mod effects;
 pub mod environment;
 pub mod inngest;
+pub mod mail;
 pub mod reader;
 pub mod server;
 pub mod sync;
@@ -43,6 +46,9 @@ pub struct Settings {
     pub access: access::Access,
     pub inngest: inngest::Inngest,
     pub api: api::Api,
+    pub effects: effects::Effects,
+    pub mail: mail::Mail,
+    pub alerts: alerts::Alerts,
     /// What works but should be looked at; logged at start and shown by `doctor`.
     pub warnings: Vec<Problem>,
 }
@@ -91,15 +97,34 @@ impl Settings {
         let public_url = server.as_ref().map(|server| &server.public_url);
         let inngest = inngest::Inngest::read(&mut reader, environment, public_url);
         let api = api::Api::read(&mut reader, environment);
+        let effects = effects::Effects::read(&mut reader);
+        let mail = mail::Mail::read(&mut reader);
+        let can_mail = mail.as_ref().is_some_and(|mail| mail.smtp.is_some());
+        let alerts = alerts::Alerts::read(&mut reader, effects.as_ref(), can_mail);
         let (problems, warnings) = reader.finish();
-        match (leptos, server, database, clerk, sync, inngest, api) {
-            (Some(leptos), Some(server), Some(database), Some(clerk), Some(sync), Some(inngest), Some(api))
-                if problems.is_empty() =>
-            {
-                Ok(Self { environment, leptos, server, database, clerk, sync, access, inngest, api, warnings })
-            }
-            _ => Err(Problems(problems)),
+        let required = leptos.zip(server).zip(database).zip(clerk).zip(sync);
+        let optional = inngest.zip(api).zip(effects).zip(mail).zip(alerts);
+        let Some((required, optional)) = required.zip(optional) else { return Err(Problems(problems)) };
+        let ((((leptos, server), database), clerk), sync) = required;
+        let ((((inngest, api), effects), mail), alerts) = optional;
+        if !problems.is_empty() {
+            return Err(Problems(problems));
         }
+        Ok(Self {
+            environment,
+            leptos,
+            server,
+            database,
+            clerk,
+            sync,
+            access,
+            inngest,
+            api,
+            effects,
+            mail,
+            alerts,
+            warnings,
+        })
     }
 
     /// The address people type, for messages.

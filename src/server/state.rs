@@ -4,6 +4,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use secrecy::ExposeSecret;
 use tokio::sync::{Notify, Semaphore};
 
 use crate::server::clerk::client::{self, Client};
@@ -14,6 +15,8 @@ use crate::server::clerk::session::VerifyOptions;
 use crate::server::clerk::webhook::Verifier;
 use crate::server::inngest;
 use crate::server::limits::Limits;
+use crate::server::mail::{Mailer, Relay, RelayError};
+use crate::server::outgoing::Sender;
 use crate::server::settings::{self, Settings};
 use crate::server::store::{self, Store};
 use crate::server::sync::effects::Plan;
@@ -40,6 +43,10 @@ pub struct AppState {
     pub wake: Arc<Notify>,
     /// Which effects a change has.
     pub plan: Plan,
+    /// None when no mail goes out.
+    pub mailer: Option<Mailer>,
+    /// To whom we send what is not mail.
+    pub sender: Sender,
     pub flights: Flights,
     /// How many nonces may be redeemed at once: a visitor can make them up, and each costs a call to Clerk.
     pub redemptions: Semaphore,
@@ -61,6 +68,10 @@ pub enum AssemblyError {
     Inngest(#[from] inngest::client::Error),
     #[error("the webhook secrets")]
     Secrets(#[from] crate::server::clerk::webhook::SecretError),
+    #[error("ROLLCALL_SMTP_URL")]
+    Relay(#[from] RelayError),
+    #[error("the sender of webhooks")]
+    Sender(#[from] reqwest::Error),
 }
 
 impl AppState {
@@ -84,7 +95,9 @@ impl AppState {
             inbox,
             arrivals: Mutex::new(Some(arrivals)),
             wake: Arc::new(Notify::new()),
-            plan: Plan::default(),
+            plan: plan(&settings),
+            mailer: settings.mail.smtp.as_ref().map(mailer).transpose()?,
+            sender: Sender::new(settings.effects.timeout)?,
             flights: Flights::default(),
             redemptions: Semaphore::new(REDEMPTIONS_AT_ONCE),
             limits: Limits::default(),
@@ -112,6 +125,20 @@ pub fn clerk_client(settings: &settings::clerk::Clerk) -> Result<Client, crate::
         timeout: settings.timeout,
         user_agent: concat!("rollcall/", env!("CARGO_PKG_VERSION")).to_owned(),
     })
+}
+
+/// What is configured happens.
+fn plan(settings: &Settings) -> Plan {
+    Plan {
+        metadata: settings.effects.metadata,
+        welcome: settings.mail.welcome && settings.mail.smtp.is_some(),
+        webhook: settings.effects.webhook.is_some(),
+    }
+}
+
+/// The way mail goes out by these settings.
+pub fn mailer(smtp: &settings::mail::Smtp) -> Result<Mailer, RelayError> {
+    Ok(Mailer::new(Relay::parse(smtp.url.expose_secret())?, smtp.from.clone(), smtp.timeout))
 }
 
 /// The configured key, or Clerk's own list, cached.

@@ -3,6 +3,7 @@
 //! It stores; it does not judge: no decision about Clerk's data is taken here. Every write waits for a journaled
 //! majority (design 2.4).
 
+pub mod alerts;
 pub mod directory;
 pub mod encoding;
 pub mod events;
@@ -21,6 +22,7 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use crate::server::settings;
+use crate::server::store::alerts::Alerts;
 use crate::server::store::directory::Directory;
 use crate::server::store::events::Events;
 use crate::server::store::jobs::Jobs;
@@ -201,6 +203,7 @@ pub struct Store {
     pub users: Users,
     pub events: Events,
     pub jobs: Jobs,
+    pub alerts: Alerts,
     pub directory: Directory,
     pub roles: Roles,
     database: Database,
@@ -232,6 +235,7 @@ impl Store {
             users: Users::of(&database),
             events: Events::of(&database),
             jobs: Jobs::of(&database),
+            alerts: Alerts::of(&database),
             directory: Directory::of(&database),
             roles: Roles::of(&database),
             database,
@@ -243,7 +247,8 @@ impl Store {
     pub async fn ensure_schema(&self, event_retention: Duration) -> Result<(), Error> {
         self.users.ensure_schema(&self.database).await?;
         self.events.ensure_indexes(&self.database, event_retention).await?;
-        self.jobs.ensure_indexes().await
+        self.jobs.ensure_indexes().await?;
+        self.alerts.ensure_indexes().await
     }
 
     pub async fn ping(&self) -> Result<(), Error> {

@@ -6,6 +6,7 @@ mod cli;
 mod crash;
 mod fuzz;
 mod inngest;
+mod jobs;
 mod pages;
 mod provision;
 mod session;

@@ -15,6 +15,10 @@ pub mod invariants;
 pub mod mongo;
 #[path = "support/process.rs"]
 pub mod process;
+#[path = "support/receiver.rs"]
+pub mod receiver;
+#[path = "support/smtp.rs"]
+pub mod smtp;
 
 use std::future::Future;
 use std::time::{Duration, Instant};

@@ -37,6 +37,12 @@ impl<'a> Reader<'a> {
         None
     }
 
+    /// Whether something wrong was said of this variable, or of the file that stands for it.
+    pub fn has_problem(&self, variable: &str) -> bool {
+        let is_of = |name: &str| name == variable || name.strip_suffix("_FILE") == Some(variable);
+        self.problems.iter().any(|problem| is_of(&problem.variable))
+    }
+
     pub fn warning(&mut self, variable: &str, message: impl Display) {
         self.warnings.push(Problem { variable: variable.to_owned(), message: message.to_string() });
     }

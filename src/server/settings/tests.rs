@@ -125,6 +125,18 @@ fn a0_21_every_malformed_value_is_reported_at_once_by_its_variable() {
         ("ROLLCALL_INNGEST_FALLBACK", "0"),
         ("ROLLCALL_API", "perhaps"),
         ("CLIENT_URL", "https://front.example.com/"),
+        ("ROLLCALL_METADATA", "perhaps"),
+        ("ROLLCALL_WEBHOOK_URL", "hooks.example.com"),
+        ("ROLLCALL_WEBHOOK_SECRET", "secret"),
+        ("ROLLCALL_EFFECT_TIMEOUT", "0"),
+        ("ROLLCALL_SMTP_URL", "mail.example.com"),
+        ("ROLLCALL_MAIL_FROM", "nobody"),
+        ("ROLLCALL_WELCOME", "warmly"),
+        ("ROLLCALL_SMTP_TIMEOUT", "0"),
+        ("ROLLCALL_ALERT_MAIL", "nobody"),
+        ("ROLLCALL_ALERT_WEBHOOK_URL", "hooks.example.com"),
+        ("ROLLCALL_ALERT_WINDOW", "0"),
+        ("ROLLCALL_SILENCE_AFTER", "long"),
     ];
     let mut named = refused(&variables(&nonsense));
     named.sort();
@@ -284,4 +296,35 @@ fn d5_13_admin_emails_make_admins_in_development_only() {
     let in_production = with(production(), "ADMIN_EMAIL", emails);
     assert!(loaded(&in_production).access.admin_emails.is_empty());
     assert_eq!(warned(&in_production), ["ADMIN_EMAIL"]);
+}
+
+#[test]
+fn d3_29_effects_name_what_they_lack() {
+    let mail = "smtps://keeper:neverToBePrinted@mail.example.com";
+    for (pairs, named) in [
+        (&[("ROLLCALL_WEBHOOK_URL", "https://hooks.example.com")][..], "ROLLCALL_WEBHOOK_SECRET"),
+        (&[("ROLLCALL_WELCOME", "true")], "ROLLCALL_SMTP_URL"),
+        (&[("ROLLCALL_ALERT_MAIL", "ops@example.com")], "ROLLCALL_SMTP_URL"),
+        (&[("ROLLCALL_SMTP_URL", mail)], "ROLLCALL_MAIL_FROM"),
+        (&[("ROLLCALL_SMTP_URL", "smtp://keeper:neverToBePrinted@mail.example.com")], "ROLLCALL_SMTP_URL"),
+        (&[("ROLLCALL_WEBHOOK_URL", "https://keeper:neverToBePrinted@hooks.example.com")], "ROLLCALL_WEBHOOK_URL"),
+    ] {
+        assert_eq!(refused(&pairs.iter().fold(production(), |base, (name, value)| with(base, name, value))), [named]);
+    }
+    let complete = [
+        ("ROLLCALL_SMTP_URL", mail),
+        ("ROLLCALL_MAIL_FROM", "Our App <app@example.com>"),
+        ("ROLLCALL_WELCOME", "true"),
+        ("ROLLCALL_ALERT_MAIL", "ops@example.com, Night <night@example.com>"),
+        ("ROLLCALL_WEBHOOK_URL", "https://hooks.example.com/users"),
+        ("ROLLCALL_WEBHOOK_SECRET", WEBHOOK_SECRET),
+        ("ROLLCALL_ALERT_WEBHOOK_URL", "https://chat.example.com/neverToBePrinted"),
+        ("ROLLCALL_SILENCE_AFTER", "0"),
+    ];
+    let settings = loaded(&complete.iter().fold(production(), |base, (name, value)| with(base, name, value)));
+    assert_eq!((settings.alerts.mail.len(), settings.alerts.silence_after), (2, None));
+    assert!(settings.effects.metadata && settings.mail.welcome);
+    let shown = format!("{settings:?}");
+    assert!(!shown.contains("neverToBePrinted") && !shown.contains(&WEBHOOK_SECRET[6..]), "{shown}");
+    assert_eq!(warned(&with(production(), "ROLLCALL_WEBHOOK_SECRET", WEBHOOK_SECRET)), ["ROLLCALL_WEBHOOK_SECRET"]);
 }

@@ -194,6 +194,11 @@ impl Events {
         Ok(totals)
     }
 
+    /// How many events are in this state.
+    pub async fn count(&self, state: EventState) -> Result<u64, Error> {
+        Ok(self.documents.count_documents(doc! { "state": state.as_str() }).await?)
+    }
+
     /// How many deliveries there were beyond the first of each event.
     pub async fn count_redeliveries(&self) -> Result<u64, Error> {
         let beyond = doc! { "$toLong": { "$subtract": ["$deliveries", 1] } };

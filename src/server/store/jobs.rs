@@ -2,8 +2,11 @@
 //!
 //! What a job does, and when it is tried again, is decided elsewhere.
 
+use std::time::Duration;
+
+use futures::TryStreamExt;
 use jiff::Timestamp;
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{Bson, Document, doc};
 use mongodb::{Collection, Database, IndexModel, options::IndexOptions};
 use serde::{Deserialize, Serialize};
 
@@ -41,11 +44,31 @@ pub struct Job {
     /// When the next attempt is due; absent when there is none.
     #[serde(default, with = "optional_date", skip_serializing_if = "Option::is_none")]
     pub due_at: Option<Timestamp>,
+    /// Who works on it; what they record counts only while this stands.
+    #[serde(default)]
+    pub lease_owner: Option<String>,
+    /// Until then nobody else does.
+    #[serde(default, with = "optional_date")]
+    pub lease_until: Option<Timestamp>,
+    /// Set before a call that cannot be asked about afterwards, cleared if it certainly had no effect (D2-04).
+    #[serde(default, with = "optional_date")]
+    pub sending_at: Option<Timestamp>,
     pub cause: Option<String>,
     #[serde(with = "date")]
     pub created_at: Timestamp,
     #[serde(default, with = "optional_date")]
     pub finished_at: Option<Timestamp>,
+}
+
+/// What became of an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    pub state: JobState,
+    pub cause: String,
+    /// For `Waiting`: when to try again.
+    pub due_at: Option<Timestamp>,
+    /// For the others: when the row may be forgotten.
+    pub expires_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug)]
@@ -67,16 +90,91 @@ impl Jobs {
         write_each(&self.documents, "update", statements).await.map(|_| ())
     }
 
+    /// Takes the longest due of a kind that nobody works on, for `owner` until `until`. `owner` is new for every call.
+    pub async fn lease_due(
+        &self,
+        kind: JobKind,
+        owner: &str,
+        now: Timestamp,
+        until: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Job>, Error> {
+        let due = doc! { "kind": kind.as_str(), "dueAt": { "$lte": to_date(now) }, "leaseUntil": free_at(now) };
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = self.documents.clone_with_type::<Document>();
+        let longest = rows.find(due.clone()).projection(doc! { "_id": 1 }).sort(doc! { "dueAt": 1 }).limit(limit);
+        let found: Vec<Document> = longest.await?.try_collect().await?;
+        let ids: Vec<&str> = found.iter().filter_map(|row| row.get_str("_id").ok()).collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut theirs = due;
+        theirs.insert("_id", doc! { "$in": &ids });
+        let lease = doc! { "leaseOwner": owner, "leaseUntil": to_date(until) };
+        self.documents.update_many(theirs, doc! { "$set": lease }).await?;
+        Ok(self.documents.find(doc! { "_id": { "$in": &ids }, "leaseOwner": owner }).await?.try_collect().await?)
+    }
+
+    /// Says durably that the call is about to be made. `false`: somebody else has the job now, so it must not be made.
+    pub async fn mark_sending(&self, job: &Job, now: Timestamp) -> Result<bool, Error> {
+        let mine = doc! { "_id": &job.id, "leaseOwner": &job.lease_owner, "leaseUntil": { "$gt": to_date(now) } };
+        let marked = self.documents.update_one(mine, doc! { "$set": { "sendingAt": to_date(now) } }).await?;
+        Ok(marked.matched_count == 1)
+    }
+
+    /// Takes that back: the call certainly had no effect.
+    pub async fn unmark_sending(&self, job: &Job) -> Result<(), Error> {
+        let mine = doc! { "_id": &job.id, "leaseOwner": &job.lease_owner };
+        self.documents.update_one(mine, doc! { "$unset": { "sendingAt": "" } }).await?;
+        Ok(())
+    }
+
+    /// Records the end of an attempt and gives the lease back. What was asked for again meanwhile stays due; what somebody
+    /// else has now is left alone.
+    pub async fn record(&self, job: &Job, attempt: &Attempt, now: Timestamp) -> Result<(), Error> {
+        let mut mine = doc! { "_id": &job.id, "leaseOwner": &job.lease_owner, "generation": job.generation };
+        let mut fields = doc! { "state": attempt.state.as_str(), "cause": &attempt.cause };
+        let mut gone = doc! { "leaseOwner": "", "leaseUntil": "" };
+        if let Some(due_at) = attempt.due_at {
+            fields.insert("dueAt", to_date(due_at));
+        } else {
+            fields.insert("finishedAt", to_date(now));
+            gone.insert("dueAt", "");
+        }
+        if attempt.state == JobState::Done {
+            // What it carried was personal, and is not needed any more.
+            gone.insert("body", "");
+        }
+        if let Some(expires_at) = attempt.expires_at {
+            fields.insert("expiresAt", to_date(expires_at));
+        }
+        let update = doc! { "$set": fields, "$unset": gone, "$inc": { "attempts": 1 } };
+        if self.documents.update_one(mine.clone(), update).await?.matched_count == 0 {
+            mine.remove("generation");
+            self.documents.update_one(mine, doc! { "$unset": { "leaseOwner": "", "leaseUntil": "" } }).await?;
+        }
+        Ok(())
+    }
+
+    /// How many are in this state.
+    pub async fn count(&self, state: JobState) -> Result<u64, Error> {
+        Ok(self.documents.count_documents(doc! { "state": state.as_str() }).await?)
+    }
+
     pub async fn ensure_indexes(&self) -> Result<(), Error> {
-        let [due, person] = INDEXES;
+        let [due, person, state, expiry] = INDEXES;
         let named = |keys: Document, name: &str, partial: Option<Document>| {
             let mut options = IndexOptions::builder().name(name.to_owned()).build();
             options.partial_filter_expression = partial;
             IndexModel::builder().keys(keys).options(options).build()
         };
+        let mut expiring = named(doc! { "expiresAt": 1 }, expiry, None);
+        expiring.options.get_or_insert_default().expire_after = Some(Duration::ZERO);
         let indexes = [
-            named(doc! { "dueAt": 1 }, due, Some(doc! { "dueAt": { "$exists": true } })),
+            named(doc! { "kind": 1, "dueAt": 1 }, due, Some(doc! { "dueAt": { "$exists": true } })),
             named(doc! { "clerkId": 1, "createdAt": -1 }, person, None),
+            named(doc! { "state": 1 }, state, None),
+            expiring,
         ];
         self.documents.create_indexes(indexes).await?;
         Ok(())
@@ -89,10 +187,17 @@ impl Jobs {
 }
 
 /// Names of the indexes that `ensure_indexes` makes.
-pub const INDEXES: [&str; 2] = ["dueAt_1", "clerkId_1_createdAt_-1"];
+pub const INDEXES: [&str; 4] = ["kind_1_dueAt_1", "clerkId_1_createdAt_-1", "state_1", "expiresAt_1"];
+
+/// Not leased, or not any more.
+fn free_at(now: Timestamp) -> Document {
+    doc! { "$not": { "$gt": to_date(now) } }
+}
 
 fn addition(effect: &Effect, now: Timestamp) -> Document {
-    let mut first = doc! { "kind": effect.kind.as_str(), "clerkId": &effect.clerk_id, "createdAt": to_date(now) };
+    // An alert is about nobody.
+    let person = if effect.clerk_id.is_empty() { Bson::Null } else { Bson::from(effect.clerk_id.as_str()) };
+    let mut first = doc! { "kind": effect.kind.as_str(), "clerkId": person, "createdAt": to_date(now) };
     first.insert("body", effect.body.clone());
     let again = doc! { "state": JobState::Waiting.as_str(), "dueAt": to_date(now), "attempts": 0 };
     let update = if may_be_asked_again(effect.kind) {

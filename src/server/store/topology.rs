@@ -9,7 +9,7 @@ use mongodb::error::ErrorKind;
 use mongodb::options::ClientOptions;
 use mongodb::{Client, Database, IndexModel};
 
-use crate::server::store::{Error, Store, events, jobs, users};
+use crate::server::store::{Error, Store, alerts, events, jobs, users};
 
 /// What the server says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +54,7 @@ impl Store {
             ("users", &users::schema::INDEXES[..], self.users.index_names().await),
             ("events", &events::INDEXES[..], self.events.index_names().await),
             ("jobs", &jobs::INDEXES[..], self.jobs.index_names().await),
+            ("alerts", &alerts::INDEXES[..], self.alerts.index_names().await),
         ];
         let mut missing = Vec::new();
         for (collection, names, found) in wanted {

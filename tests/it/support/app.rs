@@ -7,7 +7,7 @@ use reqwest::{Client, Response};
 use rollcall::server::settings::environment::Variables;
 use rollcall::server::settings::{DEFAULTS, Settings};
 use rollcall::server::state::AppState;
-use rollcall::server::{http, worker};
+use rollcall::server::{http, jobs, worker};
 use rollcall::standin::token::TokenOptions;
 use rollcall::standin::{self, Standin};
 use serde_json::Value;
@@ -23,6 +23,7 @@ pub struct TestApp {
     pub clerk: Standin,
     pub database: TestDatabase,
     pub client: Client,
+    pub state: Arc<AppState>,
     stop: watch::Sender<bool>,
 }
 
@@ -52,13 +53,19 @@ impl TestApp {
         // A database that a test made unreachable on purpose has no schema to make.
         let _ = state.store.ensure_schema(state.settings.sync.event_retention).await;
         let (stop, stopped) = watch::channel(false);
-        let arrivals = state.take_arrivals().expect("the first worker");
-        tokio::spawn(worker::run(Arc::clone(&state), arrivals, stopped.clone()));
+        work(&state, &stopped);
         let mut until = stopped;
-        tokio::spawn(http::serve(listener, http::router(state), async move {
+        tokio::spawn(http::serve(listener, http::router(Arc::clone(&state)), async move {
             let _ = until.wait_for(|stop| *stop).await;
         }));
-        Self { url, clerk, database, client: client(), stop }
+        Self { url, clerk, database, client: client(), state, stop }
+    }
+
+    /// Another process on the same database, as far as events and jobs go.
+    pub async fn second_process(&self) -> Arc<AppState> {
+        let state = Arc::new(AppState::assemble(self.state.settings.clone()).await.expect("a state"));
+        work(&state, &self.stop.subscribe());
+        state
     }
 
     /// A session token of this person, as their browser would hold it.
@@ -109,6 +116,18 @@ impl TestApp {
         .await;
     }
 
+    /// Waits until no job has anything left to do.
+    pub async fn jobs_settled(&self) {
+        eventually("every job is finished", || async {
+            let jobs = self.database.all("jobs").await;
+            match jobs.iter().find(|job| job.get_str("state").ok() == Some("waiting")) {
+                None => Ok(()),
+                Some(job) => Err(job.to_string()),
+            }
+        })
+        .await;
+    }
+
     /// Ends the test: nothing may be left waiting.
     pub async fn finish(self) {
         self.settled().await;
@@ -116,6 +135,13 @@ impl TestApp {
         self.clerk.stop().await;
         self.database.drop().await;
     }
+}
+
+/// Worker and jobs of one process.
+fn work(state: &Arc<AppState>, stopped: &watch::Receiver<bool>) {
+    let arrivals = state.take_arrivals().expect("the first worker");
+    tokio::spawn(worker::run(Arc::clone(state), arrivals, stopped.clone()));
+    tokio::spawn(jobs::run(Arc::clone(state), stopped.clone()));
 }
 
 /// Follows no redirect, keeps no cookie: a test sees every answer.
@@ -147,6 +173,8 @@ pub fn variables(clerk: &Standin, mongodb_uri: &str, app_url: &str) -> Variables
         ("CLERK_API_URL", clerk.url()),
         ("CLERK_PROXY_URL", clerk.url()),
         ("CLERK_JWT_KEY", clerk.jwt_key()),
+        // Its echo is an event of its own, which tests that count events do not expect.
+        ("ROLLCALL_METADATA", "false".to_owned()),
     ]
     .into_iter()
     .collect()

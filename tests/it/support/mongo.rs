@@ -76,6 +76,10 @@ impl TestDatabase {
         self.collection(collection).delete_many(filter).await.expect("removed");
     }
 
+    pub async fn job(&self, key: &str) -> Option<Document> {
+        self.collection("jobs").find_one(doc! { "_id": key }).await.expect("a query")
+    }
+
     pub async fn count(&self, collection: &str, filter: Document) -> u64 {
         self.collection(collection).count_documents(filter).await.expect("a count")
     }

@@ -102,3 +102,8 @@ pub fn read_log(log: &Path) -> String {
 pub fn log_in(folder: &Path, name: &str) -> PathBuf {
     folder.join(format!("{name}.log"))
 }
+
+/// A server whose log nobody reads.
+pub async fn start(port: u16, environment: &Variables) -> Server {
+    Server::start(port, environment, Path::new("/dev/null")).await
+}

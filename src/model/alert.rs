@@ -1,0 +1,105 @@
+//! Something that needs an operator, as pages know it: what it is, since when, how often.
+//!
+//! Carries no personal value. Does not know how a group is stored (`server::store::alerts`) or told (`server::jobs`).
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What is wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AlertKind {
+    /// Events whose last attempt failed; another will follow.
+    EventsFailing,
+    /// Events that were given up.
+    EventsDead,
+    /// Effects that were given up, or may have happened.
+    JobsDead,
+    /// No event has arrived for a long time, although some came before.
+    Silence,
+    /// Clerk refuses the secret key.
+    KeyRefused,
+    /// The receiver of our webhook says that it is gone for good.
+    EndpointGone,
+    /// MongoDB and Clerk differ.
+    Drift,
+}
+
+impl AlertKind {
+    pub const ALL: [Self; 7] = [
+        Self::EventsFailing,
+        Self::EventsDead,
+        Self::JobsDead,
+        Self::Silence,
+        Self::KeyRefused,
+        Self::EndpointGone,
+        Self::Drift,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::EventsFailing => "events-failing",
+            Self::EventsDead => "events-dead",
+            Self::JobsDead => "jobs-dead",
+            Self::Silence => "silence",
+            Self::KeyRefused => "key-refused",
+            Self::EndpointGone => "endpoint-gone",
+            Self::Drift => "drift",
+        }
+    }
+
+    /// What it means, in one line.
+    pub fn headline(self) -> &'static str {
+        match self {
+            Self::EventsFailing => "Events cannot be applied",
+            Self::EventsDead => "Events were given up",
+            Self::JobsDead => "Effects were given up",
+            Self::Silence => "No event arrives any more",
+            Self::KeyRefused => "Clerk refuses the secret key",
+            Self::EndpointGone => "The receiver of our webhook is gone",
+            Self::Drift => "MongoDB and Clerk differ",
+        }
+    }
+
+    /// What to do next.
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::EventsFailing => "They are tried again by themselves. The sync page names the cause.",
+            Self::EventsDead => "Nothing happens to them by itself. Mend the cause on the sync page, then replay them.",
+            Self::JobsDead => "Look at the jobs that are dead or unsure: each keeps its cause.",
+            Self::Silence => "Look at the webhook endpoint's page at Clerk: its address, its secret, its failures.",
+            Self::KeyRefused => "Copy CLERK_SECRET_KEY again from Clerk's dashboard; it may have been rotated.",
+            Self::EndpointGone => "Correct ROLLCALL_WEBHOOK_URL, or unset it.",
+            Self::Drift => "Run a reconciliation and look at what it finds.",
+        }
+    }
+}
+
+/// Whether it still is so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AlertState {
+    Open,
+    Closed,
+}
+
+impl AlertState {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+/// One line of the list of alerts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AlertRow {
+    pub kind: AlertKind,
+    /// What distinguishes it from others of its kind, in codes.
+    pub cause: String,
+    pub state: AlertState,
+    pub count: i64,
+    pub first_seen_at: Timestamp,
+    pub last_seen_at: Timestamp,
+}

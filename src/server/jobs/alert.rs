@@ -1,0 +1,115 @@
+//! A message to the operators, by mail or to a webhook: at least once, and never with anything personal in it.
+//!
+//! What is worth a message is decided in `watch`.
+
+use jiff::Timestamp;
+use secrecy::ExposeSecret;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::model::alert::{AlertKind, AlertState};
+use crate::model::job::JobKind;
+use crate::server::error::Error;
+use crate::server::jobs::webhook::end_of as end_of_answer;
+use crate::server::jobs::welcome::{end_of as end_of_mail, escape};
+use crate::server::jobs::{End, Later};
+use crate::server::mail::{self, Message};
+use crate::server::outgoing::{self, Signer};
+use crate::server::settings::effects::web_address;
+use crate::server::state::AppState;
+use crate::server::store::jobs::Job;
+
+pub const KIND: JobKind = JobKind::Alert;
+
+/// By which way a notice goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Channel {
+    Mail,
+    Webhook,
+}
+
+/// What operators are told: a job's body.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Notice {
+    pub channel: Channel,
+    pub kind: AlertKind,
+    pub cause: String,
+    pub state: AlertState,
+    pub count: i64,
+    pub first_seen_at: Timestamp,
+    pub last_seen_at: Timestamp,
+}
+
+/// Sends one notice one way.
+pub async fn run(state: &AppState, job: &Job) -> Result<End, Error> {
+    let notice: Option<Notice> = job.body.as_deref().and_then(|body| serde_json::from_str(body).ok());
+    let Some(notice) = notice else { return Ok(End::Dead("it has nothing to say".to_owned())) };
+    match notice.channel {
+        Channel::Mail => Ok(mail(state, job, &notice).await),
+        Channel::Webhook => Ok(post(state, job, &notice).await),
+    }
+}
+
+async fn mail(state: &AppState, job: &Job, notice: &Notice) -> End {
+    let to = state.settings.alerts.mail.clone();
+    let Some(mailer) = state.mailer.as_ref().filter(|_| !to.is_empty()) else { return End::Done("not configured") };
+    let text = text(state, notice);
+    let html = format!("<!doctype html><html lang=\"en\"><body><pre>{}</pre></body></html>", escape(&text));
+    let message = Message { to, subject: subject(notice), text, html, id: job.id.replace(':', ".") };
+    let sent = async { mailer.open(&message).await?.send().await }.await;
+    match sent {
+        Ok(()) => End::Done("sent"),
+        // Twice is better than not at all.
+        Err(error @ mail::Error::Unsure) => {
+            End::Later(Later { cause: error.to_string(), is_passing: false, pause: None })
+        }
+        Err(error) => end_of_mail(&error),
+    }
+}
+
+async fn post(state: &AppState, job: &Job, notice: &Notice) -> End {
+    let url = state.settings.alerts.webhook_url.as_ref().and_then(|url| web_address(url.expose_secret()));
+    let Some(url) = url else { return End::Done("not configured") };
+    let body = json!({
+        "type": match notice.state { AlertState::Open => "alert.opened", AlertState::Closed => "alert.closed" },
+        // Chat systems show this one.
+        "text": format!("{}\n{}", subject(notice), text(state, notice)),
+        "data": {
+            "kind": notice.kind.as_str(),
+            "cause": notice.cause,
+            "count": notice.count,
+            "firstSeenAt": notice.first_seen_at.to_string(),
+            "lastSeenAt": notice.last_seen_at.to_string(),
+            "advice": notice.kind.advice(),
+        },
+    })
+    .to_string();
+    let secret = state.settings.effects.secret.as_ref();
+    let signer = secret.and_then(|secret| Signer::new(secret.expose_secret()).ok());
+    let message = outgoing::Message { id: &job.id, body: &body };
+    end_of_answer(state.sender.post(&url, signer.as_ref(), message).await)
+}
+
+fn subject(notice: &Notice) -> String {
+    match notice.state {
+        AlertState::Open => format!("[Rollcall] {}", notice.kind.headline()),
+        AlertState::Closed => format!("[Rollcall] Over: {}", notice.kind.headline()),
+    }
+}
+
+fn text(state: &AppState, notice: &Notice) -> String {
+    let over = match notice.state {
+        AlertState::Open => notice.kind.advice(),
+        AlertState::Closed => "This has not been seen any more.",
+    };
+    let cause = if notice.cause.is_empty() { String::new() } else { format!("Cause: {}\n", notice.cause) };
+    format!(
+        "{over}\n\n{cause}Count: {count}\nFirst seen: {first}\nLast seen: {last}\n\n{url}/admin/sync\n",
+        count = notice.count,
+        first = notice.first_seen_at,
+        last = notice.last_seen_at,
+        url = state.settings.public_url(),
+    )
+}

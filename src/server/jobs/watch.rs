@@ -1,0 +1,212 @@
+//! Looks for what needs an operator, groups it, and makes messages of it that do not spam (A4-26): for each group at most one
+//! in a window, again only if there is more of it, and one when it is over.
+//!
+//! Any number of processes may look: the groups are the database's, and of several who would send the same, one does. How a
+//! message goes out is `alert`'s business.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::model::alert::{AlertKind, AlertState};
+use crate::model::event::EventState;
+use crate::model::job::JobState;
+use crate::server::error::Error;
+use crate::server::jobs::alert::{Channel, KIND, Notice};
+use crate::server::state::AppState;
+use crate::server::store::alerts::{Alert, Count};
+use crate::server::store::jobs::Effect;
+use crate::server::sync::ports::Ports;
+
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// A single failed attempt is no news: most are mended by the next.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
+/// What happens now and then is over when it has not happened for so long.
+const QUIET_FOR: SignedDuration = SignedDuration::from_mins(15);
+/// Kinds that are raised when they happen; the others are looked for.
+const RAISED: [AlertKind; 2] = [AlertKind::KeyRefused, AlertKind::EndpointGone];
+
+/// Looks until `stop` says so.
+pub async fn run(state: Arc<AppState>, mut stop: watch::Receiver<bool>) {
+    let mut look = interval(LOOK_EVERY);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return,
+            _ = look.tick() => {}
+        }
+        if let Err(error) = check(&state, Timestamp::now()).await {
+            error.log("check_alerts");
+        }
+    }
+}
+
+/// It happened, once more. `cause` tells groups of one kind apart, in codes: nothing personal.
+///
+/// # Errors
+/// MongoDB away.
+pub async fn raise(state: &AppState, kind: AlertKind, cause: &str) -> Result<(), Error> {
+    open(state, kind, cause, Count::Another, Timestamp::now()).await
+}
+
+/// It is so for `count` of them; for none, it is over.
+///
+/// # Errors
+/// MongoDB away.
+pub async fn report(state: &AppState, kind: AlertKind, cause: &str, count: u64, now: Timestamp) -> Result<(), Error> {
+    match i64::try_from(count).unwrap_or(i64::MAX) {
+        0 => Ok(state.store.alerts.close(kind, cause).await?),
+        count => open(state, kind, cause, Count::Now(count), now).await,
+    }
+}
+
+async fn open(state: &AppState, kind: AlertKind, cause: &str, count: Count, now: Timestamp) -> Result<(), Error> {
+    if state.store.alerts.open(kind, cause, count, now).await? {
+        tracing::error!(alert.kind = kind.as_str(), cause, "{}. {}", kind.headline(), kind.advice());
+    }
+    Ok(())
+}
+
+/// One look at everything, and the messages that follow from it.
+///
+/// # Errors
+/// MongoDB away.
+pub async fn check(state: &AppState, now: Timestamp) -> Result<(), Error> {
+    let store = &state.store;
+    let (failing, dead) =
+        futures::try_join!(store.events.count(EventState::Failed), store.events.count(EventState::Dead))?;
+    let (lost, unsure) = futures::try_join!(store.jobs.count(JobState::Dead), store.jobs.count(JobState::Unsure))?;
+    report(state, AlertKind::EventsFailing, "", failing, now).await?;
+    report(state, AlertKind::EventsDead, "", dead, now).await?;
+    report(state, AlertKind::JobsDead, "", lost + unsure, now).await?;
+    if let Some(is_silent) = find_silence(state, now).await? {
+        report(state, AlertKind::Silence, "", u64::from(is_silent), now).await?;
+    }
+    store.alerts.close_unseen(&RAISED, now.saturating_sub(QUIET_FOR).unwrap_or(Timestamp::MIN)).await?;
+    for alert in store.alerts.list().await? {
+        tell(state, &alert, now).await?;
+    }
+    relay(state).await
+}
+
+/// Whether it has been quiet for too long; nothing can be said when nothing ever came, or all of it was forgotten.
+async fn find_silence(state: &AppState, now: Timestamp) -> Result<Option<bool>, Error> {
+    let Some(silence_after) = state.settings.alerts.silence_after else { return Ok(None) };
+    let newest = state.store.events.list_newest(1).await?;
+    let Some(last) = newest.first() else { return Ok(None) };
+    let quiet_for = now.duration_since(last.received_at);
+    Ok(Some(quiet_for > SignedDuration::try_from(silence_after).unwrap_or(SignedDuration::MAX)))
+}
+
+async fn tell(state: &AppState, alert: &Alert, now: Timestamp) -> Result<(), Error> {
+    let window = SignedDuration::try_from(state.settings.alerts.window).unwrap_or(SignedDuration::MAX);
+    let Some(news) = news_of(alert, window, now) else { return Ok(()) };
+    state.store.alerts.tell(alert, news == AlertState::Open, &messages(state, alert, now), now).await?;
+    Ok(())
+}
+
+/// Messages into jobs. Safe to repeat: a job's key is the message's.
+async fn relay(state: &AppState) -> Result<(), Error> {
+    for alert in state.store.alerts.list().await? {
+        if !alert.outbox.is_empty() {
+            state.add_jobs(&alert.outbox).await?;
+            state.store.alerts.clear_outbox(&alert).await?;
+        }
+    }
+    Ok(())
+}
+
+/// What there is to tell about a group: that it is so, that it is over, or nothing.
+fn news_of(alert: &Alert, window: SignedDuration, now: Timestamp) -> Option<AlertState> {
+    if alert.state == AlertState::Closed {
+        return alert.is_told.then_some(AlertState::Closed);
+    }
+    let is_fresh = alert.kind == AlertKind::EventsFailing && now.duration_since(alert.first_seen_at) < PATIENCE;
+    let is_known = alert.is_told && alert.count <= alert.told_count;
+    let is_in_window = alert.last_sent_at.is_some_and(|at| now.duration_since(at) < window);
+    (!is_fresh && !is_known && !is_in_window).then_some(AlertState::Open)
+}
+
+/// One message for each way that is configured.
+fn messages(state: &AppState, alert: &Alert, now: Timestamp) -> Vec<Effect> {
+    let settings = &state.settings.alerts;
+    let ways = [
+        (Channel::Mail, "mail", !settings.mail.is_empty() && state.mailer.is_some()),
+        (Channel::Webhook, "webhook", settings.webhook_url.is_some()),
+    ];
+    let effect = |channel: Channel, word: &str| {
+        let notice = Notice {
+            channel,
+            kind: alert.kind,
+            cause: alert.cause.clone(),
+            state: alert.state,
+            count: alert.count,
+            first_seen_at: alert.first_seen_at,
+            last_seen_at: alert.last_seen_at,
+        };
+        Effect {
+            key: format!("alert:{word}:{}:{}:{}", alert.id, alert.state.as_str(), now.as_millisecond()),
+            kind: KIND,
+            clerk_id: String::new(),
+            body: serde_json::to_string(&notice).ok(),
+        }
+    };
+    ways.into_iter().filter(|(_, _, is_wanted)| *is_wanted).map(|(channel, word, _)| effect(channel, word)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group(kind: AlertKind, state: AlertState, count: i64) -> Alert {
+        Alert {
+            id: kind.as_str().to_owned(),
+            kind,
+            cause: String::new(),
+            state,
+            count,
+            first_seen_at: Timestamp::UNIX_EPOCH,
+            last_seen_at: Timestamp::UNIX_EPOCH,
+            last_sent_at: None,
+            told_count: 0,
+            is_told: false,
+            outbox: Vec::new(),
+        }
+    }
+
+    fn news(alert: &Alert, minutes: i64) -> Option<AlertState> {
+        let now = Timestamp::UNIX_EPOCH.saturating_add(SignedDuration::from_mins(minutes)).unwrap();
+        news_of(alert, SignedDuration::from_hours(1), now)
+    }
+
+    #[test]
+    fn a4_26_a_group_is_told_once_again_if_it_grows_and_when_it_is_over() {
+        let mut alert = group(AlertKind::EventsDead, AlertState::Open, 1);
+        assert_eq!(news(&alert, 0), Some(AlertState::Open));
+        alert.last_sent_at = Some(Timestamp::UNIX_EPOCH);
+        (alert.is_told, alert.told_count, alert.count) = (true, 1, 50);
+        assert_eq!(news(&alert, 59), None, "the window");
+        assert_eq!(news(&alert, 60), Some(AlertState::Open), "there is more");
+        alert.count = 1;
+        assert_eq!(news(&alert, 600), None, "nothing new");
+        alert.state = AlertState::Closed;
+        assert_eq!(news(&alert, 1), Some(AlertState::Closed));
+        alert.is_told = false;
+        assert_eq!(news(&alert, 1), None, "told already");
+        alert.state = AlertState::Open;
+        assert_eq!(news(&alert, 30), None, "a flapping group stays quiet for the window");
+        assert_eq!(news(&alert, 60), Some(AlertState::Open));
+    }
+
+    #[test]
+    fn a_single_failed_attempt_is_no_news() {
+        let alert = group(AlertKind::EventsFailing, AlertState::Open, 3);
+        assert_eq!(news(&alert, 0), None);
+        assert_eq!(news(&alert, 1), Some(AlertState::Open));
+        assert_eq!(news(&group(AlertKind::EventsFailing, AlertState::Closed, 3), 1), None);
+    }
+}

@@ -1,0 +1,174 @@
+//! Collection `alerts`: one document a group of the same trouble, and the messages about it that are not jobs yet.
+//!
+//! Whether something is trouble, and whether it is worth a message, is decided elsewhere.
+
+use futures::TryStreamExt;
+use jiff::Timestamp;
+use mongodb::bson::{Document, doc};
+use mongodb::options::{IndexOptions, ReturnDocument};
+use mongodb::{Collection, Database, IndexModel};
+use serde::{Deserialize, Serialize};
+
+use crate::model::alert::{AlertKind, AlertState};
+use crate::server::store::Error;
+use crate::server::store::encoding::{date, optional_date, to_date};
+use crate::server::store::jobs::Effect;
+
+/// One group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Alert {
+    /// Kind and cause.
+    #[serde(rename = "_id")]
+    pub id: String,
+    pub kind: AlertKind,
+    pub cause: String,
+    pub state: AlertState,
+    /// How many there are, or how often it happened since it opened.
+    pub count: i64,
+    /// When it opened, this time.
+    #[serde(with = "date")]
+    pub first_seen_at: Timestamp,
+    #[serde(with = "date")]
+    pub last_seen_at: Timestamp,
+    /// When the last message that it is so was made; over the end of it too, so that a flapping group stays quiet.
+    #[serde(default, with = "optional_date")]
+    pub last_sent_at: Option<Timestamp>,
+    /// The count that was told last.
+    #[serde(default)]
+    pub told_count: i64,
+    /// Whether the last message was that it is so.
+    #[serde(default)]
+    pub is_told: bool,
+    /// Messages that are not jobs yet.
+    #[serde(default)]
+    pub outbox: Vec<Effect>,
+}
+
+/// How a count is to be understood.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// It happened once more.
+    Another,
+    /// There are so many.
+    Now(i64),
+}
+
+#[derive(Clone, Debug)]
+pub struct Alerts {
+    documents: Collection<Alert>,
+}
+
+impl Alerts {
+    pub fn of(database: &Database) -> Self {
+        Self { documents: database.collection("alerts") }
+    }
+
+    /// Opens a group, or says that it is still so. Answers whether it was not open before.
+    pub async fn open(&self, kind: AlertKind, cause: &str, count: Count, now: Timestamp) -> Result<bool, Error> {
+        let is_open = doc! { "$eq": ["$state", AlertState::Open.as_str()] };
+        let count = match count {
+            Count::Another => doc! { "$cond": [&is_open, { "$add": ["$count", 1_i64] }, 1_i64] },
+            Count::Now(count) => doc! { "$literal": count },
+        };
+        let fields = doc! {
+            "kind": kind.as_str(),
+            // As it is, whatever it holds: a `$` in it would be read as a field.
+            "cause": { "$literal": cause },
+            "state": AlertState::Open.as_str(),
+            "count": count,
+            "firstSeenAt": { "$cond": [&is_open, "$firstSeenAt", to_date(now)] },
+            "lastSeenAt": to_date(now),
+        };
+        let before = self
+            .documents
+            .clone_with_type::<Document>()
+            .find_one_and_update(doc! { "_id": id_of(kind, cause) }, vec![doc! { "$set": fields }])
+            .upsert(true)
+            .return_document(ReturnDocument::Before)
+            .await?;
+        Ok(before.is_none_or(|before| before.get_str("state").ok() != Some(AlertState::Open.as_str())))
+    }
+
+    /// It is over.
+    pub async fn close(&self, kind: AlertKind, cause: &str) -> Result<(), Error> {
+        let open = doc! { "_id": id_of(kind, cause), "state": AlertState::Open.as_str() };
+        self.documents.update_one(open, doc! { "$set": { "state": AlertState::Closed.as_str() } }).await?;
+        Ok(())
+    }
+
+    /// Groups of these kinds that were not seen since `since` are over.
+    pub async fn close_unseen(&self, kinds: &[AlertKind], since: Timestamp) -> Result<(), Error> {
+        let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();
+        let quiet = doc! {
+            "state": AlertState::Open.as_str(),
+            "kind": { "$in": kinds },
+            "lastSeenAt": { "$lt": to_date(since) },
+        };
+        self.documents.update_many(quiet, doc! { "$set": { "state": AlertState::Closed.as_str() } }).await?;
+        Ok(())
+    }
+
+    /// Every group, the last seen first.
+    pub async fn list(&self) -> Result<Vec<Alert>, Error> {
+        Ok(self.documents.find(doc! {}).sort(doc! { "lastSeenAt": -1 }).limit(1_000).await?.try_collect().await?)
+    }
+
+    /// Puts messages about a group into its outbox and remembers that they were made; of several who read the same group,
+    /// one succeeds. `is_told` is whether they say that it is so, or that it is over.
+    pub async fn tell(&self, alert: &Alert, is_told: bool, messages: &[Effect], now: Timestamp) -> Result<bool, Error> {
+        let last_sent_at = alert.last_sent_at.map(to_date);
+        let unchanged = doc! {
+            "_id": &alert.id, "state": alert.state.as_str(), "isTold": { "$in": was_told(alert) },
+            "lastSentAt": last_sent_at,
+        };
+        let mut fields = doc! { "isTold": is_told, "toldCount": alert.count };
+        if is_told {
+            fields.insert("lastSentAt", to_date(now));
+        }
+        let made: Vec<Document> = messages.iter().map(document).collect();
+        let update = doc! { "$set": fields, "$push": { "outbox": { "$each": made } } };
+        Ok(self.documents.update_one(unchanged, update).await?.matched_count == 1)
+    }
+
+    /// Takes messages that are jobs now out of the outbox.
+    pub async fn clear_outbox(&self, alert: &Alert) -> Result<(), Error> {
+        let keys: Vec<&str> = alert.outbox.iter().map(|effect| effect.key.as_str()).collect();
+        let taken = doc! { "$pull": { "outbox": { "key": { "$in": keys } } } };
+        self.documents.update_one(doc! { "_id": &alert.id }, taken).await?;
+        Ok(())
+    }
+
+    pub async fn ensure_indexes(&self) -> Result<(), Error> {
+        let options = IndexOptions::builder().name(INDEXES[0].to_owned()).build();
+        let seen = IndexModel::builder().keys(doc! { "lastSeenAt": -1 }).options(options).build();
+        self.documents.create_index(seen).await?;
+        Ok(())
+    }
+
+    /// Names of the indexes that are there, for `doctor`.
+    pub async fn index_names(&self) -> Result<Vec<String>, Error> {
+        Ok(self.documents.list_index_names().await?)
+    }
+}
+
+/// Names of the indexes that `ensure_indexes` makes.
+pub const INDEXES: [&str; 1] = ["lastSeenAt_-1"];
+
+fn id_of(kind: AlertKind, cause: &str) -> String {
+    if cause.is_empty() { kind.as_str().to_owned() } else { format!("{}:{cause}", kind.as_str()) }
+}
+
+/// A group that nobody was told of yet has no such field.
+fn was_told(alert: &Alert) -> Vec<mongodb::bson::Bson> {
+    if alert.is_told { vec![true.into()] } else { vec![false.into(), mongodb::bson::Bson::Null] }
+}
+
+fn document(effect: &Effect) -> Document {
+    doc! {
+        "key": &effect.key,
+        "kind": effect.kind.as_str(),
+        "clerkId": &effect.clerk_id,
+        "body": effect.body.clone(),
+    }
+}

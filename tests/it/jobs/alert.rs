@@ -1,0 +1,116 @@
+//! Alerts that do not spam.
+
+use jiff::{SignedDuration, Timestamp};
+use mongodb::bson::{DateTime, doc};
+use rollcall::model::alert::AlertKind;
+use rollcall::server::jobs::watch::{check, raise};
+
+use crate::support::app::{TestApp, Wishes};
+use crate::support::receiver::{Receiver, SECRET};
+use crate::support::smtp::Smtp;
+
+struct Operators {
+    app: TestApp,
+    smtp: Smtp,
+    receiver: Receiver,
+    start: Timestamp,
+}
+
+async fn start() -> Operators {
+    let (smtp, receiver) = (Smtp::start().await, Receiver::replying(&[]).await);
+    let variables = vec![
+        ("ROLLCALL_SMTP_URL", smtp.url.clone()),
+        ("ROLLCALL_MAIL_FROM", "app@example.com".to_owned()),
+        ("ROLLCALL_ALERT_MAIL", "ops@example.com, night@example.com".to_owned()),
+        ("ROLLCALL_ALERT_WEBHOOK_URL", receiver.url.clone()),
+        ("ROLLCALL_WEBHOOK_SECRET", SECRET.to_owned()),
+        ("ROLLCALL_SILENCE_AFTER", "24".to_owned()),
+    ];
+    let app = TestApp::with(Wishes { variables, ..Wishes::default() }).await;
+    Operators { app, smtp, receiver, start: Timestamp::now() }
+}
+
+impl Operators {
+    /// A look so many minutes from the start; then everything that follows is sent.
+    async fn look(&self, minutes: i64) {
+        let now = self.start.saturating_add(SignedDuration::from_mins(minutes)).expect("a time");
+        check(&self.app.state, now).await.expect("a look");
+        self.app.jobs_settled().await;
+    }
+
+    async fn fail_events(&self, from: usize, to: usize) {
+        for index in from..to {
+            let event = doc! {
+                "_id": format!("msg_{index}"), "kind": "user.created", "clerkId": "user_secret", "payload": "{}",
+                "state": "failed", "attempts": 1, "deliveries": 1, "decision": "attempt 1 failed",
+                "receivedAt": DateTime::now(), "dueAt": DateTime::from_millis(4_000_000_000_000),
+            };
+            self.app.database.insert("events", event).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn a4_26_fifty_failures_in_a_window_are_one_message_and_their_end_is_another() {
+    let operators = start().await;
+    let Operators { app, smtp, receiver, .. } = &operators;
+    operators.fail_events(0, 10).await;
+    operators.look(0).await;
+    assert_eq!(smtp.mails().len(), 0, "a single failed attempt is no news");
+    operators.look(2).await;
+    operators.fail_events(10, 50).await;
+    operators.look(3).await;
+    operators.look(30).await;
+    assert_eq!((smtp.mails().len(), receiver.received().len()), (1, 1));
+    let mail = &smtp.mails()[0];
+    assert_eq!(mail.to, ["ops@example.com", "night@example.com"]);
+    for part in ["Events cannot be applied", "Count: 10", "First seen: ", "Last seen: "] {
+        assert!(mail.text.contains(part), "{part} is not in {}", mail.text);
+    }
+    assert!(!mail.text.contains("user_secret"));
+    operators.look(63).await;
+    assert_eq!(smtp.mails().len(), 2, "the window is over and there are more");
+    assert!(smtp.mails()[1].text.contains("Count: 50"));
+    app.database.remove("events", doc! {}).await;
+    operators.look(64).await;
+    operators.look(65).await;
+    assert_eq!((smtp.mails().len(), receiver.received().len()), (3, 3));
+    let over = receiver.received()[2].body();
+    assert_eq!((over["type"].as_str(), over["data"]["kind"].as_str()), (Some("alert.closed"), Some("events-failing")));
+    operators.app.finish().await;
+}
+
+#[tokio::test]
+async fn a4_26_of_two_processes_that_look_at_once_one_sends() {
+    let operators = start().await;
+    let second = operators.app.second_process().await;
+    for _ in 0..50 {
+        raise(&operators.app.state, AlertKind::Drift, "").await.expect("raised");
+    }
+    let (one, other) = futures::join!(check(&operators.app.state, operators.start), check(&second, operators.start));
+    one.and(other).expect("both look");
+    operators.look(0).await;
+    let groups = operators.app.database.all("alerts").await;
+    assert_eq!((groups.len(), groups[0].get_i64("count").ok()), (1, Some(50)));
+    assert_eq!((operators.smtp.mails().len(), operators.receiver.received().len()), (1, 1));
+    operators.receiver.received()[0].verified();
+    operators.app.finish().await;
+}
+
+#[tokio::test]
+async fn c_4_silence_after_events_is_an_alert_and_silence_before_any_is_none() {
+    let operators = start().await;
+    let Operators { app, smtp, .. } = &operators;
+    operators.look(3 * 24 * 60).await;
+    assert_eq!(smtp.mails().len(), 0, "nothing ever came");
+    app.person(serde_json::json!({ "email_address": ["ada@example.com"] })).await;
+    operators.look(23 * 60).await;
+    assert_eq!(smtp.mails().len(), 0);
+    operators.look(25 * 60).await;
+    operators.look(27 * 60).await;
+    assert_eq!(smtp.mails().len(), 1);
+    assert!(smtp.mails()[0].text.contains("No event arrives any more"));
+    operators.look(0).await;
+    assert!(smtp.mails()[1].text.contains("Over: No event arrives any more"));
+    operators.app.finish().await;
+}

@@ -65,6 +65,11 @@ pub enum Error {
     Unsignable,
 }
 
+/// Why there is no sender.
+#[derive(Debug, thiserror::Error)]
+#[error("the system cannot make encrypted connections")]
+pub struct SenderError(#[from] reqwest::Error);
+
 /// Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Sender {
@@ -74,7 +79,7 @@ pub struct Sender {
 impl Sender {
     /// # Errors
     /// When the system has no way to make encrypted connections.
-    pub fn new(timeout: Duration) -> Result<Self, reqwest::Error> {
+    pub fn new(timeout: Duration) -> Result<Self, SenderError> {
         let http = reqwest::Client::builder()
             .timeout(timeout)
             .connect_timeout(timeout.min(LONGEST_CONNECT))

@@ -16,7 +16,7 @@ use crate::server::clerk::webhook::Verifier;
 use crate::server::inngest;
 use crate::server::limits::Limits;
 use crate::server::mail::{Mailer, Relay, RelayError};
-use crate::server::outgoing::Sender;
+use crate::server::outgoing::{Sender, SenderError};
 use crate::server::settings::{self, Settings};
 use crate::server::store::{self, Store};
 use crate::server::sync::effects::Plan;
@@ -71,7 +71,7 @@ pub enum AssemblyError {
     #[error("ROLLCALL_SMTP_URL")]
     Relay(#[from] RelayError),
     #[error("the sender of webhooks")]
-    Sender(#[from] reqwest::Error),
+    Sender(#[from] SenderError),
 }
 
 impl AppState {

@@ -119,6 +119,12 @@ impl TestApp {
     /// Waits until no job has anything left to do.
     pub async fn jobs_settled(&self) {
         eventually("every job is finished", || async {
+            // An effect comes with its event, and leaves the outbox once it is a job.
+            let new = self.database.count("events", mongodb::bson::doc! { "state": "received" }).await;
+            let full = self.database.count("users", mongodb::bson::doc! { "outbox.0": { "$exists": true } }).await;
+            if new + full > 0 {
+                return Err(format!("{new} events, {full} outboxes"));
+            }
             let jobs = self.database.all("jobs").await;
             match jobs.iter().find(|job| job.get_str("state").ok() == Some("waiting")) {
                 None => Ok(()),

@@ -83,9 +83,10 @@ pub const RULES: &[Rule] = &[
         breaches: |file| in_layer(file, "server/inngest", |file| crates_in(file, &[WEB, BROWSER, DATABASE].concat())),
     },
     Rule {
-        says: "reqwest is for server::clerk and server::inngest only",
+        says: "reqwest is for server::clerk, server::inngest and server::outgoing only",
         breaches: |file| {
-            let calls_out = ["server/clerk", "server/inngest", "standin"].iter().any(|name| file.is_of(name));
+            let calls_out =
+                ["server/clerk", "server/inngest", "server/outgoing", "standin"].iter().any(|name| file.is_of(name));
             let is_ours = file.path.starts_with("src/") && !calls_out;
             if is_ours { crates_in(file, NETWORK) } else { Vec::new() }
         },

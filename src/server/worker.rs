@@ -29,7 +29,14 @@ const PAUSE: Duration = Duration::from_millis(500);
 
 /// Runs until `stop` says so, then applies what is still in the queue.
 pub async fn run(state: Arc<AppState>, mut arrivals: Arrivals, mut stop: watch::Receiver<bool>) {
-    let mut work = Work { state, unfinished: None, questions: JoinSet::new(), swept_at: None, began_at: None };
+    let mut work = Work {
+        state,
+        unfinished: None,
+        questions: JoinSet::new(),
+        swept_at: None,
+        has_more_due: false,
+        began_at: None,
+    };
     let mut look = interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let limit = work.state.settings.sync.batch;
@@ -41,8 +48,10 @@ pub async fn run(state: Arc<AppState>, mut arrivals: Arrivals, mut stop: watch::
             _ = look.tick() => work.look().await,
             _ = arrivals.recv_many(&mut batch, limit) => {
                 work.gather(&mut batch, &mut arrivals, limit).await;
-                work.apply(group(std::mem::take(&mut batch)), Vec::new()).await
+                let applied = work.apply(group(std::mem::take(&mut batch)), Vec::new()).await;
+                if work.has_more_due && applied.is_ok() { work.look().await } else { applied }
             }
+            () = std::future::ready(()), if work.has_more_due => work.look().await,
             // Nothing new: what was applied last is recorded now.
             () = std::future::ready(()), if work.unfinished.is_some() => work.record().await,
             Some(_) = work.questions.join_next(), if !work.questions.is_empty() => Ok(()),
@@ -62,6 +71,8 @@ struct Work {
     /// Cases for which Clerk is being asked, which must hold up nobody else.
     questions: JoinSet<()>,
     swept_at: Option<Instant>,
+    /// A backlog is worked off batch by batch, in turn with what arrives.
+    has_more_due: bool,
     /// When the last batch of arrivals was begun.
     began_at: Option<Instant>,
 }
@@ -72,14 +83,14 @@ impl Work {
             sweep(self.state.as_ref()).await?;
             self.swept_at = Some(Instant::now());
         }
-        loop {
-            let due = self.state.list_due(self.state.settings.sync.batch).await?;
-            if due.is_empty() {
-                return Ok(());
-            }
-            let (cases, finished) = cases_of(&due);
-            self.apply(cases, finished).await?;
+        let limit = self.state.settings.sync.batch;
+        let due = self.state.list_due(limit).await?;
+        self.has_more_due = due.len() >= limit;
+        if due.is_empty() {
+            return Ok(());
         }
+        let (cases, finished) = cases_of(&due);
+        self.apply(cases, finished).await
     }
 
     /// Batches begin a little apart, so that many events make large ones: five commands cost nearly the same for one

@@ -3,10 +3,12 @@
 mod access;
 mod api;
 mod cli;
+mod conflicts;
 mod crash;
 mod fuzz;
 mod inngest;
 mod jobs;
+mod logs;
 mod pages;
 mod provision;
 mod session;

@@ -317,7 +317,11 @@ async fn carry_out_alone<P: Ports>(ports: &P, said: Said) -> Result<(Outcome, Op
 /// A case that could not be carried out: each of its events waits for another attempt, or for none when there were enough.
 /// What passes by itself is tried for as long as it takes: an event is never given up because Clerk was away.
 fn fail<P: Ports>(ports: &P, case: Case, error: Error) -> Ended {
-    let outcomes = case.said.iter().map(|said| put_off(ports, said.attempts, &error)).collect();
+    let outcomes: Vec<Outcome> = case.said.iter().map(|said| put_off(ports, said.attempts, &error)).collect();
+    for (said, outcome) in case.said.iter().zip(&outcomes) {
+        let (event_id, state) = (said.event_id.as_deref(), outcome.state.as_str());
+        tracing::warn!(event.id = event_id, user.id = case.clerk_id, state, "{}", outcome.decision);
+    }
     Ended { case, outcomes, user: None, error: Some(error) }
 }
 

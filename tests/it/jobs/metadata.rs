@@ -54,7 +54,7 @@ async fn set_role_here(app: &TestApp, id: &str, role: &str) {
 }
 
 #[tokio::test]
-async fn a2_07_our_id_and_the_role_reach_clerk_with_one_write_and_one_echo() {
+async fn a2_07_a4_31_our_id_and_the_role_reach_clerk_with_one_write_and_one_echo() {
     let app = start().await;
     let id = settled_person(&app).await;
     let user = app.database.user(&id).await.expect("a document");
@@ -83,7 +83,7 @@ async fn d2_37_what_is_there_already_is_not_written_again() {
 }
 
 #[tokio::test]
-async fn a2_08_a2_09_d2_14_clerk_away_fails_no_webhook_and_is_made_up_for() {
+async fn a2_08_a2_09_a2_29_d2_14_clerk_away_fails_no_webhook_and_is_made_up_for() {
     let app = start().await;
     app.clerk.set_levers(Levers { bapi_status: Some(500), ..app.clerk.levers() });
     let id = app.person(json!({ "email_address": ["ada@example.com"] })).await;

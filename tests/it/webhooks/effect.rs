@@ -10,7 +10,7 @@ use crate::support::eventually;
 use crate::webhooks::NOW;
 
 #[tokio::test]
-async fn a2_04_created_updated_and_deleted_reach_the_document() {
+async fn a2_04_a3_28_a4_30_created_updated_and_deleted_reach_the_document() {
     let app = TestApp::new().await;
     app.deliver("msg_1", &user_event("user.created", "user_a", "Ada", NOW)).await;
     app.settled().await;

@@ -46,7 +46,7 @@ async fn finish_untouched(app: TestApp) {
 }
 
 #[tokio::test]
-async fn d3_01_each_header_missing_or_blank_is_refused() {
+async fn a3_21_d3_01_each_header_missing_or_blank_is_refused() {
     let app = TestApp::new().await;
     let good = good(&app);
     let time = good.timestamp.to_string();

@@ -1,0 +1,121 @@
+//! Two who want the same: a username, an address, or to be the person that the application already knows.
+
+use mongodb::bson::oid::ObjectId;
+use mongodb::bson::{DateTime, Document, doc};
+use serde_json::{Value, json};
+
+use crate::support::app::TestApp;
+use crate::support::delivery::{deleted_event, user_event};
+use crate::support::eventually;
+
+const NOW: i64 = 1_760_000_000_000;
+
+fn named(id: &str, username: &str, joined: i64, updated_at: i64) -> Value {
+    let mut body = user_event("user.updated", id, "Somebody", updated_at);
+    body["data"]["username"] = json!(username);
+    body["data"]["created_at"] = json!(joined);
+    body
+}
+
+async fn username_is(app: &TestApp, id: &str, expected: &str) {
+    eventually("the username is settled", || async {
+        let user = app.database.user(id).await.ok_or_else(|| "nobody".to_owned())?;
+        match user.get_str("username") {
+            Ok(username) if username == expected => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+}
+
+fn local(email: &str, is_verified: bool) -> Document {
+    doc! {
+        "_id": ObjectId::new(), "email": email, "emailVerified": is_verified, "name": "Local", "role": "user",
+        "authProvider": "local", "passwordHash": "$argon2id$…", "wishlist": ["book"], "syncStatus": "active",
+        "version": {}, "createdAt": DateTime::now(), "updatedAt": DateTime::now(),
+    }
+}
+
+#[tokio::test]
+async fn a4_05_d2_39_the_first_to_join_has_the_name_in_either_order_and_the_suffix_heals() {
+    for order in [["user_older", "user_younger"], ["user_younger", "user_older"]] {
+        let app = TestApp::new().await;
+        for id in order {
+            let joined = if id == "user_older" { NOW - 9_000 } else { NOW - 1_000 };
+            app.deliver(&format!("msg_{id}"), &named(id, "ada", joined, NOW)).await;
+            app.settled().await;
+        }
+        username_is(&app, "user_older", "ada").await;
+        username_is(&app, "user_younger", "ada-ounger").await;
+        let younger = app.database.user("user_younger").await.expect("stored");
+        assert_eq!(younger.get_str("clerkUsername").ok(), Some("ada"), "Clerk's own is kept beside it");
+        assert!(younger.get_str("syncReason").is_ok_and(|reason| reason.contains("taken")));
+
+        app.deliver("msg_renamed", &named("user_older", "adele", NOW - 9_000, NOW + 1)).await;
+        username_is(&app, "user_younger", "ada").await;
+        app.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn a4_05_a_name_is_free_again_when_its_owner_is_deleted() {
+    let app = TestApp::new().await;
+    app.deliver("msg_1", &named("user_first", "ada", NOW - 9_000, NOW)).await;
+    app.settled().await;
+    app.deliver("msg_2", &named("user_second", "ada", NOW - 1_000, NOW)).await;
+    app.settled().await;
+    username_is(&app, "user_second", "ada-second").await;
+    app.deliver("msg_3", &deleted_event("user_first", NOW + 5)).await;
+    username_is(&app, "user_second", "ada").await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d2_39_a2_20_two_people_with_one_address_are_both_kept() {
+    let app = TestApp::new().await;
+    for id in ["user_a", "user_b"] {
+        let mut body = user_event("user.created", id, id, NOW);
+        body["data"]["email_addresses"][0]["email_address"] = json!("shared@example.com");
+        app.deliver(&format!("msg_{id}"), &body).await;
+    }
+    app.settled().await;
+    assert_eq!(app.database.count("users", doc! { "email": "shared@example.com", "syncStatus": "active" }).await, 2);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a4_06_a_local_person_with_the_same_verified_address_is_adopted_and_loses_the_hash() {
+    let app = TestApp::new().await;
+    let known = local("user_a@example.com", true);
+    let id = known.get_object_id("_id").expect("an id");
+    app.database.relax("users").await;
+    app.database.insert("users", known).await;
+    app.deliver("msg_1", &user_event("user.created", "user_a", "Ada", NOW)).await;
+    app.settled().await;
+    assert_eq!(app.database.count("users", doc! {}).await, 1);
+    let adopted = app.database.user("user_a").await.expect("adopted");
+    assert_eq!(adopted.get_object_id("_id").ok(), Some(id));
+    assert_eq!(adopted.get_str("authProvider").ok(), Some("clerk"));
+    assert_eq!(adopted.get_str("firstName").ok(), Some("Ada"));
+    assert!(!adopted.contains_key("passwordHash"));
+    assert_eq!(adopted.get_array("wishlist").expect("kept").len(), 1);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a4_06_an_address_that_either_side_has_not_verified_adopts_nobody() {
+    let app = TestApp::new().await;
+    app.database.relax("users").await;
+    for (email, is_verified) in [("user_a@example.com", false), ("user_b@example.com", true)] {
+        app.database.insert("users", local(email, is_verified)).await;
+    }
+    app.deliver("msg_a", &user_event("user.created", "user_a", "Ada", NOW)).await;
+    let mut unproved = user_event("user.created", "user_b", "Bob", NOW);
+    unproved["data"]["email_addresses"][0]["verification"]["status"] = json!("unverified");
+    app.deliver("msg_b", &unproved).await;
+    app.settled().await;
+    assert_eq!(app.database.count("users", doc! {}).await, 4);
+    let untouched = doc! { "authProvider": "local", "passwordHash": { "$exists": true } };
+    assert_eq!(app.database.count("users", untouched).await, 2);
+    app.finish().await;
+}

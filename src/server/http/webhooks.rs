@@ -3,7 +3,6 @@
 //! 2xx only for what is journaled on a majority; 4xx for what a repeat cannot mend; 5xx for what it can. What an event
 //! means is decided later, elsewhere.
 
-use std::fmt::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +20,7 @@ use crate::model::event::EventState;
 use crate::server::clerk::webhook::event::{Event as Delivered, ParseError, Subject};
 use crate::server::clerk::webhook::{KNOWN_TYPES, Verified};
 use crate::server::error::Error;
+use crate::server::inngest::keys::hex;
 use crate::server::settings::clerk::WEBHOOK_SECRET_VARIABLES;
 use crate::server::state::AppState;
 use crate::server::store::events::Event;
@@ -134,13 +134,6 @@ fn dead_event(verified: &Verified, payload: &str, error: &ParseError, now: Times
         due_at: None,
         finished_at: Some(now),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(64), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 fn inbox_event(verified: &Verified, payload: &str, delivered: &Delivered, now: Timestamp) -> Event {

@@ -16,9 +16,10 @@ use crate::server::clerk::wire;
 use crate::server::error::Error;
 use crate::server::jobs::{End, Later, watch};
 use crate::server::state::AppState;
-use crate::server::store::jobs::{Effect, Job};
+use crate::server::store::jobs::Job;
 use crate::server::store::users::User;
 use crate::server::sync::apply::{Claims, Incoming};
+use crate::server::sync::effects::metadata_of;
 use crate::server::sync::mapping::from_fetched;
 use crate::server::sync::ports::Ports;
 use crate::server::sync::process::write;
@@ -98,11 +99,6 @@ fn change(user: &User) -> MetadataChange {
     change
 }
 
-/// The effect that brings this person's role to Clerk, for an outbox.
-pub fn effect(user: &User) -> Effect {
-    Effect { key: format!("metadata:{}", user.clerk_id), kind: KIND, clerk_id: user.clerk_id.clone(), body: None }
-}
-
 /// Asks for it now. Without metadata configured, the role is MongoDB's alone and nothing is asked for.
 ///
 /// # Errors
@@ -111,5 +107,5 @@ pub async fn push_role(state: &AppState, user: &User) -> Result<(), Error> {
     if !state.plan.metadata {
         return Ok(());
     }
-    state.add_jobs(&[effect(user)]).await
+    state.add_jobs(&[metadata_of(user)]).await
 }

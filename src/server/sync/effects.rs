@@ -40,7 +40,7 @@ pub fn effects_of(step: Step<'_>, plan: Plan, now: Timestamp) -> Vec<Effect> {
     let is_deleted = after.deleted_at.is_some();
     let mut effects = Vec::new();
     if plan.metadata && !is_deleted && claims != Some(&Claims::wanted(after)) {
-        effects.push(effect(format!("metadata:{}", after.clerk_id), JobKind::Metadata, after, None));
+        effects.push(metadata_of(after));
     }
     let is_new = *guard == Guard::New && now.duration_since(after.created_at) < NEWCOMER_FOR;
     if plan.welcome && is_new && !is_deleted {
@@ -64,6 +64,11 @@ fn is_visible(before: Option<&User>, after: &User) -> bool {
     same.updated_at = after.updated_at;
     same.role_pending = after.role_pending;
     same != *after
+}
+
+/// The effect that brings a person's id and role into Clerk's metadata.
+pub fn metadata_of(user: &User) -> Effect {
+    effect(format!("metadata:{}", user.clerk_id), JobKind::Metadata, user, None)
 }
 
 fn effect(key: String, kind: JobKind, user: &User, body: Option<String>) -> Effect {

@@ -260,7 +260,7 @@ pub async fn sweep<P: Ports>(ports: &P) -> Result<(), Error> {
 pub async fn ask_and_settle<P: Ports>(ports: &P, cases: Vec<Case>) -> Result<Settled, Error> {
     let answers: Vec<(Case, Result<Incoming, Error>)> = futures::stream::iter(cases)
         .map(async |case| {
-            let answer = ask(ports, &case.clerk_id).await;
+            let answer = ask(ports, &case.clerk_id, SyncSource::Refetch).await;
             (case, answer)
         })
         .buffer_unordered(QUESTIONS_AT_ONCE)
@@ -282,11 +282,14 @@ pub async fn ask_and_settle<P: Ports>(ports: &P, cases: Vec<Case>) -> Result<Set
 }
 
 /// What Clerk says about a person now; gone there means deleted.
-async fn ask<P: Ports>(ports: &P, clerk_id: &str) -> Result<Incoming, Error> {
+///
+/// # Errors
+/// Clerk away, or refusing.
+pub async fn ask<P: Ports>(ports: &P, clerk_id: &str, source: SyncSource) -> Result<Incoming, Error> {
     let fetched = ports.fetch_person(clerk_id).await?;
     let now = ports.now();
     Ok(match fetched {
-        Some(user) => from_fetched(&user, SyncSource::Refetch, now),
+        Some(user) => from_fetched(&user, source, now),
         None => Incoming::Deleted { clerk_id: clerk_id.to_owned(), at: now },
     })
 }

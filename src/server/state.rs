@@ -19,8 +19,9 @@ use crate::server::mail::{Mailer, Relay, RelayError};
 use crate::server::outgoing::{Sender, SenderError};
 use crate::server::settings::{self, Settings};
 use crate::server::store::{self, Store};
+use crate::server::sync::arrivals::Arrivals;
 use crate::server::sync::effects::Plan;
-use crate::server::sync::inbox::{Arrivals, Inbox};
+use crate::server::sync::inbox::Inbox;
 use crate::server::sync::provision::Flights;
 
 const REDEMPTIONS_AT_ONCE: usize = 8;
@@ -84,7 +85,7 @@ impl AppState {
         let inngest = &settings.inngest;
         let inngest = inngest.is_on.then(|| inngest::client::Client::new(inngest.protocol.clone())).transpose()?;
         let limits = &settings.sync;
-        let (inbox, arrivals) = Inbox::start(store.events.clone(), limits.inbox_capacity, limits.batch);
+        let (inbox, arrivals) = Inbox::start(store.deliveries.clone(), store.events.clone(), limits.inbox_capacity, limits.batch);
         Ok(Self {
             keys: keys(&settings.clerk, &clerk)?,
             session: session_config(&settings)?,

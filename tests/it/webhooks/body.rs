@@ -105,8 +105,8 @@ async fn d3_21_odd_keys_are_kept_as_values_and_become_no_operator() {
         app.settled().await;
         let stored = app.database.user(&id).await.expect("there");
         assert_eq!(stored.get_str("role").ok(), Some("user"), "{metadata}");
-        let kept = app.database.event(&message).await.expect("kept");
-        let kept: Value = serde_json::from_str(kept.get_str("payload").expect("text")).expect("JSON");
+        let kept = app.state.store.events.find(&message).await.expect("MongoDB").expect("kept");
+        let kept: Value = serde_json::from_str(&kept.payload).expect("JSON");
         assert_eq!(kept, body);
     }
     app.finish().await;

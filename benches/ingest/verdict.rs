@@ -65,10 +65,7 @@ pub struct Sent<'a> {
 
 /// How many events wait to be applied.
 pub async fn backlog(database: &Database) -> anyhow::Result<u64> {
-    let delivered = [
-        doc! { "$match": open() },
-        doc! { "$group": { "_id": null, "events": { "$sum": "$count" } } },
-    ];
+    let delivered = [doc! { "$match": open() }, doc! { "$group": { "_id": null, "events": { "$sum": "$count" } } }];
     let row = database.collection::<Document>("deliveries").aggregate(delivered).await?.try_next().await?;
     let delivered = row.and_then(|row| row.get_i64("events").ok()).unwrap_or_default().unsigned_abs();
     Ok(delivered + database.collection::<Document>("events").count_documents(waiting()).await?)

@@ -85,7 +85,8 @@ impl AppState {
         let inngest = &settings.inngest;
         let inngest = inngest.is_on.then(|| inngest::client::Client::new(inngest.protocol.clone())).transpose()?;
         let limits = &settings.sync;
-        let (inbox, arrivals) = Inbox::start(store.deliveries.clone(), store.events.clone(), limits.inbox_capacity, limits.batch);
+        let (inbox, arrivals) =
+            Inbox::start(store.deliveries.clone(), store.events.clone(), limits.inbox_capacity, limits.batch);
         Ok(Self {
             keys: keys(&settings.clerk, &clerk)?,
             session: session_config(&settings)?,

@@ -17,9 +17,7 @@ use std::time::Duration;
 
 use mongodb::bson::{Bson, Document, doc, serialize_to_raw_document_buf};
 use mongodb::error::{ErrorKind, RETRYABLE_WRITE_ERROR, TRANSIENT_TRANSACTION_ERROR, WriteFailure};
-use mongodb::options::{
-    Acknowledgment, ClientOptions, IndexOptions, ReadPreference, SelectionCriteria, WriteConcern,
-};
+use mongodb::options::{Acknowledgment, ClientOptions, IndexOptions, ReadPreference, SelectionCriteria, WriteConcern};
 use mongodb::{Client, Collection, Database, IndexModel};
 use secrecy::ExposeSecret;
 use serde::Serialize;

@@ -14,9 +14,8 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::sync::arrivals::{Arrivals, Arrived, Intake};
-use crate::server::sync::fold::Case;
 use crate::server::sync::ports::{BATCHES_AT_ONCE, Ports};
-use crate::server::sync::process::{Settled, ask_and_settle, finish, settle, sweep};
+use crate::server::sync::process::{Question, Settled, ask_and_settle, finish, settle, sweep};
 
 /// How often events are looked for that are due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -128,13 +127,14 @@ impl Work {
         recorded
     }
 
-    fn ask(&mut self, cases: Vec<Case>) {
-        if cases.is_empty() {
+    fn ask(&mut self, questions: Vec<Question>) {
+        if questions.is_empty() {
             return;
         }
         let state = Arc::clone(&self.state);
         self.questions.spawn(async move {
-            let answered = async { finish(state.as_ref(), &mut ask_and_settle(state.as_ref(), cases).await?).await };
+            let answered =
+                async { finish(state.as_ref(), &mut ask_and_settle(state.as_ref(), questions).await?).await };
             if let Err(error) = answered.await {
                 error.log("ask_clerk");
             }

@@ -111,7 +111,8 @@ impl Deliveries {
         if ids.is_empty() {
             return Ok(());
         }
-        let done = doc! { "q": { "_id": { "$in": object_ids(ids) } }, "u": { "$unset": { "dueAt": "" } }, "multi": true };
+        let done =
+            doc! { "q": { "_id": { "$in": object_ids(ids) } }, "u": { "$unset": { "dueAt": "" } }, "multi": true };
         write_each(&self.documents, "update", vec![done]).await.map(|_| ())
     }
 

@@ -223,12 +223,7 @@ impl Events {
         write_each(&self.documents, "update", statements).await.map(|_| ())
     }
 
-    async fn finish(
-        &self,
-        outcomes: Vec<(String, Outcome)>,
-        from: &[EventState],
-        now: Timestamp,
-    ) -> Result<(), Error> {
+    async fn finish(&self, outcomes: Vec<(String, Outcome)>, from: &[EventState], now: Timestamp) -> Result<(), Error> {
         if outcomes.is_empty() {
             return Ok(());
         }

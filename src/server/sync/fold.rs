@@ -20,10 +20,19 @@ use crate::server::sync::mapping::from_event;
 pub struct Case {
     pub clerk_id: String,
     pub said: Vec<Said>,
-    /// What Clerk says now, if it had to be asked.
-    pub answer: Option<Incoming>,
+    /// What Clerk said, if it had to be asked.
+    pub answer: Option<Answer>,
     /// How long a suffix the username needs: none, the usual one, or the whole id.
     pub suffix: Suffix,
+}
+
+/// What Clerk said about a person, and over what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub incoming: Incoming,
+    /// The etag of what was stored before the question. Of something stored since then the answer may know nothing, so it
+    /// settles nothing any more.
+    pub over: Option<String>,
 }
 
 /// Whether the username that Clerk has can be had here.
@@ -73,7 +82,8 @@ impl Case {
 
     /// Addresses that Clerk has verified to be this person's.
     pub fn verified_emails(&self) -> impl Iterator<Item = &str> {
-        let incoming = self.said.iter().map(|said| &said.incoming).chain(&self.answer);
+        let incoming =
+            self.said.iter().map(|said| &said.incoming).chain(self.answer.iter().map(|answer| &answer.incoming));
         let people = incoming.filter_map(|incoming| match incoming {
             Incoming::Person { person, .. } => Some(person),
             Incoming::Deleted { .. } => None,
@@ -117,9 +127,12 @@ pub fn fold(
         let mut incoming = &said.incoming;
         let mut change = decide(user.as_ref(), incoming, fresh.id);
         if change == Change::Ask {
-            let Some(answer) = &case.answer else { return Folded::Ask };
-            incoming = answer;
-            change = decide(user.as_ref(), answer, fresh.id);
+            let etag = stored.and_then(|stored| stored.etag.as_ref());
+            let Some(answer) = case.answer.as_ref().filter(|answer| answer.over.as_ref() == etag) else {
+                return Folded::Ask;
+            };
+            incoming = &answer.incoming;
+            change = decide(user.as_ref(), incoming, fresh.id);
         }
         outcomes.push(outcome_of(&change));
         if let Change::Insert(next) | Change::Update { user: next, .. } = change {
@@ -170,7 +183,9 @@ pub fn read(event: &Event) -> Result<Said, Outcome> {
         return Err(end(EventState::Dead, "the payload cannot be read"));
     };
     match from_event(&delivered, event.received_at) {
-        Some(incoming) => Ok(Said { event: Some(Origin::Stored(event.id.clone())), attempts: event.attempts, incoming }),
+        Some(incoming) => {
+            Ok(Said { event: Some(Origin::Stored(event.id.clone())), attempts: event.attempts, incoming })
+        }
         None => Err(end(EventState::Ignored, "not about a person")),
     }
 }

@@ -140,7 +140,8 @@ fn sort_out(batch: Batch, handlings: &mut impl Iterator<Item = Handling>) -> (Ar
             Handling::Local(incoming) => Some(incoming),
             Handling::Finished => None,
             Handling::Elsewhere => {
-                let outcome = Outcome { state: event.state, decision: "waits for Inngest".to_owned(), due_at: event.due_at };
+                let outcome =
+                    Outcome { state: event.state, decision: "waits for Inngest".to_owned(), due_at: event.due_at };
                 elsewhere.push(Record { event: Origin::Arrived(Box::new(event)), outcome });
                 continue;
             }

@@ -18,7 +18,7 @@ use crate::server::store::users::outbox::Outbox;
 use crate::server::store::users::writes::{Write, Written};
 use crate::server::store::users::{LocalUser, User};
 use crate::server::sync::apply::Incoming;
-use crate::server::sync::fold::{Case, Folded, Fresh, Said, Suffix, end, fold, group, read};
+use crate::server::sync::fold::{Answer, Case, Folded, Fresh, Said, Suffix, end, fold, group, read};
 use crate::server::sync::mapping::from_fetched;
 use crate::server::sync::ports::{LEASE, Ports};
 use crate::server::sync::usernames::settle_usernames;
@@ -33,7 +33,7 @@ const QUESTIONS_AT_ONCE: usize = 16;
 pub struct Settled {
     pub ended: Vec<Ended>,
     /// Clerk has to be asked about these first; that must hold up nobody else.
-    pub asks: Vec<Case>,
+    pub asks: Vec<Question>,
     /// Events that were finished without touching a person.
     pub records: Vec<Record>,
     /// Batches of deliveries that are done with when all is recorded.
@@ -42,6 +42,14 @@ pub struct Settled {
     pub has_name_to_settle: bool,
     /// Effects that are written and not jobs yet.
     pub outboxes: Vec<Outbox>,
+}
+
+/// A case that only Clerk can settle.
+#[derive(Clone, Debug)]
+pub struct Question {
+    pub case: Case,
+    /// The etag of what is stored.
+    pub over: Option<String>,
 }
 
 /// One case at its end.
@@ -92,7 +100,7 @@ async fn settle_once<P: Ports>(ports: &P, cases: Vec<Case>, settled: &mut Settle
         let (id, etag) = (ports.new_id(), ports.new_id());
         let fresh = Fresh { id: &id, etag: &etag, now: ports.now(), plan: ports.plan() };
         match fold(before.as_ref(), local, &case, fresh, |stored, incoming, id| ports.decide(stored, incoming, id)) {
-            Folded::Ask => settled.asks.push(case),
+            Folded::Ask => settled.asks.push(Question { case, over: before.and_then(|before| before.etag) }),
             Folded::Settled(outcomes) => settled.ended.push(Ended { case, outcomes, user: before, error: None }),
             Folded::Write(write, outcomes) => {
                 settled.has_name_to_settle |= lets_go(before.as_ref(), &write);
@@ -139,12 +147,13 @@ impl Settled {
         let mut records = std::mem::take(&mut self.records);
         for Ended { case, outcomes, .. } in &mut self.ended {
             let of_events = case.said.iter_mut().zip(outcomes.iter());
-            records.extend(of_events.filter_map(|(said, outcome)| {
-                Some(Record { event: said.event.take()?, outcome: outcome.clone() })
-            }));
+            records
+                .extend(of_events.filter_map(|(said, outcome)| {
+                    Some(Record { event: said.event.take()?, outcome: outcome.clone() })
+                }));
         }
         let due_at = now.saturating_add(LEASE).unwrap_or(Timestamp::MAX);
-        for said in self.asks.iter_mut().flat_map(|case| &mut case.said) {
+        for said in self.asks.iter_mut().flat_map(|question| &mut question.case.said) {
             if let Some(Origin::Arrived(event)) = &said.event {
                 let stored = Origin::Stored(event.id.clone());
                 let decision = "Clerk has to be asked".to_owned();
@@ -245,23 +254,24 @@ pub async fn sweep<P: Ports>(ports: &P) -> Result<(), Error> {
     relay(ports, &ports.list_outboxes().await?).await
 }
 
-/// Asks Clerk about each of these and carries them out with its answer. What fails is put off.
+/// Asks Clerk about each of these and carries them out with its answer. What fails is put off; what changed meanwhile is
+/// left in `asks`, because the answer may be older than that.
 ///
 /// # Errors
 /// Only those that concern all of them: MongoDB away.
-pub async fn ask_and_settle<P: Ports>(ports: &P, cases: Vec<Case>) -> Result<Settled, Error> {
-    let answers: Vec<(Case, Result<Incoming, Error>)> = futures::stream::iter(cases)
-        .map(async |case| {
-            let answer = ask(ports, &case.clerk_id, SyncSource::Refetch).await;
-            (case, answer)
+pub async fn ask_and_settle<P: Ports>(ports: &P, questions: Vec<Question>) -> Result<Settled, Error> {
+    let answers: Vec<(Question, Result<Incoming, Error>)> = futures::stream::iter(questions)
+        .map(async |question| {
+            let answer = ask(ports, &question.case.clerk_id, SyncSource::Refetch).await;
+            (question, answer)
         })
         .buffer_unordered(QUESTIONS_AT_ONCE)
         .collect()
         .await;
     let (mut answered, mut failed) = (Vec::new(), Vec::new());
-    for (case, answer) in answers {
+    for (Question { case, over }, answer) in answers {
         match answer {
-            Ok(answer) => answered.push(Case { answer: Some(answer), ..case }),
+            Ok(incoming) => answered.push(Case { answer: Some(Answer { incoming, over }), ..case }),
             Err(error) => {
                 error.log("fetch_person");
                 failed.push(fail(ports, case, error));
@@ -297,7 +307,10 @@ pub async fn write<P: Ports>(ports: &P, incoming: Incoming) -> Result<(Outcome, 
 
 async fn carry_out_alone<P: Ports>(ports: &P, said: Said) -> Result<(Outcome, Option<User>), Error> {
     let mut settled = settle(ports, group(vec![said])).await?;
-    if !settled.asks.is_empty() {
+    for _ in 0..MOST_ROUNDS {
+        if settled.asks.is_empty() {
+            break;
+        }
         settled = ask_and_settle(ports, std::mem::take(&mut settled.asks)).await?;
     }
     finish(ports, &mut settled).await?;

@@ -59,6 +59,7 @@ async fn d3_16_d3_22_signed_bodies_that_are_no_event_are_400_and_change_nobody()
     for (name, body) in never_an_event() {
         assert_never_accepted(&app, name, &body).await;
     }
+    app.settled().await;
     assert_eq!(app.database.count("users", doc! {}).await, 0);
     assert_eq!(app.database.count("events", doc! { "state": { "$ne": "dead" } }).await, 0);
     app.finish().await;

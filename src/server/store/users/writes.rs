@@ -142,8 +142,8 @@ impl<'a> Statement<'a> {
             ),
         };
         let push = (!effects.is_empty()).then_some(Push { outbox: Each { each: effects } });
-        let set = changes(before.as_deref(), user)
-            .map_err(|error| Error::Refused(mongodb::error::Error::custom(error)))?;
+        let set =
+            changes(before.as_deref(), user).map_err(|error| Error::Refused(mongodb::error::Error::custom(error)))?;
         Ok(Self { q, u: Modification { set, push, unset } })
     }
 }

@@ -14,9 +14,8 @@ use crate::server::error::Error;
 use crate::server::store::deliveries::Batch;
 use crate::server::store::events::Event;
 use crate::server::sync::arrivals::{Arrived, Intake};
-use crate::server::sync::fold::Case;
 use crate::server::sync::ports::Ports;
-use crate::server::sync::process::{Settled, ask_and_settle, finish, settle, sweep};
+use crate::server::sync::process::{Question, Settled, ask_and_settle, finish, settle, sweep};
 use crate::server::sync::simulation::clerk::{Made, START};
 use crate::server::sync::simulation::history::Step;
 use crate::server::sync::simulation::scheduler::{Owner, pause};
@@ -143,17 +142,17 @@ impl Work {
         recorded
     }
 
-    fn ask(&self, cases: Vec<Case>) {
-        if !cases.is_empty() {
-            let answered = answer(self.process.clone(), cases);
+    fn ask(&self, questions: Vec<Question>) {
+        if !questions.is_empty() {
+            let answered = answer(self.process.clone(), questions);
             spawn(&self.process.shared, Owner::Process(self.process.index), answered);
         }
     }
 }
 
-async fn answer(process: Process, cases: Vec<Case>) {
+async fn answer(process: Process, questions: Vec<Question>) {
     // What fails is found again when its lease ends.
-    if let Ok(mut settled) = ask_and_settle(&process, cases).await {
+    if let Ok(mut settled) = ask_and_settle(&process, questions).await {
         let _ = finish(&process, &mut settled).await;
     }
 }

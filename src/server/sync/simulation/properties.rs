@@ -15,7 +15,7 @@ use crate::server::store::events::Event;
 use crate::server::store::users::{User, Version};
 use crate::server::sync::apply::{Incoming, apply};
 use crate::server::sync::effects::Plan;
-use crate::server::sync::fold::{Folded, Fresh, Said, fold, group, read};
+use crate::server::sync::fold::{Answer, Folded, Fresh, Said, fold, group, read};
 use crate::server::sync::mapping::from_fetched;
 use crate::server::sync::simulation::clerk::{Clerk, Made, START};
 use crate::server::sync::simulation::history::History;
@@ -73,7 +73,8 @@ fn deliver(people: &mut People, batch: Vec<Said>, clerk: &Clerk) {
         let before = people.get(&case.clerk_id).cloned();
         let mut folded = fold(before.as_ref(), None, &case, fresh, decide);
         if folded == Folded::Ask {
-            case.answer = Some(answer(clerk, &case.clerk_id));
+            let over = before.as_ref().and_then(|before| before.etag.clone());
+            case.answer = Some(Answer { incoming: answer(clerk, &case.clerk_id), over });
             folded = fold(before.as_ref(), None, &case, fresh, decide);
         }
         match folded {

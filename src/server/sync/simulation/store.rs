@@ -188,7 +188,8 @@ impl Store {
     fn payload_of(&self, event: &Event) -> String {
         let place = event.place.as_ref();
         let batch = place.and_then(|place| self.deliveries.get(&place.batch));
-        batch.and_then(|(batch, _)| batch.events.iter().find(|other| other.id == event.id))
+        batch
+            .and_then(|(batch, _)| batch.events.iter().find(|other| other.id == event.id))
             .map(|event| event.payload.clone())
             .unwrap_or_default()
     }

@@ -15,7 +15,7 @@ use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::sync::arrivals::{Arrivals, Arrived, Intake};
 use crate::server::sync::ports::{BATCHES_AT_ONCE, Ports};
-use crate::server::sync::process::{Question, Settled, ask_and_settle, finish, settle, sweep};
+use crate::server::sync::process::{Question, Settled, ask_and_settle, finish, relay_some, settle, sweep};
 
 /// How often events are looked for that are due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -34,6 +34,7 @@ pub async fn run(state: Arc<AppState>, mut arrivals: Arrivals, mut stop: watch::
         questions: JoinSet::new(),
         swept_at: None,
         has_more_due: false,
+        has_effects_left: false,
         began_at: None,
     };
     let mut look = interval(LOOK_EVERY);
@@ -72,6 +73,8 @@ struct Work {
     swept_at: Option<Instant>,
     /// A backlog is worked off batch by batch, in turn with what arrives.
     has_more_due: bool,
+    /// A burst left effects in the outboxes.
+    has_effects_left: bool,
     /// When the last batch of arrivals was begun.
     began_at: Option<Instant>,
 }
@@ -81,6 +84,9 @@ impl Work {
         if self.swept_at.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) {
             sweep(self.state.as_ref()).await?;
             self.swept_at = Some(Instant::now());
+        }
+        if self.has_effects_left {
+            self.has_effects_left = relay_some(self.state.as_ref()).await?;
         }
         let limit = self.state.settings.sync.batch;
         let left = self.state.list_left().await?;
@@ -114,6 +120,7 @@ impl Work {
         let record: OptionFuture<_> = before.as_mut().map(|before| finish(state, before)).into();
         let (settled, recorded) = futures::join!(settle(state, cases), record);
         if let Some(before) = before {
+            self.has_effects_left |= before.has_effects_left;
             self.ask(before.asks);
         }
         self.unfinished = Some(Settled { records, batches, ..settled? });
@@ -123,6 +130,7 @@ impl Work {
     async fn record(&mut self) -> Result<(), Error> {
         let Some(mut settled) = self.unfinished.take() else { return Ok(()) };
         let recorded = finish(self.state.as_ref(), &mut settled).await;
+        self.has_effects_left |= settled.has_effects_left;
         self.ask(settled.asks);
         recorded
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::server::error::Error;
@@ -23,6 +24,8 @@ use crate::server::sync::arrivals::{Arrival, Arrivals, Arrived, Handover, queue}
 const STORE_WITHIN: Duration = Duration::from_secs(10);
 /// What is acknowledged is handed to this process's worker. Whoever finds it not done after this time takes it over.
 const HANDED_OVER_FOR: Duration = Duration::from_secs(5);
+/// While MongoDB journals one batch, the next is read and checked, and sent.
+const WRITES_AT_ONCE: usize = 2;
 /// A small part of what a write takes.
 const PATIENCE: Duration = Duration::from_millis(1);
 
@@ -54,8 +57,8 @@ impl Inbox {
     pub fn start(deliveries: Deliveries, events: Events, capacity: usize, batch: usize) -> (Self, Arrivals) {
         let (sender, waiting) = mpsc::channel(capacity);
         let (handover, arrivals) = queue(capacity);
-        let writer = Writer { deliveries, events, handover };
-        tokio::spawn(writer.run(waiting, batch.min(capacity)));
+        let writer = Arc::new(Writer { deliveries, events, handover });
+        tokio::spawn(write_batches(writer, waiting, batch.min(capacity)));
         (Self { queue: sender }, arrivals)
     }
 
@@ -86,19 +89,34 @@ struct Writer {
     handover: Handover,
 }
 
-impl Writer {
-    async fn run(self, mut waiting: mpsc::Receiver<Waiting>, limit: usize) {
-        let mut batch = Vec::with_capacity(limit);
-        let mut before = Before { size: 1, at: Instant::now() };
-        while waiting.recv_many(&mut batch, limit).await > 0 {
-            before.gather(&mut batch, &mut waiting, limit).await;
-            before.size = batch.len();
-            self.write(std::mem::take(&mut batch)).await;
-            before.at = Instant::now();
+async fn write_batches(writer: Arc<Writer>, mut waiting: mpsc::Receiver<Waiting>, limit: usize) {
+    let mut writes: JoinSet<usize> = JoinSet::new();
+    let mut before = Before { size: 1, at: Instant::now() };
+    loop {
+        let mut batch = Vec::new();
+        tokio::select! {
+            biased;
+            Some(size) = writes.join_next(), if !writes.is_empty() => {
+                before = Before { size: size.unwrap_or(1), at: Instant::now() };
+            }
+            count = waiting.recv_many(&mut batch, limit), if writes.len() < WRITES_AT_ONCE => {
+                if count == 0 {
+                    break;
+                }
+                before.gather(&mut batch, &mut waiting, limit).await;
+                let writer = Arc::clone(&writer);
+                writes.spawn(async move { writer.write(batch).await });
+            }
         }
     }
+    // Nobody is left who could send, but somebody may still wait for an answer.
+    writes.join_all().await;
+}
 
-    async fn write(&self, waiting: Vec<Waiting>) {
+impl Writer {
+    /// Answers how many it wrote.
+    async fn write(&self, waiting: Vec<Waiting>) -> usize {
+        let size = waiting.len();
         let (mut events, mut handlings, mut answers) = (Vec::new(), Vec::new(), Vec::new());
         for waiting in waiting {
             events.push(waiting.event);
@@ -111,6 +129,7 @@ impl Writer {
             // A sender that hung up meanwhile repeats; the event is kept either way.
             let _ = answer.send(result.as_ref().map_err(|error| Error::Met(Arc::clone(error))).copied());
         }
+        size
     }
 
     async fn store(&self, events: Vec<Event>, handlings: Vec<Handling>) -> Result<(), Error> {
@@ -151,7 +170,7 @@ fn sort_out(batch: Batch, handlings: &mut impl Iterator<Item = Handling>) -> (Ar
     (arrived, elsewhere)
 }
 
-/// The batch before this one.
+/// The batch that was answered last.
 struct Before {
     size: usize,
     at: Instant,

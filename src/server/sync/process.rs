@@ -10,6 +10,7 @@ use futures::StreamExt;
 use jiff::Timestamp;
 
 use crate::model::event::EventState;
+use crate::model::job::JobKind;
 use crate::model::user::SyncSource;
 use crate::server::error::Error;
 use crate::server::state::AppState;
@@ -25,6 +26,9 @@ use crate::server::sync::usernames::settle_usernames;
 
 /// A case that loses this often in a row is put off, not repeated.
 const MOST_ROUNDS: usize = 20;
+/// So many people's metadata become jobs at once. Clerk takes at most a hundred changes a second, so under a burst the rest
+/// is as well off in the outboxes as among the jobs, and costs nothing there.
+const PUSHES_AT_ONCE: usize = 64;
 /// How many questions to Clerk are open at once.
 const QUESTIONS_AT_ONCE: usize = 16;
 
@@ -42,6 +46,8 @@ pub struct Settled {
     pub has_name_to_settle: bool,
     /// Effects that are written and not jobs yet.
     pub outboxes: Vec<Outbox>,
+    /// Some of them are left where they are for now.
+    pub has_effects_left: bool,
 }
 
 /// A case that only Clerk can settle.
@@ -210,6 +216,7 @@ pub async fn finish<P: Ports>(ports: &P, settled: &mut Settled) -> Result<(), Er
         ports.record(records).await?;
         ports.close_batches(&settled.batches).await
     };
+    settled.has_effects_left = put_back(&mut settled.outboxes);
     futures::try_join!(recorded, relay(ports, &settled.outboxes))?;
     if settled.has_name_to_settle {
         settle_usernames(ports).await?;
@@ -245,13 +252,35 @@ async fn relay<P: Ports>(ports: &P, outboxes: &[Outbox]) -> Result<(), Error> {
     ports.clear_outboxes(outboxes).await
 }
 
+/// Leaves out what is not worth a write yet; answers whether there was any.
+fn put_back(outboxes: &mut Vec<Outbox>) -> bool {
+    let is_push = |outbox: &Outbox| outbox.outbox.iter().all(|effect| effect.kind == JobKind::Metadata);
+    let mut pushes = 0;
+    let before = outboxes.len();
+    outboxes.retain(|outbox| {
+        pushes += usize::from(is_push(outbox));
+        pushes <= PUSHES_AT_ONCE || !is_push(outbox)
+    });
+    outboxes.len() < before
+}
+
 /// Finishes what a crash left between a change and its jobs, or between two people of one username.
 ///
 /// # Errors
 /// MongoDB away.
 pub async fn sweep<P: Ports>(ports: &P) -> Result<(), Error> {
     settle_usernames(ports).await?;
-    relay(ports, &ports.list_outboxes().await?).await
+    relay_some(ports).await.map(|_| ())
+}
+
+/// Makes jobs of effects that were left in outboxes; answers whether there may be more.
+///
+/// # Errors
+/// MongoDB away.
+pub async fn relay_some<P: Ports>(ports: &P) -> Result<bool, Error> {
+    let outboxes = ports.list_outboxes().await?;
+    relay(ports, &outboxes).await?;
+    Ok(!outboxes.is_empty())
 }
 
 /// Asks Clerk about each of these and carries them out with its answer. What fails is put off; what changed meanwhile is

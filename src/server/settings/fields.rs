@@ -94,6 +94,7 @@ pub enum Own {
     PhoneNumber,
     Locale,
     ExternalId,
+    ImageUrl,
     HasImage,
     PasswordEnabled,
     TwoFactorEnabled,
@@ -120,10 +121,11 @@ const METADATA: [(&str, Metadata); 3] = [
     ("unsafe_metadata.", Metadata::Unsafe),
 ];
 
-const OWN: [(&str, Own, Kind); 9] = [
+const OWN: [(&str, Own, Kind); 10] = [
     ("phone_number", Own::PhoneNumber, Kind::Text),
     ("locale", Own::Locale, Kind::Text),
     ("external_id", Own::ExternalId, Kind::Text),
+    ("image_url", Own::ImageUrl, Kind::Text),
     ("has_image", Own::HasImage, Kind::Boolean),
     ("password_enabled", Own::PasswordEnabled, Kind::Boolean),
     ("two_factor_enabled", Own::TwoFactorEnabled, Kind::Boolean),

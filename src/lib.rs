@@ -42,7 +42,7 @@
 //! - Of several people who want one username the first to join Clerk has it; the others carry a suffix until it is free.
 //! - An effect is written with the change it belongs to, in the person's outbox; its key makes it one job for ever.
 //! - A mail is handed over only under a durable mark: who finds the mark and no end flags it and does not send again.
-//! - Fields of a person that are not ours are never touched.
+//! - Fields of a person that are not ours are never touched; `[[fields]]` in the settings says what else is ours.
 //! - Permission is a value that only `server::access` can make; the role is MongoDB's, read at the request.
 //! - Feature gates stand in this file only (and for `dev` in `cli.rs`); there is no "if development" in `server` but
 //!   in `settings`.

@@ -23,7 +23,7 @@ pub async fn run(options: Options, text: &str) -> anyhow::Result<End> {
     let findings = match load(text) {
         Ok(settings) => {
             let clerk: Client = clerk_client(&settings.clerk)?;
-            match Store::connect(&settings.database).await {
+            match Store::connect(&settings.database, &settings.fields).await {
                 Ok(store) => examine(&settings, &store, &clerk).await,
                 Err(error) => vec![unusable_connection_string(&error)],
             }
@@ -45,7 +45,10 @@ fn settings_findings(problems: &Problems) -> Vec<Finding> {
         check: "settings",
         verdict: Verdict::Bad,
         seen: problem.to_string(),
-        fix: Some(format!("set {} in the environment or in .env; .env.example explains it", problem.variable)),
+        fix: Some(match problem.variable.as_str() {
+            place if place.starts_with('[') => "correct it in the file of --config; Leptos.toml explains it".to_owned(),
+            name => format!("set {name} in the environment or in .env; .env.example explains it"),
+        }),
     };
     problems.0.iter().map(finding).collect()
 }

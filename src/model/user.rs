@@ -158,6 +158,8 @@ pub struct Profile {
     pub last_clerk_sync: Option<Timestamp>,
     pub created_at: Option<Timestamp>,
     pub updated_at: Option<Timestamp>,
+    /// Of the application's own, by name, as far as they may be seen.
+    pub fields: Vec<(String, Option<String>)>,
 }
 
 /// The name shown for a person (A0-16, A3-22): first and last name, else the username, else the part of the e-mail

@@ -3,6 +3,7 @@
 //! Every function demands a proof from `access`. Knows nothing of pages.
 
 use jiff::Timestamp;
+use serde_json::Value;
 
 use crate::model::user::{self, Profile, Role, SyncSource};
 use crate::server::access::{Admin, Moderator, Viewer};
@@ -52,6 +53,22 @@ pub fn get_profile(state: &AppState, viewer: &Viewer) -> Profile {
         last_clerk_sync: user.last_clerk_sync,
         created_at: Some(user.created_at),
         updated_at: Some(user.updated_at),
+        fields: state
+            .settings
+            .fields
+            .shown(&user.fields)
+            .map(|(name, value)| (name.to_owned(), text_of(&value)))
+            .collect(),
+    }
+}
+
+/// A value of the application's own for people to read.
+fn text_of(value: &Value) -> Option<String> {
+    match value {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        Value::Array(items) => Some(items.iter().filter_map(text_of).collect::<Vec<_>>().join(", ")),
+        other => Some(other.to_string()),
     }
 }
 
@@ -76,7 +93,7 @@ pub async fn edit_profile(state: &AppState, viewer: &Viewer, change: ProfileChan
         Err(error) => return Err(refusal(error)),
         Ok(changed) => changed,
     };
-    let incoming = from_fetched(&changed, SyncSource::Edit, Timestamp::now());
+    let incoming = from_fetched(&changed, SyncSource::Edit, Timestamp::now(), &state.settings.fields);
     let (_, written) = write(state, incoming).await?;
     tracing::info!(user.id = user.clerk_id, "profile edited");
     written.filter(|user| user.deleted_at.is_none()).ok_or(NOBODY)

@@ -53,6 +53,7 @@ pub async fn is_ready(state: &AppState) -> bool {
 /// Every check, in the order of dependence.
 pub async fn examine(settings: &Settings, store: &Store, clerk: &Client) -> Vec<Finding> {
     let mut findings = vec![settings_finding(settings), webhook_secret(settings)];
+    findings.extend(fields(settings));
     findings.extend(mongodb(store).await);
     findings.extend(clerk_api(settings, clerk).await);
     findings.extend(mail(settings).await);
@@ -67,6 +68,14 @@ fn settings_finding(settings: &Settings) -> Finding {
         return Finding::good(CHECK, "complete and well-formed");
     }
     Finding::warning(CHECK, warnings.join("; "), "set or unset what is named")
+}
+
+/// Fields of the application's own, if it has any.
+fn fields(settings: &Settings) -> Option<Finding> {
+    let rows = settings.fields.rows();
+    let named =
+        rows.iter().map(|field| format!("{}{}", field.name, if field.is_personal { " (personal)" } else { "" }));
+    (!rows.is_empty()).then(|| Finding::good("fields", named.collect::<Vec<_>>().join(", ")))
 }
 
 fn webhook_secret(settings: &Settings) -> Finding {

@@ -10,6 +10,7 @@ pub mod clerk;
 pub mod database;
 pub mod effects;
 pub mod environment;
+pub mod fields;
 pub mod inngest;
 pub mod mail;
 pub mod reader;
@@ -43,6 +44,7 @@ pub struct Settings {
     pub database: database::Database,
     pub clerk: clerk::Clerk,
     pub sync: sync::Sync,
+    pub fields: fields::Fields,
     pub access: access::Access,
     pub inngest: inngest::Inngest,
     pub api: api::Api,
@@ -93,6 +95,7 @@ impl Settings {
         let database = database::Database::read(&mut reader);
         let clerk = clerk::Clerk::read(&mut reader, environment, server.as_ref().map(|server| &server.public_url));
         let sync = sync::Sync::read(&mut reader);
+        let fields = fields::Fields::read(&mut reader);
         let access = access::Access::read(&mut reader, environment);
         let public_url = server.as_ref().map(|server| &server.public_url);
         let inngest = inngest::Inngest::read(&mut reader, environment, public_url);
@@ -117,6 +120,7 @@ impl Settings {
             database,
             clerk,
             sync,
+            fields,
             access,
             inngest,
             api,

@@ -78,7 +78,7 @@ pub enum AssemblyError {
 impl AppState {
     /// Puts everything together and starts the inbox. Connects to nothing yet.
     pub async fn assemble(settings: Settings) -> Result<Self, AssemblyError> {
-        let store = Store::connect(&settings.database).await?;
+        let store = Store::connect(&settings.database, &settings.fields).await?;
         let clerk = clerk_client(&settings.clerk)?;
         let secrets = &settings.clerk.webhook_secrets;
         let verifier = if secrets.is_empty() { None } else { Some(Verifier::new(secrets)?) };

@@ -23,6 +23,7 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use crate::server::settings;
+use crate::server::settings::fields::Fields;
 use crate::server::store::alerts::Alerts;
 use crate::server::store::deliveries::Deliveries;
 use crate::server::store::directory::Directory;
@@ -246,11 +247,11 @@ pub struct Store {
 }
 
 impl Store {
-    /// Prepares a client; no connection is made before the first call.
+    /// Prepares a client; no connection is made before the first call. `fields` are the application's own.
     ///
     /// # Errors
     /// `ConnectionString` when it cannot be parsed or resolved.
-    pub async fn connect(settings: &settings::database::Database) -> Result<Self, Error> {
+    pub async fn connect(settings: &settings::database::Database, fields: &Fields) -> Result<Self, Error> {
         let mut options = ClientOptions::parse(settings.uri.expose_secret()).await.map_err(Error::ConnectionString)?;
         options.app_name = Some("rollcall".to_owned());
         options.server_selection_timeout = Some(settings.timeout);
@@ -268,13 +269,13 @@ impl Store {
         let name = options.default_database.clone().unwrap_or_else(|| settings.name.clone());
         let database = Client::with_options(options).map_err(Error::ConnectionString)?.database(&name);
         Ok(Self {
-            users: Users::of(&database),
+            users: Users::of(&database, fields),
             deliveries: Deliveries::of(&database),
             events: Events::of(&database),
             jobs: Jobs::of(&database),
             alerts: Alerts::of(&database),
-            directory: Directory::of(&database),
-            roles: Roles::of(&database),
+            directory: Directory::of(&database, fields),
+            roles: Roles::of(&database, fields),
             database,
         })
     }

@@ -88,14 +88,16 @@ impl Work {
         if self.has_effects_left {
             self.has_effects_left = relay_some(self.state.as_ref()).await?;
         }
-        let limit = self.state.settings.sync.batch;
+        let state = Arc::clone(&self.state);
+        let (limit, fields) = (state.settings.sync.batch, state.fields());
         let left = self.state.list_left().await?;
         let due = self.state.list_due(limit).await?;
         self.has_more_due = due.len() >= limit || left.len() >= usize::try_from(BATCHES_AT_ONCE).unwrap_or_default();
         if !left.is_empty() {
-            self.apply(Intake::of_arrived(left.into_iter().map(Arrived::of).collect())).await?;
+            let left = left.into_iter().map(|batch| Arrived::of(batch, fields)).collect();
+            self.apply(Intake::of_arrived(left)).await?;
         }
-        if due.is_empty() { Ok(()) } else { self.apply(Intake::of_events(&due)).await }
+        if due.is_empty() { Ok(()) } else { self.apply(Intake::of_events(&due, fields)).await }
     }
 
     /// Batches begin a little apart, so that many events make large ones: five commands cost nearly the same for one

@@ -201,6 +201,30 @@ async fn a_settings_file_takes_the_place_of_the_defaults_and_the_environment_win
 }
 
 #[tokio::test]
+async fn c_10_mistakes_in_the_table_of_fields_are_reported_at_once_by_serve_and_doctor() {
+    let folder = folder();
+    let rows = "[[fields]]\nname = \"email\"\nfrom = \"locale\"\ntype = \"text\"\n\
+                [[fields]]\nname = \"desk\"\nfrom = \"public_metadata.desk\"\ntype = \"integer\"\ndefault = \"none\"\n";
+    std::fs::write(folder.path().join("own.toml"), format!("{DEFAULTS}\n{rows}")).expect("written");
+    let said = ["[[fields]] email: `name` is taken", "[[fields]] desk: `default` must be of the type integer"];
+    let served = run_in(folder.path(), &["serve", "--config", "own.toml"], &nothing()).await.expect(2);
+    served.says(&["7 problem(s)"]).says(&REQUIRED).says(&said);
+    let examined = run_in(folder.path(), &["doctor", "--config", "own.toml"], &nothing()).await.expect(1);
+    examined.says(&said).says(&["fix: correct it in the file of --config"]);
+}
+
+#[tokio::test]
+async fn c_10_doctor_lists_the_fields_and_which_are_personal() {
+    let (app, folder) = (TestApp::new().await, folder());
+    let rows = "[[fields]]\nname = \"theme\"\nfrom = \"unsafe_metadata.theme\"\ntype = \"text\"\npersonal = false\n\
+                [[fields]]\nname = \"phone\"\nfrom = \"phone_number\"\ntype = \"text\"\n";
+    std::fs::write(folder.path().join("own.toml"), format!("{DEFAULTS}\n{rows}")).expect("written");
+    let text = run_in(folder.path(), &["doctor", "--config", "own.toml"], &beside(&app)).await.expect(0);
+    text.says(&["theme, phone (personal)"]);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn a2_11_doctor_without_an_environment_finds_every_missing_variable_with_its_fix() {
     let text = run(&["doctor"], &nothing()).await.expect(1);
     text.says(&REQUIRED).says(&["bad", "fix: set MONGODB_URI in the environment or in .env"]);

@@ -5,6 +5,7 @@ mod api;
 mod cli;
 mod conflicts;
 mod crash;
+mod fields;
 mod fuzz;
 mod inngest;
 mod jobs;

@@ -30,6 +30,10 @@ pub fn ProfilePage() -> impl IntoView {
 fn Document(profile: Profile) -> impl IntoView {
     let absent = || "not given".to_owned();
     let others = profile.emails.iter().filter(|email| Some(&email.address) != profile.email.as_ref()).count();
+    let own = profile.fields.iter().map(|(name, value)| {
+        view! { <Field term=name.clone() value=value.clone().unwrap_or_else(absent) /> }
+    });
+    let own = own.collect_view();
     let email = match (&profile.email, profile.email_verified) {
         (None, _) => "none".to_owned(),
         (Some(address), true) => format!("{address} (verified)"),
@@ -64,6 +68,7 @@ fn Document(profile: Profile) -> impl IntoView {
                     <Field term="Role" value=profile.role.to_string() />
                     <Field term="Document id" value=profile.id.clone() />
                     <Field term="Clerk id" value=profile.clerk_id.clone() />
+                    {own}
                 </dl>
             </div>
         </section>
@@ -94,7 +99,7 @@ fn History(profile: Profile) -> impl IntoView {
 }
 
 #[component]
-fn Field(term: &'static str, value: String) -> impl IntoView {
+fn Field(#[prop(into)] term: String, value: String) -> impl IntoView {
     view! {
         <dt>{term}</dt>
         <dd>

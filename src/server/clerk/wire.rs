@@ -84,6 +84,12 @@ impl User {
             .or_else(|| usable().next())
             .map(|entry| PrimaryEmail { address: &entry.email_address, verified: entry.is_verified() })
     }
+
+    /// The entry that Clerk calls primary.
+    pub fn primary_phone_number(&self) -> Option<&str> {
+        let id = self.primary_phone_number_id.as_deref().filter(|id| !id.is_empty())?;
+        self.phone_numbers.iter().find(|entry| entry.id == id).map(|entry| entry.phone_number.as_str())
+    }
 }
 
 #[derive(Clone, Default, PartialEq, Deserialize)]

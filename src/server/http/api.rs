@@ -126,7 +126,7 @@ async fn read_me(
 /// One's own document.
 #[utoipa::path(get, path = "/api/profile", tag = "profile", responses((status = 200, body = Person)))]
 async fn read_profile(State(state): App, viewer: Viewer) -> Json<Person> {
-    Json(Person::of(viewer.user(), viewer.role(&state)))
+    Json(Person::of(viewer.user(), viewer.role(&state), &state.settings.fields))
 }
 
 /// Changes one's own names. What is left out stays; `null` or an empty text removes.
@@ -146,7 +146,7 @@ async fn edit_profile(
     let change = ProfileChange { first_name: edit.first_name, last_name: edit.last_name, username: edit.username };
     let edited = accounts::edit_profile(&state, &viewer, change).await;
     let user = edited.map_err(|error| Refusal::of("edit_profile", &error))?;
-    Ok(Json(Person::of(&user, viewer.role(&state))))
+    Ok(Json(Person::of(&user, viewer.role(&state), &state.settings.fields)))
 }
 
 /// Everybody, a page at a time, in the order in which they were first stored. For moderators and admins.
@@ -159,7 +159,7 @@ async fn list_users(State(state): App, moderator: Moderator, listing: Listing) -
     let listed = accounts::list_users(&state, &moderator, wanted).await;
     let page = listed.map_err(|error| Refusal::of("list_users", &error))?;
     Ok(Json(PersonPage {
-        users: page.users.iter().map(|user| Person::of(user, user.role)).collect(),
+        users: page.users.iter().map(|user| Person::of(user, user.role, &state.settings.fields)).collect(),
         next_cursor: page.next,
     }))
 }
@@ -182,5 +182,5 @@ async fn change_role(
 ) -> Result<Json<Person>, Refusal> {
     let changed = accounts::change_role(&state, &admin, &id, edit.role).await;
     let user = changed.map_err(|error| Refusal::of("change_role", &error))?;
-    Ok(Json(Person::of(&user, user.role)))
+    Ok(Json(Person::of(&user, user.role, &state.settings.fields)))
 }

@@ -97,7 +97,7 @@ async fn accept(state: &AppState, verified: &Verified, body: &[u8], now: Timesta
         state.inbox.accept(event.clone(), Handling::Elsewhere).await?;
         relay::forward(state, &event).await?;
     } else {
-        let handling = from_event(&delivered, now).map_or(Handling::Finished, Handling::Local);
+        let handling = from_event(&delivered, now, &state.settings.fields).map_or(Handling::Finished, Handling::Local);
         state.inbox.accept(event, handling).await?;
     }
     tracing::debug!(event.id = verified.id, event.kind = label(&delivered.kind), "webhook received");

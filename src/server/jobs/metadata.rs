@@ -20,7 +20,7 @@ use crate::server::store::jobs::Job;
 use crate::server::store::users::User;
 use crate::server::sync::apply::{Claims, Incoming};
 use crate::server::sync::effects::metadata_of;
-use crate::server::sync::mapping::from_fetched;
+use crate::server::sync::mapping::{claims_of, from_fetched};
 use crate::server::sync::ports::Ports;
 use crate::server::sync::process::write;
 
@@ -56,15 +56,15 @@ async fn push(state: &AppState, clerk_id: &str) -> Result<End, Error> {
         return Ok(End::Done("deleted meanwhile"));
     }
     let wanted = Claims::wanted(&user);
-    if claims_of(&theirs) == Some(wanted) {
+    if claims_of(&theirs) == wanted {
         // A crash may have come between the write at Clerk and its answer's way back.
         if user.role_pending {
-            write(state, from_fetched(&theirs, SyncSource::Push, Timestamp::now())).await?;
+            write(state, pushed(state, &theirs)).await?;
         }
         return Ok(End::Done("was there already"));
     }
     let answer = state.clerk.merge_user_metadata(clerk_id, &change(&user)).await?;
-    write(state, from_fetched(&answer, SyncSource::Push, Timestamp::now())).await?;
+    write(state, pushed(state, &answer)).await?;
     Ok(End::Done("written"))
 }
 
@@ -73,7 +73,7 @@ async fn push(state: &AppState, clerk_id: &str) -> Result<End, Error> {
 async fn newest(state: &AppState, clerk_id: &str, theirs: &wire::User) -> Result<Option<User>, Error> {
     let stored = state.store.users.find(clerk_id).await?;
     let Some(user) = &stored else { return Ok(None) };
-    let incoming = from_fetched(theirs, SyncSource::Push, Timestamp::now());
+    let incoming = from_fetched(theirs, SyncSource::Push, Timestamp::now(), &state.settings.fields);
     let is_newer =
         matches!(&incoming, Incoming::Person { version, .. } if version.updated_at > user.version.updated_at);
     if user.deleted_at.is_some() || !is_newer {
@@ -83,11 +83,8 @@ async fn newest(state: &AppState, clerk_id: &str, theirs: &wire::User) -> Result
     Ok(user)
 }
 
-fn claims_of(theirs: &wire::User) -> Option<Claims> {
-    match from_fetched(theirs, SyncSource::Push, Timestamp::UNIX_EPOCH) {
-        Incoming::Person { person, .. } => Some(person.claims),
-        Incoming::Deleted { .. } => None,
-    }
+fn pushed(state: &AppState, theirs: &wire::User) -> Incoming {
+    from_fetched(theirs, SyncSource::Push, Timestamp::now(), &state.settings.fields)
 }
 
 /// Our three keys; every other stays as it is, for Clerk merges.

@@ -117,6 +117,17 @@ impl<'a> Reader<'a> {
         items.iter().filter_map(|item| item.as_str()).map(str::to_owned).collect()
     }
 
+    /// The tables of a list: `[[name]]` in the file, which no variable can say.
+    pub fn tables(&mut self, name: &str) -> Vec<toml::Table> {
+        let found = match self.file.get(name) {
+            None => return Vec::new(),
+            Some(toml::Value::Array(items)) => items.iter().map(|item| item.as_table().cloned()).collect(),
+            Some(_) => None,
+        };
+        let place = format!("[[{name}]]");
+        found.or_else(|| self.problem(&place, "must be tables, each under this heading")).unwrap_or_default()
+    }
+
     /// What to call a setting in a message: the alias that is set, else the first, else its place in the file.
     pub fn name_of(&self, table: &str, key: &str, variables: &[&str]) -> String {
         let set = self.first_variable(variables).map(|(name, _)| name);

@@ -2,6 +2,7 @@
 
 mod api;
 mod documents;
+mod fields;
 mod inngest;
 mod values;
 

@@ -5,11 +5,12 @@
 use std::time::Duration;
 
 use futures::TryStreamExt;
-use mongodb::bson::{Bson, Document, deserialize_from_document, doc, oid::ObjectId};
+use mongodb::bson::{Bson, Document, RawDocumentBuf, doc, oid::ObjectId};
 use mongodb::{Collection, Database};
 
+use crate::server::settings::fields::Fields;
 use crate::server::store::Error;
-use crate::server::store::users::User;
+use crate::server::store::users::{User, read_user};
 
 /// A search that finds little has to look at everybody; nobody waits for longer than this.
 const LONGEST_SEARCH: Duration = Duration::from_secs(3);
@@ -35,7 +36,8 @@ pub struct Page {
 
 #[derive(Clone, Debug)]
 pub struct Directory {
-    documents: Collection<Document>,
+    documents: Collection<RawDocumentBuf>,
+    fields: Fields,
 }
 
 /// Whether a text is one of MongoDB's ids.
@@ -44,8 +46,8 @@ pub fn is_document_id(text: &str) -> bool {
 }
 
 impl Directory {
-    pub fn of(database: &Database) -> Self {
-        Self { documents: database.collection("users") }
+    pub fn of(database: &Database, fields: &Fields) -> Self {
+        Self { documents: database.collection("users"), fields: fields.clone() }
     }
 
     /// By Clerk's id or by MongoDB's. A deleted person is nobody.
@@ -55,8 +57,8 @@ impl Directory {
             Ok(id) => filter.insert("_id", id),
             Err(_) => filter.insert("clerkId", id),
         };
-        let people: Collection<User> = self.documents.clone_with_type();
-        Ok(people.find_one(filter).await?)
+        let found = self.documents.find_one(filter).await?;
+        Ok(found.map(|document| read_user(&document, &self.fields)).transpose()?)
     }
 
     /// One page of the living. A document that cannot be read is left out, so that it hides nobody else.
@@ -71,12 +73,12 @@ impl Directory {
         }
         let limit = usize::from(wanted.limit);
         let query = self.documents.find(filter).sort(doc! { "_id": 1 }).limit(i64::from(wanted.limit) + 1);
-        let found = async { query.max_time(LONGEST_SEARCH).await?.try_collect::<Vec<Document>>().await };
+        let found = async { query.max_time(LONGEST_SEARCH).await?.try_collect::<Vec<RawDocumentBuf>>().await };
         let mut found = found.await.map_err(out_of_time)?;
         let more = found.len() > limit;
         found.truncate(limit);
         let last = found.last().and_then(|document| document.get_object_id("_id").ok()).map(ObjectId::to_hex);
-        let users = found.into_iter().filter_map(|document| deserialize_from_document(document).ok()).collect();
+        let users = found.iter().filter_map(|document| read_user(document, &self.fields).ok()).collect();
         Ok(Page { users, next: last.filter(|_| more) })
     }
 }

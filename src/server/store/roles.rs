@@ -9,6 +9,7 @@ use mongodb::options::ReadConcern;
 use mongodb::{ClientSession, Collection, Database};
 
 use crate::model::user::Role;
+use crate::server::settings::fields::Fields;
 use crate::server::store::Error;
 use crate::server::store::jobs::Effect;
 use crate::server::store::users::{User, Users};
@@ -48,9 +49,9 @@ pub struct Roles {
 }
 
 impl Roles {
-    pub fn of(database: &Database) -> Self {
+    pub fn of(database: &Database, fields: &Fields) -> Self {
         Self {
-            users: Users::of(database),
+            users: Users::of(database, fields),
             documents: database.collection("users"),
             people: database.collection("users"),
             locks: database.collection("locks"),

@@ -1,19 +1,23 @@
 //! Collection `users`: one document a person, keyed by `clerkId` (design 2.2).
 //!
-//! Fields that are not ours are never touched: the application keeps its own beside them. Whether a write should
-//! happen is `sync::apply`'s business.
+//! Fields that are not ours are never touched: the application keeps its own beside them. Those that the table `[[fields]]`
+//! names are ours. Whether a write should happen is `sync::apply`'s business.
 
+pub mod fields;
 pub mod outbox;
 pub mod schema;
 pub mod writes;
 
 use futures::TryStreamExt;
 use jiff::Timestamp;
-use mongodb::bson::{Bson, Document, RawDocumentBuf, deserialize_from_slice, doc, oid::ObjectId, serialize_to_bson};
+use mongodb::bson::{
+    Bson, Document, RawDocument, RawDocumentBuf, deserialize_from_slice, doc, oid::ObjectId, serialize_to_bson,
+};
 use mongodb::{ClientSession, Collection, Database};
 use serde::{Deserialize, Serialize};
 
 use crate::model::user::{AuthProvider, Email, Role, SyncSource, SyncStatus};
+use crate::server::settings::fields::{FieldValues, Fields};
 use crate::server::store::Error;
 use crate::server::store::encoding::{date, object_id, optional_date, optional_object_id};
 use crate::server::store::jobs::Effect;
@@ -85,6 +89,10 @@ pub struct User {
     /// Set once and for ever (design 2.3).
     #[serde(default, with = "optional_date")]
     pub deleted_at: Option<Timestamp>,
+    /// Of the application's own, a value for each row of the table. `read_user` fills them: a derived reader would have to
+    /// keep every field that it does not know.
+    #[serde(flatten, skip_deserializing, serialize_with = "fields::serialize")]
+    pub fields: FieldValues,
 }
 
 /// The documents of people.
@@ -105,7 +113,14 @@ pub struct LocalUser {
 
 #[derive(Clone, Debug)]
 pub struct Users {
-    documents: Collection<User>,
+    documents: Collection<RawDocumentBuf>,
+    fields: Fields,
+}
+
+/// A person as read: our fields, and those of the application's own that the table names.
+pub fn read_user(document: &RawDocument, fields: &Fields) -> mongodb::error::Result<User> {
+    let user: User = deserialize_from_slice(document.as_bytes())?;
+    Ok(User { fields: fields::read(document, fields)?, ..user })
 }
 
 /// A new value for `_id`.
@@ -114,22 +129,27 @@ pub fn new_id() -> String {
 }
 
 impl Users {
-    pub fn of(database: &Database) -> Self {
-        Self { documents: database.collection("users") }
+    pub fn of(database: &Database, fields: &Fields) -> Self {
+        Self { documents: database.collection("users"), fields: fields.clone() }
     }
 
     pub async fn find(&self, clerk_id: &str) -> Result<Option<User>, Error> {
-        Ok(self.documents.find_one(doc! { "clerkId": clerk_id }).await?)
+        self.find_one(doc! { "clerkId": clerk_id }).await
+    }
+
+    async fn find_one(&self, filter: Document) -> Result<Option<User>, Error> {
+        let found = self.documents.find_one(filter).await?;
+        Ok(found.map(|document| read_user(&document, &self.fields)).transpose()?)
     }
 
     /// The documents of many people, in no order.
     pub async fn find_many(&self, clerk_ids: &[&str]) -> Result<Found, Error> {
         let filter = doc! { "clerkId": { "$in": clerk_ids } };
-        let mut found = self.documents.clone_with_type::<RawDocumentBuf>().find(filter).await?;
+        let mut found = self.documents.find(filter).await?;
         let mut people = Found::default();
         while found.advance().await? {
             let document = found.current();
-            match deserialize_from_slice(document.as_bytes()) {
+            match read_user(document, &self.fields) {
                 Ok(user) => people.users.push(user),
                 Err(_) => people.unreadable.extend(document.get_str("clerkId").ok().map(str::to_owned)),
             }
@@ -139,7 +159,7 @@ impl Users {
 
     /// The person of Clerk's with this username.
     pub async fn find_by_username(&self, username: &str) -> Result<Option<User>, Error> {
-        Ok(self.documents.find_one(doc! { "username": username, "clerkId": { "$gt": "" } }).await?)
+        self.find_one(doc! { "username": username, "clerkId": { "$gt": "" } }).await
     }
 
     /// People of the application's own with one of these addresses, which somebody has proved to be theirs.
@@ -161,14 +181,9 @@ impl Users {
     /// People whose username carries a suffix, as many as `limit`.
     pub async fn list_username_conflicts(&self, limit: i64) -> Result<Vec<User>, Error> {
         let conflicts = doc! { "usernameConflict": true };
-        Ok(self
-            .documents
-            .find(conflicts)
-            .sort(doc! { "createdAt": 1, "clerkId": 1 })
-            .limit(limit)
-            .await?
-            .try_collect()
-            .await?)
+        let found = self.documents.find(conflicts).sort(doc! { "createdAt": 1, "clerkId": 1 }).limit(limit).await?;
+        let found: Vec<RawDocumentBuf> = found.try_collect().await?;
+        Ok(found.iter().map(|document| read_user(document, &self.fields)).collect::<mongodb::error::Result<_>>()?)
     }
 
     /// Who has this username; a person of the application's own counts.

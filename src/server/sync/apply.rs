@@ -6,6 +6,7 @@
 use jiff::Timestamp;
 
 use crate::model::user::{AuthProvider, Email, Role, SyncSource, SyncStatus, display_name};
+use crate::server::settings::fields::{FieldValue, FieldValues};
 use crate::server::store::users::{User, Version};
 use crate::server::sync::fold::Suffix;
 
@@ -27,6 +28,8 @@ pub struct Person {
     pub updated_at: Timestamp,
     /// What Clerk holds of what we write there.
     pub claims: Claims,
+    /// Of the application's own, a value for each row of the table.
+    pub fields: FieldValues,
 }
 
 /// Our three keys in Clerk's public metadata (A2-07), as they are there now.
@@ -90,6 +93,7 @@ pub fn apply(stored: Option<&User>, incoming: &Incoming, new_id: &str, now: Time
         (Some(stored), Incoming::Deleted { at, .. }) => {
             let mut user = tombstone(&stored.id, &stored.clerk_id, *at, now);
             user.created_at = stored.created_at;
+            user.fields = stored.fields.keys().map(|name| (*name, FieldValue::default())).collect();
             user.version = stored.version.max(user.version);
             Change::Update { user: Box::new(user), changed: vec!["deletedAt"] }
         }
@@ -202,6 +206,7 @@ fn document(id: &str, person: &Person, version: Version, source: SyncSource, now
         created_at: person.created_at,
         updated_at: person.updated_at,
         deleted_at: None,
+        fields: person.fields.clone(),
     }
 }
 
@@ -234,6 +239,7 @@ fn tombstone(id: &str, clerk_id: &str, at: Timestamp, now: Timestamp) -> User {
         created_at: at,
         updated_at: at,
         deleted_at: Some(at),
+        fields: FieldValues::new(),
     }
 }
 
@@ -253,7 +259,10 @@ fn differences(stored: &User, user: &User) -> Vec<&'static str> {
         ("locked", stored.locked != user.locked),
         ("createdAt", stored.created_at != user.created_at),
     ];
-    compared.into_iter().filter_map(|(field, differs)| differs.then_some(field)).collect()
+    let ours = compared.into_iter().filter_map(|(field, differs)| differs.then_some(field));
+    let nothing = FieldValue::default();
+    let own = user.fields.iter().filter(|(name, value)| stored.fields.get(*name).unwrap_or(&nothing) != *value);
+    ours.chain(own.map(|(name, _)| *name)).collect()
 }
 
 /// The name that a person gets when their own is taken: the same for the same person, always (A4-05).

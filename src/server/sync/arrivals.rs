@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::model::event::EventState;
+use crate::server::settings::fields::Fields;
 use crate::server::store::deliveries::Batch;
 use crate::server::store::events::{Event, Origin, Outcome, Record};
 use crate::server::sync::apply::Incoming;
@@ -30,15 +31,16 @@ pub struct Arrival {
 
 impl Arrived {
     /// A batch that somebody left behind.
-    pub fn of(batch: Batch) -> Self {
-        Self { batch: batch.id, events: batch.events.into_iter().map(Arrival::of).collect() }
+    pub fn of(batch: Batch, fields: &Fields) -> Self {
+        let events = batch.events.into_iter().map(|event| Arrival::of(event, fields));
+        Self { batch: batch.id, events: events.collect() }
     }
 }
 
 impl Arrival {
-    fn of(mut event: Event) -> Self {
+    fn of(mut event: Event, fields: &Fields) -> Self {
         let incoming = match event.state {
-            EventState::Received => match read(&event) {
+            EventState::Received => match read(&event, fields) {
                 Ok(said) => Some(said.incoming),
                 Err(Outcome { state, decision, .. }) => {
                     (event.state, event.decision) = (state, Some(decision));
@@ -64,11 +66,11 @@ pub struct Intake {
 
 impl Intake {
     /// Of stored events that are due.
-    pub fn of_events(events: &[Event]) -> Self {
+    pub fn of_events(events: &[Event], fields: &Fields) -> Self {
         let mut intake = Self::default();
         let mut said = Vec::with_capacity(events.len());
         for event in events {
-            match read(event) {
+            match read(event, fields) {
                 Ok(event) => said.push(event),
                 Err(outcome) => intake.records.push(Record { event: Origin::Stored(event.id.clone()), outcome }),
             }

@@ -82,7 +82,7 @@ fn body(before: Option<&User>, after: &User, now: Timestamp) -> String {
         (None, None) => "user.created",
         (Some(_), None) => "user.updated",
     };
-    let data = match after.deleted_at {
+    let mut data = match after.deleted_at {
         Some(at) => json!({ "id": after.id, "clerkId": after.clerk_id, "deletedAt": at.to_string() }),
         None => json!({
             "id": after.id,
@@ -101,6 +101,9 @@ fn body(before: Option<&User>, after: &User, now: Timestamp) -> String {
             "updatedAt": after.updated_at.to_string(),
         }),
     };
+    if after.deleted_at.is_none() && !after.fields.is_empty() {
+        data["fields"] = after.fields.iter().map(|(name, value)| ((*name).to_owned(), value.to_json())).collect();
+    }
     json!({ "type": kind, "timestamp": now.to_string(), "source": source(after.sync_source), "data": data }).to_string()
 }
 

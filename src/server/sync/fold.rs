@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::model::event::EventState;
 use crate::server::clerk::webhook::event::Event as Delivered;
+use crate::server::settings::fields::Fields;
 use crate::server::store::events::{Event, Origin, Outcome};
 use crate::server::store::users::writes::{Guard, Write};
 use crate::server::store::users::{LocalUser, User};
@@ -178,11 +179,11 @@ fn claims_of(incoming: &Incoming) -> Option<&Claims> {
 }
 
 /// What a stored event says about a person, or how it ends because it says nothing.
-pub fn read(event: &Event) -> Result<Said, Outcome> {
+pub fn read(event: &Event, fields: &Fields) -> Result<Said, Outcome> {
     let Ok(delivered) = Delivered::parse(event.payload.as_bytes()) else {
         return Err(end(EventState::Dead, "the payload cannot be read"));
     };
-    match from_event(&delivered, event.received_at) {
+    match from_event(&delivered, event.received_at, fields) {
         Some(incoming) => {
             Ok(Said { event: Some(Origin::Stored(event.id.clone())), attempts: event.attempts, incoming })
         }

@@ -7,15 +7,17 @@ use jiff::Timestamp;
 use crate::model::user::{Email, Role, SyncSource};
 use crate::server::clerk::webhook::event::{Event, Subject};
 use crate::server::clerk::wire;
+use crate::server::settings::fields::Fields;
 use crate::server::store::users::Version;
 use crate::server::sync::apply::{Claims, Incoming, Person};
+use crate::server::sync::fields::values_of;
 
 /// What a delivered event says about a person; `None` for every other event.
-pub fn from_event(event: &Event, received_at: Timestamp) -> Option<Incoming> {
+pub fn from_event(event: &Event, received_at: Timestamp, fields: &Fields) -> Option<Incoming> {
     let event_at = event.timestamp.unwrap_or(received_at);
     match &event.subject {
         Subject::User(user) => {
-            let person = person_of(user, event_at);
+            let person = person_of(user, event_at, fields);
             let version =
                 Version { updated_at: person.updated_at.as_millisecond(), event_at: event_at.as_millisecond() };
             Some(Incoming::Person { person: Box::new(person), version, source: SyncSource::Webhook })
@@ -26,13 +28,13 @@ pub fn from_event(event: &Event, received_at: Timestamp) -> Option<Incoming> {
 }
 
 /// What Clerk's Backend API says about a person now.
-pub fn from_fetched(user: &wire::User, source: SyncSource, now: Timestamp) -> Incoming {
-    let person = person_of(user, now);
+pub fn from_fetched(user: &wire::User, source: SyncSource, now: Timestamp, fields: &Fields) -> Incoming {
+    let person = person_of(user, now, fields);
     let version = Version { updated_at: person.updated_at.as_millisecond(), event_at: 0 };
     Incoming::Person { person: Box::new(person), version, source }
 }
 
-fn person_of(user: &wire::User, fallback: Timestamp) -> Person {
+fn person_of(user: &wire::User, fallback: Timestamp, fields: &Fields) -> Person {
     let primary = user.primary_email();
     let emails = user.email_addresses.iter().filter_map(|email| {
         let address = present(Some(&email.email_address))?;
@@ -53,6 +55,7 @@ fn person_of(user: &wire::User, fallback: Timestamp) -> Person {
         created_at: user.created_at.unwrap_or(fallback),
         updated_at: user.updated_at.unwrap_or(fallback),
         claims: claims_of(user),
+        fields: values_of(user, fields),
     }
 }
 
@@ -63,7 +66,8 @@ fn role_of(user: &wire::User) -> Role {
     named.unwrap_or(if flagged { Role::Admin } else { Role::User })
 }
 
-fn claims_of(user: &wire::User) -> Claims {
+/// What Clerk holds of what we write there.
+pub fn claims_of(user: &wire::User) -> Claims {
     let text = |key: &str| user.public_metadata.get(key).and_then(|value| value.as_str()).map(str::to_owned);
     Claims {
         user_mongo_id: text("userMongoId"),

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use crate::server::clerk;
 use crate::server::clerk::wire;
 use crate::server::error::Error;
+use crate::server::settings::fields::Fields;
 use crate::server::state::AppState;
 use crate::server::store::deliveries::Batch;
 use crate::server::store::events::{Event, Record};
@@ -26,6 +27,8 @@ pub trait Ports: Sync {
     /// 24 hex digits that nobody else has.
     fn new_id(&self) -> String;
     fn plan(&self) -> Plan;
+    /// The application's own fields.
+    fn fields(&self) -> &Fields;
     /// Attempts at what does not pass by itself.
     fn most_attempts(&self) -> u32;
 
@@ -86,6 +89,10 @@ impl Ports for AppState {
 
     fn plan(&self) -> Plan {
         self.plan
+    }
+
+    fn fields(&self) -> &Fields {
+        &self.settings.fields
     }
 
     fn most_attempts(&self) -> u32 {

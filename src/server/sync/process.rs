@@ -233,7 +233,7 @@ pub async fn carry_out(state: &AppState, event_id: &str) -> Result<Option<Outcom
     if !matches!(event.state, EventState::Received | EventState::Failed) {
         return Ok(Some(end(event.state, event.decision.unwrap_or_default())));
     }
-    match read(&event) {
+    match read(&event, state.fields()) {
         Ok(said) => carry_out_alone(state, said).await.map(|(outcome, _)| Some(outcome)),
         Err(outcome) => {
             state.record(vec![Record { event: Origin::Stored(event.id), outcome: outcome.clone() }]).await?;
@@ -320,7 +320,7 @@ pub async fn ask<P: Ports>(ports: &P, clerk_id: &str, source: SyncSource) -> Res
     let fetched = ports.fetch_person(clerk_id).await?;
     let now = ports.now();
     Ok(match fetched {
-        Some(user) => from_fetched(&user, source, now),
+        Some(user) => from_fetched(&user, source, now, ports.fields()),
         None => Incoming::Deleted { clerk_id: clerk_id.to_owned(), at: now },
     })
 }

@@ -53,7 +53,7 @@ pub async fn ensure_person(state: &AppState, clerk_id: &str) -> Result<User, Err
         Err(clerk::Error::NotFound) => return Err(Error::NotFound { what: "This account" }),
         fetched => fetched?,
     };
-    let incoming = from_fetched(&fetched, SyncSource::Jit, Timestamp::now());
+    let incoming = from_fetched(&fetched, SyncSource::Jit, Timestamp::now(), &state.settings.fields);
     let (_, user) = write(state, incoming).await?;
     tracing::info!(user.id = clerk_id, "provisioned on first request");
     user.ok_or(Error::NotFound { what: "This account" })

@@ -46,7 +46,8 @@ pub async fn scan(state: &AppState, source: SyncSource) -> Result<Scanned, Error
 /// Writes what differs of one page; answers for how many people that was so.
 async fn apply_page(state: &AppState, page: &[wire::User], source: SyncSource) -> Result<u64, Error> {
     let now = Timestamp::now();
-    let said = |user| Said { event: None, attempts: 0, incoming: from_fetched(user, source, now) };
+    let incoming = |user| from_fetched(user, source, now, &state.settings.fields);
+    let said = |user| Said { event: None, attempts: 0, incoming: incoming(user) };
     let mut settled = settle(state, group(page.iter().map(said).collect())).await?;
     finish(state, &mut settled).await?;
     let mut changed = 0;

@@ -121,7 +121,7 @@ async fn rescan(process: &Process) -> Result<(), Error> {
     let ids: Vec<String> = enter(&process.shared).clerk.members.iter().map(|member| member.id.clone()).collect();
     for id in ids {
         let incoming = match process.fetch_person(&id).await? {
-            Some(user) => from_fetched(&user, SyncSource::Refetch, process.now()),
+            Some(user) => from_fetched(&user, SyncSource::Refetch, process.now(), process.fields()),
             None => Incoming::Deleted { clerk_id: id, at: process.now() },
         };
         write(process, incoming).await?;

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use rollcall::server::http::api::routes;
 use serde_json::{Value, json};
 
-use crate::api::{app, ask, get, give_role, patch, someone};
-use crate::support::app::TestApp;
+use crate::api::{app, ask, get, give_role, patch, someone, with_client};
+use crate::support::app::{TestApp, Wishes};
 
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 
@@ -134,6 +134,24 @@ async fn a4_23_real_answers_have_the_documented_shapes() {
     }
     assert_eq!(seen, BTreeSet::from([200, 400, 401, 403, 404, 415, 422, 429]));
     assert!(app.clerk.drained(std::time::Duration::from_secs(10)).await);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a4_23_c_10_fields_of_ones_own_are_in_the_documented_shape() {
+    let config = "[[fields]]\nname = \"desk\"\nfrom = \"public_metadata.desk\"\ntype = \"json\"";
+    let app = TestApp::with(Wishes { config, ..with_client(Vec::new()) }).await;
+    let document = document(&app).await;
+    let id = someone(&app, "Jo", "moderator").await;
+    app.clerk.merge_metadata(&id, json!({ "public_metadata": { "desk": { "floor": 3 } } }));
+    assert!(app.clerk.drained(std::time::Duration::from_secs(10)).await);
+    app.settled().await;
+    for path in ["/api/profile", "/api/users"] {
+        let answer: Value = get(&app, &id, path).await.json().await.expect("JSON");
+        check(&document, "GET", path, 200, &answer);
+        let person = if path == "/api/users" { &answer["users"][0] } else { &answer };
+        assert_eq!(person["fields"], json!({ "desk": { "floor": 3 } }), "{path}");
+    }
     app.finish().await;
 }
 

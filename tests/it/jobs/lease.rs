@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use mongodb::bson::doc;
 use rollcall::model::job::{JobKind, JobState};
 use rollcall::server::settings::database::Database;
+use rollcall::server::settings::fields::Fields;
 use rollcall::server::store::Store;
 use rollcall::server::store::jobs::{Attempt, Effect, Job};
 
@@ -18,7 +19,7 @@ async fn store(database: &TestDatabase) -> Store {
         timeout: Duration::from_secs(5),
         pool: 4,
     };
-    let store = Store::connect(&settings).await.expect("a store");
+    let store = Store::connect(&settings, &Fields::default()).await.expect("a store");
     store.jobs.ensure_indexes().await.expect("indexes");
     store
 }

@@ -32,6 +32,8 @@ pub struct TestApp {
 pub struct Wishes {
     /// Variables laid over the usual ones; an empty value unsets.
     pub variables: Vec<(&'static str, String)>,
+    /// Added to the default settings file.
+    pub config: &'static str,
     pub seed_users: usize,
     pub production_clerk: bool,
 }
@@ -48,7 +50,7 @@ impl TestApp {
         let clerk = start_clerk(&url, port, &wishes).await;
         let database = TestDatabase::new().await;
         let variables = variables(&clerk, &database.uri, &url).with(wishes.variables);
-        let settings = Settings::load(DEFAULTS, &variables).expect("settings");
+        let settings = Settings::load(&format!("{DEFAULTS}\n{}", wishes.config), &variables).expect("settings");
         let state = Arc::new(AppState::assemble(settings).await.expect("a state"));
         // A database that a test made unreachable on purpose has no schema to make.
         let _ = state.store.ensure_schema(state.settings.sync.event_retention).await;

@@ -30,9 +30,15 @@ pub fn free_port() -> u16 {
 impl Server {
     /// Starts a server that listens on `port`, and waits until it is ready. Its log is added to the file `log`.
     pub async fn start(port: u16, environment: &Variables, log: &Path) -> Self {
+        Self::start_with(&[], port, environment, log).await
+    }
+
+    /// The same with these arguments.
+    pub async fn start_with(arguments: &[&str], port: u16, environment: &Variables, log: &Path) -> Self {
         let file = std::fs::File::options().create(true).append(true).open(log).expect("a log file");
         let process = Command::new(env!("CARGO_BIN_EXE_rollcall"))
             .arg("serve")
+            .args(arguments)
             .env_clear()
             .env("ROLLCALL_LOG", "warn")
             .envs(environment.iter())

@@ -4,11 +4,13 @@
 
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::{Map, Value};
 use utoipa::openapi::RefOr;
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::model::user::{Email, Role, SyncStatus};
+use crate::server::settings::fields::Fields;
 use crate::server::store::users::User;
 
 /// The session and whose it is.
@@ -57,6 +59,10 @@ pub struct Person {
     pub created_at: Timestamp,
     #[schema(value_type = String, format = DateTime)]
     pub updated_at: Timestamp,
+    /// Fields of the application's own by name; absent if it has none.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    #[schema(value_type = Object)]
+    pub fields: Map<String, Value>,
 }
 
 /// One e-mail address.
@@ -98,7 +104,8 @@ pub struct RoleEdit {
 }
 
 impl Person {
-    pub fn of(user: &User, role: Role) -> Self {
+    /// With those of the application's own `fields` that may be seen.
+    pub fn of(user: &User, role: Role, fields: &Fields) -> Self {
         let address = |email: &Email| Address { address: email.address.clone(), verified: email.verified };
         Self {
             id: user.id.clone(),
@@ -118,6 +125,7 @@ impl Person {
             last_clerk_sync: user.last_clerk_sync,
             created_at: user.created_at,
             updated_at: user.updated_at,
+            fields: fields.shown(&user.fields).map(|(name, value)| (name.to_owned(), value)).collect(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Tables and properties of the decision. Test names cite requirements.
 
 use proptest::prelude::*;
+use serde_json::{Value, json};
 
 use super::*;
 
@@ -8,6 +9,13 @@ const ID: &str = "507f1f77bcf86cd799439011";
 
 fn at(milliseconds: i64) -> Timestamp {
     Timestamp::from_millisecond(milliseconds).expect("within range")
+}
+
+/// Two fields of the application's own, of which every second version has one only.
+fn own(first_name: &str) -> FieldValues {
+    let has_team = first_name.bytes().last().is_some_and(|last| last.is_multiple_of(2));
+    let team = if has_team { json!(first_name.to_lowercase()) } else { Value::Null };
+    [("badge", json!(first_name)), ("team", team)].map(|(name, value)| (name, FieldValue::Json(value))).into()
 }
 
 fn person(first_name: &str, updated_at: i64) -> Person {
@@ -26,6 +34,7 @@ fn person(first_name: &str, updated_at: i64) -> Person {
         created_at: at(1),
         updated_at: at(updated_at),
         claims: Claims::default(),
+        fields: own(first_name),
     }
 }
 
@@ -89,6 +98,8 @@ fn d2_24_a3_24_nothing_revives_the_deleted() {
     let tombstone = stored.clone().expect("a tombstone");
     assert_eq!(tombstone.deleted_at, Some(at(6)));
     assert_eq!((tombstone.email, tombstone.first_name, tombstone.username), (None, None, None));
+    assert_eq!(tombstone.fields.keys().copied().collect::<Vec<_>>(), ["badge", "team"]);
+    assert!(tombstone.fields.values().all(|value| *value == FieldValue::default()));
     assert!(matches!(apply(stored.as_ref(), &said("Ada", 9, 9), ID, at(9)), Change::Stale(_)));
     assert_eq!(apply(stored.as_ref(), &deleted(9), ID, at(9)), Change::Unchanged);
 }
@@ -164,7 +175,35 @@ fn a4_05_the_suffix_depends_on_the_person_alone() {
 fn changes_are_named_by_field_and_never_by_value() {
     let stored = fold(&[said("Ada", 5, 5)], &answered("Ada", 5));
     match apply(stored.as_ref(), &said("Adele", 6, 6), ID, at(9)) {
-        Change::Update { changed, .. } => assert_eq!(changed, ["firstName", "name"]),
+        Change::Update { changed, .. } => assert_eq!(changed, ["firstName", "name", "badge"]),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a2_24_c_10_a_field_that_the_table_gained_counts_from_clerks_next_word_and_no_value_is_no_difference() {
+    let mut stored = fold(&[said("Ada", 5, 5)], &answered("Ada", 5)).expect("a document");
+    let full = stored.clone();
+    stored.fields = FieldValues::from([("team", FieldValue::default())]);
+    assert_eq!(apply(Some(&stored), &said("Ada", 5, 5), ID, at(9)), Change::Ask);
+    match apply(Some(&stored), &answered("Ada", 5), ID, at(9)) {
+        Change::Update { user, changed } => {
+            assert_eq!((changed, &user.fields), (vec!["badge"], &full.fields));
+        }
+        other => panic!("{other:?}"),
+    }
+    let bare = User { fields: FieldValues::from([("badge", full.fields["badge"].clone())]), ..full };
+    assert_eq!(apply(Some(&bare), &answered("Ada", 5), ID, at(9)), Change::Unchanged);
+}
+
+#[test]
+fn a2_24_what_somebody_else_wrote_into_a_field_differs_from_everything() {
+    let mut stored = fold(&[said("Ada", 5, 5)], &answered("Ada", 5)).expect("a document");
+    stored.fields.insert("team", FieldValue::Foreign);
+    match apply(Some(&stored), &answered("Ada", 5), ID, at(9)) {
+        Change::Update { user, changed } => {
+            assert_eq!((changed, &user.fields["team"]), (vec!["team"], &FieldValue::default()));
+        }
         other => panic!("{other:?}"),
     }
 }
@@ -198,6 +237,7 @@ fn comparable(user: Option<User>) -> Option<User> {
             // A tombstone keeps when the person joined only if it was ever told.
             user.created_at = Timestamp::UNIX_EPOCH;
             user.version = Version::default();
+            user.fields.retain(|_, value| *value != FieldValue::default());
         }
         user
     })
@@ -226,6 +266,8 @@ proptest! {
         delivered.push(truth.clone());
         let healed = fold(&delivered, &truth).expect("a document");
         let whole = fold(&history, &truth).expect("a document");
+        let own = |user: &User| comparable(Some(user.clone())).map(|user| user.fields);
+        prop_assert_eq!(own(&healed), own(&whole));
         prop_assert_eq!(healed.first_name, whole.first_name);
         prop_assert_eq!(healed.deleted_at, whole.deleted_at);
         prop_assert_eq!(healed.version.updated_at, whole.version.updated_at);

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::model::user::{Role, SyncSource};
+use crate::server::settings::fields::FieldValues;
 use crate::server::store::users::Version;
 use crate::server::sync::apply::{Person, apply};
 
@@ -29,6 +30,7 @@ fn person(first_name: &str, time: i64, source: SyncSource) -> Incoming {
         created_at: at(T),
         updated_at: at(time),
         claims: Claims::default(),
+        fields: FieldValues::new(),
     };
     let event_at = if source == SyncSource::Webhook { time } else { 0 };
     Incoming::Person { person: Box::new(person), version: Version { updated_at: time, event_at }, source }

@@ -11,7 +11,7 @@ fn received() -> Timestamp {
 fn map(data: &serde_json::Value) -> Person {
     let body = json!({ "object": "event", "type": "user.updated", "timestamp": 1_700_000_000_500_i64, "data": data });
     let event = Event::parse(body.to_string().as_bytes()).expect("a readable event");
-    match from_event(&event, received()).expect("about a person") {
+    match from_event(&event, received(), &Fields::default()).expect("about a person") {
         Incoming::Person { person, .. } => *person,
         Incoming::Deleted { .. } => panic!("not a deletion"),
     }
@@ -81,12 +81,15 @@ fn a_deletion_carries_the_events_time() {
     let body = json!({ "type": "user.deleted", "timestamp": 1_700_000_000_500_i64, "data": { "id": "user_1", "deleted": true } });
     let event = Event::parse(body.to_string().as_bytes()).expect("a readable event");
     let expected = Timestamp::from_millisecond(1_700_000_000_500).expect("within range");
-    assert_eq!(from_event(&event, received()), Some(Incoming::Deleted { clerk_id: "user_1".to_owned(), at: expected }));
+    assert_eq!(
+        from_event(&event, received(), &Fields::default()),
+        Some(Incoming::Deleted { clerk_id: "user_1".to_owned(), at: expected })
+    );
 }
 
 #[test]
 fn other_events_say_nothing_about_a_person() {
     let body = json!({ "type": "session.created", "data": { "id": "sess_1", "user_id": "user_1" } });
     let event = Event::parse(body.to_string().as_bytes()).expect("a readable event");
-    assert_eq!(from_event(&event, received()), None);
+    assert_eq!(from_event(&event, received(), &Fields::default()), None);
 }

@@ -9,7 +9,7 @@ use crate::server::sync::apply::{Change, apply};
 use crate::server::sync::mapping::from_fetched;
 use crate::server::sync::simulation::clerk::{Clerk, Member};
 use crate::server::sync::simulation::store::{Store, is_pending};
-use crate::server::sync::simulation::world::Universe;
+use crate::server::sync::simulation::world::{FIELDS, Universe};
 
 /// Whether nothing is on its way and nothing waits.
 pub fn is_quiet(universe: &Universe) -> bool {
@@ -56,7 +56,7 @@ fn examine_person(store: &Store, clerk: &Clerk, member: &Member) -> Result<(), S
         };
     };
     let Some(stored) = row.map(|row| &row.user) else { return Err(format!("{id} is missing")) };
-    let incoming = from_fetched(&answer, SyncSource::Refetch, stored.created_at);
+    let incoming = from_fetched(&answer, SyncSource::Refetch, stored.created_at, &FIELDS);
     let Change::Insert(wanted) = apply(None, &incoming, &stored.id, stored.created_at) else {
         return Err(format!("{id}: Clerk's answer makes no document"));
     };
@@ -99,6 +99,7 @@ fn differing(stored: &User, wanted: &User) -> Vec<&'static str> {
         ("syncStatus", stored.sync_status == wanted.sync_status),
         ("createdAt", stored.created_at == wanted.created_at),
         ("updatedAt", stored.updated_at == wanted.updated_at),
+        ("fields", stored.fields == wanted.fields),
         ("version", stored.version.updated_at == wanted.version.updated_at),
     ];
     compared.into_iter().filter_map(|(field, is_same)| (!is_same).then_some(field)).collect()

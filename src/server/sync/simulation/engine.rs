@@ -117,8 +117,10 @@ impl Work {
             if left.is_empty() && due.is_empty() {
                 return Ok(());
             }
-            self.apply(Intake::of_arrived(left.into_iter().map(Arrived::of).collect())).await?;
-            self.apply(Intake::of_events(&due)).await?;
+            let fields = self.process.fields();
+            let left = left.into_iter().map(|batch| Arrived::of(batch, fields)).collect();
+            self.apply(Intake::of_arrived(left)).await?;
+            self.apply(Intake::of_events(&due, self.process.fields())).await?;
         }
     }
 
@@ -228,7 +230,7 @@ async fn accept(process: &Process, made: &Made) -> bool {
     if stored.is_err() {
         return false;
     }
-    state.arrivals.push_back(Arrived::of(batch));
+    state.arrivals.push_back(Arrived::of(batch, process.fields()));
     if let Some(waker) = state.waker.take() {
         waker.wake();
     }

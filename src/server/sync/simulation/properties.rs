@@ -11,6 +11,7 @@ use proptest::sample::Index;
 
 use crate::model::event::EventState;
 use crate::model::user::SyncSource;
+use crate::server::settings::fields::FieldValue;
 use crate::server::store::events::Event;
 use crate::server::store::users::{User, Version};
 use crate::server::sync::apply::{Incoming, apply};
@@ -19,6 +20,7 @@ use crate::server::sync::fold::{Answer, Folded, Fresh, Said, fold, group, read};
 use crate::server::sync::mapping::from_fetched;
 use crate::server::sync::simulation::clerk::{Clerk, Made, START};
 use crate::server::sync::simulation::history::History;
+use crate::server::sync::simulation::world::FIELDS;
 
 type People = BTreeMap<String, User>;
 
@@ -31,7 +33,7 @@ fn said_by(history: &History) -> (Clerk, Vec<Said>) {
     for step in &history.steps {
         made.extend(clerk.change(step.person, &step.what, step.time, step.is_later, START + step.at));
     }
-    let said = made.into_iter().filter_map(|made| read(&stored(made)).ok()).collect();
+    let said = made.into_iter().filter_map(|made| read(&stored(made), &FIELDS).ok()).collect();
     (clerk, said)
 }
 
@@ -60,7 +62,7 @@ fn now() -> Timestamp {
 
 fn answer(clerk: &Clerk, clerk_id: &str) -> Incoming {
     match clerk.answer(clerk_id) {
-        Some(user) => from_fetched(&user, SyncSource::Refetch, now()),
+        Some(user) => from_fetched(&user, SyncSource::Refetch, now(), &FIELDS),
         None => Incoming::Deleted { clerk_id: clerk_id.to_owned(), at: now() },
     }
 }
@@ -108,6 +110,7 @@ fn comparable(people: People) -> People {
             user.updated_at = Timestamp::UNIX_EPOCH;
             user.deleted_at = Some(Timestamp::UNIX_EPOCH);
             user.version = Version::default();
+            user.fields.retain(|_, value| *value != FieldValue::default());
         }
         user
     };

@@ -244,5 +244,5 @@ pub fn is_pending(event: &Event) -> bool {
 fn shown(user: &User) -> impl PartialEq {
     let names = (user.first_name.clone(), user.name.clone(), user.username.clone(), user.clerk_username.clone());
     let status = (user.role, user.banned, user.locked, user.deleted_at, user.username_conflict, user.created_at);
-    (names, status, user.email.clone(), user.image_url.clone())
+    (names, status, user.email.clone(), user.image_url.clone(), user.fields.clone())
 }

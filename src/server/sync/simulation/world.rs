@@ -1,7 +1,7 @@
 //! The world of a simulated process: the model store and the model Clerk behind calls that may fail, be late or be its last.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard};
 use std::task::Waker;
 
 use futures::future::BoxFuture;
@@ -12,6 +12,9 @@ use rand::rngs::StdRng;
 use crate::server::clerk;
 use crate::server::clerk::wire;
 use crate::server::error::Error;
+use crate::server::settings::environment::Variables;
+use crate::server::settings::fields::Fields;
+use crate::server::settings::reader::Reader;
 use crate::server::store;
 use crate::server::store::deliveries::Batch;
 use crate::server::store::events::{Event, Record};
@@ -154,6 +157,15 @@ fn away() -> Error {
     Error::from(store::Error::TimedOut)
 }
 
+/// The application's own fields: what the histories change at Clerk anyway, and what has a default.
+pub static FIELDS: LazyLock<Fields> = LazyLock::new(|| {
+    let table = r#"fields = [
+        { name = "clerkRole", from = "public_metadata.role", type = "text", default = "nobody" },
+        { name = "mongoId", from = "public_metadata.userMongoId", type = "text" },
+    ]"#;
+    Fields::read(&mut Reader::new(table, &Variables::default()).expect("TOML"))
+});
+
 /// As `settings` has it.
 const MOST_ATTEMPTS: u32 = 10;
 
@@ -172,6 +184,10 @@ impl Ports for Process {
 
     fn plan(&self) -> Plan {
         Plan { metadata: true, welcome: true, webhook: true }
+    }
+
+    fn fields(&self) -> &Fields {
+        &FIELDS
     }
 
     fn most_attempts(&self) -> u32 {

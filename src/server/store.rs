@@ -15,6 +15,7 @@ pub mod users;
 
 use std::time::Duration;
 
+use futures::{StreamExt, TryStreamExt};
 use mongodb::bson::{Bson, Document, doc, serialize_to_raw_document_buf};
 use mongodb::error::{ErrorKind, RETRYABLE_WRITE_ERROR, TRANSIENT_TRANSACTION_ERROR, WriteFailure};
 use mongodb::options::{Acknowledgment, ClientOptions, IndexOptions, ReadPreference, SelectionCriteria, WriteConcern};
@@ -34,6 +35,11 @@ use crate::server::store::users::Users;
 
 /// MongoDB's code for a duplicate key.
 const DUPLICATE_KEY: i32 = 11_000;
+/// MongoDB takes the documents of one `insert` in one transaction, and whoever writes meanwhile, an acknowledgement say,
+/// waits until that is over: with 500 a command the median went from 1.6 to 7 ms, with 50 to 2.9 (benches/README.md).
+const INSERTS_AT_ONCE: usize = 50;
+/// How many such commands are on their way at once.
+const INSERT_COMMANDS: usize = 2;
 /// How long a majority may take to confirm a command of many writes.
 const WRITE_WITHIN_MS: i32 = 10_000;
 
@@ -125,9 +131,36 @@ struct Refusal {
     key: Option<String>,
 }
 
-/// Many writes in one command (`insert` or `update`), in no order, journaled on a majority on return: what that costs is
-/// paid once, however many there are (design 2.4).
+/// Many writes (`insert` or `update`), in no order, journaled on a majority on return: what that costs is paid once,
+/// however many there are (design 2.4).
 async fn write_each<T: Send + Sync, S: Serialize>(
+    collection: &Collection<T>,
+    verb: &'static str,
+    statements: Vec<S>,
+) -> Result<Answer, Error> {
+    if verb != "insert" || statements.len() <= INSERTS_AT_ONCE {
+        return write_command(collection, verb, statements).await;
+    }
+    let mut left = statements.into_iter();
+    let parts = std::iter::from_fn(|| {
+        let part: Vec<S> = left.by_ref().take(INSERTS_AT_ONCE).collect();
+        (!part.is_empty()).then_some(part)
+    });
+    let parts: Vec<Vec<S>> = parts.collect();
+    let commands = parts.into_iter().map(|part| write_command(collection, verb, part));
+    let answers: Vec<Answer> = futures::stream::iter(commands).buffered(INSERT_COMMANDS).try_collect().await?;
+    let mut whole = Answer { matched: 0, refused: Vec::new() };
+    for (number, answer) in answers.into_iter().enumerate() {
+        let first = number * INSERTS_AT_ONCE;
+        whole.matched += answer.matched;
+        let moved = |refusal: Refusal| Refusal { place: first + refusal.place, ..refusal };
+        whole.refused.extend(answer.refused.into_iter().map(moved));
+    }
+    Ok(whole)
+}
+
+/// The same in one command.
+async fn write_command<T: Send + Sync, S: Serialize>(
     collection: &Collection<T>,
     verb: &'static str,
     statements: Vec<S>,

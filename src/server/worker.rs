@@ -15,7 +15,9 @@ use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::sync::arrivals::{Arrivals, Arrived, Intake};
 use crate::server::sync::ports::{BATCHES_AT_ONCE, Ports};
-use crate::server::sync::process::{Question, Settled, ask_and_settle, finish, relay_some, settle, sweep};
+use crate::server::sync::process::{
+    PUSHES_A_SECOND, Question, Settled, ask_and_settle, finish, finish_some, relay_some, settle, sweep,
+};
 
 /// How often events are looked for that are due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -35,6 +37,7 @@ pub async fn run(state: Arc<AppState>, mut arrivals: Arrivals, mut stop: watch::
         swept_at: None,
         has_more_due: false,
         has_effects_left: false,
+        pushes: 0,
         began_at: None,
     };
     let mut look = interval(LOOK_EVERY);
@@ -75,6 +78,8 @@ struct Work {
     has_more_due: bool,
     /// A burst left effects in the outboxes.
     has_effects_left: bool,
+    /// How many pushes of metadata may become jobs until the next look.
+    pushes: usize,
     /// When the last batch of arrivals was begun.
     began_at: Option<Instant>,
 }
@@ -85,8 +90,10 @@ impl Work {
             sweep(self.state.as_ref()).await?;
             self.swept_at = Some(Instant::now());
         }
+        self.pushes = PUSHES_A_SECOND;
         if self.has_effects_left {
-            self.has_effects_left = relay_some(self.state.as_ref()).await?;
+            self.has_effects_left = relay_some(self.state.as_ref(), PUSHES_A_SECOND).await?;
+            self.pushes = 0;
         }
         let state = Arc::clone(&self.state);
         let (limit, fields) = (state.settings.sync.batch, state.fields());
@@ -119,7 +126,7 @@ impl Work {
         let Intake { cases, records, batches } = intake;
         let state = self.state.as_ref();
         let mut before = self.unfinished.take();
-        let record: OptionFuture<_> = before.as_mut().map(|before| finish(state, before)).into();
+        let record: OptionFuture<_> = before.as_mut().map(|before| finish_some(state, before, &mut self.pushes)).into();
         let (settled, recorded) = futures::join!(settle(state, cases), record);
         if let Some(before) = before {
             self.has_effects_left |= before.has_effects_left;
@@ -131,7 +138,7 @@ impl Work {
 
     async fn record(&mut self) -> Result<(), Error> {
         let Some(mut settled) = self.unfinished.take() else { return Ok(()) };
-        let recorded = finish(self.state.as_ref(), &mut settled).await;
+        let recorded = finish_some(self.state.as_ref(), &mut settled, &mut self.pushes).await;
         self.has_effects_left |= settled.has_effects_left;
         self.ask(settled.asks);
         recorded

@@ -200,17 +200,14 @@ impl Batch {
         let mut size = 0;
         for mut event in events {
             size += event.payload.len();
-            match batches.last_mut().filter(|_| size <= LARGEST_BATCH) {
-                Some(batch) => {
-                    event.place = Place::of(&batch.id, batch.events.len());
-                    batch.events.push(event);
-                }
-                None => {
-                    let id = new_id();
-                    size = event.payload.len();
-                    event.place = Place::of(&id, 0);
-                    batches.push(Self { id, events: vec![event], due_at });
-                }
+            if let Some(batch) = batches.last_mut().filter(|_| size <= LARGEST_BATCH) {
+                event.place = Place::of(&batch.id, batch.events.len());
+                batch.events.push(event);
+            } else {
+                let id = new_id();
+                size = event.payload.len();
+                event.place = Place::of(&id, 0);
+                batches.push(Self { id, events: vec![event], due_at });
             }
         }
         batches

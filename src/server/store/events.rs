@@ -111,6 +111,7 @@ impl Origin {
 
 impl Event {
     /// Itself as it looks with its first outcome.
+    #[must_use]
     pub fn with(mut self, outcome: Outcome, now: Timestamp) -> Self {
         // What was finished at the door, or has to wait for an answer, has had no attempt.
         self.attempts = u32::from(self.state == EventState::Received && outcome.state != EventState::Received);
@@ -172,13 +173,14 @@ impl Events {
         for Record { event, outcome } in records {
             match event {
                 Origin::Stored(id) => known.push((id, outcome)),
-                Origin::Arrived(event) => match places.get(&event.id) {
-                    Some(place) => added[*place].deliveries += event.deliveries,
-                    None => {
+                Origin::Arrived(event) => {
+                    if let Some(place) = places.get(&event.id) {
+                        added[*place].deliveries += event.deliveries;
+                    } else {
                         places.insert(event.id.clone(), added.len());
                         added.push(event.with(outcome, now));
                     }
-                },
+                }
             }
         }
         let again = self.add(&added).await?;

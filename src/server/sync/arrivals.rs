@@ -87,14 +87,11 @@ impl Intake {
             intake.batches.push(batch);
             for Arrival { event, incoming } in events {
                 let event = Box::new(event);
-                match incoming {
-                    Some(incoming) => {
-                        said.push(Said { event: Some(Origin::Arrived(event)), attempts: 0, incoming });
-                    }
-                    None => {
-                        let outcome = end(event.state, event.decision.clone().unwrap_or_default());
-                        intake.records.push(Record { event: Origin::Arrived(event), outcome });
-                    }
+                if let Some(incoming) = incoming {
+                    said.push(Said { event: Some(Origin::Arrived(event)), attempts: 0, incoming });
+                } else {
+                    let outcome = end(event.state, event.decision.clone().unwrap_or_default());
+                    intake.records.push(Record { event: Origin::Arrived(event), outcome });
                 }
             }
         }

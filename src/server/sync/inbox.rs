@@ -26,6 +26,8 @@ const STORE_WITHIN: Duration = Duration::from_secs(10);
 const HANDED_OVER_FOR: Duration = Duration::from_secs(5);
 /// While MongoDB journals one batch, the next is read and checked, and sent.
 const WRITES_AT_ONCE: usize = 2;
+/// For fewer than this a write of their own costs MongoDB more than it saves.
+const WORTH_A_SECOND: usize = 16;
 /// A small part of what a write takes.
 const PATIENCE: Duration = Duration::from_millis(1);
 
@@ -90,27 +92,37 @@ struct Writer {
 }
 
 async fn write_batches(writer: Arc<Writer>, mut waiting: mpsc::Receiver<Waiting>, limit: usize) {
-    let mut writes: JoinSet<usize> = JoinSet::new();
+    let mut in_flight: JoinSet<usize> = JoinSet::new();
     let mut before = Before { size: 1, at: Instant::now() };
+    let mut batch = Vec::new();
     loop {
-        let mut batch = Vec::new();
+        let room = limit - batch.len();
         tokio::select! {
             biased;
-            Some(size) = writes.join_next(), if !writes.is_empty() => {
+            Some(size) = in_flight.join_next(), if !in_flight.is_empty() => {
                 before = Before { size: size.unwrap_or(1), at: Instant::now() };
             }
-            count = waiting.recv_many(&mut batch, limit), if writes.len() < WRITES_AT_ONCE => {
+            count = waiting.recv_many(&mut batch, room), if room > 0 => {
                 if count == 0 {
                     break;
                 }
-                before.gather(&mut batch, &mut waiting, limit).await;
-                let writer = Arc::clone(&writer);
-                writes.spawn(async move { writer.write(batch).await });
             }
+        }
+        if in_flight.is_empty() && !batch.is_empty() {
+            before.gather(&mut batch, &mut waiting, limit).await;
+        } else if batch.len() < WORTH_A_SECOND || in_flight.len() >= WRITES_AT_ONCE {
+            continue;
+        }
+        if !batch.is_empty() {
+            let (writer, batch) = (Arc::clone(&writer), std::mem::take(&mut batch));
+            in_flight.spawn(async move { writer.write(batch).await });
         }
     }
     // Nobody is left who could send, but somebody may still wait for an answer.
-    writes.join_all().await;
+    if !batch.is_empty() {
+        writer.write(batch).await;
+    }
+    in_flight.join_all().await;
 }
 
 impl Writer {

@@ -53,7 +53,7 @@ pub trait Ports: Sync {
     fn record(&self, records: Vec<Record>) -> impl Future<Output = Result<(), Error>> + Send;
     fn close_batches(&self, ids: &[String]) -> impl Future<Output = Result<(), Error>> + Send;
 
-    fn list_outboxes(&self) -> impl Future<Output = Result<Vec<Outbox>, Error>> + Send;
+    fn list_outboxes(&self, people: usize) -> impl Future<Output = Result<Vec<Outbox>, Error>> + Send;
     fn add_jobs(&self, effects: &[Effect]) -> impl Future<Output = Result<(), Error>> + Send;
     fn clear_outboxes(&self, outboxes: &[Outbox]) -> impl Future<Output = Result<(), Error>> + Send;
 
@@ -72,7 +72,7 @@ pub enum Holder {
 }
 
 /// How many people are looked at in one go when names are settled or outboxes emptied.
-const PEOPLE_AT_ONCE: i64 = 500;
+pub const PEOPLE_AT_ONCE: usize = 500;
 /// How many batches of deliveries are taken over in one go.
 pub const BATCHES_AT_ONCE: i64 = 8;
 /// Longer than a question to Clerk takes; an event still pending after it is looked at again.
@@ -116,7 +116,7 @@ impl Ports for AppState {
     }
 
     async fn list_username_conflicts(&self) -> Result<Vec<User>, Error> {
-        Ok(self.store.users.list_username_conflicts(PEOPLE_AT_ONCE).await?)
+        Ok(self.store.users.list_username_conflicts(i64::try_from(PEOPLE_AT_ONCE).unwrap_or(i64::MAX)).await?)
     }
 
     async fn find_username(&self, username: &str) -> Result<Holder, Error> {
@@ -151,8 +151,8 @@ impl Ports for AppState {
         Ok(self.store.deliveries.close(ids).await?)
     }
 
-    async fn list_outboxes(&self) -> Result<Vec<Outbox>, Error> {
-        Ok(self.store.users.list_outboxes(PEOPLE_AT_ONCE).await?)
+    async fn list_outboxes(&self, people: usize) -> Result<Vec<Outbox>, Error> {
+        Ok(self.store.users.list_outboxes(i64::try_from(people).unwrap_or(i64::MAX)).await?)
     }
 
     async fn add_jobs(&self, effects: &[Effect]) -> Result<(), Error> {

@@ -21,14 +21,14 @@ use crate::server::store::users::{LocalUser, User};
 use crate::server::sync::apply::Incoming;
 use crate::server::sync::fold::{Answer, Case, Folded, Fresh, Said, Suffix, end, fold, group, read};
 use crate::server::sync::mapping::from_fetched;
-use crate::server::sync::ports::{LEASE, Ports};
+use crate::server::sync::ports::{LEASE, PEOPLE_AT_ONCE, Ports};
 use crate::server::sync::usernames::settle_usernames;
 
 /// A case that loses this often in a row is put off, not repeated.
 const MOST_ROUNDS: usize = 20;
-/// So many people's metadata become jobs at once. Clerk takes at most a hundred changes a second, so under a burst the rest
-/// is as well off in the outboxes as among the jobs, and costs nothing there.
-const PUSHES_AT_ONCE: usize = 64;
+/// So many people's metadata become jobs in a second. Clerk takes at most a hundred changes a second, so under a burst the
+/// rest is as well off in the outboxes as among the jobs, and costs nothing there.
+pub const PUSHES_A_SECOND: usize = 100;
 /// How many questions to Clerk are open at once.
 const QUESTIONS_AT_ONCE: usize = 16;
 
@@ -211,12 +211,21 @@ fn lengthen(case: Case) -> Result<Case, Case> {
 /// # Errors
 /// MongoDB away.
 pub async fn finish<P: Ports>(ports: &P, settled: &mut Settled) -> Result<(), Error> {
+    let mut pushes = PUSHES_A_SECOND;
+    finish_some(ports, settled, &mut pushes).await
+}
+
+/// The same with no more than so many pushes of metadata, which are counted down.
+///
+/// # Errors
+/// MongoDB away.
+pub async fn finish_some<P: Ports>(ports: &P, settled: &mut Settled, pushes: &mut usize) -> Result<(), Error> {
     let records = settled.take_records(ports.now());
     let recorded = async {
         ports.record(records).await?;
         ports.close_batches(&settled.batches).await
     };
-    settled.has_effects_left = put_back(&mut settled.outboxes);
+    settled.has_effects_left = put_back(&mut settled.outboxes, pushes);
     futures::try_join!(recorded, relay(ports, &settled.outboxes))?;
     if settled.has_name_to_settle {
         settle_usernames(ports).await?;
@@ -253,13 +262,15 @@ async fn relay<P: Ports>(ports: &P, outboxes: &[Outbox]) -> Result<(), Error> {
 }
 
 /// Leaves out what is not worth a write yet; answers whether there was any.
-fn put_back(outboxes: &mut Vec<Outbox>) -> bool {
+fn put_back(outboxes: &mut Vec<Outbox>, pushes: &mut usize) -> bool {
     let is_push = |outbox: &Outbox| outbox.outbox.iter().all(|effect| effect.kind == JobKind::Metadata);
-    let mut pushes = 0;
     let before = outboxes.len();
-    outboxes.retain(|outbox| {
-        pushes += usize::from(is_push(outbox));
-        pushes <= PUSHES_AT_ONCE || !is_push(outbox)
+    outboxes.retain(|outbox| match (is_push(outbox), *pushes) {
+        (true, 0) => false,
+        (is_push, _) => {
+            *pushes -= usize::from(is_push);
+            true
+        }
     });
     outboxes.len() < before
 }
@@ -270,15 +281,15 @@ fn put_back(outboxes: &mut Vec<Outbox>) -> bool {
 /// MongoDB away.
 pub async fn sweep<P: Ports>(ports: &P) -> Result<(), Error> {
     settle_usernames(ports).await?;
-    relay_some(ports).await.map(|_| ())
+    relay_some(ports, PEOPLE_AT_ONCE).await.map(|_| ())
 }
 
-/// Makes jobs of effects that were left in outboxes; answers whether there may be more.
+/// Makes jobs of effects that were left in the outboxes of so many people; answers whether there may be more.
 ///
 /// # Errors
 /// MongoDB away.
-pub async fn relay_some<P: Ports>(ports: &P) -> Result<bool, Error> {
-    let outboxes = ports.list_outboxes().await?;
+pub async fn relay_some<P: Ports>(ports: &P, people: usize) -> Result<bool, Error> {
+    let outboxes = ports.list_outboxes(people).await?;
     relay(ports, &outboxes).await?;
     Ok(!outboxes.is_empty())
 }

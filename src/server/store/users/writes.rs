@@ -50,10 +50,9 @@ impl Users {
         let (inserts, updates): (Vec<usize>, Vec<usize>) =
             (0..writes.len()).partition(|place| writes[*place].guard == Guard::New);
         // They concern different people, so neither waits for the other.
-        let (inserted, updated) =
-            tokio::try_join!(self.insert_each(writes, &inserts), self.update_each(writes, &updates))?;
+        let (new, known) = tokio::try_join!(self.insert_each(writes, &inserts), self.update_each(writes, &updates))?;
         let mut ends = vec![Written::Done; writes.len()];
-        for (place, end) in inserted.into_iter().chain(updated) {
+        for (place, end) in new.into_iter().chain(known) {
             ends[place] = end;
         }
         Ok(ends)

@@ -203,8 +203,8 @@ impl Store {
         event.finished_at = outcome.due_at.is_none().then_some(now);
     }
 
-    pub fn outboxes(&self) -> Vec<Outbox> {
-        let waiting = self.people.values().filter(|row| !row.outbox.is_empty());
+    pub fn outboxes(&self, people: usize) -> Vec<Outbox> {
+        let waiting = self.people.values().filter(|row| !row.outbox.is_empty()).take(people);
         waiting.map(|row| Outbox { clerk_id: row.user.clerk_id.clone(), outbox: row.outbox.clone() }).collect()
     }
 

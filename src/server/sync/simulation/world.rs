@@ -282,8 +282,8 @@ impl Ports for Process {
         self.call(ids.len(), |universe, share| universe.store.close_batches(&ids[..share])).await
     }
 
-    async fn list_outboxes(&self) -> Result<Vec<Outbox>, Error> {
-        self.call(0, |universe, _| universe.store.outboxes()).await
+    async fn list_outboxes(&self, people: usize) -> Result<Vec<Outbox>, Error> {
+        self.call(0, |universe, _| universe.store.outboxes(people)).await
     }
 
     async fn add_jobs(&self, effects: &[Effect]) -> Result<(), Error> {

@@ -124,6 +124,7 @@ pub fn clerk_client(settings: &settings::clerk::Clerk) -> Result<Client, crate::
         secret_key: settings.secret_key.clone(),
         timeout: settings.timeout,
         user_agent: concat!("rollcall/", env!("CARGO_PKG_VERSION")).to_owned(),
+        calls_in_ten_seconds: settings.calls_in_ten_seconds,
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod access;
 mod api;
+mod clerk_calls;
 mod cli;
 mod conflicts;
 mod crash;

@@ -106,6 +106,7 @@ fn a0_21_every_malformed_value_is_reported_at_once_by_its_variable() {
         ("CLERK_AUTHORIZED_PARTIES", "https://app.example.com/"),
         ("ROLLCALL_CLERK_INSTANCE_ID", "app_1"),
         ("ROLLCALL_CLERK_TIMEOUT", "0"),
+        ("ROLLCALL_CLERK_RATE", "9"),
         ("ROLLCALL_INBOX_CAPACITY", "many"),
         ("ROLLCALL_BATCH", "1e3"),
         ("ROLLCALL_ATTEMPTS", "once"),

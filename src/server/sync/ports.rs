@@ -132,7 +132,7 @@ impl Ports for AppState {
     }
 
     async fn fetch_person(&self, id: &str) -> Result<Option<wire::User>, Error> {
-        match self.clerk.fetch_user(id).await {
+        match self.clerk.in_background().fetch_user(id).await {
             Ok(user) => Ok(Some(user)),
             Err(clerk::Error::NotFound) => Ok(None),
             Err(error) => Err(error.into()),

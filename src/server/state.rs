@@ -100,7 +100,7 @@ impl AppState {
             sender: Sender::new(settings.effects.timeout)?,
             flights: Flights::default(),
             redemptions: Semaphore::new(REDEMPTIONS_AT_ONCE),
-            limits: Limits::default(),
+            limits: Limits::new(settings.server.address_requests, settings.server.address_failures),
             settings,
         })
     }

@@ -1,6 +1,7 @@
 //! Behaviour through the front door: real MongoDB, real HTTP, the stand-in as Clerk. One file a feature.
 
 mod access;
+mod addresses;
 mod api;
 mod clerk_calls;
 mod cli;

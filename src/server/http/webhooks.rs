@@ -29,7 +29,7 @@ use crate::server::sync::mapping::from_event;
 use crate::server::sync::relay;
 
 /// Svix' way for a receiver to end the repetition of one message.
-const DELIVERY: HeaderName = HeaderName::from_static("webhook-delivery");
+pub const DELIVERY: HeaderName = HeaderName::from_static("webhook-delivery");
 /// What is acknowledged is handed to this process's worker. Whoever finds it not done after this time takes it over.
 const HANDED_OVER_FOR: Duration = Duration::from_secs(5);
 

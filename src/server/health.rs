@@ -1,4 +1,4 @@
-//! Named checks of everything we depend on: shared by `/readyz` and `doctor`.
+//! Named checks of everything we depend on, for `doctor`. What a process knows of itself is `readiness`.
 //!
 //! Each check ends in a finding with its fix in one line. Knows nothing of HTTP and of terminals.
 
@@ -8,7 +8,7 @@ use crate::server::clerk::Error as ClerkError;
 use crate::server::clerk::client::Client;
 use crate::server::error::causes;
 use crate::server::settings::Settings;
-use crate::server::state::{AppState, mailer};
+use crate::server::state::mailer;
 use crate::server::store::Store;
 
 /// How a check ended.
@@ -43,11 +43,6 @@ impl Finding {
     fn bad(check: &'static str, seen: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { check, verdict: Verdict::Bad, seen: seen.into(), fix: Some(fix.into()) }
     }
-}
-
-/// Whether requests can be served: MongoDB answers and the inbox takes deliveries.
-pub async fn is_ready(state: &AppState) -> bool {
-    state.inbox.is_alive() && state.store.ping().await.is_ok()
 }
 
 /// Every check, in the order of dependence.

@@ -8,6 +8,7 @@ pub mod forms;
 pub mod health;
 pub mod inngest;
 pub mod layers;
+pub mod metrics;
 pub mod pages;
 pub mod session;
 pub mod webhooks;
@@ -47,13 +48,14 @@ impl FromRef<Shared> for LeptosOptions {
 
 /// Every URL that is not a page, a server function or of the JSON API (`api::routes`), with the method it answers. Tested by
 /// `tests/it/access.rs`.
-pub const ROUTES: [(&str, &str); 8] = [
+pub const ROUTES: [(&str, &str); 9] = [
     ("POST", "/api/webhooks/clerk"),
     ("GET", "/api/inngest"),
     ("PUT", "/api/inngest"),
     ("POST", "/api/inngest"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
+    ("GET", "/metrics"),
     ("POST", "/sign-out"),
     ("POST", "/theme"),
 ];
@@ -66,7 +68,8 @@ pub fn router(state: Arc<AppState>) -> Router {
     let machines = Router::new()
         .route("/api/webhooks/clerk", post(webhooks::receive).layer(failures.clone()))
         .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz));
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(metrics::render));
     // A function may take longer than a request; what comes in is read in its time all the same.
     let functions = Router::new().route("/api/inngest", any(inngest::receive).layer(failures));
     // People: who asks is settled before anything else.

@@ -25,7 +25,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::server::clerk::Error;
-use crate::server::clerk::client::guard::Guard;
+use crate::server::clerk::client::guard::{Guard, Seen};
 use crate::server::clerk::client::limiter::Priority;
 use crate::server::clerk::handshake::redirect::API_VERSION;
 use crate::server::clerk::jwks::KeySet;
@@ -52,6 +52,8 @@ pub struct Config {
     pub timeout: Duration,
     /// The most calls in any ten seconds.
     pub calls_in_ten_seconds: u32,
+    /// Told of every call but those for keys.
+    pub observe: fn(Seen),
     pub user_agent: String,
 }
 
@@ -106,7 +108,7 @@ impl Client {
             authorization,
             timeout: config.timeout,
             // What is left after the longest wait must do for the call.
-            guard: Guard::new(config.calls_in_ten_seconds, config.timeout / 2),
+            guard: Guard::new(config.calls_in_ten_seconds, config.timeout / 2, config.observe),
             priority: Priority::Interactive,
         })
     }
@@ -200,10 +202,13 @@ impl Client {
         let until = Instant::now() + self.timeout;
         let ticket = self.guard.enter(self.priority).await?;
         let left = until.saturating_duration_since(Instant::now());
-        let answered =
-            async { body_of(self.send(method, path, |call| prepare(call).timeout(left)).await?).await }.await;
+        let answered = async {
+            let body = body_of(self.send(method, path, |call| prepare(call).timeout(left)).await?).await?;
+            serde_json::from_slice(&body).map_err(|error| Error::Malformed(error.into()))
+        };
+        let answered = answered.await;
         ticket.report(&answered);
-        serde_json::from_slice(&answered?).map_err(|error| Error::Malformed(error.into()))
+        answered
     }
 
     async fn send(

@@ -18,6 +18,7 @@ use crate::server::error::Error;
 use crate::server::http::Shared;
 use crate::server::http::api::refusal::Refusal;
 use crate::server::http::webhooks::DELIVERY;
+use crate::server::metrics::METRICS;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// A body that costs next to nothing to verify. Clerk's are a few kilobytes: so an address that forges and signs, because a
@@ -30,9 +31,10 @@ pub async fn limit_requests(State(shared): State<Shared>, request: Request, next
     match shared.0.limits.requests.take(&address) {
         Ok(()) => next.run(request).await,
         Err(error) if request.uri().path().starts_with("/api/") => {
+            METRICS.too_often("requests");
             Refusal::of("limit_requests", &error).into_response()
         }
-        Err(error) => refuse(error.retry_after()),
+        Err(error) => refuse("requests", error.retry_after()),
     }
 }
 
@@ -44,14 +46,14 @@ pub async fn limit_failures(State(shared): State<Shared>, request: Request, next
     if let Some(wait) = failures.held_for(&address)
         && declared_length(request.headers()).is_none_or(|length| length > CHEAP)
     {
-        return refuse(Some(wait));
+        return refuse("failures", Some(wait));
     }
     let response = next.run(request).await;
     if is_failure(&response)
         && let Err(Error::TooOften { retry_after }) = failures.take(&address)
     {
         failures.hold(address, retry_after);
-        return refuse(Some(retry_after));
+        return refuse("failures", Some(retry_after));
     }
     response
 }
@@ -67,7 +69,8 @@ fn is_failure(response: &Response) -> bool {
     REFUSALS.contains(&response.status()) && !response.headers().contains_key(DELIVERY)
 }
 
-fn refuse(wait: Option<Duration>) -> Response {
+fn refuse(limit: &'static str, wait: Option<Duration>) -> Response {
+    METRICS.too_often(limit);
     tracing::debug!("an address asks too often; if it is your proxy's, name it in ROLLCALL_TRUSTED_PROXIES");
     let mut response = (StatusCode::TOO_MANY_REQUESTS, "Too many requests.").into_response();
     let seconds = wait.unwrap_or_default().as_secs().max(1);

@@ -4,7 +4,7 @@
 //! means is decided later, elsewhere.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest;
 use axum::Json;
@@ -21,10 +21,12 @@ use crate::server::clerk::webhook::event::{Event as Delivered, ParseError, Subje
 use crate::server::clerk::webhook::{KNOWN_TYPES, Verified};
 use crate::server::error::Error;
 use crate::server::inngest::keys::hex;
+use crate::server::metrics::METRICS;
 use crate::server::settings::clerk::WEBHOOK_SECRET_VARIABLES;
 use crate::server::state::AppState;
 use crate::server::store::events::Event;
 use crate::server::sync::fold::Said;
+use crate::server::sync::inbox::Accepted;
 use crate::server::sync::mapping::from_event;
 use crate::server::sync::relay;
 
@@ -35,36 +37,47 @@ const HANDED_OVER_FOR: Duration = Duration::from_secs(5);
 
 /// Receives one delivery.
 pub async fn receive(State(state): State<Arc<AppState>>, headers: HeaderMap, body: Body) -> Response {
+    let began_at = Instant::now();
     let Some(verifier) = &state.verifier else {
+        METRICS.refused("no_secret");
         tracing::error!(variable = WEBHOOK_SECRET_VARIABLES[0], "a webhook came, but no signing secret is configured");
         return refuse(StatusCode::INTERNAL_SERVER_ERROR, "the webhook secret is not configured");
     };
     if headers.contains_key(CONTENT_ENCODING) {
+        METRICS.refused("encoded");
         return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoded bodies are not accepted");
     }
     let limit = state.settings.server.webhook_body_limit;
     if declared_length(&headers).is_some_and(|length| length > limit) {
+        METRICS.refused("too_large");
         return refuse(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
     }
     let Ok(bytes) = to_bytes(body, limit).await else {
+        METRICS.refused("too_large");
         return refuse(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large or incomplete");
     };
     let now = Timestamp::now();
     let proof = match verifier.verify(&headers, &bytes, now) {
         Ok(proof) => proof,
         Err(rejection) => {
+            METRICS.refused(rejection.reason());
             tracing::warn!(reason = rejection.reason(), "webhook refused");
             return refuse(StatusCode::BAD_REQUEST, "the signature cannot be verified");
         }
     };
     match accept(&state, &proof, &bytes, now).await {
-        Ok(Verdict::Received) => Json(json!({ "received": true })).into_response(),
+        Ok(Verdict::Received) => {
+            METRICS.acknowledged(began_at.elapsed());
+            Json(json!({ "received": true })).into_response()
+        }
         Ok(Verdict::Poison) => {
+            METRICS.refused("unusable");
             let mut response = refuse(StatusCode::BAD_REQUEST, "the body is malformed");
             response.headers_mut().insert(DELIVERY, HeaderValue::from_static("abort-message"));
             response
         }
         Err(error) => {
+            METRICS.refused(if error.is_passing() { "try_later" } else { "internal" });
             error.log("receive");
             answer(&error)
         }
@@ -84,7 +97,7 @@ async fn accept(state: &AppState, verified: &Verified, body: &[u8], now: Timesta
         std::str::from_utf8(body).map_err(|_| Error::Invalid { field: "body", message: "is not UTF-8".to_owned() })?;
     let delivered = match Delivered::parse(body) {
         Ok(delivered) => delivered,
-        Err(error) => return bury(state, dead_event(verified, payload, &error, now)).await,
+        Err(error) => return bury(state, dead_event(verified, payload, &error, now), verified.secret).await,
     };
     if let (Some(pinned), Some(other)) = (&state.settings.clerk.instance_id, &delivered.instance_id)
         && pinned != other
@@ -92,7 +105,7 @@ async fn accept(state: &AppState, verified: &Verified, body: &[u8], now: Timesta
         let mut event = inbox_event(verified, payload, &delivered, now);
         (event.state, event.due_at, event.finished_at) = (EventState::Dead, None, Some(now));
         event.decision = Some("it is of another Clerk instance (ROLLCALL_CLERK_INSTANCE_ID)".to_owned());
-        return bury(state, event).await;
+        return bury(state, event, verified.secret).await;
     }
     let mut event = inbox_event(verified, payload, &delivered, now);
     let is_relayed = relay::is_relayed(state, &event);
@@ -102,7 +115,9 @@ async fn accept(state: &AppState, verified: &Verified, body: &[u8], now: Timesta
     }
     let incoming = from_event(&delivered, now).filter(|_| !is_relayed);
     let said = incoming.map(|incoming| Said { event_id: Some(event.id.clone()), attempts: 0, incoming });
+    let stored_as = event.state;
     let accepted = state.inbox.accept(event, said).await?;
+    METRICS.received(&delivered.kind, verified.secret, stored_as, accepted == Accepted::New);
     if let Some(event) = forwarded {
         relay::forward(state, &event).await?;
     }
@@ -110,9 +125,10 @@ async fn accept(state: &AppState, verified: &Verified, body: &[u8], now: Timesta
     Ok(Verdict::Received)
 }
 
-async fn bury(state: &AppState, event: Event) -> Result<Verdict, Error> {
+async fn bury(state: &AppState, event: Event, secret: usize) -> Result<Verdict, Error> {
     tracing::warn!(event.id = event.id, cause = event.decision, "a signed event that cannot be used is kept as dead");
-    state.inbox.accept(event, None).await?;
+    let accepted = state.inbox.accept(event, None).await?;
+    METRICS.received("unusable", secret, EventState::Dead, accepted == Accepted::New);
     Ok(Verdict::Poison)
 }
 

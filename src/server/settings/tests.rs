@@ -92,6 +92,7 @@ fn a0_21_every_malformed_value_is_reported_at_once_by_its_variable() {
         ("ROLLCALL_TRUSTED_PROXIES", "10.0.0.0/8, proxy.example.com"),
         ("ROLLCALL_ADDRESS_REQUESTS", "many"),
         ("ROLLCALL_ADDRESS_FAILURES", "-1"),
+        ("ROLLCALL_METRICS_TOKEN", "short"),
         ("ROLLCALL_LOG_FORMAT", "xml"),
         ("ROLLCALL_LOG", "rollcall=loud"),
         ("MONGODB_URI", "postgres://db.example.com"),

@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use crate::server::error::Error;
+use crate::server::metrics::{METRICS, Step};
 use crate::server::store;
 use crate::server::store::events::{Event, Events};
 use crate::server::sync::fold::Said;
@@ -67,6 +68,11 @@ impl Inbox {
         }
     }
 
+    /// How many more deliveries may wait.
+    pub fn free(&self) -> usize {
+        self.queue.capacity()
+    }
+
     /// Whether the writer still runs; without it nothing can be accepted.
     pub fn is_alive(&self) -> bool {
         !self.queue.is_closed()
@@ -84,6 +90,7 @@ async fn write_batches(
     while waiting.recv_many(&mut batch, limit).await > 0 {
         before.gather(&mut batch, &mut waiting, limit).await;
         before.size = batch.len();
+        METRICS.batch(Step::Store, before.size);
         write_batch(&events, std::mem::take(&mut batch), &arrived).await;
         before.at = Instant::now();
     }

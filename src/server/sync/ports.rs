@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use crate::server::clerk;
 use crate::server::clerk::wire;
 use crate::server::error::Error;
+use crate::server::metrics::METRICS;
 use crate::server::state::AppState;
 use crate::server::store::events::{Event, Outcome};
 use crate::server::store::jobs::Effect;
@@ -92,7 +93,9 @@ impl Ports for AppState {
     }
 
     async fn write_people(&self, writes: &[Write]) -> Result<Vec<Written>, Error> {
-        Ok(self.store.users.write_many(writes).await?)
+        let ends = self.store.users.write_many(writes).await?;
+        METRICS.written(writes, &ends, self.now());
+        Ok(ends)
     }
 
     async fn list_username_conflicts(&self) -> Result<Vec<User>, Error> {
@@ -114,7 +117,9 @@ impl Ports for AppState {
     }
 
     async fn record(&self, outcomes: &[(String, Outcome)]) -> Result<(), Error> {
-        Ok(self.store.events.record(outcomes, self.now()).await?)
+        self.store.events.record(outcomes, self.now()).await?;
+        METRICS.ended(outcomes);
+        Ok(())
     }
 
     async fn list_outboxes(&self) -> Result<Vec<Outbox>, Error> {

@@ -19,6 +19,7 @@ pub struct Guard {
     state: Arc<Mutex<State>>,
     /// Who would wait longer is told so at once.
     patience: Duration,
+    observe: fn(Seen),
 }
 
 struct State {
@@ -26,16 +27,26 @@ struct State {
     breaker: Breaker,
 }
 
+/// What became of one call, for whoever counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// One of few words.
+    pub outcome: &'static str,
+    /// How long it waited for its turn.
+    pub waited: Duration,
+}
+
 /// The right to make one call. How it ends must be reported; one that is dropped ends without a result.
 pub struct Ticket {
     guard: Guard,
     pass: Option<Pass>,
+    waited: Duration,
 }
 
 impl Guard {
-    pub fn new(calls_in_ten_seconds: u32, patience: Duration) -> Self {
+    pub fn new(calls_in_ten_seconds: u32, patience: Duration, observe: fn(Seen)) -> Self {
         let state = State { limiter: Limiter::new(calls_in_ten_seconds), breaker: Breaker::default() };
-        Self { state: Arc::new(Mutex::new(state)), patience }
+        Self { state: Arc::new(Mutex::new(state)), patience, observe }
     }
 
     /// Waits for the turn of a call.
@@ -43,7 +54,21 @@ impl Guard {
     /// # Errors
     /// `RateLimited` or `CircuitOpen`, with the time to wait: nothing was asked of Clerk.
     pub async fn enter(&self, priority: Priority) -> Result<Ticket, Error> {
-        let until = Instant::now() + self.patience;
+        let began_at = Instant::now();
+        let entered = self.wait(priority, began_at).await;
+        let waited = began_at.elapsed();
+        match entered {
+            Ok(pass) => Ok(Ticket { guard: self.clone(), pass: Some(pass), waited }),
+            Err(error) => {
+                let is_open = matches!(error, Error::CircuitOpen { .. });
+                (self.observe)(Seen { outcome: if is_open { "circuit_open" } else { "held_back" }, waited });
+                Err(error)
+            }
+        }
+    }
+
+    async fn wait(&self, priority: Priority, now: Instant) -> Result<Pass, Error> {
+        let until = now + self.patience;
         let mut at = self.reserve(priority, until)?;
         loop {
             sleep_until(at).await;
@@ -53,9 +78,7 @@ impl Guard {
             // Clerk asked for a pause meanwhile.
             at = self.reserve(priority, until)?;
         }
-        let pass =
-            self.lock().breaker.admit(Instant::now()).map_err(|retry_after| Error::CircuitOpen { retry_after })?;
-        Ok(Ticket { guard: self.clone(), pass: Some(pass) })
+        self.lock().breaker.admit(Instant::now()).map_err(|retry_after| Error::CircuitOpen { retry_after })
     }
 
     /// Whether Clerk failed so often that it is not asked now.
@@ -81,6 +104,7 @@ impl Ticket {
     /// How the call ended: what everybody else learns from it.
     pub fn report<T>(mut self, result: &Result<T, Error>) {
         let Some(pass) = self.pass.take() else { return };
+        (self.guard.observe)(Seen { outcome: outcome_of(result.as_ref().err()), waited: self.waited });
         let has_answered = !matches!(result, Err(Error::Unavailable(_) | Error::UnavailableStatus(_)));
         let now = Instant::now();
         let mut state = self.guard.lock();
@@ -99,6 +123,20 @@ impl Ticket {
             Some(Turn::Closed) => tracing::info!("Clerk answers again"),
             None => {}
         }
+    }
+}
+
+fn outcome_of(error: Option<&Error>) -> &'static str {
+    match error {
+        None => "ok",
+        Some(Error::NotFound) => "not_found",
+        Some(Error::Unauthorized) => "unauthorized",
+        Some(Error::RateLimited { .. }) => "rate_limited",
+        Some(Error::CircuitOpen { .. }) => "circuit_open",
+        Some(Error::Rejected { .. }) => "rejected",
+        Some(Error::Unavailable(_)) => "unreachable",
+        Some(Error::UnavailableStatus(_)) => "unavailable",
+        Some(Error::Malformed(_)) => "malformed",
     }
 }
 

@@ -72,6 +72,7 @@ fn client_with(api_url: &str, calls_in_ten_seconds: u32, timeout: Duration) -> C
         timeout,
         user_agent: "rollcall/test".to_owned(),
         calls_in_ten_seconds,
+        observe: |_| (),
     })
     .unwrap()
 }
@@ -337,6 +338,7 @@ fn an_address_without_a_path_is_refused_and_nothing_secret_is_shown() {
         timeout: Duration::from_secs(1),
         user_agent: "x".to_owned(),
         calls_in_ten_seconds: 100,
+        observe: |_| (),
     };
     assert!(matches!(Client::new(config("mailto:a@b.test")), Err(Error::Malformed(_))));
     let shown = format!(

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use crate::server::clerk::Error as ClerkError;
 use crate::server::clerk::client::Client;
 use crate::server::error::causes;
+use crate::server::jobs::webhook::find_off;
 use crate::server::settings::Settings;
 use crate::server::state::mailer;
 use crate::server::store::Store;
@@ -51,7 +52,7 @@ pub async fn examine(settings: &Settings, store: &Store, clerk: &Client) -> Vec<
     findings.extend(mongodb(store).await);
     findings.extend(clerk_api(settings, clerk).await);
     findings.extend(mail(settings).await);
-    findings.extend(webhook(settings));
+    findings.extend(webhook(settings, store).await);
     findings
 }
 
@@ -136,9 +137,17 @@ async fn mail(settings: &Settings) -> Option<Finding> {
 }
 
 /// Nothing is sent: the receiver would take it for a change.
-fn webhook(settings: &Settings) -> Option<Finding> {
+async fn webhook(settings: &Settings, store: &Store) -> Option<Finding> {
     const CHECK: &str = "outgoing webhook";
     let webhook = settings.effects.webhook.as_ref()?;
+    // Whether MongoDB answers is a finding of its own.
+    if let Ok(Some(since)) = find_off(store, &webhook.url).await {
+        return Some(Finding::bad(
+            CHECK,
+            format!("switched off since {since:.0}: it answered 410"),
+            "correct ROLLCALL_WEBHOOK_URL, or run `rollcall webhook on` once the receiver is back",
+        ));
+    }
     let host = webhook.url.host_str().unwrap_or_default();
     let is_local = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
     Some(match webhook.url.scheme() {

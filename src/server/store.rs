@@ -6,6 +6,7 @@
 pub mod alerts;
 pub mod directory;
 pub mod encoding;
+pub mod endpoints;
 pub mod events;
 pub mod jobs;
 pub mod roles;
@@ -24,6 +25,7 @@ use serde::Serialize;
 use crate::server::settings;
 use crate::server::store::alerts::Alerts;
 use crate::server::store::directory::Directory;
+use crate::server::store::endpoints::Endpoints;
 use crate::server::store::events::Events;
 use crate::server::store::jobs::Jobs;
 use crate::server::store::roles::Roles;
@@ -205,6 +207,7 @@ pub struct Store {
     pub jobs: Jobs,
     pub alerts: Alerts,
     pub directory: Directory,
+    pub endpoints: Endpoints,
     pub roles: Roles,
     database: Database,
 }
@@ -237,6 +240,7 @@ impl Store {
             jobs: Jobs::of(&database),
             alerts: Alerts::of(&database),
             directory: Directory::of(&database),
+            endpoints: Endpoints::of(&database),
             roles: Roles::of(&database),
             database,
         })

@@ -20,7 +20,6 @@ use crate::model::job::{JobKind, JobState};
 use crate::model::user::SyncSource;
 use crate::server::clerk::client::guard::Seen;
 use crate::server::clerk::webhook::KNOWN_TYPES;
-use crate::server::store::events::Outcome;
 use crate::server::store::users::writes::{Write, Written};
 
 /// What the process counts.
@@ -40,7 +39,7 @@ type Two = [(&'static str, &'static str); 2];
 
 pub struct Metrics {
     registry: Registry,
-    webhooks: Family<Two, Counter>,
+    webhooks: Family<One, Counter>,
     verified: Family<One, Counter>,
     refused: Family<One, Counter>,
     acks: Histogram,
@@ -87,7 +86,7 @@ impl Metrics {
         let r = &mut registry;
         let batches: fn() -> Histogram = || histogram(BATCH_BUCKETS);
         Self {
-            webhooks: add(r, "webhooks", "Verified webhooks by type, and whether they came before", Family::default()),
+            webhooks: add(r, "webhooks", "Verified webhooks by type", Family::default()),
             verified: add(r, "webhooks_verified", "Verified webhooks by the secret that signed", Family::default()),
             refused: add(r, "webhooks_refused", "Webhooks not acknowledged, by reason", Family::default()),
             acks: add_timed(
@@ -136,17 +135,12 @@ impl Metrics {
         }
     }
 
-    /// A verified webhook was stored in this state, or is here already.
-    pub fn received(&self, kind: &str, secret: usize, stored_as: EventState, is_new: bool) {
+    /// A verified webhook is stored.
+    pub fn received(&self, kind: &str, secret: usize) {
         const SECRETS: [&str; 4] = ["1", "2", "3", "4 or more"];
         let known = KNOWN_TYPES.iter().find(|known| **known == kind);
-        let delivery = if is_new { "first" } else { "again" };
-        self.webhooks.get_or_create(&[("type", known.unwrap_or(&"unknown")), ("delivery", delivery)]).inc();
+        self.webhooks.get_or_create(&[("type", known.unwrap_or(&"unknown"))]).inc();
         self.verified.get_or_create(&[("secret", SECRETS[secret.min(SECRETS.len() - 1)])]).inc();
-        // What is finished as soon as it is stored never comes through the engine.
-        if is_new && stored_as != EventState::Received {
-            self.ends.get_or_create(&[("end", stored_as.as_str())]).inc();
-        }
     }
 
     pub fn refused(&self, reason: &'static str) {
@@ -165,9 +159,9 @@ impl Metrics {
         self.batches.get_or_create(&[("step", step)]).observe(f64::from(u32::try_from(size).unwrap_or(u32::MAX)));
     }
 
-    pub fn ended(&self, outcomes: &[(String, Outcome)]) {
-        for (_, outcome) in outcomes {
-            self.ends.get_or_create(&[("end", outcome.state.as_str())]).inc();
+    pub fn ended(&self, states: &[EventState]) {
+        for state in states {
+            self.ends.get_or_create(&[("end", state.as_str())]).inc();
         }
     }
 
@@ -242,17 +236,16 @@ mod tests {
     fn d3_27_types_that_clerk_does_not_have_share_one_label() {
         let metrics = Metrics::new();
         for number in 0..10_000 {
-            metrics.received(&format!("invented.{number}"), number, EventState::Ignored, true);
+            metrics.received(&format!("invented.{number}"), number);
         }
         for kind in KNOWN_TYPES {
-            metrics.received(kind, 0, EventState::Received, false);
+            metrics.received(kind, 0);
         }
         let text = metrics.render(Now::default()).unwrap();
         let series = text.lines().filter(|line| line.starts_with("rollcall_webhooks_total{")).count();
         assert_eq!(series, KNOWN_TYPES.len() + 1, "{text}");
-        assert!(text.contains("rollcall_webhooks_total{type=\"unknown\",delivery=\"first\"} 10000"), "{text}");
+        assert!(text.contains("rollcall_webhooks_total{type=\"unknown\"} 10000"), "{text}");
         assert!(text.contains("rollcall_webhooks_verified_total{secret=\"4 or more\"} 9997"), "{text}");
-        assert!(text.contains("rollcall_events_total{end=\"ignored\"} 10000"), "{text}");
         assert!(!text.contains("invented"), "{text}");
     }
 

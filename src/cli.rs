@@ -10,6 +10,7 @@ pub mod inngest;
 #[cfg(feature = "standin")]
 pub mod mongod;
 pub mod serve;
+pub mod webhook;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -46,6 +47,9 @@ enum Command {
     /// What Inngest knows of this application.
     #[command(subcommand)]
     Inngest(inngest::Command),
+    /// The webhook that tells others of every change.
+    #[command(subcommand)]
+    Webhook(webhook::Command),
 }
 
 /// Why a command could not run, or what it found.
@@ -88,6 +92,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<End> {
         Command::Dev(options) => dev::run(options, &text).await,
         Command::Doctor(options) => doctor::run(options, &text).await,
         Command::Inngest(command) => inngest::run(command, load(&text)?).await,
+        Command::Webhook(command) => webhook::run(command, load(&text)?).await,
     }
 }
 

@@ -26,6 +26,7 @@
 //! | `server::sync` | the mirror: accept, decide, write | HTTP, BSON |
 //! | `server::jobs` | effects: leases, attempts, alerts | why a change has an effect |
 //! | `server::mail`, `server::outgoing` | one message by SMTP or HTTP, and what came of it | jobs |
+//! | `server::metrics` | every counter, with labels from closed lists | personal values |
 //! | `server::access` | proofs of permission | pages |
 //! | `server::http` | axum: every URL; `http::api` is the JSON API and its OpenAPI document | MongoDB |
 //! | `cli` | one file a command | rules of its own |

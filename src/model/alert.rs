@@ -69,7 +69,9 @@ impl AlertKind {
             Self::JobsDead => "Look at the jobs that are dead or unsure: each keeps its cause.",
             Self::Silence => "Look at the webhook endpoint's page at Clerk: its address, its secret, its failures.",
             Self::KeyRefused => "Copy CLERK_SECRET_KEY again from Clerk's dashboard; it may have been rotated.",
-            Self::EndpointGone => "Correct ROLLCALL_WEBHOOK_URL, or unset it.",
+            Self::EndpointGone => {
+                "Nothing is sent to it any more. Correct ROLLCALL_WEBHOOK_URL, or run `rollcall webhook on`."
+            }
             Self::Drift => "Run a reconciliation and look at what it finds.",
         }
     }

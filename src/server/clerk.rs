@@ -9,7 +9,7 @@
 //! | [`key`] | publishable and secret keys, and what follows from them: host, issuer, cookie suffix |
 //! | [`wire`] | Clerk's JSON, read leniently |
 //! | [`webhook`] | signatures of deliveries, and the events inside |
-//! | [`client`] | the Backend API |
+//! | [`client`] | the Backend API, and the one limit and circuit for all who call it |
 //! | [`jwks`] | signing keys: fixed, or fetched and cached |
 //! | [`jwt`] | the outer form of a signed token |
 //! | [`session`] | session token → claims |
@@ -42,9 +42,12 @@ pub enum Error {
     /// The secret key is wrong or revoked; calling again cannot help.
     #[error("Clerk refused the secret key")]
     Unauthorized,
-    /// Too many calls; `retry_after` is what Clerk asked for.
+    /// Too many calls; `retry_after` is what Clerk asked for, or what our own limit says.
     #[error("Clerk asks to slow down")]
     RateLimited { retry_after: Option<Duration> },
+    /// It failed so often in a row that it was not asked.
+    #[error("Clerk has failed several times in a row and is not asked now")]
+    CircuitOpen { retry_after: Duration },
     /// The request was understood and refused.
     #[error("Clerk rejected the request ({status} {code}): {message}")]
     Rejected { status: u16, code: String, field: Option<String>, message: String },
@@ -64,7 +67,11 @@ impl Error {
     pub fn is_transient(&self) -> bool {
         matches!(
             self,
-            Self::RateLimited { .. } | Self::Unavailable(_) | Self::UnavailableStatus(_) | Self::Malformed(_)
+            Self::RateLimited { .. }
+                | Self::CircuitOpen { .. }
+                | Self::Unavailable(_)
+                | Self::UnavailableStatus(_)
+                | Self::Malformed(_)
         )
     }
 }

@@ -111,7 +111,9 @@ impl Error {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::ClerkUnavailable(clerk::Error::RateLimited { retry_after }) => *retry_after,
-            Self::TooOften { retry_after } => Some(*retry_after),
+            Self::ClerkUnavailable(clerk::Error::CircuitOpen { retry_after }) | Self::TooOften { retry_after } => {
+                Some(*retry_after)
+            }
             Self::Met(error) => error.retry_after(),
             _ => None,
         }

@@ -1,4 +1,4 @@
-//! Named checks of everything we depend on: shared by `/readyz` and `doctor`.
+//! Named checks of everything we depend on, for `doctor`. What a process knows of itself is `readiness`.
 //!
 //! Each check ends in a finding with its fix in one line. Knows nothing of HTTP and of terminals.
 
@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use crate::server::clerk::Error as ClerkError;
 use crate::server::clerk::client::Client;
 use crate::server::error::causes;
+use crate::server::jobs::webhook::find_off;
 use crate::server::settings::Settings;
-use crate::server::state::{AppState, mailer};
+use crate::server::state::mailer;
 use crate::server::store::Store;
 
 /// How a check ended.
@@ -45,11 +46,6 @@ impl Finding {
     }
 }
 
-/// Whether requests can be served: MongoDB answers and the inbox takes deliveries.
-pub async fn is_ready(state: &AppState) -> bool {
-    state.inbox.is_alive() && state.store.ping().await.is_ok()
-}
-
 /// Every check, in the order of dependence.
 pub async fn examine(settings: &Settings, store: &Store, clerk: &Client) -> Vec<Finding> {
     let mut findings = vec![settings_finding(settings), webhook_secret(settings)];
@@ -57,7 +53,7 @@ pub async fn examine(settings: &Settings, store: &Store, clerk: &Client) -> Vec<
     findings.extend(mongodb(store).await);
     findings.extend(clerk_api(settings, clerk).await);
     findings.extend(mail(settings).await);
-    findings.extend(webhook(settings));
+    findings.extend(webhook(settings, store).await);
     findings
 }
 
@@ -150,9 +146,17 @@ async fn mail(settings: &Settings) -> Option<Finding> {
 }
 
 /// Nothing is sent: the receiver would take it for a change.
-fn webhook(settings: &Settings) -> Option<Finding> {
+async fn webhook(settings: &Settings, store: &Store) -> Option<Finding> {
     const CHECK: &str = "outgoing webhook";
     let webhook = settings.effects.webhook.as_ref()?;
+    // Whether MongoDB answers is a finding of its own.
+    if let Ok(Some(since)) = find_off(store, &webhook.url).await {
+        return Some(Finding::bad(
+            CHECK,
+            format!("switched off since {since:.0}: it answered 410"),
+            "correct ROLLCALL_WEBHOOK_URL, or run `rollcall webhook on` once the receiver is back",
+        ));
+    }
     let host = webhook.url.host_str().unwrap_or_default();
     let is_local = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
     Some(match webhook.url.scheme() {

@@ -2,15 +2,18 @@
 //!
 //! Knows nothing of MongoDB and of what an event means; each file holds handlers of one kind.
 
+pub mod addresses;
 pub mod api;
 pub mod forms;
 pub mod health;
 pub mod inngest;
 pub mod layers;
+pub mod metrics;
 pub mod pages;
 pub mod session;
 pub mod webhooks;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
@@ -45,13 +48,14 @@ impl FromRef<Shared> for LeptosOptions {
 
 /// Every URL that is not a page, a server function or of the JSON API (`api::routes`), with the method it answers. Tested by
 /// `tests/it/access.rs`.
-pub const ROUTES: [(&str, &str); 8] = [
+pub const ROUTES: [(&str, &str); 9] = [
     ("POST", "/api/webhooks/clerk"),
     ("GET", "/api/inngest"),
     ("PUT", "/api/inngest"),
     ("POST", "/api/inngest"),
     ("GET", "/healthz"),
     ("GET", "/readyz"),
+    ("GET", "/metrics"),
     ("POST", "/sign-out"),
     ("POST", "/theme"),
 ];
@@ -60,12 +64,14 @@ pub const ROUTES: [(&str, &str); 8] = [
 pub fn router(state: Arc<AppState>) -> Router {
     let shared = Shared(Arc::clone(&state));
     // Machines: no session, no origin check, no page.
+    let failures = from_fn_with_state(shared.clone(), addresses::limit_failures);
     let machines = Router::new()
-        .route("/api/webhooks/clerk", post(webhooks::receive))
+        .route("/api/webhooks/clerk", post(webhooks::receive).layer(failures.clone()))
         .route("/healthz", get(health::healthz))
-        .route("/readyz", get(health::readyz));
+        .route("/readyz", get(health::readyz))
+        .route("/metrics", get(metrics::render));
     // A function may take longer than a request; what comes in is read in its time all the same.
-    let functions = Router::new().route("/api/inngest", any(inngest::receive));
+    let functions = Router::new().route("/api/inngest", any(inngest::receive).layer(failures));
     // People: who asks is settled before anything else.
     let people = pages::router(&shared)
         .route("/sign-out", post(forms::sign_out))
@@ -74,14 +80,15 @@ pub fn router(state: Arc<AppState>) -> Router {
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(from_fn_with_state(shared.clone(), session::attach))
         .layer(from_fn_with_state(shared.clone(), layers::same_origin))
-        .layer(from_fn_with_state(shared.clone(), layers::own_referer));
+        .layer(from_fn_with_state(shared.clone(), layers::own_referer))
+        .layer(from_fn_with_state(shared.clone(), addresses::limit_requests));
     let timeout =
         TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, state.settings.server.request_timeout);
     Router::<Shared>::new()
         .merge(machines)
         .merge(people)
         // Front ends: a session, but no redirect; their own origin check, and CORS.
-        .merge(api::router(&shared))
+        .merge(api::router(&shared).layer(from_fn_with_state(shared.clone(), addresses::limit_requests)))
         .layer(timeout)
         .merge(functions)
         .layer(from_fn_with_state(shared.clone(), layers::headers))
@@ -112,5 +119,6 @@ pub async fn serve(
     router: Router,
     until: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    axum::serve(listener, router).with_graceful_shutdown(until).await
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(until).await
 }

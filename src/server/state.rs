@@ -16,7 +16,9 @@ use crate::server::clerk::webhook::Verifier;
 use crate::server::inngest;
 use crate::server::limits::Limits;
 use crate::server::mail::{Mailer, Relay, RelayError};
+use crate::server::metrics::METRICS;
 use crate::server::outgoing::{Sender, SenderError};
+use crate::server::readiness::Vitals;
 use crate::server::settings::{self, Settings};
 use crate::server::store::{self, Store};
 use crate::server::sync::arrivals::Arrivals;
@@ -52,6 +54,7 @@ pub struct AppState {
     /// How many nonces may be redeemed at once: a visitor can make them up, and each costs a call to Clerk.
     pub redemptions: Semaphore,
     pub limits: Limits,
+    pub vitals: Vitals,
 }
 
 /// Why a process cannot be put together.
@@ -102,7 +105,8 @@ impl AppState {
             sender: Sender::new(settings.effects.timeout)?,
             flights: Flights::default(),
             redemptions: Semaphore::new(REDEMPTIONS_AT_ONCE),
-            limits: Limits::default(),
+            vitals: Vitals::default(),
+            limits: Limits::new(settings.server.address_requests, settings.server.address_failures),
             settings,
         })
     }
@@ -126,6 +130,8 @@ pub fn clerk_client(settings: &settings::clerk::Clerk) -> Result<Client, crate::
         secret_key: settings.secret_key.clone(),
         timeout: settings.timeout,
         user_agent: concat!("rollcall/", env!("CARGO_PKG_VERSION")).to_owned(),
+        calls_in_ten_seconds: settings.calls_in_ten_seconds,
+        observe: |seen| METRICS.asked_clerk(seen),
     })
 }
 

@@ -7,6 +7,7 @@ pub mod alerts;
 pub mod deliveries;
 pub mod directory;
 pub mod encoding;
+pub mod endpoints;
 pub mod events;
 pub mod jobs;
 pub mod roles;
@@ -28,6 +29,7 @@ use crate::server::settings::fields::Fields;
 use crate::server::store::alerts::Alerts;
 use crate::server::store::deliveries::Deliveries;
 use crate::server::store::directory::Directory;
+use crate::server::store::endpoints::Endpoints;
 use crate::server::store::events::Events;
 use crate::server::store::jobs::Jobs;
 use crate::server::store::roles::Roles;
@@ -275,6 +277,7 @@ pub struct Store {
     pub jobs: Jobs,
     pub alerts: Alerts,
     pub directory: Directory,
+    pub endpoints: Endpoints,
     pub roles: Roles,
     database: Database,
 }
@@ -308,6 +311,7 @@ impl Store {
             jobs: Jobs::of(&database),
             alerts: Alerts::of(&database),
             directory: Directory::of(&database, fields),
+            endpoints: Endpoints::of(&database),
             roles: Roles::of(&database, fields),
             database,
         })

@@ -59,7 +59,10 @@ fn d5_05_functions_that_only_read_are_get() {
 #[tokio::test]
 async fn every_other_route_answers_its_methods_and_no_other() {
     // What is switched off answers 404, which is not what is asked here.
-    let variables = vec![("INNGEST_DEV", "http://127.0.0.1:9".to_owned())];
+    let variables = vec![
+        ("INNGEST_DEV", "http://127.0.0.1:9".to_owned()),
+        ("ROLLCALL_METRICS_TOKEN", "a-token-of-a-test".to_owned()),
+    ];
     let app = TestApp::with(Wishes { variables, ..Wishes::default() }).await;
     let declared: BTreeSet<(&str, &str)> = ROUTES.into_iter().chain(api::routes()).collect();
     assert_eq!(declared.len(), ROUTES.len() + api::routes().len(), "a route is declared twice");

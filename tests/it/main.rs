@@ -1,15 +1,19 @@
 //! Behaviour through the front door: real MongoDB, real HTTP, the stand-in as Clerk. One file a feature.
 
 mod access;
+mod addresses;
 mod api;
+mod clerk_calls;
 mod cli;
 mod conflicts;
 mod crash;
 mod fields;
 mod fuzz;
+mod health;
 mod inngest;
 mod jobs;
 mod logs;
+mod metrics;
 mod pages;
 mod provision;
 mod session;

@@ -1,8 +1,13 @@
 //! The Backend API (`clerk.md` 4): a base URL, one `request` function, and the calls we make.
 //!
-//! It calls once and says what happened; waiting, repeating and limiting are for its users, who know what the call is
-//! worth. Invariants: the key goes to the configured address only (redirects are not followed), every call has a time limit,
-//! every answer a size limit, and no error carries an address.
+//! It calls once and says what happened; repeating is for its users, who know what the call is worth. All its clones go
+//! through one gate (`guard`): never more calls than Clerk takes, a pause when it asks for one, and none while it only fails.
+//! Invariants: the key goes to the configured address only (redirects are not followed), every call has a time limit that
+//! holds its wait at the gate too, every answer a size limit, and no error carries an address.
+
+pub mod breaker;
+pub mod guard;
+pub mod limiter;
 
 use std::fmt;
 use std::time::Duration;
@@ -16,9 +21,12 @@ use reqwest::{RequestBuilder, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
+use tokio::time::Instant;
 use url::Url;
 
 use crate::server::clerk::Error;
+use crate::server::clerk::client::guard::{Guard, Seen};
+use crate::server::clerk::client::limiter::Priority;
 use crate::server::clerk::handshake::redirect::API_VERSION;
 use crate::server::clerk::jwks::KeySet;
 use crate::server::clerk::key::SecretKey;
@@ -40,8 +48,12 @@ pub struct Config {
     /// With the version in the path: `https://api.clerk.com/v1`.
     pub api_url: Url,
     pub secret_key: SecretKey,
-    /// For a whole call, from connecting to the last byte.
+    /// For a whole call, from the wait for its turn to the last byte.
     pub timeout: Duration,
+    /// The most calls in any ten seconds.
+    pub calls_in_ten_seconds: u32,
+    /// Told of every call but those for keys.
+    pub observe: fn(Seen),
     pub user_agent: String,
 }
 
@@ -63,12 +75,15 @@ pub struct ProfileChange {
     pub username: Option<String>,
 }
 
-/// A client of one instance. Cheap to clone.
+/// A client of one instance. Cheap to clone; all clones share one limit and one circuit.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
     api_url: Url,
     authorization: HeaderValue,
+    timeout: Duration,
+    guard: Guard,
+    priority: Priority,
 }
 
 impl Client {
@@ -87,7 +102,26 @@ impl Client {
             .user_agent(HeaderValue::try_from(config.user_agent).map_err(malformed)?)
             .build()
             .map_err(Error::Unavailable)?;
-        Ok(Self { http, api_url: config.api_url, authorization })
+        Ok(Self {
+            http,
+            api_url: config.api_url,
+            authorization,
+            timeout: config.timeout,
+            // What is left after the longest wait must do for the call.
+            guard: Guard::new(config.calls_in_ten_seconds, config.timeout / 2, config.observe),
+            priority: Priority::Interactive,
+        })
+    }
+
+    /// The same client for work that nobody waits for: it leaves room for what a person waits for.
+    #[must_use]
+    pub fn in_background(&self) -> Self {
+        Self { priority: Priority::Background, ..self.clone() }
+    }
+
+    /// Whether Clerk failed so often in a row that it is left alone now.
+    pub fn is_circuit_open(&self) -> bool {
+        self.guard.is_open()
     }
 
     pub async fn fetch_user(&self, id: &str) -> Result<User, Error> {
@@ -102,7 +136,7 @@ impl Client {
         if let Some(id) = starting_after {
             query.push(("starting_after", checked(id)?));
         }
-        self.request(Method::GET, &["users"], |call| call.query(&query)).await
+        self.in_background().request(Method::GET, &["users"], |call| call.query(&query)).await
     }
 
     pub async fn count_users(&self) -> Result<u64, Error> {
@@ -123,7 +157,7 @@ impl Client {
                 body.insert(name.to_owned(), Value::Object(part.clone()));
             }
         }
-        self.request(Method::PATCH, &["users", checked(id)?, "metadata"], |call| call.json(&body)).await
+        self.in_background().request(Method::PATCH, &["users", checked(id)?, "metadata"], |call| call.json(&body)).await
     }
 
     /// A person's active sessions, newest first.
@@ -141,9 +175,11 @@ impl Client {
         self.request(Method::GET, &["instance"], |call| call).await
     }
 
-    /// The keys that tokens are signed with. Free of Clerk's rate limit.
+    /// The keys that tokens are signed with. Free of Clerk's rate limit, and so of ours; asked for seldom (`jwks`), and also
+    /// while the circuit is open: without them nobody is let in.
     pub async fn fetch_jwks(&self) -> Result<KeySet, Error> {
-        KeySet::from_json(&self.request_bytes(Method::GET, &["jwks"], |call| call).await?)
+        let response = self.send(Method::GET, &["jwks"], |call| call).await?;
+        KeySet::from_json(&body_of(response).await?)
     }
 
     /// Clerk's clock, to a second. Any answer will do: a clock can be compared with a wrong key too.
@@ -163,27 +199,16 @@ impl Client {
         path: &[&str],
         prepare: impl FnOnce(RequestBuilder) -> RequestBuilder,
     ) -> Result<T, Error> {
-        let body = self.request_bytes(method, path, prepare).await?;
-        serde_json::from_slice(&body).map_err(|error| Error::Malformed(error.into()))
-    }
-
-    async fn request_bytes(
-        &self,
-        method: Method,
-        path: &[&str],
-        prepare: impl FnOnce(RequestBuilder) -> RequestBuilder,
-    ) -> Result<Vec<u8>, Error> {
-        let response = self.send(method, path, prepare).await?;
-        let (status, pause) = (response.status(), retry_after(response.headers()));
-        match status {
-            StatusCode::UNAUTHORIZED => return Err(Error::Unauthorized),
-            StatusCode::TOO_MANY_REQUESTS => return Err(Error::RateLimited { retry_after: pause }),
-            StatusCode::REQUEST_TIMEOUT => return Err(Error::UnavailableStatus(status.as_u16())),
-            status if status.is_server_error() => return Err(Error::UnavailableStatus(status.as_u16())),
-            _ => {}
-        }
-        let body = read_body(response).await?;
-        if status.is_success() { Ok(body) } else { Err(refusal(status, &body)) }
+        let until = Instant::now() + self.timeout;
+        let ticket = self.guard.enter(self.priority).await?;
+        let left = until.saturating_duration_since(Instant::now());
+        let answered = async {
+            let body = body_of(self.send(method, path, |call| prepare(call).timeout(left)).await?).await?;
+            serde_json::from_slice(&body).map_err(|error| Error::Malformed(error.into()))
+        };
+        let answered = answered.await;
+        ticket.report(&answered);
+        answered
     }
 
     async fn send(
@@ -244,6 +269,20 @@ fn page_size(limit: u16) -> u16 {
 /// The address is taken off, because it can carry a nonce.
 fn unavailable(error: reqwest::Error) -> Error {
     Error::Unavailable(error.without_url())
+}
+
+/// The body of a success; every other answer is an error.
+async fn body_of(response: Response) -> Result<Vec<u8>, Error> {
+    let (status, pause) = (response.status(), retry_after(response.headers()));
+    match status {
+        StatusCode::UNAUTHORIZED => return Err(Error::Unauthorized),
+        StatusCode::TOO_MANY_REQUESTS => return Err(Error::RateLimited { retry_after: pause }),
+        StatusCode::REQUEST_TIMEOUT => return Err(Error::UnavailableStatus(status.as_u16())),
+        status if status.is_server_error() => return Err(Error::UnavailableStatus(status.as_u16())),
+        _ => {}
+    }
+    let body = read_body(response).await?;
+    if status.is_success() { Ok(body) } else { Err(refusal(status, &body)) }
 }
 
 async fn read_body(mut response: Response) -> Result<Vec<u8>, Error> {

@@ -27,6 +27,14 @@ impl InstanceKind {
             Self::Production => "production",
         }
     }
+
+    /// How often Clerk lets such an instance call its Backend API in ten seconds.
+    pub fn calls_in_ten_seconds(self) -> u32 {
+        match self {
+            Self::Development => 100,
+            Self::Production => 1_000,
+        }
+    }
 }
 
 /// What is wrong with a key. Never contains the key.

@@ -4,6 +4,7 @@
 //! means is decided later, elsewhere.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use aws_lc_rs::digest;
 use axum::Json;
@@ -20,6 +21,7 @@ use crate::server::clerk::webhook::event::{Event as Delivered, ParseError, Subje
 use crate::server::clerk::webhook::{KNOWN_TYPES, Verified};
 use crate::server::error::Error;
 use crate::server::inngest::keys::hex;
+use crate::server::metrics::METRICS;
 use crate::server::settings::clerk::WEBHOOK_SECRET_VARIABLES;
 use crate::server::state::AppState;
 use crate::server::store::events::Event;
@@ -28,40 +30,51 @@ use crate::server::sync::mapping::from_event;
 use crate::server::sync::relay;
 
 /// Svix' way for a receiver to end the repetition of one message.
-const DELIVERY: HeaderName = HeaderName::from_static("webhook-delivery");
+pub const DELIVERY: HeaderName = HeaderName::from_static("webhook-delivery");
 
 /// Receives one delivery.
 pub async fn receive(State(state): State<Arc<AppState>>, headers: HeaderMap, body: Body) -> Response {
+    let began_at = Instant::now();
     let Some(verifier) = &state.verifier else {
+        METRICS.refused("no_secret");
         tracing::error!(variable = WEBHOOK_SECRET_VARIABLES[0], "a webhook came, but no signing secret is configured");
         return refuse(StatusCode::INTERNAL_SERVER_ERROR, "the webhook secret is not configured");
     };
     if headers.contains_key(CONTENT_ENCODING) {
+        METRICS.refused("encoded");
         return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoded bodies are not accepted");
     }
     let limit = state.settings.server.webhook_body_limit;
     if declared_length(&headers).is_some_and(|length| length > limit) {
+        METRICS.refused("too_large");
         return refuse(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
     }
     let Ok(bytes) = to_bytes(body, limit).await else {
+        METRICS.refused("too_large");
         return refuse(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large or incomplete");
     };
     let now = Timestamp::now();
     let proof = match verifier.verify(&headers, &bytes, now) {
         Ok(proof) => proof,
         Err(rejection) => {
+            METRICS.refused(rejection.reason());
             tracing::warn!(reason = rejection.reason(), "webhook refused");
             return refuse(StatusCode::BAD_REQUEST, "the signature cannot be verified");
         }
     };
     match accept(&state, &proof, &bytes, now).await {
-        Ok(Verdict::Received) => Json(json!({ "received": true })).into_response(),
+        Ok(Verdict::Received) => {
+            METRICS.acknowledged(began_at.elapsed());
+            Json(json!({ "received": true })).into_response()
+        }
         Ok(Verdict::Poison) => {
+            METRICS.refused("unusable");
             let mut response = refuse(StatusCode::BAD_REQUEST, "the body is malformed");
             response.headers_mut().insert(DELIVERY, HeaderValue::from_static("abort-message"));
             response
         }
         Err(error) => {
+            METRICS.refused(if error.is_passing() { "try_later" } else { "internal" });
             error.log("receive");
             answer(&error)
         }
@@ -81,7 +94,7 @@ async fn accept(state: &AppState, verified: &Verified, body: &[u8], now: Timesta
         std::str::from_utf8(body).map_err(|_| Error::Invalid { field: "body", message: "is not UTF-8".to_owned() })?;
     let delivered = match Delivered::parse(body) {
         Ok(delivered) => delivered,
-        Err(error) => return bury(state, dead_event(verified, payload, &error, now)).await,
+        Err(error) => return bury(state, dead_event(verified, payload, &error, now), verified.secret).await,
     };
     if let (Some(pinned), Some(other)) = (&state.settings.clerk.instance_id, &delivered.instance_id)
         && pinned != other
@@ -89,7 +102,7 @@ async fn accept(state: &AppState, verified: &Verified, body: &[u8], now: Timesta
         let mut event = inbox_event(verified, payload, &delivered, now);
         (event.state, event.due_at, event.finished_at) = (EventState::Dead, None, Some(now));
         event.decision = Some("it is of another Clerk instance (ROLLCALL_CLERK_INSTANCE_ID)".to_owned());
-        return bury(state, event).await;
+        return bury(state, event, verified.secret).await;
     }
     let mut event = inbox_event(verified, payload, &delivered, now);
     if relay::is_relayed(state, &event) {
@@ -100,13 +113,15 @@ async fn accept(state: &AppState, verified: &Verified, body: &[u8], now: Timesta
         let handling = from_event(&delivered, now, &state.settings.fields).map_or(Handling::Finished, Handling::Local);
         state.inbox.accept(event, handling).await?;
     }
+    METRICS.received(&delivered.kind, verified.secret);
     tracing::debug!(event.id = verified.id, event.kind = label(&delivered.kind), "webhook received");
     Ok(Verdict::Received)
 }
 
-async fn bury(state: &AppState, event: Event) -> Result<Verdict, Error> {
+async fn bury(state: &AppState, event: Event, secret: usize) -> Result<Verdict, Error> {
     tracing::warn!(event.id = event.id, cause = event.decision, "a signed event that cannot be used is kept as dead");
     state.inbox.accept(event, Handling::Finished).await?;
+    METRICS.received("unusable", secret);
     Ok(Verdict::Poison)
 }
 

@@ -15,6 +15,7 @@ use crate::model::job::{JobKind, JobState};
 use crate::server::error::Error;
 use crate::server::jobs::schedule::{Limits, attempt_of};
 use crate::server::jobs::{End, carry_out};
+use crate::server::metrics::METRICS;
 use crate::server::state::AppState;
 use crate::server::store::jobs::{Attempt, Job};
 use crate::server::store::users::new_id;
@@ -129,6 +130,7 @@ async fn work(state: Arc<AppState>, job: Job) -> Weather {
     let limits = Limits { attempts: sync.attempts, kept_for: sync.event_retention };
     let attempt = attempt_of(&job, end, limits, Timestamp::now(), rand::random());
     log(&job, &attempt);
+    METRICS.job_ended(job.kind, attempt.state);
     record(&state, &job, &attempt).await;
     weather
 }

@@ -50,7 +50,7 @@ async fn push(state: &AppState, clerk_id: &str) -> Result<End, Error> {
     if !state.plan.metadata {
         return Ok(End::Done("not configured"));
     }
-    let theirs = state.clerk.fetch_user(clerk_id).await?;
+    let theirs = state.clerk.in_background().fetch_user(clerk_id).await?;
     let Some(user) = newest(state, clerk_id, &theirs).await? else { return Ok(End::Done("nobody by this id")) };
     if user.deleted_at.is_some() {
         return Ok(End::Done("deleted meanwhile"));

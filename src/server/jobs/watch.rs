@@ -16,6 +16,7 @@ use crate::model::event::EventState;
 use crate::model::job::JobState;
 use crate::server::error::Error;
 use crate::server::jobs::alert::{Channel, KIND, Notice};
+use crate::server::jobs::webhook::find_off;
 use crate::server::state::AppState;
 use crate::server::store::alerts::{Alert, Count};
 use crate::server::store::jobs::Effect;
@@ -27,7 +28,7 @@ const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 /// What happens now and then is over when it has not happened for so long.
 const QUIET_FOR: SignedDuration = SignedDuration::from_mins(15);
 /// Kinds that are raised when they happen; the others are looked for.
-const RAISED: [AlertKind; 2] = [AlertKind::KeyRefused, AlertKind::EndpointGone];
+const RAISED: [AlertKind; 1] = [AlertKind::KeyRefused];
 
 /// Looks until `stop` says so.
 pub async fn run(state: Arc<AppState>, mut stop: watch::Receiver<bool>) {
@@ -83,6 +84,7 @@ pub async fn check(state: &AppState, now: Timestamp) -> Result<(), Error> {
     report(state, AlertKind::EventsFailing, "", failing, now).await?;
     report(state, AlertKind::EventsDead, "", dead, now).await?;
     report(state, AlertKind::JobsDead, "", lost + unsure, now).await?;
+    report(state, AlertKind::EndpointGone, "", u64::from(is_endpoint_off(state).await?), now).await?;
     if let Some(is_silent) = find_silence(state, now).await? {
         report(state, AlertKind::Silence, "", u64::from(is_silent), now).await?;
     }
@@ -100,6 +102,11 @@ async fn find_silence(state: &AppState, now: Timestamp) -> Result<Option<bool>, 
     let Some(last) = newest.first() else { return Ok(None) };
     let quiet_for = now.duration_since(last.received_at);
     Ok(Some(quiet_for > SignedDuration::try_from(silence_after).unwrap_or(SignedDuration::MAX)))
+}
+
+async fn is_endpoint_off(state: &AppState) -> Result<bool, Error> {
+    let Some(webhook) = &state.settings.effects.webhook else { return Ok(false) };
+    Ok(find_off(&state.store, &webhook.url).await?.is_some())
 }
 
 async fn tell(state: &AppState, alert: &Alert, now: Timestamp) -> Result<(), Error> {

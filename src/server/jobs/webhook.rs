@@ -1,16 +1,22 @@
 //! One change told to the application's own systems: at least once, under an id by which they recognise a repetition.
 //!
-//! Signed after Standard Webhooks. The order is not promised: the receiver compares `updatedAt`.
+//! Signed after Standard Webhooks. The order is not promised: the receiver compares `updatedAt`. One that answers 410 is
+//! switched off, durably and for every process, until somebody turns it on again or the address is another.
 
+use aws_lc_rs::digest;
 use http::StatusCode;
+use jiff::Timestamp;
 use secrecy::ExposeSecret;
+use url::Url;
 
 use crate::model::alert::AlertKind;
 use crate::model::job::JobKind;
 use crate::server::error::Error;
+use crate::server::inngest::keys::hex;
 use crate::server::jobs::{End, Later, watch};
 use crate::server::outgoing::{self, Answer, Message, Signer};
 use crate::server::state::AppState;
+use crate::server::store::Store;
 use crate::server::store::jobs::Job;
 
 pub const KIND: JobKind = JobKind::Webhook;
@@ -22,12 +28,38 @@ pub async fn run(state: &AppState, job: &Job) -> Result<End, Error> {
     let Ok(signer) = Signer::new(webhook.secret.expose_secret()) else {
         return Ok(End::Dead("the secret cannot sign".to_owned()));
     };
+    let endpoint = endpoint_id(&webhook.url);
+    if state.store.endpoints.find_gone(&endpoint).await?.is_some() {
+        return Ok(End::Dead("the endpoint is switched off: it answered 410".to_owned()));
+    }
     let sent = state.sender.post(&webhook.url, Some(&signer), Message { id: &job.id, body }).await;
     let end = end_of(sent);
     if sent.is_ok_and(|answer| answer.status == StatusCode::GONE) {
-        watch::raise(state, AlertKind::EndpointGone, "").await?;
+        state.store.endpoints.mark_gone(&endpoint, Timestamp::now()).await?;
+        watch::report(state, AlertKind::EndpointGone, "", 1, Timestamp::now()).await?;
     }
     Ok(end)
+}
+
+/// Since when the configured endpoint is switched off.
+///
+/// # Errors
+/// MongoDB away.
+pub async fn find_off(store: &Store, url: &Url) -> Result<Option<Timestamp>, Error> {
+    Ok(store.endpoints.find_gone(&endpoint_id(url)).await?)
+}
+
+/// Sends to it again; answers whether it was switched off.
+///
+/// # Errors
+/// MongoDB away.
+pub async fn turn_on(store: &Store, url: &Url) -> Result<bool, Error> {
+    Ok(store.endpoints.forget(&endpoint_id(url)).await?)
+}
+
+/// No address is stored: some hold a secret.
+fn endpoint_id(url: &Url) -> String {
+    format!("sha256:{}", hex(digest::digest(&digest::SHA256, url.as_str().as_bytes()).as_ref()))
 }
 
 /// What an answer means for the message.

@@ -33,6 +33,8 @@ pub struct Clerk {
     pub sign_up_url: String,
     pub authorized_parties: Vec<String>,
     pub timeout: Duration,
+    /// The most calls to the Backend API in any ten seconds, by this process.
+    pub calls_in_ten_seconds: u32,
 }
 
 impl Clerk {
@@ -67,6 +69,7 @@ impl Clerk {
         let sign_up_url = read_page(reader, "sign-up-url", &["CLERK_SIGN_UP_URL", "NEXT_PUBLIC_CLERK_SIGN_UP_URL"]);
         let authorized_parties = read_authorized_parties(reader, public_url);
         let timeout = reader.number("clerk", "timeout", &["ROLLCALL_CLERK_TIMEOUT"], (1, 60));
+        let calls = read_calls(reader, secret_key.as_ref());
         Some(Self {
             publishable_key: publishable_key?,
             secret_key: secret_key?,
@@ -81,6 +84,7 @@ impl Clerk {
             sign_up_url: sign_up_url?,
             authorized_parties,
             timeout: Duration::from_secs(timeout?),
+            calls_in_ten_seconds: calls?,
         })
     }
 }
@@ -135,6 +139,15 @@ fn read_jwt_key(reader: &mut Reader<'_>) -> Option<String> {
         return reader.problem(&variable, "must be the PEM public key (-----BEGIN PUBLIC KEY-----) of the instance");
     }
     Some(pem)
+}
+
+/// Unless told, nine tenths of what Clerk lets such an instance do: doctors, other programs and other processes call too.
+fn read_calls(reader: &mut Reader<'_>, secret_key: Option<&SecretKey>) -> Option<u32> {
+    const VARIABLES: [&str; 1] = ["ROLLCALL_CLERK_RATE"];
+    if reader.text("clerk", "rate", &VARIABLES).is_none() {
+        return secret_key.map(|key| key.instance_kind().calls_in_ten_seconds() / 10 * 9);
+    }
+    reader.number("clerk", "rate", &VARIABLES, (10, 100_000)).and_then(|calls| u32::try_from(calls).ok())
 }
 
 fn read_api_url(reader: &mut Reader<'_>) -> Option<Url> {

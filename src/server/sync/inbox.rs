@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::server::error::Error;
+use crate::server::metrics::{METRICS, Step};
 use crate::server::store;
 use crate::server::store::deliveries::{Batch, Deliveries};
 use crate::server::store::events::{Event, Events, Origin, Outcome, Record};
@@ -79,6 +80,11 @@ impl Inbox {
         }
     }
 
+    /// How many more deliveries may wait.
+    pub fn free(&self) -> usize {
+        self.queue.capacity()
+    }
+
     /// Whether the writer still runs; without it nothing can be accepted.
     pub fn is_alive(&self) -> bool {
         !self.queue.is_closed()
@@ -114,6 +120,7 @@ async fn write_batches(writer: Arc<Writer>, mut waiting: mpsc::Receiver<Waiting>
             continue;
         }
         if !batch.is_empty() {
+            METRICS.batch(Step::Store, batch.len());
             let (writer, batch) = (Arc::clone(&writer), std::mem::take(&mut batch));
             in_flight.spawn(async move { writer.write(batch).await });
         }

@@ -7,9 +7,11 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::model::event::EventState;
 use crate::server::clerk;
 use crate::server::clerk::wire;
 use crate::server::error::Error;
+use crate::server::metrics::METRICS;
 use crate::server::settings::fields::Fields;
 use crate::server::state::AppState;
 use crate::server::store::deliveries::Batch;
@@ -112,7 +114,9 @@ impl Ports for AppState {
     }
 
     async fn write_people(&self, writes: &[Write]) -> Result<Vec<Written>, Error> {
-        Ok(self.store.users.write_many(writes).await?)
+        let ends = self.store.users.write_many(writes).await?;
+        METRICS.written(writes, &ends, self.now());
+        Ok(ends)
     }
 
     async fn list_username_conflicts(&self) -> Result<Vec<User>, Error> {
@@ -144,7 +148,10 @@ impl Ports for AppState {
     }
 
     async fn record(&self, records: Vec<Record>) -> Result<(), Error> {
-        Ok(self.store.events.record(records, self.now()).await?)
+        let states: Vec<EventState> = records.iter().map(|record| record.outcome.state).collect();
+        self.store.events.record(records, self.now()).await?;
+        METRICS.ended(&states);
+        Ok(())
     }
 
     async fn close_batches(&self, ids: &[String]) -> Result<(), Error> {
@@ -166,7 +173,7 @@ impl Ports for AppState {
     }
 
     async fn fetch_person(&self, id: &str) -> Result<Option<wire::User>, Error> {
-        match self.clerk.fetch_user(id).await {
+        match self.clerk.in_background().fetch_user(id).await {
             Ok(user) => Ok(Some(user)),
             Err(clerk::Error::NotFound) => Ok(None),
             Err(error) => Err(error.into()),

@@ -2,8 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use mongodb::bson::doc;
+use mongodb::bson::{DateTime, doc};
+use rollcall::server::jobs::watch::check;
+use rollcall::server::jobs::webhook::{find_off, turn_on};
+use rollcall::server::settings::{DEFAULTS, Settings};
 use serde_json::json;
+use url::Url;
 
 use crate::jobs::{cause, let_lease_run_out};
 use crate::support::app::{TestApp, Wishes, variables};
@@ -58,16 +62,60 @@ async fn d2_13_retry_after_is_obeyed_and_a_redirect_is_not_followed() {
     app.finish().await;
 }
 
+/// The alert that the receiver is gone: whether it is open.
+async fn is_reported(app: &TestApp) -> bool {
+    let alerts = app.database.all("alerts").await;
+    let alert = alerts.iter().find(|alert| alert.get_str("_id").ok() == Some("endpoint-gone"));
+    alert.is_some_and(|alert| alert.get_str("state").ok() == Some("open"))
+}
+
+async fn add_person(app: &TestApp, name: &str) {
+    app.person(json!({ "email_address": [format!("{name}@example.com")] })).await;
+    app.jobs_settled().await;
+}
+
 #[tokio::test]
-async fn a_receiver_that_is_gone_for_good_ends_the_message_and_is_reported() {
+async fn a_receiver_that_is_gone_for_good_is_switched_off_until_somebody_turns_it_on() {
     let receiver = Receiver::replying(&[Reply::Status(410)]).await;
     let app = start_with(&receiver).await;
-    app.person(json!({ "email_address": ["ada@example.com"] })).await;
-    app.jobs_settled().await;
+    add_person(&app, "ada").await;
     let job = app.database.all("jobs").await.remove(0);
     assert_eq!((job.get_str("state").ok(), cause(&job)), (Some("dead"), "answered with 410: gone for good"));
-    let alerts = app.database.all("alerts").await;
-    assert!(alerts.iter().any(|alert| alert.get_str("_id").ok() == Some("endpoint-gone")), "{alerts:?}");
+    assert!(is_reported(&app).await);
+    // Nothing more is sent, here or by another process, and it stays reported however long it is quiet.
+    app.second_process().await;
+    add_person(&app, "bea").await;
+    assert_eq!(receiver.received().len(), 1);
+    let causes: BTreeSet<String> = app.database.all("jobs").await.iter().map(|job| cause(job).to_owned()).collect();
+    assert!(causes.contains("the endpoint is switched off: it answered 410"), "{causes:?}");
+    app.database.set("alerts", doc! { "_id": "endpoint-gone" }, doc! { "lastSeenAt": DateTime::from_millis(0) }).await;
+    check(&app.state, jiff::Timestamp::now()).await.expect("a look");
+    assert!(is_reported(&app).await);
+    // The address may hold a secret.
+    let stored = format!("{:?}", app.database.all("endpoints").await);
+    assert!(stored.contains("sha256:") && !stored.contains("/hook"), "{stored}");
+
+    let url = &app.state.settings.effects.webhook.as_ref().expect("configured").url;
+    assert!(turn_on(&app.state.store, url).await.expect("MongoDB"));
+    assert!(!turn_on(&app.state.store, url).await.expect("MongoDB"), "it is on");
+    check(&app.state, jiff::Timestamp::now()).await.expect("a look");
+    assert!(!is_reported(&app).await, "it is over");
+    add_person(&app, "eve").await;
+    assert_eq!(receiver.received().len(), 2);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_webhook_with_another_address_is_on() {
+    let (gone, other) = (Receiver::replying(&[Reply::Status(410)]).await, Receiver::replying(&[]).await);
+    let app = start_with(&gone).await;
+    add_person(&app, "ada").await;
+    let variables = variables(&app.clerk, &app.database.uri, &app.url).with(webhook_variables(&other));
+    let settings = Settings::load(DEFAULTS, &variables).expect("settings");
+    let webhook = |settings: &Settings| settings.effects.webhook.as_ref().expect("configured").url.clone();
+    let is_off = async |url: Url| find_off(&app.state.store, &url).await.expect("MongoDB").is_some();
+    assert!(is_off(webhook(&app.state.settings)).await);
+    assert!(!is_off(webhook(&settings)).await);
     app.finish().await;
 }
 

@@ -36,6 +36,8 @@ pub struct Wishes {
     pub config: &'static str,
     pub seed_users: usize,
     pub production_clerk: bool,
+    /// Clerk's own limits are in force, and so is ours.
+    pub clerk_limits: bool,
 }
 
 impl TestApp {
@@ -49,7 +51,11 @@ impl TestApp {
         let url = format!("http://localhost:{port}");
         let clerk = start_clerk(&url, port, &wishes).await;
         let database = TestDatabase::new().await;
-        let variables = variables(&clerk, &database.uri, &url).with(wishes.variables);
+        let mut variables = variables(&clerk, &database.uri, &url);
+        if wishes.clerk_limits {
+            variables = variables.with([("ROLLCALL_CLERK_RATE", String::new())]);
+        }
+        let variables = variables.with(wishes.variables);
         let settings = Settings::load(&format!("{DEFAULTS}\n{}", wishes.config), &variables).expect("settings");
         let state = Arc::new(AppState::assemble(settings).await.expect("a state"));
         // A database that a test made unreachable on purpose has no schema to make.
@@ -166,6 +172,7 @@ async fn start_clerk(app_url: &str, app_port: u16, wishes: &Wishes) -> Standin {
         seed_users: wishes.seed_users,
         retry_scale: 0.001,
         production: wishes.production_clerk,
+        rate_limits: wishes.clerk_limits,
         ..standin::Options::default()
     };
     Standin::start(options).await.expect("the stand-in")
@@ -185,6 +192,10 @@ pub fn variables(clerk: &Standin, mongodb_uri: &str, app_url: &str) -> Variables
         ("CLERK_JWT_KEY", clerk.jwt_key()),
         // Its echo is an event of its own, which tests that count events do not expect.
         ("ROLLCALL_METADATA", "false".to_owned()),
+        // Tests do more, and from one address, than is allowed; those of the limits ask for them.
+        ("ROLLCALL_CLERK_RATE", "100000".to_owned()),
+        ("ROLLCALL_ADDRESS_REQUESTS", "0".to_owned()),
+        ("ROLLCALL_ADDRESS_FAILURES", "0".to_owned()),
     ]
     .into_iter()
     .collect()

@@ -1,0 +1,155 @@
+//! The one gate in front of Clerk for all callers of a process: a place from the limiter, and the circuit's leave.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep_until};
+
+use crate::server::clerk::Error;
+use crate::server::clerk::client::breaker::{Breaker, Pass, Turn};
+use crate::server::clerk::client::limiter::{Limiter, Priority};
+
+/// A 429 without a time in it.
+const UNNAMED_PAUSE: Duration = Duration::from_secs(1);
+
+/// Cheap to clone; all clones are one gate.
+#[derive(Clone)]
+pub struct Guard {
+    state: Arc<Mutex<State>>,
+    /// Who would wait longer is told so at once.
+    patience: Duration,
+    observe: fn(Seen),
+}
+
+struct State {
+    limiter: Limiter,
+    breaker: Breaker,
+}
+
+/// What became of one call, for whoever counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Seen {
+    /// One of few words.
+    pub outcome: &'static str,
+    /// How long it waited for its turn.
+    pub waited: Duration,
+}
+
+/// The right to make one call. How it ends must be reported; one that is dropped ends without a result.
+pub struct Ticket {
+    guard: Guard,
+    pass: Option<Pass>,
+    waited: Duration,
+}
+
+impl Guard {
+    pub fn new(calls_in_ten_seconds: u32, patience: Duration, observe: fn(Seen)) -> Self {
+        let state = State { limiter: Limiter::new(calls_in_ten_seconds), breaker: Breaker::default() };
+        Self { state: Arc::new(Mutex::new(state)), patience, observe }
+    }
+
+    /// Waits for the turn of a call.
+    ///
+    /// # Errors
+    /// `RateLimited` or `CircuitOpen`, with the time to wait: nothing was asked of Clerk.
+    pub async fn enter(&self, priority: Priority) -> Result<Ticket, Error> {
+        let began_at = Instant::now();
+        let entered = self.wait(priority, began_at).await;
+        let waited = began_at.elapsed();
+        match entered {
+            Ok(pass) => Ok(Ticket { guard: self.clone(), pass: Some(pass), waited }),
+            Err(error) => {
+                let is_open = matches!(error, Error::CircuitOpen { .. });
+                (self.observe)(Seen { outcome: if is_open { "circuit_open" } else { "held_back" }, waited });
+                Err(error)
+            }
+        }
+    }
+
+    async fn wait(&self, priority: Priority, now: Instant) -> Result<Pass, Error> {
+        let until = now + self.patience;
+        let mut at = self.reserve(priority, until)?;
+        loop {
+            sleep_until(at).await;
+            if !self.lock().limiter.is_paused(Instant::now()) {
+                break;
+            }
+            // Clerk asked for a pause meanwhile.
+            at = self.reserve(priority, until)?;
+        }
+        self.lock().breaker.admit(Instant::now()).map_err(|retry_after| Error::CircuitOpen { retry_after })
+    }
+
+    /// Whether Clerk failed so often that it is not asked now.
+    pub fn is_open(&self) -> bool {
+        self.lock().breaker.is_open()
+    }
+
+    fn reserve(&self, priority: Priority, until: Instant) -> Result<Instant, Error> {
+        let now = Instant::now();
+        let mut state = self.lock();
+        state.breaker.check(now).map_err(|retry_after| Error::CircuitOpen { retry_after })?;
+        let limited = |wait| Error::RateLimited { retry_after: Some(wait) };
+        state.limiter.reserve(priority, now, until).map_err(limited)
+    }
+
+    /// Nothing that holds the lock can panic half-way.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ticket {
+    /// How the call ended: what everybody else learns from it.
+    pub fn report<T>(mut self, result: &Result<T, Error>) {
+        let Some(pass) = self.pass.take() else { return };
+        (self.guard.observe)(Seen { outcome: outcome_of(result.as_ref().err()), waited: self.waited });
+        let has_answered = !matches!(result, Err(Error::Unavailable(_) | Error::UnavailableStatus(_)));
+        let now = Instant::now();
+        let mut state = self.guard.lock();
+        if let Err(Error::RateLimited { retry_after }) = result {
+            state.limiter.pause(now + retry_after.unwrap_or(UNNAMED_PAUSE));
+        }
+        let turn = state.breaker.record(pass, has_answered, now, rand::random());
+        drop(state);
+        match turn {
+            Some(Turn::Opened(pause)) => {
+                tracing::warn!(
+                    pause_ms = pause.as_millis(),
+                    "Clerk fails again and again and is left alone for a while"
+                );
+            }
+            Some(Turn::Closed) => tracing::info!("Clerk answers again"),
+            None => {}
+        }
+    }
+}
+
+fn outcome_of(error: Option<&Error>) -> &'static str {
+    match error {
+        None => "ok",
+        Some(Error::NotFound) => "not_found",
+        Some(Error::Unauthorized) => "unauthorized",
+        Some(Error::RateLimited { .. }) => "rate_limited",
+        Some(Error::CircuitOpen { .. }) => "circuit_open",
+        Some(Error::Rejected { .. }) => "rejected",
+        Some(Error::Unavailable(_)) => "unreachable",
+        Some(Error::UnavailableStatus(_)) => "unavailable",
+        Some(Error::Malformed(_)) => "malformed",
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        if let Some(pass) = self.pass {
+            self.guard.lock().breaker.give_up(pass);
+        }
+    }
+}
+
+impl fmt::Debug for Guard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard").field("patience", &self.patience).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,266 @@
+//! Every metric, declared once: its help text is its description. Labels come from lists that are closed, so that nobody
+//! outside can add one (D3-27), and hold nothing personal.
+//!
+//! Counted for the process, whoever counts; counting takes no allocation. How they are read is `http::metrics`' business.
+
+use std::fmt;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use prometheus_client::encoding::prometheus_text;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Metric, Registry, Unit};
+
+use crate::model::event::EventState;
+use crate::model::job::{JobKind, JobState};
+use crate::model::user::SyncSource;
+use crate::server::clerk::client::guard::Seen;
+use crate::server::clerk::webhook::KNOWN_TYPES;
+use crate::server::store::users::writes::{Write, Written};
+
+/// What the process counts.
+pub static METRICS: LazyLock<Metrics> = LazyLock::new(Metrics::new);
+
+/// 1 ms to 8 s, doubling: an acknowledgement is a write to MongoDB, and a sender waits for 15 s.
+const ACK_BUCKETS: (f64, f64, u16) = (0.001, 2.0, 14);
+/// 50 ms to 15 h, in steps of four: from at once to what an outage of a night delays.
+const LAG_BUCKETS: (f64, f64, u16) = (0.05, 4.0, 11);
+/// 1 to 4096 events, doubling.
+const BATCH_BUCKETS: (f64, f64, u16) = (1.0, 2.0, 13);
+/// 10 ms to 10 s, doubling: a wait ends with the time that a call may take.
+const WAIT_BUCKETS: (f64, f64, u16) = (0.01, 2.0, 11);
+
+type One = [(&'static str, &'static str); 1];
+type Two = [(&'static str, &'static str); 2];
+
+pub struct Metrics {
+    registry: Registry,
+    webhooks: Family<One, Counter>,
+    verified: Family<One, Counter>,
+    refused: Family<One, Counter>,
+    acks: Histogram,
+    ends: Family<One, Counter>,
+    lag: Histogram,
+    batches: Family<One, Histogram, fn() -> Histogram>,
+    clerk_calls: Family<One, Counter>,
+    clerk_waits: Histogram,
+    jobs: Family<Two, Counter>,
+    too_often: Family<One, Counter>,
+    inbox_free: Gauge,
+    pending: Gauge,
+    oldest_pending: Gauge,
+    circuit_open: Gauge,
+}
+
+/// What is so at the moment of reading.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    pub inbox_free: usize,
+    /// None while MongoDB cannot say.
+    pub backlog: Option<Backlog>,
+    pub is_circuit_open: bool,
+}
+
+/// What waits for an attempt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    pub events: u64,
+    /// 0 when there is none.
+    pub oldest_s: i64,
+}
+
+/// The two steps in which many events are one command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    Store,
+    Apply,
+}
+
+impl Metrics {
+    fn new() -> Self {
+        let mut registry = Registry::with_prefix("rollcall");
+        let r = &mut registry;
+        let batches: fn() -> Histogram = || histogram(BATCH_BUCKETS);
+        Self {
+            webhooks: add(r, "webhooks", "Verified webhooks by type", Family::default()),
+            verified: add(r, "webhooks_verified", "Verified webhooks by the secret that signed", Family::default()),
+            refused: add(r, "webhooks_refused", "Webhooks not acknowledged, by reason", Family::default()),
+            acks: add_timed(
+                r,
+                "webhook_ack",
+                "Time from a webhook's head to its acknowledgement",
+                histogram(ACK_BUCKETS),
+            ),
+            ends: add(r, "events", "Attempts at events by their end: failed ones are tried again", Family::default()),
+            lag: add_timed(r, "event_lag", "Time from the event at Clerk to MongoDB", histogram(LAG_BUCKETS)),
+            batches: add(r, "batch_size", "Events in one command", Family::new_with_constructor(batches)),
+            clerk_calls: add(
+                r,
+                "clerk_calls",
+                "Calls to Clerk by outcome; held back ones were not made",
+                Family::default(),
+            ),
+            clerk_waits: add_timed(
+                r,
+                "clerk_wait",
+                "Time that calls to Clerk waited for our limit",
+                histogram(WAIT_BUCKETS),
+            ),
+            jobs: add(
+                r,
+                "jobs",
+                "Attempts at effects by kind and end: waiting ones are tried again",
+                Family::default(),
+            ),
+            too_often: add(
+                r,
+                "address_refusals",
+                "Requests refused because of their address, by limit",
+                Family::default(),
+            ),
+            inbox_free: add(r, "inbox_free", "Webhooks that may still wait to be stored", Gauge::default()),
+            pending: add(r, "events_pending", "Events that wait for an attempt", Gauge::default()),
+            oldest_pending: add_timed(r, "oldest_pending", "How long the oldest of them has waited", Gauge::default()),
+            circuit_open: add(
+                r,
+                "clerk_circuit_open",
+                "1 while Clerk is left alone because it only fails",
+                Gauge::default(),
+            ),
+            registry,
+        }
+    }
+
+    /// A verified webhook is stored.
+    pub fn received(&self, kind: &str, secret: usize) {
+        const SECRETS: [&str; 4] = ["1", "2", "3", "4 or more"];
+        let known = KNOWN_TYPES.iter().find(|known| **known == kind);
+        self.webhooks.get_or_create(&[("type", known.unwrap_or(&"unknown"))]).inc();
+        self.verified.get_or_create(&[("secret", SECRETS[secret.min(SECRETS.len() - 1)])]).inc();
+    }
+
+    pub fn refused(&self, reason: &'static str) {
+        self.refused.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    pub fn acknowledged(&self, took: Duration) {
+        self.acks.observe(took.as_secs_f64());
+    }
+
+    pub fn batch(&self, step: Step, size: usize) {
+        let step = match step {
+            Step::Store => "store",
+            Step::Apply => "apply",
+        };
+        self.batches.get_or_create(&[("step", step)]).observe(f64::from(u32::try_from(size).unwrap_or(u32::MAX)));
+    }
+
+    pub fn ended(&self, states: &[EventState]) {
+        for state in states {
+            self.ends.get_or_create(&[("end", state.as_str())]).inc();
+        }
+    }
+
+    /// How late what a webhook said is in MongoDB.
+    pub fn written(&self, writes: &[Write], ends: &[Written], now: Timestamp) {
+        self.batch(Step::Apply, writes.len());
+        let done = writes.iter().zip(ends).filter(|(_, end)| **end == Written::Done).map(|(write, _)| &write.user);
+        for user in done.filter(|user| user.sync_source == SyncSource::Webhook && user.version.event_at > 0) {
+            let late_ms = now.as_millisecond().saturating_sub(user.version.event_at).max(0);
+            self.lag.observe(Duration::from_millis(late_ms.unsigned_abs()).as_secs_f64());
+        }
+    }
+
+    /// For Clerk's client, which knows nothing of metrics.
+    pub fn asked_clerk(&self, seen: Seen) {
+        self.clerk_calls.get_or_create(&[("outcome", seen.outcome)]).inc();
+        self.clerk_waits.observe(seen.waited.as_secs_f64());
+    }
+
+    pub fn job_ended(&self, kind: JobKind, state: JobState) {
+        self.jobs.get_or_create(&[("kind", kind.as_str()), ("end", state.as_str())]).inc();
+    }
+
+    pub fn too_often(&self, limit: &'static str) {
+        self.too_often.get_or_create(&[("limit", limit)]).inc();
+    }
+
+    /// Everything in Prometheus' text format, with what is so now.
+    ///
+    /// # Errors
+    /// The encoder's, which has none for what is declared here.
+    pub fn render(&self, now: Now) -> Result<String, fmt::Error> {
+        let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        self.inbox_free.set(count(now.inbox_free as u64));
+        if let Some(backlog) = now.backlog {
+            self.pending.set(count(backlog.events));
+            self.oldest_pending.set(backlog.oldest_s);
+        }
+        self.circuit_open.set(i64::from(now.is_circuit_open));
+        let mut text = String::new();
+        prometheus_text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
+    }
+}
+
+fn histogram((start, factor, length): (f64, f64, u16)) -> Histogram {
+    Histogram::new(exponential_buckets(start, factor, length))
+}
+
+fn add<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+/// In seconds.
+fn add_timed<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
+    metric
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d3_27_types_that_clerk_does_not_have_share_one_label() {
+        let metrics = Metrics::new();
+        for number in 0..10_000 {
+            metrics.received(&format!("invented.{number}"), number);
+        }
+        for kind in KNOWN_TYPES {
+            metrics.received(kind, 0);
+        }
+        let text = metrics.render(Now::default()).unwrap();
+        let series = text.lines().filter(|line| line.starts_with("rollcall_webhooks_total{")).count();
+        assert_eq!(series, KNOWN_TYPES.len() + 1, "{text}");
+        assert!(text.contains("rollcall_webhooks_total{type=\"unknown\"} 10000"), "{text}");
+        assert!(text.contains("rollcall_webhooks_verified_total{secret=\"4 or more\"} 9997"), "{text}");
+        assert!(!text.contains("invented"), "{text}");
+    }
+
+    #[test]
+    fn every_metric_has_a_help_text_and_every_time_its_unit() {
+        let text = Metrics::new()
+            .render(Now { backlog: Some(Backlog { events: 3, oldest_s: 7 }), is_circuit_open: true, ..Now::default() })
+            .unwrap();
+        for name in ["webhooks_total counter", "webhook_ack_seconds histogram", "event_lag_seconds histogram"] {
+            assert!(text.contains(&format!("# TYPE rollcall_{name}")), "{name}: {text}");
+        }
+        let count = |word: &str| text.lines().filter(|line| line.starts_with(word)).count();
+        assert_eq!((count("# HELP rollcall_"), count("# TYPE rollcall_")), (15, 15), "{text}");
+        assert!(
+            text.contains("rollcall_oldest_pending_seconds 7\n") && text.contains("rollcall_clerk_circuit_open 1\n")
+        );
+    }
+}

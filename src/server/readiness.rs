@@ -1,0 +1,104 @@
+//! Whether this process can serve, and how well: what `/readyz` and the metrics say of the moment.
+//!
+//! Knows nothing of HTTP.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout};
+
+use crate::model::event::EventState;
+use crate::server::error::Error;
+use crate::server::metrics::{Backlog, Now};
+use crate::server::state::AppState;
+
+/// An event that waits for longer is worth a look: most failures are mended by the first few attempts.
+const PATIENCE_SECONDS: i64 = 60;
+/// Whoever asks for health asks often, and may be anybody.
+const READ_EVERY: Duration = Duration::from_secs(2);
+const READ_WITHIN: Duration = Duration::from_secs(1);
+
+/// Whether requests can be served, and how well.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Readiness {
+    Ready,
+    /// They can, but this is wrong.
+    Degraded(Vec<&'static str>),
+    NotReady,
+}
+
+/// MongoDB answers and the inbox takes deliveries; Clerk, and a backlog, only make it worse.
+pub async fn readiness(state: &AppState) -> Readiness {
+    if !state.inbox.is_alive() || state.store.ping().await.is_err() {
+        return Readiness::NotReady;
+    }
+    match troubles(now(state).await, state.settings.sync.inbox_capacity) {
+        troubles if troubles.is_empty() => Readiness::Ready,
+        troubles => Readiness::Degraded(troubles),
+    }
+}
+
+fn troubles(now: Now, inbox_capacity: usize) -> Vec<&'static str> {
+    let is_late = now.backlog.is_some_and(|backlog| backlog.oldest_s > PATIENCE_SECONDS);
+    [
+        ("clerk-circuit-open", now.is_circuit_open),
+        ("inbox-nearly-full", now.inbox_free < inbox_capacity.div_ceil(10)),
+        ("events-waiting-too-long", is_late),
+        ("backlog-unknown", now.backlog.is_none()),
+    ]
+    .into_iter()
+    .filter_map(|(trouble, is_so)| is_so.then_some(trouble))
+    .collect()
+}
+
+/// The backlog as it was read last.
+#[derive(Debug, Default)]
+pub struct Vitals {
+    read: Mutex<Option<(Instant, Option<Backlog>)>>,
+}
+
+/// What is so now.
+pub async fn now(state: &AppState) -> Now {
+    let mut read = state.vitals.read.lock().await;
+    let backlog = match *read {
+        Some((at, backlog)) if at.elapsed() < READ_EVERY => backlog,
+        _ => {
+            // A probe wants its answer soon; not knowing is one.
+            let asked = timeout(READ_WITHIN, backlog(state)).await;
+            let backlog = asked.ok().and_then(|backlog| backlog.map_err(|error| error.log("read_backlog")).ok());
+            *read = Some((Instant::now(), backlog));
+            backlog
+        }
+    };
+    Now { inbox_free: state.inbox.free(), backlog, is_circuit_open: state.clerk.is_circuit_open() }
+}
+
+async fn backlog(state: &AppState) -> Result<Backlog, Error> {
+    let events = &state.store.events;
+    let (totals, oldest_at) = futures::try_join!(events.count_by_state(), events.find_oldest_pending())?;
+    let waiting = totals.iter().filter(|total| matches!(total.state, EventState::Received | EventState::Failed));
+    let oldest_s = oldest_at.map_or(0, |at| Timestamp::now().duration_since(at).as_secs().max(0));
+    Ok(Backlog { events: waiting.map(|total| total.count.unsigned_abs()).sum(), oldest_s })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d2_10_each_trouble_is_named_and_none_is_health() {
+        let well = Now { inbox_free: 100, backlog: Some(Backlog { events: 9, oldest_s: 60 }), is_circuit_open: false };
+        for (now, expected) in [
+            (well, &[][..]),
+            (Now { inbox_free: 10, ..well }, &[]),
+            (Now { inbox_free: 9, ..well }, &["inbox-nearly-full"]),
+            (Now { is_circuit_open: true, ..well }, &["clerk-circuit-open"]),
+            (Now { backlog: Some(Backlog { events: 1, oldest_s: 61 }), ..well }, &["events-waiting-too-long"]),
+            (Now { backlog: None, inbox_free: 0, ..well }, &["inbox-nearly-full", "backlog-unknown"]),
+        ] {
+            assert_eq!(troubles(now, 100), expected, "{now:?}");
+        }
+        assert_eq!(troubles(Now { inbox_free: 1, ..well }, 1), [""; 0], "the smallest inbox is empty");
+    }
+}

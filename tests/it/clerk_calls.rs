@@ -1,0 +1,138 @@
+//! All who call Clerk's Backend API share one limit, one pause and one circuit (D2-13, D2-14): counted where the calls arrive.
+
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use mongodb::bson::doc;
+use reqwest::Response;
+use rollcall::standin::levers::Levers;
+use serde_json::{Value, json};
+
+use crate::support::app::{TestApp, Wishes};
+use crate::support::eventually_within;
+
+const PROFILE: &str = "/api/profile";
+
+/// People at Clerk of whom no webhook has come: the first request of each is a call to Clerk.
+fn unannounced(app: &TestApp, count: usize) -> Vec<String> {
+    app.clerk.set_levers(Levers { paused: true, ..app.clerk.levers() });
+    let create = |index| app.clerk.create_user(json!({ "email_address": [format!("p{index}@example.com")] }));
+    let created = (0..count).map(create);
+    created.map(|user| user["id"].as_str().expect("an id").to_owned()).collect()
+}
+
+/// An event that only Clerk can settle (D2-25): the stored version with another name.
+async fn ask_a_question(app: &TestApp, id: &str) -> &'static str {
+    let told = app.clerk.deliveries().into_iter().filter(|delivery| delivery.user_id == id).next_back();
+    let mut lie: Value = serde_json::from_str(&told.expect("a delivery").body.to_string()).expect("JSON");
+    lie["type"] = json!("user.updated");
+    lie["data"]["first_name"] = json!("Lie");
+    app.deliver("msg_lie", &lie).await;
+    "msg_lie"
+}
+
+fn retry_after(answer: &Response) -> u64 {
+    let value = answer.headers()["retry-after"].to_str().expect("text");
+    value.parse().expect("seconds")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d2_13_however_many_ask_clerk_never_has_to_refuse() {
+    let app = TestApp::with(Wishes { clerk_limits: true, ..Wishes::default() }).await;
+    let ids = unannounced(&app, 150);
+    let answers = join_all(ids.iter().map(|id| app.get_as(id, PROFILE))).await;
+    let (found, told): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status() == 200);
+    assert!((18..=90).contains(&found.len()), "{} found", found.len());
+    assert_eq!(app.clerk.backend_calls(), found.len() as u64, "every call was answered, none too many was made");
+    for answer in told {
+        assert_eq!(answer.status(), 503);
+        assert!((1..=30).contains(&retry_after(&answer)), "the time that the limit says");
+    }
+    app.clerk.set_levers(Levers::default());
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d2_13_a_pause_that_clerk_asks_for_is_kept_by_pages_events_and_jobs() {
+    let variables = vec![("ROLLCALL_METADATA", "true".to_owned()), ("ROLLCALL_ATTEMPTS", "1".to_owned())];
+    let app = TestApp::with(Wishes { variables, ..Wishes::default() }).await;
+    let known = app.person(json!({ "email_address": ["ada@example.com"], "first_name": "Ada" })).await;
+    assert!(app.clerk.drained(Duration::from_secs(10)).await);
+    app.settled().await;
+    app.jobs_settled().await;
+    let ids = unannounced(&app, 20);
+    app.clerk.set_levers(Levers { bapi_status: Some(429), retry_after_s: 6, paused: false, ..Levers::default() });
+    let (before, started) = (app.clerk.backend_calls(), Instant::now());
+    // The first to ask learns it for all: pages of others, an event that has a question, the jobs of those who arrive.
+    assert_eq!(app.get_as(&ids[0], PROFILE).await.status(), 503);
+    let question = ask_a_question(&app, &known).await;
+    for answer in join_all(ids.iter().map(|id| app.get_as(id, PROFILE))).await {
+        // Whose webhook came in the meantime is known without asking.
+        assert!([200, 503].contains(&answer.status().as_u16()), "{}", answer.status());
+    }
+    assert!(app.clerk.drained(Duration::from_secs(10)).await);
+    eventually_within(Duration::from_secs(4), "the question is put off", || async {
+        let event = app.database.event(question).await.expect("stored");
+        if event.get_str("state").ok() == Some("failed") { Ok(()) } else { Err(event.to_string()) }
+    })
+    .await;
+    assert!(started.elapsed() < Duration::from_millis(5_500), "the machine is too slow for this test");
+    assert_eq!(app.clerk.backend_calls(), before + 1, "one call in all");
+    app.clerk.set_levers(Levers::default());
+    eventually_within(Duration::from_secs(30), "everything is made up for", || async {
+        let waiting = app.database.count("events", doc! { "state": { "$ne": "applied" } }).await;
+        let jobs = app.database.count("jobs", doc! { "state": { "$ne": "done" } }).await;
+        let ended = app.database.event(question).await.expect("stored");
+        let is_settled = ["stale", "duplicate", "applied"].contains(&ended.get_str("state").unwrap_or_default());
+        if is_settled && jobs == 0 { Ok(()) } else { Err(format!("{waiting} events, {jobs} jobs: {ended}")) }
+    })
+    .await;
+    assert_eq!(app.database.count("events", doc! { "state": "dead" }).await, 0);
+    assert_eq!(app.database.user(&known).await.expect("there").get_str("firstName").ok(), Some("Ada"));
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d2_14_a_clerk_that_only_fails_gets_few_calls_and_no_event_is_lost_by_it() {
+    let variables = vec![("ROLLCALL_ATTEMPTS", "1".to_owned())];
+    let app = TestApp::with(Wishes { variables, ..Wishes::default() }).await;
+    let known = app.person(json!({ "email_address": ["ada@example.com"], "first_name": "Ada" })).await;
+    assert!(app.clerk.drained(Duration::from_secs(10)).await);
+    let ids = unannounced(&app, 60);
+    app.clerk.set_levers(Levers { bapi_status: Some(500), paused: true, ..Levers::default() });
+    let (before, started) = (app.clerk.backend_calls(), Instant::now());
+    let question = ask_a_question(&app, &known).await;
+    for id in &ids {
+        let answer = app.get_as(id, PROFILE).await;
+        assert_eq!(answer.status(), 503);
+        assert!(retry_after(&answer) <= 60);
+    }
+    assert!(app.state.clerk.is_circuit_open());
+    // Five until it opens, then one after each pause of about 1, 2, 4 s.
+    let probes = started.elapsed().as_secs().max(1).ilog2() + 2;
+    let calls = app.clerk.backend_calls() - before;
+    assert!(calls <= u64::from(5 + probes), "{calls} calls in {:?}", started.elapsed());
+    // What needs no question goes on.
+    app.clerk.set_levers(Levers { bapi_status: Some(500), ..Levers::default() });
+    assert!(app.clerk.drained(Duration::from_secs(10)).await);
+    let held_up = doc! { "state": { "$in": ["received", "failed"] }, "_id": { "$ne": question } };
+    eventually_within(Duration::from_secs(10), "the others' events are applied", || async {
+        match app.database.count("events", held_up.clone()).await {
+            0 => Ok(()),
+            count => Err(format!("{count} wait")),
+        }
+    })
+    .await;
+    let event = app.database.event(question).await.expect("stored");
+    assert_eq!(event.get_str("state").ok(), Some("failed"), "put off, not given up: {event}");
+    app.clerk.set_levers(Levers::default());
+    eventually_within(Duration::from_secs(40), "the question is answered and the circuit closed", || async {
+        let event = app.database.event(question).await.expect("stored");
+        let is_open = app.state.clerk.is_circuit_open();
+        if event.get_str("state").ok() != Some("failed") && !is_open { Ok(()) } else { Err(event.to_string()) }
+    })
+    .await;
+    assert_eq!(app.database.count("events", doc! { "state": "dead" }).await, 0);
+    assert_eq!(app.database.user(&known).await.expect("there").get_str("firstName").ok(), Some("Ada"));
+    app.finish().await;
+}

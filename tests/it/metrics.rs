@@ -1,0 +1,150 @@
+//! `/metrics`: who may read it, what is counted, and what must never be in it.
+
+use std::collections::BTreeSet;
+
+use reqwest::Response;
+use rollcall::standin::levers::Levers;
+use serde_json::json;
+
+use crate::support::app::{TestApp, Wishes};
+use crate::support::delivery::{Delivery, user_event};
+
+const TOKEN: &str = "an-exact-token-of-a-test";
+const NOW: i64 = 1_760_000_000_000;
+const FIRST_SECRET: &str = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+const SECOND_SECRET: &str = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+
+async fn start(more: &[(&'static str, &str)]) -> TestApp {
+    let mut variables = vec![("ROLLCALL_METRICS_TOKEN", TOKEN.to_owned())];
+    variables.extend(more.iter().map(|(name, value)| (*name, (*value).to_owned())));
+    TestApp::with(Wishes { variables, ..Wishes::default() }).await
+}
+
+async fn ask(app: &TestApp, authorization: &str) -> Response {
+    app.client.get(app.at("/metrics")).header("authorization", authorization).send().await.expect("an answer")
+}
+
+async fn read(app: &TestApp) -> String {
+    let answer = ask(app, &format!("Bearer {TOKEN}")).await;
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    answer.text().await.expect("text")
+}
+
+/// The number of one series.
+fn value(text: &str, series: &str) -> u64 {
+    let line = text.lines().find_map(|line| line.strip_prefix("rollcall_")?.strip_prefix(series)?.strip_prefix(' '));
+    line.map_or(0, |number| number.parse().expect("a number"))
+}
+
+async fn post(app: &TestApp, secret: &str, id: &str, body: &str) -> u16 {
+    Delivery::signed(secret, id, body.as_bytes()).send(app).await.status().as_u16()
+}
+
+#[tokio::test]
+async fn metrics_are_for_those_who_show_the_token_and_for_nobody_where_there_is_none() {
+    let app = start(&[]).await;
+    assert_eq!(app.get("/metrics").await.status(), 401);
+    for wrong in ["Bearer", "Bearer ", "Bearer wrong", &format!("Basic {TOKEN}"), &format!("Bearer {TOKEN} "), TOKEN] {
+        // A space at the end of a header's value is not part of it.
+        let expected = if wrong.trim_end() == format!("Bearer {TOKEN}") { 200 } else { 401 };
+        assert_eq!(ask(&app, wrong).await.status(), expected, "{wrong:?}");
+    }
+    assert!(read(&app).await.contains("# TYPE rollcall_webhook_ack_seconds histogram"));
+    app.finish().await;
+    let app = TestApp::new().await;
+    assert_eq!(ask(&app, &format!("Bearer {TOKEN}")).await.status(), 404);
+    assert_eq!(ask(&app, "Bearer ").await.status(), 404);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d3_27_made_up_types_add_no_series_and_nothing_personal_is_shown() {
+    let app = start(&[("CLERK_WEBHOOK_SIGNING_SECRET", FIRST_SECRET)]).await;
+    let person = user_event("user.created", "user_secretive", "Ada-Secretive", NOW);
+    assert_eq!(post(&app, FIRST_SECRET, "msg_person", &person.to_string()).await, 200);
+    app.settled().await;
+    let series = |text: &str| -> BTreeSet<String> {
+        let names = text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.rsplit_once(' '));
+        names.map(|(name, _)| name.to_owned()).collect()
+    };
+    for number in 0..3 {
+        let body = json!({ "type": format!("kind-{number}.created"), "object": "event", "data": {} }).to_string();
+        post(&app, FIRST_SECRET, &format!("msg_{number}"), &body).await;
+    }
+    let before = series(&read(&app).await);
+    for number in 3..200 {
+        let kind = format!("kind-{number}.{}", "x".repeat(number % 60));
+        let body = json!({ "type": kind, "object": "event", "data": { "id": "user_secretive" } }).to_string();
+        assert_eq!(post(&app, FIRST_SECRET, &format!("msg_{number}"), &body).await, 200);
+    }
+    let text = read(&app).await;
+    assert_eq!(series(&text), before);
+    assert_eq!(value(&text, "webhooks_total{type=\"unknown\"}"), 200);
+    for personal in ["secretive", "Secretive", "example.com", "kind-", "msg_", "whsec", TOKEN, "127.0.0.1"] {
+        assert!(!text.contains(personal), "{personal}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d3_05_each_secret_has_its_counter_and_each_end_of_a_webhook_its_own() {
+    let secrets = format!("{FIRST_SECRET},{SECOND_SECRET}");
+    let app = start(&[("CLERK_WEBHOOK_SIGNING_SECRET", &secrets)]).await;
+    let event = |name: &str, at| user_event("user.updated", "user_a", name, at).to_string();
+    let before = read(&app).await;
+    assert_eq!(post(&app, FIRST_SECRET, "msg_1", &event("Ada", NOW)).await, 200);
+    app.settled().await;
+    assert_eq!(post(&app, SECOND_SECRET, "msg_1", &event("Ada", NOW)).await, 200);
+    assert_eq!(post(&app, SECOND_SECRET, "msg_2", &event("Older", NOW - 1_000)).await, 200);
+    assert_eq!(post(&app, SECOND_SECRET, "msg_3", &event("Ada", NOW)).await, 200);
+    assert_eq!(post(&app, SECOND_SECRET, "msg_4", "{").await, 400);
+    assert_eq!(post(&app, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "msg_5", &event("Forged", NOW)).await, 400);
+    app.settled().await;
+    let after = read(&app).await;
+    for (series, count) in [
+        ("webhooks_verified_total{secret=\"1\"}", 1),
+        ("webhooks_verified_total{secret=\"2\"}", 4),
+        ("webhooks_total{type=\"user.updated\"}", 4),
+        ("webhooks_refused_total{reason=\"signature_mismatch\"}", 1),
+        ("webhooks_refused_total{reason=\"unusable\"}", 1),
+        ("events_total{end=\"applied\"}", 1),
+        ("events_total{end=\"stale\"}", 1),
+        ("events_total{end=\"dead\"}", 1),
+        ("webhook_ack_seconds_count", 4),
+        ("event_lag_seconds_count", 1),
+    ] {
+        assert_eq!(value(&after, series) - value(&before, series), count, "{series}\n{after}");
+    }
+    // A delivery that comes again may be looked at again.
+    let duplicates =
+        value(&after, "events_total{end=\"duplicate\"}") - value(&before, "events_total{end=\"duplicate\"}");
+    assert!((1..=2).contains(&duplicates), "{after}");
+    assert_eq!((value(&after, "events_pending"), value(&after, "inbox_free")), (0, 4096));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn calls_to_clerk_and_jobs_are_counted_by_how_they_end() {
+    let app = start(&[("ROLLCALL_METADATA", "true")]).await;
+    app.person(json!({ "email_address": ["ada@example.com"] })).await;
+    app.jobs_settled().await;
+    assert!(app.clerk.drained(std::time::Duration::from_secs(10)).await);
+    app.settled().await;
+    app.jobs_settled().await;
+    let before = read(&app).await;
+    assert!(value(&before, "clerk_calls_total{outcome=\"ok\"}") >= 2, "{before}");
+    assert!(value(&before, "jobs_total{kind=\"metadata\",end=\"done\"}") >= 1, "{before}");
+    app.clerk.set_levers(Levers { paused: true, bapi_status: Some(500), ..Levers::default() });
+    let unknown = app.clerk.create_user(json!({ "email_address": ["new@example.com"] }));
+    for _ in 0..8 {
+        assert_eq!(app.get_as(unknown["id"].as_str().expect("an id"), "/api/me").await.status(), 503);
+    }
+    let after = read(&app).await;
+    assert_eq!(value(&after, "clerk_calls_total{outcome=\"unavailable\"}"), 5, "{after}");
+    assert_eq!(value(&after, "clerk_calls_total{outcome=\"circuit_open\"}"), 3, "{after}");
+    assert_eq!(value(&after, "clerk_circuit_open"), 1, "{after}");
+    app.clerk.set_levers(Levers::default());
+    assert!(app.clerk.drained(std::time::Duration::from_secs(10)).await);
+    app.finish().await;
+}

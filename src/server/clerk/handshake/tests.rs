@@ -268,7 +268,7 @@ fn query(url: &Url, name: &str) -> Option<String> {
 
 #[test]
 fn no_redirect_because_of_where_a_visitor_came_from() {
-    // Row 13 is for satellites. There is not even a fact for it.
+    // Row 13 is for satellites, and none is configured; `tests/oracle` has those that are.
     assert_eq!(live().uat(NOW).session(json!({})).verdict(), "in");
 }
 

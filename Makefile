@@ -3,7 +3,7 @@ SHELL := /bin/bash
 ENV := source .ci/env &&
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fmt unit sim e2e bench test-faults fuzz clean
+.PHONY: help setup run test check fmt unit sim e2e bench bench-sessions oracle test-faults fuzz clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -35,6 +35,12 @@ e2e: setup ## Production build and browser tests only
 # Built as it is shipped: without the stand-in.
 bench: setup ## Measure webhooks into MongoDB beside the machine's own limits; options in BENCH_ARGS
 	@$(ENV) cargo bench --locked --bench ingest --no-default-features --features ssr -- $(BENCH_ARGS)
+
+bench-sessions: setup ## Measure how many sessions one core judges, beside Clerk's own library
+	@$(ENV) cargo bench --locked --bench sessions --no-default-features --features ssr -- $(BENCH_ARGS)
+
+oracle: setup ## Ask Clerk's own library again what it says to the requests of tests/oracle
+	@node tests/oracle/record.mjs
 
 test-faults: setup ## Kills, restarts, cut lines, wrong clocks: minutes
 	@.ci/test faults

@@ -98,6 +98,7 @@ fn with_local_clerk(variables: Variables, clerk: &Standin) -> Variables {
         ("CLERK_AUTHORIZED_PARTIES", String::new()),
         ("CLERK_DOMAIN", String::new()),
         ("CLERK_IS_SATELLITE", String::new()),
+        ("ROLLCALL_CLERK_SATELLITES", String::new()),
         ("CLERK_SIGN_IN_URL", String::new()),
         ("CLERK_SIGN_UP_URL", String::new()),
     ])

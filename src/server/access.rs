@@ -4,6 +4,8 @@
 //! viewer whose role in MongoDB, read for this request, is admin; a `Moderator` one whose role is moderator or admin. Their
 //! fields are private, so nothing else can make one.
 
+use std::borrow::Cow;
+
 use crate::model::user::Role;
 use crate::server::error::Error;
 use crate::server::state::AppState;
@@ -20,7 +22,7 @@ pub enum Session {
         actor: Option<String>,
     },
     /// Why nobody is signed in, in Clerk's words.
-    SignedOut { reason: &'static str },
+    SignedOut { reason: Cow<'static, str> },
 }
 
 /// A signed-in person.
@@ -51,7 +53,7 @@ impl Viewer {
     pub async fn of(state: &AppState, session: &Session) -> Result<Self, Error> {
         let (clerk_id, actor) = match session {
             Session::SignedIn { clerk_id, actor, .. } => (clerk_id, actor.clone()),
-            Session::SignedOut { reason } => return Err(Error::Unauthenticated { reason }),
+            Session::SignedOut { reason } => return Err(Error::Unauthenticated { reason: reason.clone() }),
         };
         let user = ensure_person(state, clerk_id).await?;
         if user.deleted_at.is_some() || user.banned {

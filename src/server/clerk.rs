@@ -13,6 +13,7 @@
 //! | [`jwks`] | signing keys: fixed, or fetched and cached |
 //! | [`jwt`] | the outer form of a signed token |
 //! | [`session`] | session token → claims |
+//! | [`verified`] | tokens that were found good, until they run out |
 //! | [`cookies`] | which of Clerk's cookies count |
 //! | [`handshake`] | request facts → signed in, signed out, or a redirect |
 
@@ -24,6 +25,7 @@ pub mod jwt;
 pub mod key;
 pub mod lenient;
 pub mod session;
+pub mod verified;
 pub mod webhook;
 pub mod wire;
 

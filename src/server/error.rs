@@ -2,6 +2,7 @@
 //!
 //! Causes are kept as sources for the log and never printed to a client. Made from the leaf modules' errors at the seams.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use crate::server::{clerk, inngest, store};
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("no session: {reason}")]
-    Unauthenticated { reason: &'static str },
+    Unauthenticated { reason: Cow<'static, str> },
     #[error("not allowed")]
     Forbidden,
     #[error("{what} not found")]
@@ -190,7 +191,7 @@ mod tests {
     fn every_error_has_its_status_and_tells_a_browser_nothing_internal() {
         let timed_out = || Arc::new(store::Error::TimedOut);
         let table = [
-            (Error::Unauthenticated { reason: "token-expired" }, 401, AppError::Unauthenticated),
+            (Error::Unauthenticated { reason: "token-expired".into() }, 401, AppError::Unauthenticated),
             (Error::Forbidden, 403, AppError::Forbidden),
             (Error::NotFound { what: "This page" }, 404, AppError::NotFound { what: "This page".to_owned() }),
             (

@@ -12,6 +12,7 @@ use crate::server::clerk::handshake;
 use crate::server::clerk::handshake::redirect::{ProxyUrl, ProxyUrlError};
 use crate::server::clerk::jwks::{KeySet, Keys, PemError};
 use crate::server::clerk::session::VerifyOptions;
+use crate::server::clerk::verified::Verified;
 use crate::server::clerk::webhook::Verifier;
 use crate::server::inngest;
 use crate::server::limits::Limits;
@@ -27,6 +28,7 @@ use crate::server::sync::inbox::Inbox;
 use crate::server::sync::provision::Flights;
 
 const REDEMPTIONS_AT_ONCE: usize = 8;
+const REFRESHES_AT_ONCE: usize = 32;
 
 #[derive(Debug)]
 pub struct AppState {
@@ -53,6 +55,8 @@ pub struct AppState {
     pub flights: Flights,
     /// How many nonces may be redeemed at once: a visitor can make them up, and each costs a call to Clerk.
     pub redemptions: Semaphore,
+    /// How many sessions may be refreshed at once; beyond that visitors are sent to Clerk.
+    pub refreshes: Semaphore,
     pub limits: Limits,
     pub vitals: Vitals,
 }
@@ -105,6 +109,7 @@ impl AppState {
             sender: Sender::new(settings.effects.timeout)?,
             flights: Flights::default(),
             redemptions: Semaphore::new(REDEMPTIONS_AT_ONCE),
+            refreshes: Semaphore::new(REFRESHES_AT_ONCE),
             vitals: Vitals::default(),
             limits: Limits::new(settings.server.address_requests, settings.server.address_failures),
             settings,
@@ -163,11 +168,16 @@ fn keys(settings: &settings::clerk::Clerk, client: &Client) -> Result<Keys, PemE
 
 fn session_config(settings: &Settings) -> Result<handshake::Config, ProxyUrlError> {
     let clerk = &settings.clerk;
-    let mut verify = VerifyOptions::for_issuer(clerk.publishable_key.issuer());
+    let host = handshake::Config::frontend_api_host(&clerk.publishable_key, clerk.satellite.as_ref());
+    let mut verify = VerifyOptions::for_issuer(format!("https://{host}"));
     verify.authorized_parties.clone_from(&clerk.authorized_parties);
     Ok(handshake::Config {
         publishable_key: clerk.publishable_key.clone(),
         proxy_url: clerk.proxy_url.as_deref().map(ProxyUrl::parse).transpose()?,
         verify,
+        satellite: clerk.satellite.clone(),
+        satellites: clerk.satellites.clone(),
+        organizations: clerk.organizations.clone(),
+        verified: Verified::default(),
     })
 }

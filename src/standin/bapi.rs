@@ -42,6 +42,7 @@ pub fn router(instance: Arc<Instance>) -> Router {
         .route("/v1/sessions", get(sessions::list).post(sessions::create))
         .route("/v1/sessions/{id}", get(sessions::read))
         .route("/v1/sessions/{id}/revoke", post(sessions::revoke))
+        .route("/v1/sessions/{id}/refresh", post(sessions::refresh))
         .route("/v1/sessions/{id}/tokens", post(sessions::token))
         .route("/v1/jwks", get(jwks))
         .route("/v1/instance", get(describe))

@@ -100,6 +100,14 @@ impl SigningKey {
         format!("{message}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
+    /// Whether this is the signature of what it stands below: there is one for each text.
+    pub fn has_signed(&self, token: &str) -> bool {
+        let Some((message, signature)) = token.rsplit_once('.') else { return false };
+        let mut own = vec![0; self.pair.public_modulus_len()];
+        let signed = self.pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), message.as_bytes(), &mut own);
+        signed.is_ok() && URL_SAFE_NO_PAD.encode(own) == signature
+    }
+
     pub fn jwks(&self) -> Value {
         let public = self.pair.public_key();
         let part = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);

@@ -1,5 +1,8 @@
 //! Sessions as requests carry them: header, cookies, keys fetched or configured, the way to Clerk and back.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rollcall::standin::keys::cookie_suffix;
 use rollcall::standin::token::TokenOptions;
 use serde_json::{Value, json};
 
@@ -18,6 +21,101 @@ async fn session_states(app: &TestApp, id: &str) -> Vec<String> {
     let listed = app.client.get(sessions).bearer_auth(app.clerk.secret_key()).send().await.expect("an answer");
     let listed: Value = listed.json().await.expect("JSON");
     listed.as_array().expect("a list").iter().filter_map(|row| Some(row["status"].as_str()?.to_owned())).collect()
+}
+
+/// The cookies of a development browser whose session has run out a minute ago, with what renews it.
+fn stale_cookies(app: &TestApp, token: &str, refresh_token: &str) -> String {
+    let suffix = cookie_suffix(app.clerk.publishable_key());
+    format!(
+        "__clerk_db_jwt_{suffix}=dvb_test; __client_uat_{suffix}=1; __session_{suffix}={token}; __refresh_{suffix}={refresh_token}"
+    )
+}
+
+/// The refresh token of the session that a token names.
+fn refresh_token(app: &TestApp, token: &str) -> String {
+    let claims = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok()).expect("claims");
+    let claims: Value = serde_json::from_slice(&claims).expect("JSON");
+    app.clerk.sign(&json!({ "sid": claims["sid"], "st": "refresh_token" }))
+}
+
+#[tokio::test]
+async fn a_session_that_has_run_out_is_renewed_on_the_spot() {
+    let app = TestApp::new().await;
+    let id = jo(&app).await;
+    let old = TokenOptions { iat_offset_s: -120, ..TokenOptions::asked_by(&app.url) };
+    let token = app.clerk.session_token(&id, old);
+    let cookies = stale_cookies(&app, &token, &refresh_token(&app, &token));
+    let page = app.visit(&cookies, "/profile").await;
+    assert_eq!(page.status(), 200, "no way round by Clerk");
+    let headers = page.headers().clone();
+    let set: Vec<&str> = headers.get_all("set-cookie").iter().filter_map(|value| value.to_str().ok()).collect();
+    assert!(set.iter().any(|cookie| cookie.starts_with("__session=ey")), "{set:?}");
+    assert!(set.iter().any(|cookie| cookie.starts_with("__session_")), "{set:?}");
+    assert!(page.text().await.expect("text").contains("jo@example.com"));
+    let function = app.client.get(app.at(PROFILE)).header("cookie", &cookies).send().await.expect("an answer");
+    assert_eq!(function.status(), 200, "a function is no navigation, and is renewed all the same");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_renewed_goes_round_by_clerk_and_says_why() {
+    let app = TestApp::new().await;
+    let id = jo(&app).await;
+    let old = || TokenOptions { iat_offset_s: -120, ..TokenOptions::asked_by(&app.url) };
+    let (token, other) = (app.clerk.session_token(&id, old()), app.clerk.session_token(&id, old()));
+    let cookies = stale_cookies(&app, &token, &refresh_token(&app, &other));
+    let reason = "session-token-expired-refresh-invalid_refresh_token";
+    let page = app.visit(&cookies, "/profile").await;
+    assert_eq!((page.status().as_u16(), page.headers()["x-clerk-auth-reason"].to_str().expect("text")), (307, reason));
+    let function = app.client.get(app.at(PROFILE)).header("cookie", &cookies).send().await.expect("an answer");
+    assert_eq!(
+        (function.status().as_u16(), function.headers()["x-clerk-auth-reason"].to_str().expect("text")),
+        (401, reason)
+    );
+    let post = app.client.post(app.at("/theme")).header("cookie", &cookies).header("sec-fetch-site", "same-origin");
+    let posted = post.form(&[("theme", "dark")]).send().await.expect("an answer");
+    assert_eq!(posted.headers()["x-clerk-auth-reason"], "session-token-expired-refresh-non-eligible-non-get");
+    app.clerk.set_levers(rollcall::standin::levers::Levers { bapi_status: Some(500), ..app.clerk.levers() });
+    let page = app.visit(&stale_cookies(&app, &token, &refresh_token(&app, &token)), "/profile").await;
+    assert_eq!(page.status(), 307);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_primary_sends_visitors_back_to_its_satellites_and_nowhere_else() {
+    let satellites = vec![("ROLLCALL_CLERK_SATELLITES", "https://satellite.example".to_owned())];
+    let app = TestApp::with(Wishes { variables: satellites, ..Wishes::default() }).await;
+    let cookies = "__clerk_db_jwt=dvb_test";
+    let sent = app.visit(cookies, "/sign-in?__clerk_redirect_url=https://satellite.example/page").await;
+    assert_eq!(sent.status(), 307);
+    assert_eq!(
+        sent.headers()["location"],
+        "https://satellite.example/page?__clerk_db_jwt=dvb_test&__clerk_synced=true"
+    );
+    let stays = app.visit(cookies, "/sign-in?__clerk_redirect_url=https://evil.example/page").await;
+    assert_eq!(stays.status(), 200);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_satellite_asks_the_primary_when_it_is_told_to() {
+    let variables = vec![
+        ("CLERK_IS_SATELLITE", "true".to_owned()),
+        ("CLERK_DOMAIN", "satellite.example".to_owned()),
+        ("CLERK_SIGN_IN_URL", "https://primary.example/sign-in".to_owned()),
+    ];
+    let app = TestApp::with(Wishes { variables, ..Wishes::default() }).await;
+    let first = app.visit("__clerk_db_jwt=dvb_test", "/").await;
+    assert_eq!(first.status(), 200, "a guest is left alone");
+    let back = app.visit("__clerk_db_jwt=dvb_test", "/?__clerk_synced=false").await;
+    assert_eq!(back.headers()["x-clerk-auth-reason"], "satellite-needs-syncing");
+    let location = back.headers()["location"].to_str().expect("text");
+    assert!(location.starts_with("https://primary.example/sign-in?__clerk_redirect_url="), "{location}");
+    let page = app.visit("__clerk_db_jwt=dvb_test", "/profile").await;
+    let location = page.headers()["location"].to_str().expect("text").to_owned();
+    assert!(location.starts_with("https://primary.example/sign-in?redirect_url=http%3A%2F%2F"), "{location}");
+    assert!(location.ends_with("%2Fprofile%3F__clerk_synced%3Dfalse"), "{location}");
+    app.finish().await;
 }
 
 /// The cookies of a signed-in development browser.

@@ -31,11 +31,31 @@ pub struct ClerkAddresses {
     pub script_origin: String,
     pub sign_in_url: String,
     pub sign_up_url: String,
+    /// On a satellite, its own origin: the pages for signing in are on another domain, which must lead back here.
+    pub satellite_origin: Option<String>,
+    /// On a primary domain, the origins of its satellites: where people may go on to.
+    pub satellites: Vec<String>,
 }
 
-/// Where people sign in: our own page, unless the settings name another.
+/// Where people sign in: our own page, unless the settings name another. From a satellite, with the way back.
 pub fn sign_in_url() -> String {
-    use_context::<ClerkAddresses>().map_or_else(|| "/sign-in".to_owned(), |addresses| addresses.sign_in_url)
+    match use_context::<ClerkAddresses>() {
+        None => "/sign-in".to_owned(),
+        Some(addresses) if addresses.satellite_origin.is_some() => sign_in_and_back("/profile"),
+        Some(addresses) => addresses.sign_in_url,
+    }
+}
+
+/// The way to sign-in that leads back to `path` of this site.
+pub fn sign_in_and_back(path: &str) -> String {
+    let addresses = use_context::<ClerkAddresses>();
+    let page = addresses.as_ref().map_or("/sign-in", |addresses| &addresses.sign_in_url);
+    let origin = addresses.as_ref().and_then(|addresses| addresses.satellite_origin.as_ref());
+    // The mark makes a satellite ask the primary domain, whatever its own cookies say.
+    let back = origin.map_or_else(|| path.to_owned(), |origin| format!("{origin}{path}?__clerk_synced=false"));
+    let encoded = [(":", "%3A"), ("/", "%2F"), ("?", "%3F"), ("=", "%3D"), ("&", "%26")];
+    let back = encoded.iter().fold(back, |back, (plain, encoded)| back.replace(plain, encoded));
+    format!("{page}?redirect_url={back}")
 }
 
 /// Where people sign up.
@@ -63,7 +83,14 @@ pub fn ClerkWidget(part: ClerkPart, redirect_url: String) -> impl IntoView {
             data-clerk-domain=addresses.domain
         ></script>
         <script defer nonce=use_nonce() src=clerk_ui></script>
-        <ClerkMount part redirect_url sign_in_url=addresses.sign_in_url sign_up_url=addresses.sign_up_url />
+        <ClerkMount
+            part
+            redirect_url
+            sign_in_url=addresses.sign_in_url
+            sign_up_url=addresses.sign_up_url
+            is_satellite=addresses.satellite_origin.is_some()
+            satellites=addresses.satellites
+        />
         <noscript>
             <p class="alert alert-info">"Signing in and up are Clerk's own components, which need JavaScript."</p>
         </noscript>
@@ -73,14 +100,23 @@ pub fn ClerkWidget(part: ClerkPart, redirect_url: String) -> impl IntoView {
 
 /// Loads Clerk when the page has loaded, then mounts the component.
 #[island]
-fn ClerkMount(part: ClerkPart, redirect_url: String, sign_in_url: String, sign_up_url: String) -> impl IntoView {
+fn ClerkMount(
+    part: ClerkPart,
+    redirect_url: String,
+    sign_in_url: String,
+    sign_up_url: String,
+    is_satellite: bool,
+    satellites: Vec<String>,
+) -> impl IntoView {
     let place = NodeRef::<Div>::new();
     let state = RwSignal::new(MountState::Loading);
     Effect::new(move |_| {
         let Some(element) = place.get() else { return };
         let (redirect_url, sign_in_url, sign_up_url) = (redirect_url.clone(), sign_in_url.clone(), sign_up_url.clone());
+        let satellites = satellites.clone();
         spawn_local(async move {
-            let urls = Urls { after: &redirect_url, sign_in: &sign_in_url, sign_up: &sign_up_url };
+            let (after, sign_in, sign_up) = (&redirect_url, &sign_in_url, &sign_up_url);
+            let urls = Urls { after, sign_in, sign_up, is_satellite, satellites: &satellites };
             state.set(match mount(part, &element, &urls).await {
                 Ok(()) => MountState::Mounted,
                 Err(_) => MountState::Failed,
@@ -111,6 +147,8 @@ struct Urls<'a> {
     after: &'a str,
     sign_in: &'a str,
     sign_up: &'a str,
+    is_satellite: bool,
+    satellites: &'a [String],
 }
 
 #[wasm_bindgen]
@@ -148,7 +186,13 @@ async fn mount(part: ClerkPart, place: &HtmlElement, urls: &Urls<'_>) -> Result<
         ("signUpFallbackRedirectUrl", urls.after.into()),
         ("afterSignOutUrl", "/".into()),
         ("telemetry", JsValue::FALSE),
+        ("isSatellite", urls.is_satellite.into()),
     ])?;
+    if !urls.satellites.is_empty() {
+        let allowed: js_sys::Array = urls.satellites.iter().map(|origin| JsValue::from(origin.as_str())).collect();
+        allowed.push(&js_sys::Reflect::get(&window, &"origin".into())?);
+        js_sys::Reflect::set(&options, &"allowedRedirectOrigins".into(), &allowed)?;
+    }
     clerk.load(&options).await?;
     // The names are optional at Clerk; asking for them here is what makes a profile show one.
     let layout = object(&[("showOptionalFields", JsValue::TRUE)])?;

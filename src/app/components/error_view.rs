@@ -4,15 +4,14 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::Redirect;
 
-use crate::app::components::clerk_widget::sign_in_url;
+use crate::app::components::clerk_widget::sign_in_and_back;
 use crate::model::error::AppError;
 
 /// For pages of the signed-in: without a session, on to sign-in and back to `path` afterwards.
 #[component]
 pub fn ErrorView(error: AppError, path: &'static str) -> impl IntoView {
     if error == AppError::Unauthenticated {
-        let target = format!("{}?redirect_url={}", sign_in_url(), path.replace('/', "%2F"));
-        return view! { <Redirect path=target /> }.into_any();
+        return view! { <Redirect path=sign_in_and_back(path) /> }.into_any();
     }
     let (heading, advice) = match &error {
         AppError::Forbidden if path.starts_with("/admin") => {

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
-use crate::app::components::clerk_widget::{ClerkPart, ClerkWidget};
+use crate::app::components::clerk_widget::{ClerkAddresses, ClerkPart, ClerkWidget};
 
 #[component]
 pub fn SignInPage() -> impl IntoView {
@@ -28,10 +28,17 @@ pub fn SignUpPage() -> impl IntoView {
     }
 }
 
-/// Where to go afterwards: `redirect_url` if it is one of our own pages, else the profile.
+/// Where to go afterwards: `redirect_url` if it is one of our own pages or a satellite's, else the profile.
 fn redirect_target() -> String {
     let asked = use_query_map().get_untracked().get("redirect_url");
-    asked.filter(|url| is_own_path(url)).unwrap_or_else(|| "/profile".to_owned())
+    let satellites = use_context::<ClerkAddresses>().map(|addresses| addresses.satellites).unwrap_or_default();
+    let is_known = |url: &String| is_own_path(url) || is_of_satellite(url, &satellites);
+    asked.filter(is_known).unwrap_or_else(|| "/profile".to_owned())
+}
+
+/// A path on a site that takes its sessions over from here.
+fn is_of_satellite(url: &str, satellites: &[String]) -> bool {
+    satellites.iter().any(|origin| url.strip_prefix(origin.as_str()).is_some_and(is_own_path))
 }
 
 /// A path on this site and nothing else: no host in any spelling, no backslash, no control character (D5-07).
@@ -68,5 +75,23 @@ mod tests {
         ] {
             assert!(!is_own_path(foreign), "{foreign}");
         }
+    }
+
+    #[test]
+    fn d5_07_of_other_sites_only_satellites_are_followed() {
+        let satellites = ["https://satellite.example".to_owned()];
+        assert!(is_of_satellite("https://satellite.example/page?__clerk_synced=false", &satellites));
+        for foreign in [
+            "https://satellite.example.evil.example/",
+            "https://satellite.example@evil.example/",
+            "https://satellite.example:8443/",
+            "https://satellite.example",
+            "http://satellite.example/",
+            "https://satellite.example//evil.example",
+            "/page",
+        ] {
+            assert!(!is_of_satellite(foreign, &satellites), "{foreign}");
+        }
+        assert!(!is_of_satellite("https://satellite.example/", &[]));
     }
 }

@@ -28,10 +28,11 @@ use crate::server::clerk::Error;
 use crate::server::clerk::client::guard::{Guard, Seen};
 use crate::server::clerk::client::limiter::Priority;
 use crate::server::clerk::handshake::redirect::API_VERSION;
+use crate::server::clerk::handshake::refresh::RefreshRequest;
 use crate::server::clerk::jwks::KeySet;
 use crate::server::clerk::key::SecretKey;
 use crate::server::clerk::lenient::is_id;
-use crate::server::clerk::wire::{HandshakePayload, Instance, Refusal, Session, TotalCount, User};
+use crate::server::clerk::wire::{HandshakePayload, Instance, RefreshedSession, Refusal, Session, TotalCount, User};
 
 /// The most that one page may hold. Clerk answers a larger wish with a page of ten, silently (D2-35).
 pub const LARGEST_PAGE: u16 = 500;
@@ -191,6 +192,30 @@ impl Client {
     /// The cookies that a handshake nonce stands for.
     pub async fn redeem_handshake_nonce(&self, nonce: &str) -> Result<HandshakePayload, Error> {
         self.request(Method::GET, &["clients", "handshake_payload"], |call| call.query(&[("nonce", nonce)])).await
+    }
+
+    /// Renews a session by its refresh cookie. A 401 is not about our key here but about the session, and has a code.
+    pub async fn refresh_session(
+        &self,
+        asked: &RefreshRequest,
+        headers: &Map<String, Value>,
+    ) -> Result<RefreshedSession, Error> {
+        let body = json!({
+            "format": "cookie",
+            "expired_token": asked.expired_token,
+            "refresh_token": asked.refresh_token,
+            "request_origin": asked.origin,
+            "request_headers": headers,
+        });
+        let query: &[(&str, &str)] = if asked.suffixed { &[("suffixed_cookies", "true")] } else { &[] };
+        let path = ["sessions", checked(&asked.session_id)?, "refresh"];
+        let response = self.send(Method::POST, &path, |call| call.query(query).json(&body)).await?;
+        let status = response.status();
+        let body = read_body(response).await?;
+        if !status.is_success() {
+            return Err(refusal(status, &body));
+        }
+        serde_json::from_slice(&body).map_err(|error| Error::Malformed(error.into()))
     }
 
     async fn request<T: DeserializeOwned>(

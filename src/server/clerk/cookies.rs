@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use jiff::Timestamp;
 use percent_encoding::percent_decode_str;
+use serde_json::Value;
 use url::{Host, Url};
 
 use crate::server::clerk::jwt::Decoded;
@@ -61,8 +62,7 @@ impl<'a> Cookies<'a> {
 }
 
 fn decode(value: &str) -> Cow<'_, str> {
-    let unquoted = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(value);
-    percent_decode_str(unquoted).decode_utf8().unwrap_or(Cow::Borrowed(unquoted))
+    percent_decode_str(value).decode_utf8().unwrap_or(Cow::Borrowed(value))
 }
 
 /// The set that counts.
@@ -78,9 +78,10 @@ pub struct Chosen {
 }
 
 impl Chosen {
-    pub fn from_cookies(cookies: &Cookies<'_>, key: &PublishableKey, now: Timestamp) -> Self {
+    /// `issuer` is the `iss` of this site's tokens.
+    pub fn from_cookies(cookies: &Cookies<'_>, key: &PublishableKey, issuer: &str, now: Timestamp) -> Self {
         let suffix = key.cookie_suffix();
-        let suffixed = uses_suffixed(cookies, key, now);
+        let suffixed = uses_suffixed(cookies, key, issuer, now);
         let find = |name: &str| if suffixed { cookies.find_suffixed(name, suffix) } else { cookies.find(name) };
         Self {
             suffixed,
@@ -99,7 +100,7 @@ fn seconds(text: &str) -> i64 {
 }
 
 /// The eight steps, in their order. The first that applies decides.
-fn uses_suffixed(cookies: &Cookies<'_>, key: &PublishableKey, now: Timestamp) -> bool {
+fn uses_suffixed(cookies: &Cookies<'_>, key: &PublishableKey, issuer: &str, now: Timestamp) -> bool {
     let suffix = key.cookie_suffix();
     let (session, uat) = (cookies.find(SESSION), cookies.find(CLIENT_UAT));
     let (own_session, own_uat) = (cookies.find_suffixed(SESSION, suffix), cookies.find_suffixed(CLIENT_UAT, suffix));
@@ -107,13 +108,10 @@ fn uses_suffixed(cookies: &Cookies<'_>, key: &PublishableKey, now: Timestamp) ->
 
     if session.is_some() {
         // 1: it cannot be told whose this is; the plain set leads to signed out and not into a redirect.
-        let Some(issuer) = token.as_ref().and_then(|token| token.text("iss")).filter(|issuer| !issuer.is_empty())
-        else {
-            return false;
-        };
+        let named = token.as_ref().and_then(|token| token.claims.get("iss")).filter(|named| !is_empty(named));
+        let Some(named) = named else { return false };
         // 2: it is another instance's.
-        let host = issuer.strip_prefix("https://").or_else(|| issuer.strip_prefix("http://")).unwrap_or(issuer);
-        if host != key.frontend_api_host() {
+        if named.as_str().map(without_scheme) != Some(without_scheme(issuer)) {
             return true;
         }
     }
@@ -121,10 +119,10 @@ fn uses_suffixed(cookies: &Cookies<'_>, key: &PublishableKey, now: Timestamp) ->
     if own_uat.is_none() && own_session.is_none() {
         return false;
     }
-    let issued = |token: &Option<Decoded<'_>>| token.as_ref().and_then(|token| token.seconds("iat")).unwrap_or(0);
+    let made_at = |token: &Option<Decoded<'_>>| token.as_ref().and_then(|token| token.seconds("iat")).unwrap_or(0);
     let (zero, own_zero) = (uat == Some("0"), own_uat == Some("0"));
     // 4: both say signed in, and the plain token is newer.
-    if !own_zero && !zero && issued(&token) > issued(&own_token) {
+    if !own_zero && !zero && made_at(&token) > made_at(&own_token) {
         return false;
     }
     // 5: an older clerk-js, which knows no suffix, has signed in since.
@@ -139,6 +137,14 @@ fn uses_suffixed(cookies: &Cookies<'_>, key: &PublishableKey, now: Timestamp) ->
     }
     // 7: Clerk has switched the suffix off; 8: otherwise the suffixed set.
     !(own_session.is_some() && own_uat.is_none())
+}
+
+fn is_empty(claim: &Value) -> bool {
+    matches!(claim, Value::Null | Value::Bool(false)) || claim.as_str() == Some("") || claim.as_f64() == Some(0.0)
+}
+
+fn without_scheme(issuer: &str) -> &str {
+    issuer.strip_prefix("https://").or_else(|| issuer.strip_prefix("http://")).unwrap_or(issuer)
 }
 
 /// The cookies that end a session in this browser, for our own sign-out: both session cookies removed, both times zero.

@@ -1,31 +1,40 @@
 //! Request facts → signed in, signed out, or a redirect to Clerk (`clerk.md` 2).
 //!
-//! [`authenticate`] is pure: the shell around it gathers [`Facts`], fetches what a decision asks for ([`Decision::NeedKeys`],
-//! [`Decision::RedeemNonce`]) and asks again. Rows named in comments are those of `clerk.md` 2.1. It does not know pages,
-//! people or roles. Satellites, organization sync and the server-side refresh are not part of it: there is one domain, and an
-//! expired token is renewed by the redirect or by clerk-js.
+//! [`authenticate`] is pure: the shell around it gathers [`Facts`], fetches what a decision asks for
+//! ([`Decision::NeedKeys`], [`Decision::RedeemNonce`], [`Decision::Refresh`]) and asks again. Rows named in comments are those
+//! of `clerk.md` 2.1. It does not know pages, people or roles.
 //!
-//! Deviations from Clerk's own library, each tested: the loop guard holds at three *or more* and its cookie covers the whole
-//! site; a handshake cookie is removed when used, and a handshake older than the browser's last change is not used; only
-//! known cookies are taken from a handshake, and the session inside must be of a session's class; a handshake that cannot be
-//! verified is never an error page; its token leaves the address bar in production too; no redirect just because a visitor
-//! came from another site; no CORS headers on the answer.
+//! Held against Clerk's own library by `tests/oracle`, where every deviation is listed with its reason. In short: the loop
+//! guard holds at three *or more* and its cookie covers the whole site; a handshake cookie is removed when used, and a
+//! handshake older than the browser's last change is not used; only known cookies are taken from a handshake or a refresh,
+//! and the session inside must be of a session's class; a handshake that cannot be verified is never an error page; its token
+//! leaves the address bar in production too; other domains count only if they are configured; no CORS headers on the answer.
 
 mod consume;
+pub mod decision;
+mod domains;
+pub mod organization;
+pub mod reason;
 pub mod redirect;
+pub mod refresh;
 
-use http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method};
+use std::sync::Arc;
+
+use http::Method;
 use jiff::Timestamp;
 use url::Url;
 
 use crate::server::clerk::cookies::{self, Chosen, Cookies};
 use crate::server::clerk::handshake::consume::Consumption;
+use crate::server::clerk::handshake::decision::Decision;
+use crate::server::clerk::handshake::organization::OrganizationPaths;
+use crate::server::clerk::handshake::reason::{Reason, RefreshFailure};
 use crate::server::clerk::handshake::redirect::ProxyUrl;
 use crate::server::clerk::jwks::KeySet;
 use crate::server::clerk::jwt::Decoded;
 use crate::server::clerk::key::PublishableKey;
 use crate::server::clerk::session::{self, Claims, VerifyOptions, verify_decoded, wants_new_keys};
+use crate::server::clerk::verified::Verified;
 
 /// All that a decision may depend on in a request.
 #[derive(Clone, Debug)]
@@ -38,8 +47,11 @@ pub struct Facts<'a> {
     pub cookie: Option<&'a str>,
     pub sec_fetch_dest: Option<&'a str>,
     pub accept: Option<&'a str>,
+    pub referer: Option<&'a str>,
     /// What became of [`Decision::RedeemNonce`].
     pub redeemed: Redemption,
+    /// What became of [`Decision::Refresh`].
+    pub refreshed: Refreshed,
 }
 
 /// The answer to a nonce.
@@ -53,172 +65,55 @@ pub enum Redemption {
     Failed,
 }
 
+/// The answer to a refresh.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Refreshed {
+    #[default]
+    NotTried,
+    /// The cookies of the renewed session.
+    Directives(Vec<String>),
+    Failed(RefreshFailure),
+}
+
 #[derive(Clone, Debug)]
 pub struct Config {
     pub publishable_key: PublishableKey,
     /// Where browsers reach the Frontend API instead of at its own host.
     pub proxy_url: Option<ProxyUrl>,
     pub verify: VerifyOptions,
+    /// Set if this site takes its sessions over from a primary domain.
+    pub satellite: Option<Satellite>,
+    /// The origins that take their sessions over from this site.
+    pub satellites: Vec<String>,
+    /// Which addresses belong to which organization.
+    pub organizations: OrganizationPaths,
+    /// What spares a signature. It changes how long a decision takes, and nothing else.
+    pub verified: Verified,
 }
 
-/// Why somebody is not signed in, in Clerk's own words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Reason {
-    SessionTokenAndUatMissing,
-    SessionTokenMissing,
-    SessionTokenButNoClientUat,
-    ClientUatButNoSessionToken,
-    SessionTokenIatBeforeClientUat,
-    SessionTokenExpiredNoRefreshCookie,
-    SessionTokenExpiredNonGet,
-    SessionTokenExpiredMissingApiClient,
-    SessionTokenNbf,
-    SessionTokenIatInTheFuture,
-    DevBrowserMissing,
-    DevBrowserSync,
-    Token(session::Reason),
+/// A site that takes its sessions over from a primary domain of the same instance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Satellite {
+    /// The satellite's own domain. In production its Frontend API and the issuer of its tokens are below it.
+    pub domain: Option<String>,
+    /// The primary's sign-in page, which in development answers for it.
+    pub sign_in_url: Url,
+    /// Whether a visitor without any cookie is sent to ask, too.
+    pub auto_sync: bool,
 }
 
-impl Reason {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::SessionTokenAndUatMissing => "session-token-and-uat-missing",
-            Self::SessionTokenMissing => "session-token-missing",
-            Self::SessionTokenButNoClientUat => "session-token-but-no-client-uat",
-            Self::ClientUatButNoSessionToken => "client-uat-but-no-session-token",
-            Self::SessionTokenIatBeforeClientUat => "session-token-iat-before-client-uat",
-            Self::SessionTokenExpiredNoRefreshCookie => "session-token-expired-refresh-non-eligible-no-refresh-cookie",
-            Self::SessionTokenExpiredNonGet => "session-token-expired-refresh-non-eligible-non-get",
-            Self::SessionTokenExpiredMissingApiClient => "session-token-expired-refresh-missing-api-client",
-            Self::SessionTokenNbf => "session-token-nbf",
-            Self::SessionTokenIatInTheFuture => "session-token-iat-in-the-future",
-            Self::DevBrowserMissing => "dev-browser-missing",
-            Self::DevBrowserSync => "dev-browser-sync",
-            Self::Token(reason) => reason.as_str(),
-        }
-    }
-}
-
-/// What to do with a request.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Decision {
-    SignedIn {
-        claims: Box<Claims>,
-        set_cookies: Vec<String>,
-        redirect: Option<Url>,
-    },
-    /// Signed in, with something left to do first. To be treated as signed out everywhere but where that is done; a
-    /// variant of its own so that nobody overlooks it (D4-16).
-    Pending {
-        claims: Box<Claims>,
-        set_cookies: Vec<String>,
-        redirect: Option<Url>,
-    },
-    SignedOut {
-        reason: Reason,
-        set_cookies: Vec<String>,
-        redirect: Option<Url>,
-    },
-    /// Send the browser to Clerk and back, which costs a signed-in visitor nothing but time.
-    Handshake {
-        reason: Reason,
-        location: Url,
-        set_cookies: Vec<String>,
-    },
-    /// Ask Clerk what the nonce stands for, then decide again with [`Facts::redeemed`].
-    RedeemNonce {
-        nonce: String,
-    },
-    /// Fetch the keys again, then decide again with the new ones.
-    NeedKeys {
-        kid: String,
-    },
-}
-
-impl Decision {
-    /// Where to send the browser (status 307), if anywhere.
-    pub fn location(&self) -> Option<&Url> {
-        match self {
-            Self::SignedIn { redirect, .. } | Self::Pending { redirect, .. } | Self::SignedOut { redirect, .. } => {
-                redirect.as_ref()
-            }
-            Self::Handshake { location, .. } => Some(location),
-            Self::RedeemNonce { .. } | Self::NeedKeys { .. } => None,
-        }
-    }
-
-    pub fn reason(&self) -> Option<Reason> {
-        match self {
-            Self::SignedOut { reason, .. } | Self::Handshake { reason, .. } => Some(*reason),
-            _ => None,
-        }
-    }
-
-    fn set_cookies(&self) -> &[String] {
-        match self {
-            Self::SignedIn { set_cookies, .. }
-            | Self::Pending { set_cookies, .. }
-            | Self::SignedOut { set_cookies, .. }
-            | Self::Handshake { set_cookies, .. } => set_cookies,
-            Self::RedeemNonce { .. } | Self::NeedKeys { .. } => &[],
-        }
-    }
-
-    /// Everything the answer must carry. Redirects and answers that set cookies are not to be stored: a browser that
-    /// replays a stored redirect never gets out of it.
-    pub fn headers(&self) -> HeaderMap {
-        let mut headers = HeaderMap::new();
-        let mut add = |name: HeaderName, text: &str| {
-            if let Ok(value) = HeaderValue::from_str(text) {
-                headers.append(name, value);
-            }
-        };
-        if let Some(location) = self.location() {
-            add(LOCATION, location.as_str());
-        }
-        if self.location().is_some() || !self.set_cookies().is_empty() {
-            add(CACHE_CONTROL, "no-store");
-        }
-        for text in self.set_cookies() {
-            add(SET_COOKIE, text);
-        }
-        if let Some(reason) = self.reason() {
-            let status = if matches!(self, Self::Handshake { .. }) { "handshake" } else { "signed-out" };
-            add(HeaderName::from_static("x-clerk-auth-status"), status);
-            add(HeaderName::from_static("x-clerk-auth-reason"), reason.as_str());
-        }
-        headers
-    }
-
-    fn signed_in(claims: Claims, set_cookies: Vec<String>, redirect: Option<Url>) -> Self {
-        let claims = Box::new(claims);
-        if claims.is_pending() {
-            Self::Pending { claims, set_cookies, redirect }
-        } else {
-            Self::SignedIn { claims, set_cookies, redirect }
-        }
-    }
-
-    fn signed_out(reason: Reason) -> Self {
-        Self::SignedOut { reason, set_cookies: Vec::new(), redirect: None }
-    }
-
-    fn with_cookies(mut self, further: Vec<String>) -> Self {
-        match &mut self {
-            Self::SignedIn { set_cookies, .. }
-            | Self::Pending { set_cookies, .. }
-            | Self::SignedOut { set_cookies, .. }
-            | Self::Handshake { set_cookies, .. } => set_cookies.extend(further),
-            Self::RedeemNonce { .. } | Self::NeedKeys { .. } => {}
-        }
-        self
+impl Config {
+    /// The host in whose name tokens are issued here. In production a satellite has its own.
+    pub fn frontend_api_host(key: &PublishableKey, satellite: Option<&Satellite>) -> String {
+        let domain = satellite.and_then(|satellite| satellite.domain.as_deref()).filter(|_| key.is_production());
+        domain.map_or_else(|| key.frontend_api_host().to_owned(), |domain| format!("clerk.{domain}"))
     }
 }
 
 /// Decides about a request. A token in the `Authorization` header wins outright over every cookie (D4-23).
 pub fn authenticate(facts: &Facts<'_>, config: &Config, keys: &KeySet, now: Timestamp) -> Decision {
     let cookies = Cookies::parse(facts.cookie.unwrap_or_default());
-    let chosen = Chosen::from_cookies(&cookies, &config.publishable_key, now);
+    let chosen = Chosen::from_cookies(&cookies, &config.publishable_key, &config.verify.issuer, now);
     let header_token = facts.authorization.and_then(header_token);
     let request = Request { facts, config, keys, now, cookies, chosen, header_token };
     match header_token {
@@ -258,13 +153,16 @@ enum Failure {
 impl Request<'_> {
     /// 2.1 A.
     fn decide_by_header(&self, token: &str) -> Decision {
+        if let Some(claims) = self.find_verified(token) {
+            return Decision::signed_in(claims, Vec::new(), None);
+        }
         let Some(token) = Decoded::read(token) else {
             return Decision::signed_out(Reason::Token(session::Reason::TokenInvalid));
         };
         if token.is_of_a_machine() || !token.has_session_category() {
             return Decision::signed_out(Reason::Token(session::Reason::TokenTypeMismatch));
         }
-        self.decide_by_token(&token)
+        self.decide_by_token(&token, |claims| Decision::signed_in(claims, Vec::new(), None))
     }
 
     /// 2.1 B.
@@ -276,9 +174,13 @@ impl Request<'_> {
     }
 
     fn decide_by_own_cookies(&self) -> Decision {
+        // Rows 2 and 3.
+        if let Some(decision) = self.sync_satellite().or_else(|| self.answer_satellite()) {
+            return decision;
+        }
         if !self.config.publishable_key.is_production() {
             // Row 4.
-            if self.dev_browser_in_query().is_some() {
+            if self.facts.public_url.query_pairs().any(|(name, _)| name == cookies::DEV_BROWSER) {
                 return self.handshake_or_signed_out(Reason::DevBrowserSync);
             }
             // Row 5.
@@ -293,6 +195,9 @@ impl Request<'_> {
             (None, _) => return self.handshake_or_signed_out(Reason::ClientUatButNoSessionToken),
             (Some(token), _) => token,
         };
+        if let Some(claims) = self.find_verified(token).filter(|claims| claims.iat >= self.chosen.client_uat) {
+            return self.accept(claims);
+        }
         // Rows 9, 10 and 11.
         let Some(token) = Decoded::read(token) else {
             return Decision::signed_out(Reason::Token(session::Reason::TokenInvalid));
@@ -303,26 +208,31 @@ impl Request<'_> {
         if token.seconds("iat").is_some_and(|iat| iat < self.chosen.client_uat) {
             return self.handshake_or_signed_out(Reason::SessionTokenIatBeforeClientUat);
         }
-        self.decide_by_token(&token)
+        self.decide_by_token(&token, |claims| self.accept(claims))
     }
 
-    /// Rows 12 and 15.
-    fn decide_by_token(&self, token: &Decoded<'_>) -> Decision {
+    /// Rows 13, 14 and 15.
+    fn accept(&self, claims: Arc<Claims>) -> Decision {
+        let elsewhere = self.sync_from_satellite().or_else(|| self.activate_organization(&claims));
+        elsewhere.unwrap_or_else(|| Decision::signed_in(claims, Vec::new(), None))
+    }
+
+    /// Row 12.
+    fn decide_by_token(&self, token: &Decoded<'_>, accept: impl FnOnce(Arc<Claims>) -> Decision) -> Decision {
         match self.verify(token, &self.config.verify) {
-            Ok(claims) => Decision::signed_in(claims, Vec::new(), None),
+            Ok(claims) => accept(claims),
             Err(Failure::NeedKeys(kid)) => Decision::NeedKeys { kid },
-            Err(Failure::Refused(reason)) => self.decide_by_failure(reason),
+            Err(Failure::Refused(reason)) => self.decide_by_failure(reason, token),
         }
     }
 
-    /// 2.3: a matter of time can be mended by a redirect; for everything else it would lead in a circle.
-    fn decide_by_failure(&self, reason: session::Reason) -> Decision {
+    /// 2.3: a matter of time can be mended by a refresh or a redirect; for everything else either would lead in a circle.
+    fn decide_by_failure(&self, reason: session::Reason, token: &Decoded<'_>) -> Decision {
         let reason = match reason {
-            session::Reason::TokenExpired if self.facts.method != Method::GET => Reason::SessionTokenExpiredNonGet,
-            session::Reason::TokenExpired if self.chosen.refresh.is_none() => {
-                Reason::SessionTokenExpiredNoRefreshCookie
-            }
-            session::Reason::TokenExpired => Reason::SessionTokenExpiredMissingApiClient,
+            session::Reason::TokenExpired => match self.refresh(token) {
+                Ok(decision) => return decision,
+                Err(failure) => Reason::SessionTokenExpired(failure),
+            },
             session::Reason::TokenNotActiveYet => Reason::SessionTokenNbf,
             session::Reason::TokenIatInTheFuture => Reason::SessionTokenIatInTheFuture,
             other => return Decision::signed_out(Reason::Token(other)),
@@ -330,11 +240,33 @@ impl Request<'_> {
         self.handshake_or_signed_out(reason)
     }
 
-    fn verify(&self, token: &Decoded<'_>, options: &VerifyOptions) -> Result<Claims, Failure> {
+    /// A token that was judged before, as a session and no machine's, and found good.
+    fn find_verified(&self, token: &str) -> Option<Arc<Claims>> {
+        self.config.verified.find(token, &self.config.verify, self.now)
+    }
+
+    fn verify(&self, token: &Decoded<'_>, options: &VerifyOptions) -> Result<Arc<Claims>, Failure> {
         if wants_new_keys(token, self.keys, Some(&options.issuer)) {
             return Err(Failure::NeedKeys(token.kid().unwrap_or_default().to_owned()));
         }
-        verify_decoded(token, self.keys, options, self.now).map_err(Failure::Refused)
+        let claims = verify_decoded(token, self.keys, options, self.now).map_err(Failure::Refused)?;
+        let claims = Arc::new(claims);
+        self.config.verified.keep(token.as_str(), &claims, self.now);
+        Ok(claims)
+    }
+
+    /// A session that came in a cookie text: as strict as any other, and never a machine's.
+    fn verify_brought(&self, token: &str, options: &VerifyOptions) -> Result<Arc<Claims>, Failure> {
+        let token = Decoded::read(token).ok_or(Failure::Refused(session::Reason::TokenInvalid))?;
+        if token.is_of_a_machine() {
+            return Err(Failure::Refused(session::Reason::TokenTypeMismatch));
+        }
+        self.verify(&token, options)
+    }
+
+    /// Whether a person navigates here, to a whole page.
+    fn is_document(&self) -> bool {
+        self.facts.method == Method::GET && self.facts.sec_fetch_dest == Some("document")
     }
 
     /// A parameter of the URL; an empty one counts as absent.

@@ -24,6 +24,7 @@ pub const CATEGORY_IGNORE: &str = "cl_I7d4PD111III";
 pub struct Decoded<'a> {
     pub header: Map<String, Value>,
     pub claims: Map<String, Value>,
+    text: &'a str,
     message: &'a str,
     signature: &'a str,
 }
@@ -48,7 +49,12 @@ impl<'a> Decoded<'a> {
         {
             return None;
         }
-        Some(Self { header, claims: object(claims)?, message, signature })
+        Some(Self { header, claims: object(claims)?, text: token, message, signature })
+    }
+
+    /// The token as it came.
+    pub fn as_str(&self) -> &'a str {
+        self.text
     }
 
     pub fn kid(&self) -> Option<&str> {
@@ -73,7 +79,7 @@ impl<'a> Decoded<'a> {
 
     /// A token of a machine, not of a person.
     pub fn is_of_a_machine(&self) -> bool {
-        self.header.get("typ").is_some_and(|typ| typ == "at+jwt")
+        self.header.get("typ").is_some_and(|typ| typ == "at+jwt" || typ == "application/at+jwt")
             || self.text("sub").is_some_and(|sub| sub.starts_with("mch_"))
     }
 

@@ -86,6 +86,19 @@ impl VerifyOptions {
             lax_claims: false,
         }
     }
+
+    /// Whether what was found good with these options, or with others of the same instance, still is.
+    pub fn still_accept(&self, claims: &Claims, now: Timestamp) -> bool {
+        let times = Times { exp: claims.exp, nbf: claims.nbf, iat: claims.iat };
+        self.admit(claims.azp.as_deref()) && times.check(self.clock_skew, now).is_ok()
+    }
+
+    fn admit(&self, party: Option<&str>) -> bool {
+        match party {
+            None => !self.require_azp,
+            Some(party) => self.authorized_parties.is_empty() || self.authorized_parties.iter().any(|own| own == party),
+        }
+    }
 }
 
 /// A believed token's content. Ids and times only; what they mean for a person is for others to find out.
@@ -96,6 +109,7 @@ pub struct Claims {
     pub sid: String,
     pub iat: i64,
     pub exp: i64,
+    pub nbf: Option<i64>,
     pub azp: Option<String>,
     pub sts: Status,
     /// Who acts in the person's place, during impersonation (D4-17).
@@ -161,8 +175,9 @@ pub fn verify_decoded(
     }
     verify_signature(token, keys)?;
     check_parties(token, options)?;
-    check_times(token, options.clock_skew, now)?;
-    read_claims(token)
+    let times = Times::read(token)?;
+    times.check(options.clock_skew, now)?;
+    read_claims(token, &times)
 }
 
 /// Everything up to the signature; handshakes need this part alone.
@@ -205,35 +220,46 @@ fn check_parties(token: &Decoded<'_>, options: &VerifyOptions) -> Result<(), Rea
         return Err(Reason::TokenVerificationFailed);
     }
     let allowed = match token.claims.get("azp") {
-        None | Some(Value::Null) => !options.require_azp,
-        Some(azp) => {
-            options.authorized_parties.is_empty() || options.authorized_parties.iter().any(|party| azp == party)
-        }
+        None | Some(Value::Null) => options.admit(None),
+        // What is no text is no party that could be listed.
+        Some(azp) => options.admit(Some(azp.as_str().unwrap_or_default())),
     };
     if allowed { Ok(()) } else { Err(Reason::TokenInvalidAuthorizedParties) }
 }
 
 /// D4-10, D4-11, D4-12.
-fn check_times(token: &Decoded<'_>, skew: Duration, now: Timestamp) -> Result<(), Reason> {
-    let skew = i64::try_from(skew.as_millis()).unwrap_or(i64::MAX);
-    let now = now.as_millisecond();
-    let (Some(exp), Some(iat)) = (token.seconds("exp"), token.seconds("iat")) else {
-        return Err(Reason::TokenVerificationFailed);
-    };
-    let nbf = match token.claims.get("nbf") {
-        None => None,
-        Some(_) => Some(token.seconds("nbf").ok_or(Reason::TokenVerificationFailed)?),
-    };
-    if exp * 1000 <= now.saturating_sub(skew) {
-        return Err(Reason::TokenExpired);
+struct Times {
+    exp: i64,
+    nbf: Option<i64>,
+    iat: i64,
+}
+
+impl Times {
+    fn read(token: &Decoded<'_>) -> Result<Self, Reason> {
+        let (Some(exp), Some(iat)) = (token.seconds("exp"), token.seconds("iat")) else {
+            return Err(Reason::TokenVerificationFailed);
+        };
+        let nbf = match token.claims.get("nbf") {
+            None => None,
+            Some(_) => Some(token.seconds("nbf").ok_or(Reason::TokenVerificationFailed)?),
+        };
+        Ok(Self { exp, nbf, iat })
     }
-    if nbf.is_some_and(|nbf| nbf * 1000 > now.saturating_add(skew)) {
-        return Err(Reason::TokenNotActiveYet);
+
+    fn check(&self, skew: Duration, now: Timestamp) -> Result<(), Reason> {
+        let skew = i64::try_from(skew.as_millis()).unwrap_or(i64::MAX);
+        let now = now.as_millisecond();
+        if self.exp * 1000 <= now.saturating_sub(skew) {
+            return Err(Reason::TokenExpired);
+        }
+        if self.nbf.is_some_and(|nbf| nbf * 1000 > now.saturating_add(skew)) {
+            return Err(Reason::TokenNotActiveYet);
+        }
+        if self.iat * 1000 > now.saturating_add(skew) {
+            return Err(Reason::TokenIatInTheFuture);
+        }
+        Ok(())
     }
-    if iat * 1000 > now.saturating_add(skew) {
-        return Err(Reason::TokenIatInTheFuture);
-    }
-    Ok(())
 }
 
 /// Claims with a meaning of their own; the rest is the instance's.
@@ -258,7 +284,7 @@ const READ: [&str; 18] = [
     "aud",
 ];
 
-fn read_claims(token: &Decoded<'_>) -> Result<Claims, Reason> {
+fn read_claims(token: &Decoded<'_>, times: &Times) -> Result<Claims, Reason> {
     let text = |claim: &str| token.text(claim).map(str::to_owned);
     let claims = &token.claims;
     let sts = match claims.get("sts") {
@@ -274,8 +300,9 @@ fn read_claims(token: &Decoded<'_>) -> Result<Claims, Reason> {
     Ok(Claims {
         sub: text("sub").ok_or(Reason::TokenVerificationFailed)?,
         sid: text("sid").unwrap_or_default(),
-        iat: token.seconds("iat").ok_or(Reason::TokenVerificationFailed)?,
-        exp: token.seconds("exp").ok_or(Reason::TokenVerificationFailed)?,
+        iat: times.iat,
+        exp: times.exp,
+        nbf: times.nbf,
         azp: text("azp"),
         sts,
         act,

@@ -204,6 +204,13 @@ pub struct HandshakePayload {
     pub directives: Vec<String>,
 }
 
+/// The cookies of a session that was refreshed.
+#[derive(Clone, Default, PartialEq, Deserialize)]
+pub struct RefreshedSession {
+    #[serde(default, deserialize_with = "nullable")]
+    pub cookies: Vec<String>,
+}
+
 /// The body of a refusal.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Refusal {
@@ -258,6 +265,12 @@ impl fmt::Debug for ExternalAccount {
 impl fmt::Debug for HandshakePayload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HandshakePayload").field("directives", &self.directives.len()).finish()
+    }
+}
+
+impl fmt::Debug for RefreshedSession {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RefreshedSession").field("cookies", &self.cookies.len()).finish()
     }
 }
 

@@ -16,6 +16,7 @@ use crate::app::App;
 use crate::app::components::clerk_widget::ClerkAddresses;
 use crate::app::pages::WITH_CLERK;
 use crate::app::shell::{Theme, shell};
+use crate::server::clerk::handshake;
 use crate::server::http::forms::THEME_COOKIE;
 use crate::server::http::{Shared, own_cookies};
 use crate::server::settings::clerk::Clerk;
@@ -37,7 +38,7 @@ pub fn router(shared: &Shared) -> Router<Shared> {
 /// What pages find in their context, and the header that depends on their nonce.
 fn provide_page_context(state: &Arc<AppState>) {
     provide_context(Arc::clone(state));
-    provide_context(clerk_addresses(&state.settings.clerk));
+    provide_context(clerk_addresses(&state.settings.clerk, state.settings.public_url()));
     // Absent when the route list is made and for assets: neither shows a page.
     let (Some(parts), Some(response)) = (use_context::<Parts>(), use_context::<ResponseOptions>()) else { return };
     provide_context(chosen_theme(&parts.headers));
@@ -57,7 +58,7 @@ fn chosen_theme(headers: &HeaderMap) -> Theme {
     }
 }
 
-fn clerk_addresses(clerk: &Clerk) -> ClerkAddresses {
+fn clerk_addresses(clerk: &Clerk, public_url: &str) -> ClerkAddresses {
     ClerkAddresses {
         publishable_key: clerk.publishable_key.as_str().to_owned(),
         proxy_url: clerk.proxy_url.clone(),
@@ -65,12 +66,15 @@ fn clerk_addresses(clerk: &Clerk) -> ClerkAddresses {
         script_origin: script_origin(clerk),
         sign_in_url: clerk.sign_in_url.clone(),
         sign_up_url: clerk.sign_up_url.clone(),
+        satellite_origin: clerk.satellite.as_ref().map(|_| public_url.to_owned()),
+        satellites: clerk.satellites.clone(),
     }
 }
 
 /// Where clerk-js is served from: the proxy if there is one, else the Frontend API itself.
 fn script_origin(clerk: &Clerk) -> String {
-    clerk.proxy_url.clone().unwrap_or_else(|| format!("https://{}", clerk.publishable_key.frontend_api_host()))
+    let host = || handshake::Config::frontend_api_host(&clerk.publishable_key, clerk.satellite.as_ref());
+    clerk.proxy_url.clone().unwrap_or_else(|| format!("https://{}", host()))
 }
 
 /// The origin of Clerk's scripts for a policy: of an address, whatever its path; none for a path, which is our own.

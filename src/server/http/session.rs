@@ -7,17 +7,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::header::{ACCEPT, AUTHORIZATION, COOKIE, SET_COOKIE};
+use axum::http::header::{ACCEPT, AUTHORIZATION, COOKIE, REFERER, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
 use jiff::Timestamp;
+use serde_json::{Map, Value, json};
 use url::Url;
 
 use crate::server::access::Session;
+use crate::server::clerk;
 use crate::server::clerk::cookies::{Chosen, Cookies};
-use crate::server::clerk::handshake::{self, Decision, Facts, Redemption, authenticate};
+use crate::server::clerk::handshake::decision::Decision;
+use crate::server::clerk::handshake::reason::RefreshFailure;
+use crate::server::clerk::handshake::refresh::RefreshRequest;
+use crate::server::clerk::handshake::{self, Facts, Redemption, Refreshed, authenticate};
 use crate::server::clerk::session::{VerifyOptions, verify_token};
 use crate::server::error::Error;
 use crate::server::http::{Shared, empty, own_cookies};
@@ -28,8 +33,8 @@ use crate::server::state::AppState;
 /// it; the token stays valid for a minute, and this outlasts it. Scripts cannot remove it, and a new session has a new id.
 pub const ENDED_COOKIE: &str = "rollcall_ended";
 
-/// New keys once and a nonce once: after that the decision stands as it is.
-const MOST_ROUNDS: usize = 3;
+/// New keys once, a nonce once and a refresh once: after that the decision stands as it is.
+const MOST_ROUNDS: usize = 4;
 
 /// Settles who asks and puts a `Caller` into the request.
 pub async fn attach(State(shared): State<Shared>, request: Request, next: Next) -> Response {
@@ -103,7 +108,9 @@ async fn decide(state: &AppState, config: &handshake::Config, request: &Parts, a
             text(headers, &HeaderName::from_static("sec-fetch-dest"))
         },
         accept: text(headers, &ACCEPT).filter(|_| !is_script),
+        referer: text(headers, &REFERER).filter(|_| !is_script),
         redeemed: Redemption::NotTried,
+        refreshed: Refreshed::NotTried,
     };
     let now = Timestamp::now();
     let mut keys = state.keys.current(now).await;
@@ -112,6 +119,7 @@ async fn decide(state: &AppState, config: &handshake::Config, request: &Parts, a
         match &decision {
             Decision::NeedKeys { .. } => keys = state.keys.refetched(now).await,
             Decision::RedeemNonce { nonce } => facts.redeemed = redeem(state, nonce).await,
+            Decision::Refresh(wanted) => facts.refreshed = refresh(state, wanted, headers).await,
             _ => break,
         }
         decision = authenticate(&facts, config, &keys, now);
@@ -130,12 +138,39 @@ async fn redeem(state: &AppState, nonce: &str) -> Redemption {
     }
 }
 
+async fn refresh(state: &AppState, wanted: &RefreshRequest, headers: &HeaderMap) -> Refreshed {
+    let Ok(_turn) = state.refreshes.try_acquire() else { return Refreshed::Failed(RefreshFailure::UnexpectedBapi) };
+    match state.clerk.refresh_session(wanted, &told_of(headers)).await {
+        Ok(session) => Refreshed::Directives(session.cookies),
+        Err(error) => {
+            let failure = match &error {
+                clerk::Error::Rejected { code, .. } => RefreshFailure::of_code(code),
+                clerk::Error::NotFound => RefreshFailure::of_code("resource_not_found"),
+                clerk::Error::Unavailable(_) => RefreshFailure::Fetch,
+                _ => RefreshFailure::UnexpectedBapi,
+            };
+            // A session that has ended elsewhere is nothing to report: the redirect that follows will find out.
+            if error.is_transient() {
+                Error::from(error).log("refresh_session");
+            }
+            Refreshed::Failed(failure)
+        }
+    }
+}
+
+/// What Clerk is told of a request when it renews a session: how the browser introduces itself. What it needs of the cookies is
+/// told by name, and the others are none of its business.
+fn told_of(headers: &HeaderMap) -> Map<String, Value> {
+    let told = headers.iter().filter(|(name, _)| **name != COOKIE && **name != AUTHORIZATION);
+    told.filter_map(|(name, value)| Some((name.as_str().to_owned(), json!([value.to_str().ok()?])))).collect()
+}
+
 /// Nobody, if this session was ended here.
 fn unless_ended(session: Session, headers: &HeaderMap) -> Session {
     let was_ended = |session_id: &str| own_cookies(headers, ENDED_COOKIE).any(|ended| ended == session_id);
     match session {
         Session::SignedIn { session_id, .. } if was_ended(&session_id) => {
-            Session::SignedOut { reason: "session-ended" }
+            Session::SignedOut { reason: "session-ended".into() }
         }
         session => session,
     }
@@ -147,7 +182,8 @@ pub async fn session_to_end(state: &AppState, headers: &HeaderMap) -> Option<Str
     const HOWEVER_OLD: Duration = Duration::from_hours(24 * 400);
     let now = Timestamp::now();
     let cookie = cookie_line(headers)?;
-    let chosen = Chosen::from_cookies(&Cookies::parse(&cookie), &state.session.publishable_key, now);
+    let config = &state.session;
+    let chosen = Chosen::from_cookies(&Cookies::parse(&cookie), &config.publishable_key, &config.verify.issuer, now);
     let options = VerifyOptions { clock_skew: HOWEVER_OLD, ..state.session.verify.clone() };
     let keys = state.keys.current(now).await;
     verify_token(&chosen.session?, &keys, &options, now).ok().map(|claims| claims.sid)
@@ -161,11 +197,13 @@ fn session_of(decision: &Decision) -> Session {
             actor: claims.act.as_ref().map(|actor| actor.sub.clone()),
         },
         // Something is left to do at Clerk first; until then nobody is signed in (D4-16).
-        Decision::Pending { .. } => Session::SignedOut { reason: "session-pending" },
+        Decision::Pending { .. } => Session::SignedOut { reason: "session-pending".into() },
         Decision::SignedOut { reason, .. } | Decision::Handshake { reason, .. } => {
-            Session::SignedOut { reason: reason.as_str() }
+            Session::SignedOut { reason: reason.text() }
         }
-        Decision::RedeemNonce { .. } | Decision::NeedKeys { .. } => Session::SignedOut { reason: "undecided" },
+        Decision::RedeemNonce { .. } | Decision::Refresh(_) | Decision::NeedKeys { .. } => {
+            Session::SignedOut { reason: "undecided".into() }
+        }
     }
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use crate::server::clerk::handshake::Satellite;
+use crate::server::clerk::handshake::organization::{OrganizationPaths, PathPattern};
 use crate::server::clerk::key::{PublishableKey, SecretKey};
 use crate::server::clerk::webhook::Verifier;
 use crate::server::settings::Environment;
@@ -28,7 +30,11 @@ pub struct Clerk {
     pub api_url: Url,
     pub proxy_url: Option<String>,
     pub domain: Option<String>,
-    pub is_satellite: bool,
+    /// Set if sessions are taken over from a primary domain.
+    pub satellite: Option<Satellite>,
+    /// The origins that take sessions over from here.
+    pub satellites: Vec<String>,
+    pub organizations: OrganizationPaths,
     pub sign_in_url: String,
     pub sign_up_url: String,
     pub authorized_parties: Vec<String>,
@@ -58,15 +64,18 @@ impl Clerk {
         let api_url = read_api_url(reader);
         let proxy_url = read_proxy_url(reader);
         let domain = reader.text("clerk", "domain", &["CLERK_DOMAIN"]);
-        let is_satellite = reader.parsed("clerk", "is-satellite", &["CLERK_IS_SATELLITE"], "true or false");
-        if is_satellite == Some(true) && domain.is_none() && proxy_url.is_none() {
-            reader.problem::<()>("CLERK_DOMAIN", "or CLERK_PROXY_URL is required when CLERK_IS_SATELLITE is true");
-        }
-        if is_satellite == Some(true) {
-            reader.warning("CLERK_IS_SATELLITE", "has no effect yet: sessions of a primary domain are not taken over");
+        if domain.as_ref().is_some_and(|domain| !is_domain(domain)) {
+            reader.problem::<()>("CLERK_DOMAIN", "must be a domain such as satellite.example.com");
         }
         let sign_in_url = read_page(reader, "sign-in-url", &["CLERK_SIGN_IN_URL", "NEXT_PUBLIC_CLERK_SIGN_IN_URL"]);
         let sign_up_url = read_page(reader, "sign-up-url", &["CLERK_SIGN_UP_URL", "NEXT_PUBLIC_CLERK_SIGN_UP_URL"]);
+        let satellite = read_satellite(reader, domain.as_ref(), proxy_url.as_ref(), sign_in_url.as_ref());
+        let satellites = reader.list("clerk", "satellites", &["ROLLCALL_CLERK_SATELLITES"]);
+        check_origins(reader, "ROLLCALL_CLERK_SATELLITES", &satellites);
+        let organizations = OrganizationPaths {
+            organizations: read_paths(reader, "organization-paths", "ROLLCALL_ORGANIZATION_PATHS"),
+            personal: read_paths(reader, "personal-paths", "ROLLCALL_PERSONAL_PATHS"),
+        };
         let authorized_parties = read_authorized_parties(reader, public_url);
         let timeout = reader.number("clerk", "timeout", &["ROLLCALL_CLERK_TIMEOUT"], (1, 60));
         let calls = read_calls(reader, secret_key.as_ref());
@@ -79,7 +88,9 @@ impl Clerk {
             api_url: api_url?,
             proxy_url,
             domain,
-            is_satellite: is_satellite?,
+            satellite: satellite?,
+            satellites,
+            organizations,
             sign_in_url: sign_in_url?,
             sign_up_url: sign_up_url?,
             authorized_parties,
@@ -178,20 +189,56 @@ fn read_page(reader: &mut Reader<'_>, key: &str, variables: &[&str]) -> Option<S
     reader.problem(&reader.name_of("clerk", key, variables), "must be an address, or a path such as /sign-in")
 }
 
+/// Nothing, if this is no satellite; `None` outside for what cannot be one.
+#[expect(clippy::option_option, reason = "no satellite and a wrong one are two things")]
+fn read_satellite(
+    reader: &mut Reader<'_>,
+    domain: Option<&String>,
+    proxy_url: Option<&String>,
+    sign_in_url: Option<&String>,
+) -> Option<Option<Satellite>> {
+    let is_satellite = reader.parsed("clerk", "is-satellite", &["CLERK_IS_SATELLITE"], "true or false");
+    let auto_sync = reader.parsed("clerk", "satellite-auto-sync", &["CLERK_SATELLITE_AUTO_SYNC"], "true or false");
+    if !is_satellite? {
+        return Some(None);
+    }
+    if domain.is_none() && proxy_url.is_none() {
+        return reader.problem("CLERK_DOMAIN", "or CLERK_PROXY_URL is required when CLERK_IS_SATELLITE is true");
+    }
+    let Ok(sign_in_url) = Url::parse(sign_in_url?) else {
+        return reader
+            .problem("CLERK_SIGN_IN_URL", "must be an address of the primary domain when CLERK_IS_SATELLITE is true");
+    };
+    Some(Some(Satellite { domain: domain.cloned(), sign_in_url, auto_sync: auto_sync? }))
+}
+
+fn is_domain(text: &str) -> bool {
+    text.contains('.') && Url::parse(&format!("https://{text}/")).is_ok_and(|url| url.host_str() == Some(text))
+}
+
+/// Patterns of paths; what is none is reported.
+fn read_paths(reader: &mut Reader<'_>, key: &str, variable: &str) -> Vec<PathPattern> {
+    let read = |reader: &mut Reader<'_>, text: &str| match PathPattern::parse(text) {
+        Ok(pattern) => Some(pattern),
+        Err(error) => reader.problem(variable, format!("{text:?}: {error}")),
+    };
+    let listed = reader.list("clerk", key, &[variable]);
+    listed.iter().filter_map(|text| read(reader, text)).collect()
+}
+
 /// Tokens of other origins are refused; unless told, only our own public origin's are accepted (D4-14).
 fn read_authorized_parties(reader: &mut Reader<'_>, public_url: Option<&Url>) -> Vec<String> {
     let listed = reader.list("clerk", "authorized-parties", &["CLERK_AUTHORIZED_PARTIES"]);
-    for party in &listed {
-        if Url::parse(party).is_ok_and(|url| url.origin().ascii_serialization() == *party) {
-            continue;
-        }
-        reader.problem::<()>(
-            "CLERK_AUTHORIZED_PARTIES",
-            format!("{party:?} must be an origin such as https://app.example.com"),
-        );
-    }
+    check_origins(reader, "CLERK_AUTHORIZED_PARTIES", &listed);
     if listed.is_empty() {
         return public_url.map(|url| url.origin().ascii_serialization()).into_iter().collect();
     }
     listed
+}
+
+fn check_origins(reader: &mut Reader<'_>, variable: &str, listed: &[String]) {
+    let is_origin = |text: &str| Url::parse(text).is_ok_and(|url| url.origin().ascii_serialization() == text);
+    for text in listed.iter().filter(|text| !is_origin(text)) {
+        reader.problem::<()>(variable, format!("{text:?} must be an origin such as https://app.example.com"));
+    }
 }

@@ -91,6 +91,37 @@ pub async fn token(State(instance): Clerk, Path(id): Path<String>, body: Bytes) 
     Ok(Json(json!({ "object": "token", "jwt": jwt })))
 }
 
+/// A new token for one that has run out, against the refresh token that a handshake left with the browser.
+pub async fn refresh(State(instance): Clerk, Path(id): Path<String>, RawQuery(query): RawQuery, body: Bytes) -> Answer {
+    let body = bapi::json_body(&body)?;
+    let given = |name: &str| body.get(name).and_then(Value::as_str).ok_or_else(|| Refusal::missing(name));
+    let (expired, refresh_token) = (given("expired_token")?, given("refresh_token")?);
+    given("request_origin")?;
+    let suffixed = Params::parse(query.unwrap_or_default().as_bytes()).flag("suffixed_cookies")?.unwrap_or(false);
+    let refuse = |code| Refusal::new(StatusCode::UNAUTHORIZED, code, "The session cannot be refreshed.");
+    let now = instance.clock.now_ms();
+    let world = instance.world();
+    let session = world.sessions.get(&id).filter(|session| session.is_active(now));
+    let session = session.ok_or_else(|| refuse("session_not_active"))?;
+    if refresh_token != instance.refresh_token(&session.id) {
+        return Err(refuse("invalid_refresh_token"));
+    }
+    if !instance.signing.has_signed(expired) {
+        return Err(refuse("invalid_expired_token"));
+    }
+    let jwt = instance.mint(session, &TokenOptions::default());
+    if body.get("format").and_then(Value::as_str) != Some("cookie") {
+        return Ok(Json(json!({ "object": "token", "jwt": jwt })));
+    }
+    let mut names = vec!["__session".to_owned()];
+    if suffixed {
+        names.push(format!("__session_{}", instance.publishable.cookie_suffix));
+    }
+    let cookies: Vec<String> =
+        names.iter().map(|name| format!("{name}={jwt}; Path=/; Max-Age=31536000; SameSite=Lax")).collect();
+    Ok(Json(json!({ "object": "cookies", "cookies": cookies })))
+}
+
 pub async fn testing_token(State(instance): Clerk) -> Json<Value> {
     let now = instance.clock.now_s();
     Json(json!({ "object": "testing_token", "token": format!("{now}-{}", ids::fresh("c")), "expires_at": now + 3_600 }))
@@ -124,6 +155,11 @@ pub async fn sign_in_token(State(instance): Clerk, body: Bytes) -> Answer {
 }
 
 impl Instance {
+    /// What a handshake leaves with the browser for one session. Unlike a token it says nothing about when.
+    pub fn refresh_token(&self, session_id: &str) -> String {
+        self.signing.sign(&json!({ "sid": session_id, "st": "refresh_token" }))
+    }
+
     /// A session without a browser, for the Backend API and for tests. Emits nothing.
     pub fn open_detached_session(&self, user_id: &str) -> Result<Session, Refusal> {
         let now = self.clock.now_ms();

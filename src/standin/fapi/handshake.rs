@@ -66,6 +66,8 @@ fn directives(instance: &Instance, call: &mut Call) -> Vec<String> {
         Some(session) => {
             let token = instance.mint(session, &TokenOptions::default());
             both("__session", format!("{token}; Path=/; Max-Age={YEAR_S}; SameSite=Lax"));
+            let refresh = instance.refresh_token(&session.id);
+            lines.push(format!("__refresh{suffix}={refresh}; Path=/; Max-Age={YEAR_S}; HttpOnly; SameSite=Lax"));
         }
         None => {
             both("__session", "; Path=/; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT; SameSite=Lax".to_owned());

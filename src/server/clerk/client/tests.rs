@@ -142,9 +142,39 @@ async fn the_other_calls_go_where_clerk_has_them() {
     assert_eq!(server.line(), "GET /v1/instance HTTP/1.1");
     assert_eq!(server.client.redeem_handshake_nonce("a&b=/c").await.unwrap().directives, ["__session=x"]);
     assert_eq!(server.line(), "GET /v1/clients/handshake_payload?nonce=a%26b%3D%2Fc HTTP/1.1");
+    let server = Server::answering(200, "", r#"{"object":"cookies","cookies":["__session=x"]}"#).await;
+    let mut asked = refresh("sess_1");
+    assert_eq!(server.client.refresh_session(&asked, &Map::new()).await.unwrap().cookies, ["__session=x"]);
+    assert_eq!(server.line(), "POST /v1/sessions/sess_1/refresh HTTP/1.1");
+    asked.suffixed = true;
+    server.client.refresh_session(&asked, &Map::new()).await.unwrap();
+    assert_eq!(server.line(), "POST /v1/sessions/sess_1/refresh?suffixed_cookies=true HTTP/1.1");
     let server = Server::answering(200, "", r#"[{"id":"sess_1","status":"active","expire_at":1700000000000}]"#).await;
     assert_eq!(server.client.list_sessions("user_1").await.unwrap()[0].status, "active");
     assert_eq!(server.line(), "GET /v1/sessions?user_id=user_1&status=active&limit=500 HTTP/1.1");
+}
+
+fn refresh(session_id: &str) -> RefreshRequest {
+    RefreshRequest {
+        session_id: session_id.to_owned(),
+        suffixed: false,
+        expired_token: "old".to_owned(),
+        refresh_token: "secret-refresh".to_owned(),
+        origin: "https://app.example.com".to_owned(),
+    }
+}
+
+#[tokio::test]
+async fn a_refresh_that_is_refused_says_why_and_is_not_about_our_key() {
+    let body = r#"{"errors":[{"code":"invalid_refresh_token","message":"m"}]}"#;
+    let server = Server::answering(401, "", body).await;
+    let error = server.client.refresh_session(&refresh("sess_1"), &Map::new()).await.unwrap_err();
+    assert!(
+        matches!(&error, Error::Rejected { status: 401, code, .. } if code == "invalid_refresh_token"),
+        "{error:?}"
+    );
+    assert!(!format!("{:?}", refresh("sess_1")).contains("secret-refresh"));
+    assert!(matches!(server.client.refresh_session(&refresh("../x"), &Map::new()).await, Err(Error::NotFound)));
 }
 
 #[tokio::test]

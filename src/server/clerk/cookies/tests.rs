@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
-use crate::server::clerk::signer::{NOW, PUBLISHABLE_LIVE, PUBLISHABLE_TEST, at, encode, now};
+use crate::server::clerk::signer::{ISSUER, NOW, PUBLISHABLE_LIVE, PUBLISHABLE_TEST, at, encode, now};
 
 const DEV: &str = "QvfNY2dr";
 const LIVE: &str = "1Z8AzTQD";
@@ -20,7 +20,7 @@ fn own(iat: i64) -> String {
 }
 
 fn choose(header: &str, key: &str) -> Chosen {
-    Chosen::from_cookies(&Cookies::parse(header), &PublishableKey::parse(key).unwrap(), now())
+    Chosen::from_cookies(&Cookies::parse(header), &PublishableKey::parse(key).unwrap(), ISSUER, now())
 }
 
 /// `S`/`s` plain and suffixed session, `U`/`u` plain and suffixed time; what is absent is left out.
@@ -113,7 +113,7 @@ fn values_are_decoded_after_splitting() {
         Cookies::parse("__session=a%3B%20__client_uat%3D5; other=1; __clerk_handshake=\"x\"; __clerk_db_jwt=%ff");
     assert_eq!(cookies.find("__session"), Some("a; __client_uat=5"));
     assert_eq!(cookies.find("__client_uat"), None);
-    assert_eq!(cookies.find("__clerk_handshake"), Some("x"));
+    assert_eq!(cookies.find("__clerk_handshake"), Some("\"x\""), "quotes belong to the value, as at Clerk's library");
     assert_eq!(cookies.find("__clerk_db_jwt"), Some("%ff"));
     assert_eq!(cookies.find("other"), None);
 }
@@ -174,7 +174,7 @@ proptest! {
         header in "(__session|__client_uat|__clerk_db_jwt|_QvfNY2dr|=|;|%|[0-9]|.){0,60}", seconds in -1_000_000_i64..1_000_000,
     ) {
         for key in [PUBLISHABLE_LIVE, PUBLISHABLE_TEST] {
-            let _ = Chosen::from_cookies(&Cookies::parse(&header), &PublishableKey::parse(key).unwrap(), at(seconds));
+            let _ = Chosen::from_cookies(&Cookies::parse(&header), &PublishableKey::parse(key).unwrap(), ISSUER, at(seconds));
         }
     }
 }

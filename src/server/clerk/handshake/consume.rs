@@ -4,6 +4,7 @@
 //! elsewhere. Invariant: only Clerk's own cookies, with known attributes, ever leave here, and a session is believed only
 //! after the same verification as any other.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
@@ -13,8 +14,10 @@ use url::Url;
 use crate::server::clerk::cookies::{
     CLIENT_UAT, DEV_BROWSER, HANDSHAKE, HANDSHAKE_NONCE, REFRESH, SESSION, clear_everywhere,
 };
+use crate::server::clerk::handshake::decision::Decision;
+use crate::server::clerk::handshake::reason::Reason;
 use crate::server::clerk::handshake::redirect::{TRANSPORT, without_parameters};
-use crate::server::clerk::handshake::{Decision, Failure, Reason, Redemption, Request};
+use crate::server::clerk::handshake::{Failure, Redemption, Request};
 use crate::server::clerk::jwt::Decoded;
 use crate::server::clerk::key::PublishableKey;
 use crate::server::clerk::session::{self, Claims, VerifyOptions, verify_signature, wants_new_keys};
@@ -52,7 +55,7 @@ impl Request<'_> {
         let (arrived, directives) = if let Some(nonce) = self.arrived(HANDSHAKE_NONCE) {
             match self.redeem(&nonce.content) {
                 Ok(directives) => (nonce, directives),
-                Err(decision) => return Consumption::decided(decision),
+                Err(decision) => return Consumption::Decided(decision),
             }
         } else if let Some(token) = self.arrived(HANDSHAKE) {
             match self.open(&token.content) {
@@ -78,10 +81,10 @@ impl Request<'_> {
         self.cookies.find(name).map(|content| Arrived { content: content.to_owned(), cookie: Some(name) })
     }
 
-    fn redeem(&self, nonce: &str) -> Result<Vec<String>, Decision> {
+    fn redeem(&self, nonce: &str) -> Result<Vec<String>, Box<Decision>> {
         let sound = nonce.len() <= LONGEST_NONCE && nonce.bytes().all(|byte| byte.is_ascii_graphic());
         match &self.facts.redeemed {
-            Redemption::NotTried if sound => Err(Decision::RedeemNonce { nonce: nonce.to_owned() }),
+            Redemption::NotTried if sound => Err(Box::new(Decision::RedeemNonce { nonce: nonce.to_owned() })),
             Redemption::NotTried | Redemption::Failed => Ok(Vec::new()),
             Redemption::Directives(directives) => Ok(directives.clone()),
         }
@@ -102,13 +105,7 @@ impl Request<'_> {
     }
 
     fn take(&self, directives: &[String], from_cookie: bool, clear: Vec<String>) -> Consumption {
-        let key = &self.config.publishable_key;
-        let directives = directives.iter().take(MOST_DIRECTIVES);
-        let accepted: Vec<_> = directives.filter_map(|text| Directive::accept(text, key)).collect();
-        let is_session = |directive: &&Directive<'_>| directive.plain_name == SESSION;
-        let token =
-            accepted.iter().rev().find(is_session).map(|directive| directive.value).filter(|token| !token.is_empty());
-        let mut set_cookies: Vec<_> = accepted.iter().map(|directive| directive.text.to_owned()).collect();
+        let Brought { mut set_cookies, session: token } = Brought::accept(directives, &self.config.publishable_key);
         set_cookies.extend(clear.iter().cloned());
 
         let Some(token) = token else {
@@ -133,16 +130,12 @@ impl Request<'_> {
         Decoded::read(token).and_then(|token| token.seconds("iat")).is_some_and(|iat| iat < self.chosen.client_uat)
     }
 
-    fn verify_taken(&self, token: &str) -> Result<Claims, Failure> {
-        let token = Decoded::read(token).ok_or(Failure::Refused(session::Reason::TokenInvalid))?;
-        if token.is_of_a_machine() {
-            return Err(Failure::Refused(session::Reason::TokenTypeMismatch));
-        }
-        match self.verify(&token, &self.config.verify) {
+    fn verify_taken(&self, token: &str) -> Result<Arc<Claims>, Failure> {
+        match self.verify_brought(token, &self.config.verify) {
             Err(Failure::Refused(reason)) if reason.is_about_time() && !self.config.publishable_key.is_production() => {
                 tracing::warn!(reason = reason.as_str(), "this machine's clock and Clerk's differ: set the clock");
                 let options = VerifyOptions { clock_skew: DEVELOPMENT_SKEW, ..self.config.verify.clone() };
-                self.verify(&token, &options)
+                self.verify_brought(token, &options)
             }
             other => other,
         }
@@ -154,6 +147,25 @@ impl Request<'_> {
         let reads = self.facts.method == Method::GET || self.facts.method == Method::HEAD;
         let cleaned = without_parameters(self.facts.public_url, &TRANSPORT);
         (reads && cleaned.query() != self.facts.public_url.query()).then_some(cleaned)
+    }
+}
+
+/// What may be passed on of what Clerk says shall be set.
+pub(super) struct Brought<'a> {
+    pub(super) set_cookies: Vec<String>,
+    /// The last session among them; none if it is empty, which is how Clerk removes one.
+    pub(super) session: Option<&'a str>,
+}
+
+impl<'a> Brought<'a> {
+    pub(super) fn accept(directives: &'a [String], key: &PublishableKey) -> Self {
+        let directives = directives.iter().take(MOST_DIRECTIVES);
+        let accepted: Vec<_> = directives.filter_map(|text| Directive::accept(text, key)).collect();
+        let session = accepted.iter().rev().find(|directive| directive.plain_name == SESSION);
+        Self {
+            session: session.map(|directive| directive.value).filter(|token| !token.is_empty()),
+            set_cookies: accepted.iter().map(|directive| directive.text.to_owned()).collect(),
+        }
     }
 }
 

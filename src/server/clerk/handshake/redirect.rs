@@ -6,7 +6,9 @@ use http::Method;
 use url::Url;
 
 use crate::server::clerk::cookies::{DEV_BROWSER, HANDSHAKE, HANDSHAKE_NONCE, REDIRECT_COUNT, SESSION};
-use crate::server::clerk::handshake::{Decision, Reason, Request};
+use crate::server::clerk::handshake::decision::Decision;
+use crate::server::clerk::handshake::reason::Reason;
+use crate::server::clerk::handshake::{Config, Request};
 
 /// The version of the protocol that we speak, here and in the Backend API.
 pub const API_VERSION: &str = "2026-05-12";
@@ -60,15 +62,28 @@ impl ProxyUrl {
 impl Request<'_> {
     /// A redirect where one can work, signed out for the same reason where it cannot.
     pub(super) fn handshake_or_signed_out(&self, reason: Reason) -> Decision {
-        let count = self.cookies.find(REDIRECT_COUNT).and_then(|count| count.parse::<u32>().ok()).unwrap_or(0);
+        let location = || self.handshake_location(&reason);
+        self.redirect_or_signed_out(reason.clone(), location)
+    }
+
+    /// The same with another place to go to.
+    pub(super) fn redirect_or_signed_out(&self, reason: Reason, location: impl FnOnce() -> Option<Url>) -> Decision {
+        let count = self.redirects();
         // Clerk's library stops at exactly three, so that a counter of four goes round again.
         if !self.is_eligible() || count >= MOST_REDIRECTS {
             return Decision::signed_out(reason);
         }
-        let Some(location) = self.handshake_location(reason) else { return Decision::signed_out(reason) };
+        let Some(location) = location() else { return Decision::signed_out(reason) };
         // Without a path the counter would hold only in the folder of this page.
-        let counter = format!("{REDIRECT_COUNT}={}; SameSite=Lax; HttpOnly; Max-Age=2; Path=/", count + 1);
+        let counter =
+            format!("{REDIRECT_COUNT}={}; SameSite=Lax; HttpOnly; Max-Age=2; Path=/", count.saturating_add(1));
         Decision::Handshake { reason, location, set_cookies: vec![counter] }
+    }
+
+    /// How often this browser was sent away in the last seconds.
+    pub(super) fn redirects(&self) -> u32 {
+        let count = self.cookies.find(REDIRECT_COUNT).filter(|count| count.bytes().all(|byte| byte.is_ascii_digit()));
+        count.map_or(0, |count| count.parse().unwrap_or(u32::MAX))
     }
 
     /// 2.2: only what a person navigates to. A script's request cannot follow, and a form's would lose its content.
@@ -81,11 +96,11 @@ impl Request<'_> {
     }
 
     /// 2.5, parameters in Clerk's order.
-    fn handshake_location(&self, reason: Reason) -> Option<Url> {
+    fn handshake_location(&self, reason: &Reason) -> Option<Url> {
         let key = &self.config.publishable_key;
         let base = match &self.config.proxy_url {
             Some(proxy) => proxy.base(self.facts.public_url),
-            None => format!("https://{}", key.frontend_api_host()),
+            None => format!("https://{}", Config::frontend_api_host(key, self.config.satellite.as_ref())),
         };
         let mut url = Url::parse(&format!("{base}/v1/client/handshake")).ok()?;
         let back = without_parameters(self.facts.public_url, &TRANSPORT);
@@ -95,13 +110,16 @@ impl Request<'_> {
             .append_pair("redirect_url", back.as_str())
             .append_pair("__clerk_api_version", API_VERSION)
             .append_pair("suffixed_cookies", if self.chosen.suffixed { "true" } else { "false" })
-            .append_pair("__clerk_hs_reason", reason.as_str())
+            .append_pair("__clerk_hs_reason", &reason.text())
             .append_pair("format", "nonce");
         if let Some(token) = self.chosen.session.as_deref().or(self.header_token) {
             query.append_pair(SESSION, token);
         }
         if let Some(dev_browser) = dev_browser.filter(|_| !key.is_production()) {
             query.append_pair(DEV_BROWSER, &dev_browser);
+        }
+        if let Some(target) = self.organization_target() {
+            query.append_pair("organization_id", target.parameter());
         }
         drop(query);
         Some(url)

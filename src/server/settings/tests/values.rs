@@ -250,8 +250,30 @@ fn d4_14_tokens_of_the_public_origin_alone_are_accepted_unless_others_are_listed
 fn a_satellite_needs_its_domain_or_a_proxy() {
     let satellite = with(production(), "CLERK_IS_SATELLITE", "true");
     assert_eq!(refused(&satellite), ["CLERK_DOMAIN"]);
-    assert!(load(&with(satellite.clone(), "CLERK_DOMAIN", "satellite.example.com")).is_ok());
-    assert!(load(&with(satellite, "CLERK_PROXY_URL", "/__clerk")).is_ok());
+    let satellite = with(satellite, "CLERK_SIGN_IN_URL", "https://primary.example.com/sign-in");
+    let with_proxy = with(satellite.clone(), "CLERK_PROXY_URL", "/__clerk");
+    assert_eq!(loaded(&with_proxy).clerk.satellite.unwrap().domain, None);
+    let with_domain = with(satellite, "CLERK_DOMAIN", "satellite.example.com");
+    let read = loaded(&with_domain).clerk.satellite.unwrap();
+    assert_eq!((read.domain.as_deref(), read.auto_sync), (Some("satellite.example.com"), false));
+    assert_eq!(loaded(&production()).clerk.satellite, None);
+}
+
+#[test]
+fn a_satellite_names_the_primarys_sign_in_page() {
+    let satellite = with(production(), "CLERK_IS_SATELLITE", "true");
+    let satellite = with(satellite, "CLERK_DOMAIN", "satellite.example.com");
+    assert_eq!(refused(&satellite), ["CLERK_SIGN_IN_URL"]);
+}
+
+#[test]
+fn organizations_have_patterns_of_paths() {
+    let listed = with(production(), "ROLLCALL_ORGANIZATION_PATHS", "/orgs/:slug, /orgs/:slug/(.*)");
+    assert_eq!(loaded(&listed).clerk.organizations.organizations.len(), 2);
+    for wrong in ["orgs", "/:name", "/a/(.*)/b", "/:slug/:id", "/a?b", "/(a|b)"] {
+        let listed = with(production(), "ROLLCALL_PERSONAL_PATHS", wrong);
+        assert_eq!(refused(&listed), ["ROLLCALL_PERSONAL_PATHS"], "{wrong}");
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! The way out to Clerk: who is sent, where to, and how often.
 
+use http::HeaderValue;
+
 use super::*;
 
 #[test]

@@ -10,6 +10,7 @@ pub mod inngest;
 #[cfg(feature = "standin")]
 pub mod mongod;
 pub mod serve;
+pub mod sync;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -46,6 +47,9 @@ enum Command {
     /// What Inngest knows of this application.
     #[command(subcommand)]
     Inngest(inngest::Command),
+    /// Bring everybody from Clerk, mend what was missed, prove that MongoDB equals Clerk.
+    #[command(subcommand)]
+    Sync(sync::Command),
 }
 
 /// Why a command could not run, or what it found.
@@ -88,6 +92,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<End> {
         Command::Dev(options) => dev::run(options, &text).await,
         Command::Doctor(options) => doctor::run(options, &text).await,
         Command::Inngest(command) => inngest::run(command, load(&text)?).await,
+        Command::Sync(command) => sync::run(command, load(&text)?).await,
     }
 }
 

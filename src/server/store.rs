@@ -9,6 +9,7 @@ pub mod encoding;
 pub mod events;
 pub mod jobs;
 pub mod roles;
+pub mod runs;
 pub mod topology;
 pub mod users;
 
@@ -27,6 +28,7 @@ use crate::server::store::directory::Directory;
 use crate::server::store::events::Events;
 use crate::server::store::jobs::Jobs;
 use crate::server::store::roles::Roles;
+use crate::server::store::runs::Runs;
 use crate::server::store::users::Users;
 
 /// MongoDB's code for a duplicate key.
@@ -206,6 +208,7 @@ pub struct Store {
     pub alerts: Alerts,
     pub directory: Directory,
     pub roles: Roles,
+    pub runs: Runs,
     database: Database,
 }
 
@@ -238,6 +241,7 @@ impl Store {
             alerts: Alerts::of(&database),
             directory: Directory::of(&database),
             roles: Roles::of(&database),
+            runs: Runs::of(&database),
             database,
         })
     }
@@ -248,7 +252,8 @@ impl Store {
         self.users.ensure_schema(&self.database).await?;
         self.events.ensure_indexes(&self.database, event_retention).await?;
         self.jobs.ensure_indexes().await?;
-        self.alerts.ensure_indexes().await
+        self.alerts.ensure_indexes().await?;
+        self.runs.ensure_indexes().await
     }
 
     pub async fn ping(&self) -> Result<(), Error> {

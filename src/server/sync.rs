@@ -1,7 +1,7 @@
 //! What can be done to the mirror. One path: every source ends in the pure `apply` and one guarded write.
 //!
 //! `inbox` accepts a delivery durably, `process` carries events out, `usernames` settles who has a contested name,
-//! `provision` brings a person on their first request, `refresh` on a hint, `scan` everybody; `relay` hands events to
+//! `provision` brings a person on their first request, `refresh` on a hint, `scan` everybody and proves it; `relay` hands events to
 //! Inngest and `functions` is what its calls do; `status` reads the numbers. `apply`, `effects`, `fold` and `mapping` are
 //! pure; `ports` is what the others need of the world. Knows nothing of HTTP.
 

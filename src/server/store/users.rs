@@ -3,6 +3,7 @@
 //! Fields that are not ours are never touched: the application keeps its own beside them. Whether a write should
 //! happen is `sync::apply`'s business.
 
+pub mod living;
 pub mod outbox;
 pub mod schema;
 pub mod writes;

@@ -12,7 +12,7 @@ use std::io::{IsTerminal, Write};
 use clap::Subcommand;
 
 use crate::cli::End;
-use crate::model::run::{RunKind, RunOptions, Wish};
+use crate::model::run::Wish;
 use crate::server::settings::Settings;
 use crate::server::state::AppState;
 
@@ -42,7 +42,7 @@ pub async fn run(command: Command, settings: Settings) -> anyhow::Result<End> {
     // It may be the first command on an empty database.
     state.store.ensure_schema(retention).await?;
     match command {
-        Command::Backfill(options) if options.dry_run => walk::foresee(&state, options.json).await,
+        Command::Backfill(options) if options.writing.dry_run => walk::foresee(&state, options.writing.json).await,
         Command::Backfill(options) => walk::run(&state, options.into()).await,
         Command::Reconcile(options) => walk::run(&state, options.into()).await,
         Command::Prove(options) => walk::run(&state, options.into()).await,
@@ -54,38 +54,6 @@ pub async fn run(command: Command, settings: Settings) -> anyhow::Result<End> {
             confirm("Cancel it, and give up its checkpoint?", options.yes)?;
             interrupt::run(&state, Wish::Cancel, options.json).await
         }
-    }
-}
-
-impl From<walk::Backfill> for walk::Walk {
-    fn from(options: walk::Backfill) -> Self {
-        let question = "Bring everybody at Clerk into MongoDB?";
-        let walk = Self::of(RunKind::Backfill, RunOptions::default(), options.json);
-        Self { anew: options.anew, question: (!options.yes).then_some(question), ..walk }
-    }
-}
-
-impl From<walk::Reconcile> for walk::Walk {
-    fn from(options: walk::Reconcile) -> Self {
-        let asks = !options.yes && !options.dry_run;
-        let question = "Mend what differs from Clerk, and delete who is gone there?";
-        let wanted = RunOptions { dry_run: options.dry_run, allow_deletions: options.allow_deletions };
-        Self { question: asks.then_some(question), ..Self::of(RunKind::Reconcile, wanted, options.json) }
-    }
-}
-
-impl From<walk::Prove> for walk::Walk {
-    fn from(options: walk::Prove) -> Self {
-        Self::of(RunKind::Proof, RunOptions::default(), options.json)
-    }
-}
-
-impl From<walk::CatchUp> for walk::Walk {
-    fn from(options: walk::CatchUp) -> Self {
-        let question = "Mend what differs from Clerk about those who changed?";
-        let wanted = RunOptions { dry_run: options.dry_run, allow_deletions: false };
-        let asks = !options.yes && !options.dry_run;
-        Self { question: asks.then_some(question), ..Self::of(RunKind::CatchUp, wanted, options.json) }
     }
 }
 

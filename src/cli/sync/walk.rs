@@ -18,17 +18,24 @@ use crate::server::sync::scan::carry_on;
 use crate::server::sync::scan::control::{Begun, Wanted, begin_patiently, leave};
 use crate::server::sync::scan::report::report;
 
-#[derive(Debug, Args)]
-pub struct Backfill {
+/// Of every command that writes.
+#[derive(Clone, Copy, Debug, Args)]
+pub struct Writing {
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,
     /// Do not ask.
     #[arg(long)]
     pub yes: bool,
-    /// Only say how many people there are on both sides.
+    /// Only say what there would be to do.
     #[arg(long)]
     pub dry_run: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct Backfill {
+    #[command(flatten)]
+    pub writing: Writing,
     /// From the beginning, though one waits at its checkpoint.
     #[arg(long)]
     pub anew: bool,
@@ -36,15 +43,8 @@ pub struct Backfill {
 
 #[derive(Debug, Args)]
 pub struct Reconcile {
-    /// Print the result as JSON.
-    #[arg(long)]
-    pub json: bool,
-    /// Do not ask.
-    #[arg(long)]
-    pub yes: bool,
-    /// Only say what differs.
-    #[arg(long)]
-    pub dry_run: bool,
+    #[command(flatten)]
+    pub writing: Writing,
     /// Delete whoever is gone at Clerk, however many they are.
     #[arg(long)]
     pub allow_deletions: bool,
@@ -59,15 +59,8 @@ pub struct Prove {
 
 #[derive(Debug, Args)]
 pub struct CatchUp {
-    /// Print the result as JSON.
-    #[arg(long)]
-    pub json: bool,
-    /// Do not ask.
-    #[arg(long)]
-    pub yes: bool,
-    /// Only say what differs.
-    #[arg(long)]
-    pub dry_run: bool,
+    #[command(flatten)]
+    pub writing: Writing,
 }
 
 /// What all of them come to.
@@ -81,8 +74,44 @@ pub struct Walk {
 }
 
 impl Walk {
-    pub fn of(kind: RunKind, options: RunOptions, json: bool) -> Self {
-        Self { kind, options, json, anew: false, question: None }
+    /// One that mends nothing.
+    fn reading(kind: RunKind, json: bool) -> Self {
+        Self { kind, options: RunOptions::default(), json, anew: false, question: None }
+    }
+
+    fn writing(kind: RunKind, Writing { json, yes, dry_run }: Writing, question: &'static str) -> Self {
+        let options = RunOptions { dry_run, allow_deletions: false };
+        let question = (!yes && !dry_run).then_some(question);
+        Self { options, question, ..Self::reading(kind, json) }
+    }
+}
+
+impl From<Backfill> for Walk {
+    fn from(options: Backfill) -> Self {
+        let question = "Bring everybody at Clerk into MongoDB?";
+        Self { anew: options.anew, ..Self::writing(RunKind::Backfill, options.writing, question) }
+    }
+}
+
+impl From<Reconcile> for Walk {
+    fn from(options: Reconcile) -> Self {
+        let question = "Mend what differs from Clerk, and delete who is gone there?";
+        let mut walk = Self::writing(RunKind::Reconcile, options.writing, question);
+        walk.options.allow_deletions = options.allow_deletions;
+        walk
+    }
+}
+
+impl From<Prove> for Walk {
+    fn from(options: Prove) -> Self {
+        Self::reading(RunKind::Proof, options.json)
+    }
+}
+
+impl From<CatchUp> for Walk {
+    fn from(options: CatchUp) -> Self {
+        let question = "Mend what differs from Clerk about those who changed?";
+        Self::writing(RunKind::CatchUp, options.writing, question)
     }
 }
 

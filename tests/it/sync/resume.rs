@@ -16,11 +16,15 @@ const KILLS: usize = 3;
 
 /// Clerk takes its time, so that there is a middle to be killed in.
 fn slow(world: &World) {
-    world.app.clerk.set_levers(Levers { bapi_delay_ms: 400, ..world.app.clerk.levers() });
+    delayed(world, 400);
+}
+
+fn delayed(world: &World, bapi_delay_ms: u64) {
+    world.app.clerk.set_levers(Levers { bapi_delay_ms, ..world.app.clerk.levers() });
 }
 
 fn at_full_speed(world: &World) {
-    world.app.clerk.set_levers(Levers { bapi_delay_ms: 0, ..world.app.clerk.levers() });
+    delayed(world, 0);
 }
 
 async fn signal(child: &Child, name: &str) {
@@ -76,8 +80,8 @@ async fn d2_33_a_reconciliation_that_is_killed_goes_on_too_and_finds_what_is_lef
 
 #[tokio::test]
 async fn e_34_a_walk_pauses_on_a_signal_and_on_a_word_from_elsewhere_and_can_be_cancelled() {
-    let world = World::of(1_600).await;
-    slow(&world);
+    let world = World::of(PEOPLE).await;
+    delayed(&world, 1_000);
     let backfill = world.spawn(&["backfill", "--yes"]);
     world.walked(1).await;
     signal(&backfill, "INT").await;
@@ -97,7 +101,7 @@ async fn e_34_a_walk_pauses_on_a_signal_and_on_a_word_from_elsewhere_and_can_be_
     at_full_speed(&world);
     let done = world.sync(&["backfill", "--yes"]).await.expect(0);
     assert!(!done.err.contains("continuing"), "a cancelled run is not continued: {}", done.err);
-    assert_eq!(world.living().await, 1_600);
+    assert_eq!(world.living().await, PEOPLE as u64);
     world.finish().await;
 }
 

@@ -3,13 +3,12 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::run::{Difference, DifferenceKind, FieldDifference};
+use crate::model::user::SyncSource;
 use crate::server::clerk::wire;
 use crate::server::store::users::User;
 use crate::server::sync::apply::{Claims, Incoming, Person, compare};
 use crate::server::sync::effects::Plan;
 use crate::server::sync::mapping::from_fetched;
-
-use crate::model::user::SyncSource;
 
 /// The name under which a write-back that did not arrive is a difference.
 pub const METADATA: &str = "metadata";
@@ -95,6 +94,8 @@ mod tests {
 
     const NOW: i64 = 1_800_000_000_000;
 
+    type Spoil = fn(&mut User);
+
     fn at(milliseconds: i64) -> Timestamp {
         Timestamp::from_millisecond(milliseconds).unwrap()
     }
@@ -131,7 +132,7 @@ mod tests {
     #[test]
     fn c_1_a_person_as_clerk_says_is_no_difference_and_each_changed_field_is_named() {
         assert_eq!(found(&stored(), Some(&theirs()), false), None);
-        let changes: [(&str, fn(&mut User)); 14] = [
+        let changes: [(&str, Spoil); 14] = [
             ("email", |user| user.email = Some("eve@example.com".to_owned())),
             ("emailVerified", |user| user.email_verified = true),
             ("emails", |user| user.emails.clear()),

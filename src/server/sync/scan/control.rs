@@ -85,15 +85,18 @@ pub async fn begin(state: &AppState, wanted: Wanted, owner: &str) -> Result<Begu
         .map_or(Begun::Refused("another run began".to_owned()), |running| Begun::Busy(Box::new(running))))
 }
 
-/// The same, and waits as long as a dead process may still hold the lease.
+/// The same, and waits as long as a dead process may still hold the lease: a living one renews it before that.
 ///
 /// # Errors
 /// MongoDB's or Clerk's.
 pub async fn begin_patiently(state: &AppState, wanted: Wanted, owner: &str) -> Result<Begun, Error> {
     let until = Instant::now() + LEASE_FOR + Duration::from_secs(1);
+    let mut first = None;
     loop {
         let begun = begin(state, wanted, owner).await?;
-        if !matches!(begun, Begun::Busy(_)) || Instant::now() > until {
+        let Begun::Busy(run) = &begun else { return Ok(begun) };
+        let seen = (run.id.clone(), run.lease_until);
+        if *first.get_or_insert_with(|| seen.clone()) != seen || Instant::now() > until {
             return Ok(begun);
         }
         sleep(LOOK_AGAIN).await;

@@ -59,7 +59,9 @@ pub async fn write_page(state: &AppState, mut progress: Progress, page: &[wire::
         let living = found.users.iter().filter(|user| user.deleted_at.is_none()).count() + found.unreadable.len();
         progress.absent += refused.len().saturating_sub(living) as u64;
     }
-    refused.into_iter().for_each(|skipped| progress.skip(skipped));
+    for skipped in refused {
+        progress.skip(skipped);
+    }
     Ok(progress)
 }
 
@@ -70,7 +72,9 @@ pub async fn deal_with(
     mut progress: Progress,
     certain: Vec<Seen>,
 ) -> Result<Progress, Error> {
-    certain.iter().for_each(|seen| progress.note(&seen.difference));
+    for seen in &certain {
+        progress.note(&seen.difference);
+    }
     if run.kind == RunKind::Proof || run.options.dry_run {
         return Ok(progress);
     }

@@ -18,6 +18,7 @@ const LONGEST_TAIL: usize = 5_000;
 
 impl Place {
     /// The place after this page.
+    #[must_use]
     pub fn after(&self, page: &[wire::User]) -> Self {
         let Some(last) = page.last() else { return self.clone() };
         let joined_at = last.created_at.map(Timestamp::as_millisecond).or(self.joined_at);

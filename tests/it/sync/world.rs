@@ -113,7 +113,7 @@ impl World {
 
     /// Waits until the only run has gone so many pages.
     pub async fn walked(&self, pages: i64) {
-        eventually_within(Duration::from_secs(20), "the walk goes on", || async {
+        eventually_within(Duration::from_mins(1), "the walk goes on", || async {
             let run = self.app.database.find("runs", doc! { "progress.pages": { "$gte": pages } }).await;
             run.map(|_| ()).ok_or_else(|| format!("not {pages} pages yet"))
         })

@@ -10,6 +10,7 @@ pub mod inngest;
 #[cfg(feature = "standin")]
 pub mod mongod;
 pub mod serve;
+pub mod sync;
 pub mod webhook;
 
 use std::ffi::OsString;
@@ -50,6 +51,9 @@ enum Command {
     /// The webhook that tells others of every change.
     #[command(subcommand)]
     Webhook(webhook::Command),
+    /// Bring everybody from Clerk, mend what was missed, prove that MongoDB equals Clerk.
+    #[command(subcommand)]
+    Sync(sync::Command),
 }
 
 /// Why a command could not run, or what it found.
@@ -92,6 +96,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<End> {
         Command::Dev(options) => dev::run(options, &text).await,
         Command::Doctor(options) => doctor::run(options, &text).await,
         Command::Inngest(command) => inngest::run(command, load(&text)?).await,
+        Command::Sync(command) => sync::run(command, load(&text)?).await,
         Command::Webhook(command) => webhook::run(command, load(&text)?).await,
     }
 }

@@ -44,6 +44,8 @@
 //! - An effect is written with the change it belongs to, in the person's outbox; its key makes it one job for ever.
 //! - A mail is handed over only under a durable mark: who finds the mark and no end flags it and does not send again.
 //! - Fields of a person that are not ours are never touched; `[[fields]]` in the settings says what else is ours.
+//! - A walk through Clerk's list is done only at its end marker, with both counts equal at one moment; nobody is deleted
+//!   on the strength of a list.
 //! - Permission is a value that only `server::access` can make; the role is MongoDB's, read at the request.
 //! - Feature gates stand in this file only (and for `dev` in `cli.rs`); there is no "if development" in `server` but
 //!   in `settings`.

@@ -6,5 +6,6 @@ pub mod alert;
 pub mod error;
 pub mod event;
 pub mod job;
+pub mod run;
 pub mod sync;
 pub mod user;

@@ -14,6 +14,7 @@ use crate::cli::End;
 use crate::server::settings::server::LogFormat;
 use crate::server::settings::{Environment, Settings};
 use crate::server::state::AppState;
+use crate::server::sync::scan::timer;
 use crate::server::{SERVER_ONLY_MARKER, http, jobs, worker};
 
 /// Serves until the process is told to stop.
@@ -48,6 +49,7 @@ pub async fn serve(
     let arrivals = state.take_arrivals().context("the inbox has a worker already")?;
     let mut working = tokio::spawn(worker::run(Arc::clone(&state), arrivals, finished));
     let mut effecting = tokio::spawn(jobs::run(Arc::clone(&state), stopped.clone()));
+    let mut timing = tokio::spawn(timer::run(Arc::clone(&state), stopped.clone()));
     let router = http::router(Arc::clone(&state));
     let mut until = stopped;
     let serving = http::serve(listener, router, async move {
@@ -62,17 +64,18 @@ pub async fn serve(
         // Without it events would be acknowledged and never applied: better to be started again.
         ended = &mut working => ended.context("the worker ended by itself")?,
         ended = &mut effecting => ended.context("the jobs ended by themselves")?,
+        ended = &mut timing => ended.context("the timer ended by itself")?,
         () = &mut stop => {
             tracing::info!("stopping: no new requests; finishing what is in hand");
             let _ = stopping.send(true);
             // What is still running after the grace is cut off: unfinished events are found again at the next start.
-            let both = async {
+            let all = async {
                 let served = serving.await;
                 // Nobody can add anything any more: what was accepted is applied.
                 let _ = finishing.send(true);
-                (served, working.await, effecting.await)
+                (served, working.await, effecting.await, timing.await)
             };
-            if tokio::time::timeout(grace, both).await.is_err() {
+            if tokio::time::timeout(grace, all).await.is_err() {
                 tracing::warn!("the grace is over; some requests were cut off");
             }
         }

@@ -23,10 +23,12 @@ pub enum AlertKind {
     EndpointGone,
     /// MongoDB and Clerk differ.
     Drift,
+    /// A reconciliation found more people gone than can be true, and deleted nobody.
+    DeletionsHeld,
 }
 
 impl AlertKind {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::EventsFailing,
         Self::EventsDead,
         Self::JobsDead,
@@ -34,6 +36,7 @@ impl AlertKind {
         Self::KeyRefused,
         Self::EndpointGone,
         Self::Drift,
+        Self::DeletionsHeld,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -45,6 +48,7 @@ impl AlertKind {
             Self::KeyRefused => "key-refused",
             Self::EndpointGone => "endpoint-gone",
             Self::Drift => "drift",
+            Self::DeletionsHeld => "deletions-held",
         }
     }
 
@@ -58,6 +62,7 @@ impl AlertKind {
             Self::KeyRefused => "Clerk refuses the secret key",
             Self::EndpointGone => "The receiver of our webhook is gone",
             Self::Drift => "MongoDB and Clerk differ",
+            Self::DeletionsHeld => "More people are gone at Clerk than can be true",
         }
     }
 
@@ -73,6 +78,9 @@ impl AlertKind {
                 "Nothing is sent to it any more. Correct ROLLCALL_WEBHOOK_URL, or run `rollcall webhook on`."
             }
             Self::Drift => "Run a reconciliation and look at what it finds.",
+            Self::DeletionsHeld => {
+                "Nobody was deleted. See that CLERK_SECRET_KEY is of the right instance; then reconcile with --allow-deletions."
+            }
         }
     }
 }

@@ -98,6 +98,10 @@ pub enum SyncSource {
     Inngest,
     /// The person's own edit, made here and confirmed by Clerk.
     Edit,
+    /// A first import of everybody.
+    Backfill,
+    /// What a reconciliation found to be missing or different.
+    Reconcile,
 }
 
 impl SyncSource {
@@ -109,6 +113,8 @@ impl SyncSource {
             Self::Push => "write to Clerk",
             Self::Inngest => "Inngest",
             Self::Edit => "own edit",
+            Self::Backfill => "backfill",
+            Self::Reconcile => "reconciliation",
         }
     }
 }

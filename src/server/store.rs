@@ -11,6 +11,7 @@ pub mod endpoints;
 pub mod events;
 pub mod jobs;
 pub mod roles;
+pub mod runs;
 pub mod topology;
 pub mod users;
 
@@ -33,6 +34,7 @@ use crate::server::store::endpoints::Endpoints;
 use crate::server::store::events::Events;
 use crate::server::store::jobs::Jobs;
 use crate::server::store::roles::Roles;
+use crate::server::store::runs::Runs;
 use crate::server::store::users::Users;
 
 /// MongoDB's code for a duplicate key.
@@ -279,6 +281,7 @@ pub struct Store {
     pub directory: Directory,
     pub endpoints: Endpoints,
     pub roles: Roles,
+    pub runs: Runs,
     database: Database,
 }
 
@@ -313,6 +316,7 @@ impl Store {
             directory: Directory::of(&database, fields),
             endpoints: Endpoints::of(&database),
             roles: Roles::of(&database, fields),
+            runs: Runs::of(&database),
             database,
         })
     }
@@ -324,7 +328,8 @@ impl Store {
         self.deliveries.ensure_indexes(&self.database, event_retention).await?;
         self.events.ensure_indexes(&self.database, event_retention).await?;
         self.jobs.ensure_indexes().await?;
-        self.alerts.ensure_indexes().await
+        self.alerts.ensure_indexes().await?;
+        self.runs.ensure_indexes().await
     }
 
     pub async fn ping(&self) -> Result<(), Error> {

@@ -2,7 +2,7 @@
 //!
 //! `inbox` accepts a delivery durably, `arrivals` is its way to the worker, `process` carries events out, `usernames`
 //! settles who has a contested name, `provision` brings a person on their first request, `refresh` on a hint, `scan`
-//! everybody; `relay` hands events to Inngest and `functions` is what its calls do; `status` reads the numbers. `apply`,
+//! everybody and proves it; `relay` hands events to Inngest and `functions` is what its calls do; `status` reads the numbers. `apply`,
 //! `effects`, `fields`, `fold` and `mapping` are pure; `ports` is what the others need of the world. Knows nothing of HTTP.
 
 pub mod apply;

@@ -28,6 +28,7 @@
 //! | D2-29 | `order::d2_29_…`; `it::webhooks` |
 //! | D2-30 | `order::d2_30_…`: nothing lost, memory bounded; how fast is measured by `benches` |
 //! | D2-32 | `two_processes::d2_32_…`, `two_processes::d2_20_d2_32_…` |
+//! | D2-26, D2-27, D2-33, D2-34, D2-36, C-1 | `it::sync` |
 //! | D2-37 | `clerk::d2_37_…` |
 //! | D2-38 | nothing yet: roles are changed at Clerk only |
 //! | D2-39 | `two_processes::d2_39_…`; `it::webhooks` |

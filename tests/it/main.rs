@@ -20,5 +20,6 @@ mod session;
 mod standin;
 #[expect(dead_code, reason = "the other test binary, `faults`, uses the rest")]
 mod support;
+mod sync;
 mod tidy;
 mod webhooks;

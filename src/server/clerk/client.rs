@@ -37,6 +37,9 @@ use crate::server::clerk::wire::{HandshakePayload, Instance, RefreshedSession, R
 /// The most that one page may hold. Clerk answers a larger wish with a page of ten, silently (D2-35).
 pub const LARGEST_PAGE: u16 = 500;
 
+/// As many values a filter may have.
+pub const MOST_IDS: usize = 100;
+
 /// A page of five hundred people with all their metadata full stays below this.
 const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
 const LONGEST_CONNECT: Duration = Duration::from_secs(5);
@@ -140,8 +143,43 @@ impl Client {
         self.in_background().request(Method::GET, &["users"], |call| call.query(&query)).await
     }
 
+    /// A page of those who joined at or after a moment, oldest first: for when nobody is left to be a cursor.
+    pub async fn list_users_since(&self, limit: u16, joined_at: i64) -> Result<Vec<User>, Error> {
+        let (limit, after) = (page_size(limit).to_string(), joined_at.saturating_sub(1).to_string());
+        let query = [("limit", limit.as_str()), ("order_by", "+created_at"), ("created_at_after", after.as_str())];
+        self.request(Method::GET, &["users"], |call| call.query(&query)).await
+    }
+
+    /// A page of those who changed last, the last first.
+    pub async fn list_changed_users(&self, limit: u16, offset: u64) -> Result<Vec<User>, Error> {
+        let (limit, offset) = (page_size(limit).to_string(), offset.to_string());
+        let query = [("limit", limit.as_str()), ("order_by", "-updated_at"), ("offset", offset.as_str())];
+        self.request(Method::GET, &["users"], |call| call.query(&query)).await
+    }
+
+    /// Those of these who are there, in no order. At most [`MOST_IDS`] can be asked for.
+    pub async fn list_users_by_id(&self, ids: &[&str]) -> Result<Vec<User>, Error> {
+        let ids = ids.iter().take(MOST_IDS).filter(|id| is_id(id)).map(|id| ("user_id", *id));
+        let mut query: Vec<(&str, &str)> = ids.collect();
+        if query.is_empty() {
+            // Without a filter it would be a page of everybody.
+            return Ok(Vec::new());
+        }
+        let limit = LARGEST_PAGE.to_string();
+        query.push(("limit", limit.as_str()));
+        self.request(Method::GET, &["users"], |call| call.query(&query)).await
+    }
+
     pub async fn count_users(&self) -> Result<u64, Error> {
         let count: TotalCount = self.request(Method::GET, &["users", "count"], |call| call).await?;
+        Ok(count.total_count)
+    }
+
+    /// How many are there who joined before a moment.
+    pub async fn count_users_before(&self, at: Timestamp) -> Result<u64, Error> {
+        let at = at.as_millisecond().to_string();
+        let query = [("created_at_before", at.as_str())];
+        let count: TotalCount = self.request(Method::GET, &["users", "count"], |call| call.query(&query)).await?;
         Ok(count.total_count)
     }
 

@@ -243,6 +243,20 @@ fn tombstone(id: &str, clerk_id: &str, at: Timestamp, now: Timestamp) -> User {
     }
 }
 
+/// Names of the mapped fields in which what is stored is not what Clerk says now, `updatedAt` for the version among them.
+pub fn compare(stored: &User, person: &Person) -> Vec<&'static str> {
+    let version = Version { updated_at: person.updated_at.as_millisecond(), event_at: 0 };
+    let source = SyncSource::Reconcile;
+    let mut user = document(&stored.id, person, version, source, person.updated_at);
+    keep_role(&mut user, stored, source);
+    keep_username(&mut user, stored);
+    let mut changed = differences(stored, &user);
+    if stored.version.updated_at != version.updated_at {
+        changed.push("updatedAt");
+    }
+    changed
+}
+
 /// Names of the mapped fields that differ; never their values, which are personal.
 fn differences(stored: &User, user: &User) -> Vec<&'static str> {
     let compared = [
@@ -252,12 +266,14 @@ fn differences(stored: &User, user: &User) -> Vec<&'static str> {
         ("firstName", stored.first_name != user.first_name),
         ("lastName", stored.last_name != user.last_name),
         ("name", stored.name != user.name),
-        ("username", stored.clerk_username != user.clerk_username),
+        ("username", stored.clerk_username != user.clerk_username || stored.username != user.username),
         ("imageUrl", stored.image_url != user.image_url),
         ("role", stored.role != user.role),
         ("banned", stored.banned != user.banned),
         ("locked", stored.locked != user.locked),
         ("createdAt", stored.created_at != user.created_at),
+        // It says nothing but the version, unless somebody else's hand was in it.
+        ("updatedAt", stored.version.updated_at == user.version.updated_at && stored.updated_at != user.updated_at),
     ];
     let ours = compared.into_iter().filter_map(|(field, differs)| differs.then_some(field));
     let nothing = FieldValue::default();

@@ -147,6 +147,18 @@ impl Settled {
         self.ended.push(Ended { case, outcomes, user: Some(write.user), error: None });
     }
 
+    /// Takes what came of others to what came of these.
+    fn absorb(&mut self, other: Self) {
+        let Self { ended, asks, records, batches, has_name_to_settle, outboxes, has_effects_left } = other;
+        self.ended.extend(ended);
+        self.asks.extend(asks);
+        self.records.extend(records);
+        self.batches.extend(batches);
+        self.outboxes.extend(outboxes);
+        self.has_name_to_settle |= has_name_to_settle;
+        self.has_effects_left |= has_effects_left;
+    }
+
     /// Every event and what became of it, taken out. Those that have to wait for Clerk's answer are in `events` from here
     /// on, due when whoever asks must have died.
     fn take_records(&mut self, now: Timestamp) -> Vec<Record> {
@@ -345,16 +357,34 @@ pub async fn write<P: Ports>(ports: &P, incoming: Incoming) -> Result<(Outcome, 
     carry_out_alone(ports, Said { event: None, attempts: 0, incoming }).await
 }
 
-async fn carry_out_alone<P: Ports>(ports: &P, said: Said) -> Result<(Outcome, Option<User>), Error> {
-    let mut settled = settle(ports, group(vec![said])).await?;
+/// The same for many, whatever they are about; each ends in its own way.
+///
+/// # Errors
+/// Only those that concern all of them: MongoDB away.
+pub async fn write_all<P: Ports>(ports: &P, incoming: Vec<Incoming>) -> Result<Vec<Ended>, Error> {
+    let said = incoming.into_iter().map(|incoming| Said { event: None, attempts: 0, incoming });
+    carry_out_all(ports, said.collect()).await
+}
+
+/// Carries out what is said and asks Clerk where only Clerk can say.
+async fn carry_out_all<P: Ports>(ports: &P, said: Vec<Said>) -> Result<Vec<Ended>, Error> {
+    let mut settled = settle(ports, group(said)).await?;
     for _ in 0..MOST_ROUNDS {
         if settled.asks.is_empty() {
             break;
         }
-        settled = ask_and_settle(ports, std::mem::take(&mut settled.asks)).await?;
+        let answered = ask_and_settle(ports, std::mem::take(&mut settled.asks)).await?;
+        settled.absorb(answered);
+    }
+    for Question { case, .. } in std::mem::take(&mut settled.asks) {
+        settled.ended.push(fail(ports, case, Error::Conflict));
     }
     finish(ports, &mut settled).await?;
-    let ended = settled.ended.pop().ok_or(Error::Conflict)?;
+    Ok(settled.ended)
+}
+
+async fn carry_out_alone<P: Ports>(ports: &P, said: Said) -> Result<(Outcome, Option<User>), Error> {
+    let ended = carry_out_all(ports, vec![said]).await?.pop().ok_or(Error::Conflict)?;
     match (ended.error, ended.outcomes.into_iter().next()) {
         (Some(error), _) => Err(error),
         (None, Some(outcome)) => Ok((outcome, ended.user)),

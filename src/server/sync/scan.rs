@@ -1,61 +1,304 @@
-//! Goes through everybody at Clerk and writes what differs here, by the same path as an event.
+//! Walks through everybody at Clerk: one engine for backfill, reconciliation, proof and catch-up (C-1).
 //!
-//! What it does not do: it looks at Clerk's people only, so somebody who is gone there and still here is not found (a
-//! missed deletion comes to light in the proof); it keeps no checkpoint, so a scan that fails starts over; and it
-//! does not spread its calls, so that Clerk's limit ends it with a retryable error.
+//! | part | what it does |
+//! |---|---|
+//! | `control` | begins, continues, pauses and cancels runs; one runs at a time |
+//! | `place` | where in Clerk's list a run is, and the next page from there |
+//! | `compare` | pure: what differs about one person |
+//! | `examine` | looks again before a difference counts, so that live traffic raises no false alarm |
+//! | `mend` | writes by the engine's own path; tombstones last, and not too many |
+//! | `census` | both counts at one moment, without which nothing is complete |
+//! | `timer` | what runs by the clock, and what a dead process left behind |
+//!
+//! Clerk lists by the moment of joining, so each page is held against those who joined in the same span here: whoever is
+//! here and not on the page is asked for. That finds deletions with one small query a page, and holds nobody in memory
+//! but a page. A run survives `kill -9` anywhere: its checkpoint is in MongoDB after each page, everything it does may be
+//! done twice, and a walk is dropped in the middle without ceremony when an operator wants it or the lease is lost.
 
+pub mod census;
+pub mod compare;
+pub mod control;
+pub mod examine;
+pub mod mend;
+pub mod place;
+pub mod report;
+pub mod timer;
+
+use std::future::Future;
+use std::time::Duration;
+
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use futures::join;
 use jiff::Timestamp;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
-use crate::model::event::EventState;
-use crate::model::user::SyncSource;
+use crate::model::alert::AlertKind;
+use crate::model::run::{RunKind, RunState, Wish};
+use crate::server::clerk;
 use crate::server::clerk::client::LARGEST_PAGE;
 use crate::server::clerk::wire;
 use crate::server::error::Error;
+use crate::server::jobs::watch;
 use crate::server::state::AppState;
-use crate::server::sync::fold::{Said, group};
-use crate::server::sync::mapping::from_fetched;
-use crate::server::sync::process::{finish, settle};
+use crate::server::store::runs::{Lease, Progress, Run};
+use crate::server::sync::scan::examine::{compare_page, find_gone, weigh_suspects};
+use crate::server::sync::scan::mend::{bury_held, most_deletions, write_page};
+use crate::server::sync::scan::place::fetch;
 
-/// What a scan met.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Scanned {
-    /// People at Clerk.
-    pub seen: u64,
-    /// Of those, whose document was missing or differed.
-    pub changed: u64,
-}
+/// Somebody who was not heard of for so long is dead, and another carries on.
+pub const LEASE_FOR: Duration = Duration::from_secs(4);
+const BEAT: Duration = Duration::from_secs(1);
+/// Attempts at what passes by itself: with their pauses, some minutes.
+const MOST_ATTEMPTS: u32 = 12;
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// Somebody who changes during a catch-up moves to the front and the others back; somebody who goes moves them forward.
+const OVERLAP: usize = 50;
 
-/// Page by page, oldest first; the cursor is the last person seen, so nobody is skipped when somebody else goes meanwhile.
+/// Who wants to see each checkpoint.
+pub type Watcher<'a> = dyn Fn(&Run) + Send + Sync + 'a;
+
+/// Carries on with a run whose lease is ours, until it ends or an operator wants it to pause. Dropped in the middle, it can
+/// be carried on by anybody.
 ///
 /// # Errors
-/// Clerk's or MongoDB's, at the first page or person that fails.
-pub async fn scan(state: &AppState, source: SyncSource) -> Result<Scanned, Error> {
-    let mut scanned = Scanned::default();
-    let mut cursor: Option<String> = None;
+/// `Conflict` when somebody else has it now; else MongoDB's. What Clerk refuses is how the run ended.
+pub fn carry_on<'a>(state: &'a AppState, run: Run, watcher: &'a Watcher<'a>) -> BoxFuture<'a, Result<Run, Error>> {
+    carry_to_its_end(state, run, watcher).boxed()
+}
+
+async fn carry_to_its_end(state: &AppState, run: Run, watcher: &Watcher<'_>) -> Result<Run, Error> {
+    let (id, owner) = (run.id.clone(), run.lease_owner.clone().unwrap_or_default());
+    let walked = tokio::select! {
+        walked = walk(state, run, watcher) => walked,
+        wish = keep_lease(state, &id, &owner) => return yield_to(state, &id, &owner, wish).await,
+    };
+    let refused = matches!(walked, Err(Error::Clerk(clerk::Error::Unauthorized)));
+    let ended = match walked {
+        Ok(run) => run,
+        Err(error) => {
+            let run = mine(state, &id, &owner).await?;
+            Run { state: RunState::Failed, cause: Some(error.cause()), ..run }
+        }
+    };
+    let now = Timestamp::now();
+    let is_routine = ended.kind == RunKind::CatchUp && ended.progress.counts.differences() == 0;
+    let expires_at = is_routine.then(|| now.saturating_add(state.settings.sync.event_retention).ok()).flatten();
+    let ended = Run { finished_at: Some(now), moved_at: now, expires_at, ..ended };
+    if !state.store.runs.end(&ended).await? {
+        return Err(Error::Conflict);
+    }
+    if refused {
+        watch::raise(state, AlertKind::KeyRefused, "").await?;
+    }
+    tell(state, &ended).await?;
+    Ok(ended)
+}
+
+/// Alerts, and one line for the log.
+async fn tell(state: &AppState, run: &Run) -> Result<(), Error> {
+    let now = Timestamp::now();
+    let counts = &run.progress.counts;
+    let is_held = run.state == RunState::Stopped && !run.progress.held.is_empty();
+    let mends = run.kind == RunKind::Reconcile && !run.options.dry_run;
+    if is_held || (mends && run.state == RunState::Done) {
+        let held = if is_held { run.progress.held.len() as u64 } else { 0 };
+        watch::report(state, AlertKind::DeletionsHeld, "", held, now).await?;
+    }
+    if run.kind == RunKind::Proof && run.state == RunState::Done {
+        watch::report(state, AlertKind::Drift, "", counts.differences() + counts.unsettled, now).await?;
+    }
+    if run.kind == RunKind::Proof && matches!(run.state, RunState::Done | RunState::Stopped) {
+        watch::report(state, AlertKind::Drift, "counts", u64::from(run.state == RunState::Stopped), now).await?;
+    }
+    tracing::info!(
+        run.kind = run.kind.as_str(),
+        run.state = run.state.as_str(),
+        cause = run.cause,
+        seen = counts.seen,
+        differences = counts.differences(),
+        written = counts.written,
+        deleted = counts.deleted,
+        skipped = counts.skipped,
+        "a run ended"
+    );
+    Ok(())
+}
+
+/// Ends when an operator wants something (`None`: when somebody else has the run).
+async fn keep_lease(state: &AppState, id: &str, owner: &str) -> Option<Wish> {
+    let mut beat = interval(BEAT);
+    beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
-        let page = state.clerk.list_users(LARGEST_PAGE, cursor.as_deref()).await?;
-        scanned.seen += page.len() as u64;
-        scanned.changed += apply_page(state, &page, source).await?;
-        match page.last() {
-            Some(last) if page.len() == usize::from(LARGEST_PAGE) => cursor = Some(last.id.clone()),
-            _ => return Ok(scanned),
+        beat.tick().await;
+        match state.store.runs.renew(id, lease(owner)).await {
+            Ok(None) => return None,
+            Ok(Some(Run { wish: Some(wish), .. })) => return Some(wish),
+            // MongoDB is away, which the walk meets as well.
+            Ok(Some(_)) | Err(_) => {}
         }
     }
 }
 
-/// Writes what differs of one page; answers for how many people that was so.
-async fn apply_page(state: &AppState, page: &[wire::User], source: SyncSource) -> Result<u64, Error> {
+async fn yield_to(state: &AppState, id: &str, owner: &str, wish: Option<Wish>) -> Result<Run, Error> {
+    let wish = wish.ok_or(Error::Conflict)?;
+    let (now, run) = (Timestamp::now(), mine(state, id, owner).await?);
+    let ended = match wish {
+        Wish::Pause => Run { state: RunState::Paused, moved_at: now, ..run },
+        Wish::Cancel => Run { state: RunState::Cancelled, moved_at: now, finished_at: Some(now), ..run },
+    };
+    if state.store.runs.end(&ended).await? { Ok(ended) } else { Err(Error::Conflict) }
+}
+
+/// The run as it was at its last checkpoint.
+async fn mine(state: &AppState, id: &str, owner: &str) -> Result<Run, Error> {
+    let run = state.store.runs.find(id).await?;
+    run.filter(|run| run.lease_owner.as_deref() == Some(owner)).ok_or(Error::Conflict)
+}
+
+pub fn lease(owner: &str) -> Lease<'_> {
     let now = Timestamp::now();
-    let incoming = |user| from_fetched(user, source, now, &state.settings.fields);
-    let said = |user| Said { event: None, attempts: 0, incoming: incoming(user) };
-    let mut settled = settle(state, group(page.iter().map(said).collect())).await?;
-    finish(state, &mut settled).await?;
-    let mut changed = 0;
-    for ended in settled.ended {
-        if let Some(error) = ended.error {
-            return Err(error);
+    Lease { owner, now, until: now.saturating_add(LEASE_FOR).unwrap_or(Timestamp::MAX) }
+}
+
+/// Again and again while it passes by itself; what does not, or not within minutes, is the answer.
+pub async fn patiently<T, F>(mut attempt: impl FnMut() -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        match attempt().await {
+            Err(error) if error.is_passing() && attempts < MOST_ATTEMPTS => {
+                let pause = Duration::from_millis(250 << attempts.min(7)).min(LONGEST_PAUSE);
+                sleep(pause.max(error.retry_after().unwrap_or_default())).await;
+            }
+            ended => return ended,
         }
-        changed += u64::from(ended.outcomes.iter().any(|outcome| outcome.state == EventState::Applied));
     }
-    Ok(changed)
+}
+
+async fn walk(state: &AppState, mut run: Run, watcher: &Watcher<'_>) -> Result<Run, Error> {
+    if run.progress.pages == 0 {
+        run.total = patiently(|| async { Ok(state.clerk.count_users().await?) }).await?;
+        let started_at = run.started_at;
+        run.here = patiently(|| async { Ok(state.store.users.count_living_before(started_at).await?) }).await?;
+    }
+    let walk = Walk { state, watcher, began_at: Instant::now(), began_with: run.progress.counts.seen };
+    match run.kind {
+        RunKind::CatchUp => walk.those_who_changed(run).await,
+        RunKind::Backfill | RunKind::Reconcile | RunKind::Proof => walk.everybody(run).await,
+    }
+}
+
+struct Walk<'a> {
+    state: &'a AppState,
+    watcher: &'a Watcher<'a>,
+    began_at: Instant,
+    began_with: u64,
+}
+
+impl Walk<'_> {
+    /// Page by page to the end marker, which is an empty page: a short one may only be short. The next page is fetched
+    /// while the last is worked on.
+    async fn everybody(&self, mut run: Run) -> Result<Run, Error> {
+        let mut page = fetch(self.state, &run.progress.place).await?;
+        while !page.is_empty() {
+            let place = run.progress.place.after(&page);
+            let (progress, next) = join!(patiently(|| step(self.state, &run, &page)), fetch(self.state, &place));
+            run.progress = Progress { place, pages: run.progress.pages + 1, ..progress? };
+            self.checkpoint(&mut run).await?;
+            if let Some(stopped) = self.stopped(&run) {
+                return Ok(stopped);
+            }
+            page = next?;
+        }
+        run.progress = patiently(|| last_step(self.state, &run)).await?;
+        self.checkpoint(&mut run).await?;
+        let run = self.bury(run).await?;
+        if run.state == RunState::Stopped { Ok(run) } else { census::complete(self.state, run).await }
+    }
+
+    /// Whoever changed last, first; as far back as the last run that looked. Offsets drift under live traffic, so pages
+    /// overlap; what slips through is left to the next reconciliation.
+    async fn those_who_changed(&self, mut run: Run) -> Result<Run, Error> {
+        let since = run.since.map_or(i64::MIN, Timestamp::as_millisecond);
+        let mut offset = 0;
+        loop {
+            let page =
+                patiently(|| async { Ok(self.state.clerk.list_changed_users(LARGEST_PAGE, offset).await?) }).await?;
+            run.progress = patiently(|| step(self.state, &run, &page)).await?;
+            run.progress.pages += 1;
+            self.checkpoint(&mut run).await?;
+            let reached = page.last().and_then(|user| user.updated_at).map_or(i64::MIN, Timestamp::as_millisecond);
+            if page.len() < usize::from(LARGEST_PAGE) || reached < since {
+                break;
+            }
+            offset += (page.len() - OVERLAP) as u64;
+        }
+        run.progress = patiently(|| weigh_suspects(self.state, &run, run.progress.clone())).await?;
+        self.checkpoint(&mut run).await?;
+        let run = self.bury(run).await?;
+        Ok(if run.state == RunState::Stopped { run } else { Run { state: RunState::Done, ..run } })
+    }
+
+    /// Tombstones for those who are held, now that it is known how many they are; if they are too many, the run stops.
+    async fn bury(&self, mut run: Run) -> Result<Run, Error> {
+        if let Some(stopped) = self.stopped(&run) {
+            return Ok(stopped);
+        }
+        while !run.progress.held.is_empty() {
+            run.progress = patiently(|| bury_held(self.state, &run)).await?;
+            self.checkpoint(&mut run).await?;
+        }
+        Ok(run)
+    }
+
+    async fn checkpoint(&self, run: &mut Run) -> Result<(), Error> {
+        let done = run.progress.counts.seen.saturating_sub(self.began_with);
+        let milliseconds = u64::try_from(self.began_at.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
+        run.progress.per_second = done.saturating_mul(1_000) / milliseconds;
+        run.moved_at = Timestamp::now();
+        let (runs, kept) = (&self.state.store.runs, &*run);
+        if !patiently(|| async { Ok(runs.checkpoint(kept).await?) }).await? {
+            return Err(Error::Conflict);
+        }
+        (self.watcher)(run);
+        Ok(())
+    }
+
+    /// The safety limit: so many deletions are more likely a wrong key than people who left.
+    fn stopped(&self, run: &Run) -> Option<Run> {
+        let (held, most) = (run.progress.held.len(), most_deletions(run, self.state.settings.sync.most_deletions));
+        let cause = format!(
+            "{held} people or more are here and not at Clerk, which is over the limit of {most}; nobody was deleted"
+        );
+        (held > most).then(|| Run { state: RunState::Stopped, cause: Some(cause), ..run.clone() })
+    }
+}
+
+/// One page. Safe to repeat: it starts from the last checkpoint's numbers.
+async fn step(state: &AppState, run: &Run, page: &[wire::User]) -> Result<Progress, Error> {
+    let mut progress = run.progress.clone();
+    progress.counts.seen += page.len() as u64;
+    let before = page.iter().filter(|user| user.created_at.is_none_or(|joined_at| joined_at < run.started_at));
+    progress.listed_before += before.count() as u64;
+    match run.kind {
+        RunKind::Backfill => write_page(state, progress, page).await,
+        RunKind::CatchUp => compare_page(state, run, progress, page).await,
+        RunKind::Reconcile | RunKind::Proof => {
+            let progress = compare_page(state, run, progress, page).await?;
+            find_gone(state, run, progress, Some(page)).await
+        }
+    }
+}
+
+/// After the last page: whoever joined later than all of Clerk's people, and a second look at every suspect.
+async fn last_step(state: &AppState, run: &Run) -> Result<Progress, Error> {
+    let mut progress = run.progress.clone();
+    if run.kind != RunKind::Backfill {
+        progress = find_gone(state, run, progress, None).await?;
+    }
+    weigh_suspects(state, run, progress).await
 }

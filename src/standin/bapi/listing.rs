@@ -48,6 +48,18 @@ fn page<'a>(world: &'a World, params: &Params) -> Result<Vec<&'a User>, Refusal>
         let cursor = world.find_user(cursor).ok_or_else(unknown)?;
         return Ok(world.beyond(cursor, descending).filter(|user| filter.takes(user)).take(limit).collect());
     }
+    let asked = params.all("user_id")?;
+    if field == "created_at" && !asked.is_empty() {
+        // A few of very many: each is looked up.
+        let mut found: Vec<&User> = asked.into_iter().filter_map(|id| world.find_user(id)).collect();
+        found.retain(|user| filter.takes(user));
+        found.sort_by(|left, right| (left.created_at, &left.id).cmp(&(right.created_at, &right.id)));
+        found.dedup_by(|left, right| left.id == right.id);
+        if descending {
+            found.reverse();
+        }
+        return Ok(found.into_iter().skip(offset).take(limit).collect());
+    }
     if field == "created_at" {
         let oldest_first = world.by_age().filter(|user| filter.takes(user));
         return Ok(if descending {

@@ -103,6 +103,28 @@ async fn d2_35_a_page_is_asked_for_by_an_explicit_size_of_at_most_five_hundred()
 }
 
 #[tokio::test]
+async fn the_list_is_asked_for_by_moment_by_change_and_by_id() {
+    let server = Server::answering(200, "", "[]").await;
+    server.client.list_users_since(500, 1_700).await.unwrap();
+    assert_eq!(server.line(), "GET /v1/users?limit=500&order_by=%2Bcreated_at&created_at_after=1699 HTTP/1.1");
+    server.client.list_changed_users(501, 450).await.unwrap();
+    assert_eq!(server.line(), "GET /v1/users?limit=500&order_by=-updated_at&offset=450 HTTP/1.1");
+    server.client.list_users_by_id(&["user_1", "no/id", "user_2"]).await.unwrap();
+    assert_eq!(server.line(), "GET /v1/users?user_id=user_1&user_id=user_2&limit=500 HTTP/1.1");
+    let calls = server.calls.lock().unwrap().len();
+    assert!(server.client.list_users_by_id(&["no/id"]).await.unwrap().is_empty());
+    assert_eq!(server.calls.lock().unwrap().len(), calls, "a question for nobody would be one for everybody");
+}
+
+#[tokio::test]
+async fn those_who_joined_before_a_moment_are_counted_by_clerk() {
+    let server = Server::answering(200, "", r#"{"object":"total_count","total_count":3}"#).await;
+    let at = Timestamp::from_millisecond(1_700).unwrap();
+    assert_eq!(server.client.count_users_before(at).await.unwrap(), 3);
+    assert_eq!(server.line(), "GET /v1/users/count?created_at_before=1700 HTTP/1.1");
+}
+
+#[tokio::test]
 async fn metadata_is_merged_by_patch_and_untouched_parts_are_not_sent() {
     let server = Server::answering(200, "", USER).await;
     let public = json!({"role": "admin", "old": null}).as_object().unwrap().clone();

@@ -175,6 +175,9 @@ fn numbers_are_taken_within_their_bounds_only() {
         ("ROLLCALL_INBOX_CAPACITY", 1, 100_000),
         ("ROLLCALL_BATCH", 1, 10_000),
         ("ROLLCALL_ATTEMPTS", 1, 100),
+        ("ROLLCALL_RECONCILE_HOURS", 0, 8_760),
+        ("ROLLCALL_CATCH_UP_MINUTES", 0, 1_440),
+        ("ROLLCALL_MOST_DELETIONS", 0, 100),
         // Clerk's sender repeats for 28 hours: an event forgotten sooner would be applied twice.
         ("ROLLCALL_EVENT_RETENTION_DAYS", 2, 3_650),
     ] {
@@ -199,6 +202,9 @@ fn numbers_arrive_in_the_unit_their_name_says() {
     assert_eq!(settings.database.timeout, Duration::from_millis(250));
     assert_eq!(settings.sync.event_retention, Duration::from_hours(48));
     assert_eq!(settings.server.request_timeout, Duration::from_secs(30));
+    assert_eq!(settings.sync.reconcile_every, Some(Duration::from_hours(24)));
+    assert_eq!(settings.sync.catch_up_every, Some(Duration::from_mins(15)));
+    assert_eq!(loaded(&with(production(), "ROLLCALL_RECONCILE_HOURS", "0")).sync.reconcile_every, None);
 }
 
 #[test]

@@ -45,7 +45,7 @@ impl Users {
 }
 
 /// Names of the indexes that `ensure_schema` makes.
-pub const INDEXES: [&str; 7] = [
+pub const INDEXES: [&str; 8] = [
     "clerkId_1",
     "username_1",
     "email_1",
@@ -53,6 +53,7 @@ pub const INDEXES: [&str; 7] = [
     "email_1_local",
     "createdAt_1_usernameConflict",
     "outbox.key_1",
+    "createdAt_1_clerkId_1",
 ];
 
 fn indexes() -> Vec<IndexModel> {
@@ -62,13 +63,15 @@ fn indexes() -> Vec<IndexModel> {
         options.partial_filter_expression = partial;
         IndexModel::builder().keys(keys).options(options).build()
     };
-    let [clerk_id, username, email, deleted_at, local, conflict, outbox] = INDEXES;
+    let [clerk_id, username, email, deleted_at, local, conflict, outbox, joined] = INDEXES;
     vec![
         // The application may keep people of its own here who have no Clerk id; and many people have no username.
         named(doc! { "clerkId": 1 }, clerk_id, true, Some(doc! { "clerkId": { "$gt": "" } })),
         named(doc! { "username": 1 }, username, true, Some(doc! { "username": { "$gt": "" } })),
         // Two people may share an address: shown, never fatal (D2-39).
         named(doc! { "email": 1 }, email, false, None),
+        // In the order of Clerk's list, page by page of which a run compares.
+        named(doc! { "createdAt": 1, "clerkId": 1 }, joined, false, Some(doc! { "clerkId": { "$gt": "" } })),
         // What follows holds few people, most of the time nobody.
         named(doc! { "deletedAt": 1 }, deleted_at, false, Some(doc! { "deletedAt": { "$type": "date" } })),
         named(doc! { "email": 1, "_id": 1 }, local, false, Some(doc! { "authProvider": "local" })),

@@ -1,0 +1,51 @@
+//! Both counts at one moment: what makes a walk complete (D2-33, D2-36).
+//!
+//! Only those are counted who joined before the run began, so that newcomers cannot disturb; whoever leaves makes both counts
+//! move, and then they are taken again.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use crate::model::run::{Counted, RunKind, RunState};
+use crate::server::error::Error;
+use crate::server::state::AppState;
+use crate::server::store::runs::Run;
+use crate::server::sync::scan::patiently;
+
+/// With the pauses between them, longer than a delivery takes that needs no second attempt.
+const MOST_TRIES: u32 = 12;
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The run at its end marker: done if the counts agree, else stopped with both as its cause. There is no other way to `Done`
+/// for a run that goes through everybody.
+pub async fn complete(state: &AppState, run: Run) -> Result<Run, Error> {
+    let only_looks = run.kind == RunKind::Proof || run.options.dry_run;
+    if only_looks && run.progress.counts.differences() + run.progress.counts.unsettled > 0 {
+        // They cannot agree, and what differs is known.
+        return Ok(Run { state: RunState::Done, ..run });
+    }
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let before = count_at_clerk(state, &run).await?;
+        let here = patiently(|| async { Ok(state.store.users.count_living_before(run.started_at).await?) }).await?;
+        let clerk = count_at_clerk(state, &run).await?;
+        let listed = run.progress.listed_before;
+        if before == clerk && here + run.progress.absent == clerk && listed >= clerk {
+            return Ok(Run { state: RunState::Done, counted: Some(Counted { clerk, here }), ..run });
+        }
+        if tries == MOST_TRIES {
+            let cause = format!(
+                "the counts do not agree: {clerk} people at Clerk, {here} here, {listed} listed, {} skipped",
+                run.progress.counts.skipped
+            );
+            return Ok(Run { state: RunState::Stopped, cause: Some(cause), ..run });
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+async fn count_at_clerk(state: &AppState, run: &Run) -> Result<u64, Error> {
+    patiently(|| async { Ok(state.clerk.count_users_before(run.started_at).await?) }).await
+}

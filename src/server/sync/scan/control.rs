@@ -1,0 +1,217 @@
+//! Begins, continues, pauses and cancels runs. One runs at a time, whoever asks.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::{Instant, sleep};
+
+use crate::model::run::{RunKind, RunOptions, RunState, Starter, Wish};
+use crate::server::error::Error;
+use crate::server::state::AppState;
+use crate::server::store::runs::{Progress, Run};
+use crate::server::store::users::new_id;
+use crate::server::sync::scan::{LEASE_FOR, lease, patiently};
+
+/// An import is continued however old it is; of the others, what they found would be old news.
+const CONTINUED_FOR: SignedDuration = SignedDuration::from_hours(1);
+/// What changed at Clerk while the last run looked is looked at again.
+const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
+/// How long whoever is at a run may take to hear what is wanted.
+const HEARD_WITHIN: Duration = Duration::from_secs(15);
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
+
+/// What somebody wants done.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    pub kind: RunKind,
+    pub starter: Starter,
+    pub options: RunOptions,
+    /// From the beginning, though there is a checkpoint.
+    pub anew: bool,
+}
+
+/// What came of wanting it.
+#[derive(Clone, Debug)]
+pub enum Begun {
+    /// From the beginning; the lease is ours.
+    New(Box<Run>),
+    /// From its checkpoint; the lease is ours.
+    Continued(Box<Run>),
+    /// Somebody is at another run, or at this one.
+    Busy(Box<Run>),
+    /// It cannot be begun, for this reason.
+    Refused(String),
+}
+
+/// Begins a run, or continues one that waits or whose process died.
+///
+/// # Errors
+/// MongoDB's or Clerk's.
+pub async fn begin(state: &AppState, wanted: Wanted, owner: &str) -> Result<Begun, Error> {
+    if let Some(reason) = refusal(state).await? {
+        return Ok(Begun::Refused(reason));
+    }
+    let runs = &state.store.runs;
+    if let Some(running) = runs.find_running().await? {
+        if is_same(&running, wanted) {
+            if let Some(run) = runs.take(&running.id, lease(owner)).await? {
+                return Ok(Begun::Continued(Box::new(run)));
+            }
+            return Ok(Begun::Busy(Box::new(running)));
+        }
+        let cause = "put aside: its process died, and another run was wanted";
+        if !runs.put_aside(&running.id, RunState::Failed, cause, Timestamp::now()).await? {
+            return Ok(Begun::Busy(Box::new(running)));
+        }
+    }
+    if let Some(waiting) = find_waiting(state, wanted).await? {
+        if !wanted.anew {
+            let continued = runs.resume(&waiting.id, Some(lease(owner))).await?;
+            return Ok(continued.map_or(Begun::Busy(Box::new(waiting)), |run| Begun::Continued(Box::new(run))));
+        }
+        runs.put_aside(&waiting.id, RunState::Cancelled, "begun anew", Timestamp::now()).await?;
+    }
+    let since = if wanted.kind == RunKind::CatchUp { last_look(state).await? } else { None };
+    if wanted.kind == RunKind::CatchUp && since.is_none() {
+        return Ok(Begun::Refused("there is nothing to catch up from: backfill or reconcile first".to_owned()));
+    }
+    let run = new_run(wanted, owner, since);
+    if runs.insert(&run).await? {
+        return Ok(Begun::New(Box::new(run)));
+    }
+    Ok(runs
+        .find_running()
+        .await?
+        .map_or(Begun::Refused("another run began".to_owned()), |running| Begun::Busy(Box::new(running))))
+}
+
+/// The same, and waits as long as a dead process may still hold the lease: a living one renews it before that.
+///
+/// # Errors
+/// MongoDB's or Clerk's.
+pub async fn begin_patiently(state: &AppState, wanted: Wanted, owner: &str) -> Result<Begun, Error> {
+    let until = Instant::now() + LEASE_FOR + Duration::from_secs(1);
+    let mut first = None;
+    loop {
+        let begun = begin(state, wanted, owner).await?;
+        let Begun::Busy(run) = &begun else { return Ok(begun) };
+        let seen = (run.id.clone(), run.lease_until);
+        if *first.get_or_insert_with(|| seen.clone()) != seen || Instant::now() > until {
+            return Ok(begun);
+        }
+        sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// The wrong instance is not walked through, if it is known which is right.
+async fn refusal(state: &AppState) -> Result<Option<String>, Error> {
+    let Some(expected) = &state.settings.clerk.instance_id else { return Ok(None) };
+    let found = patiently(|| async { Ok(state.clerk.fetch_instance().await?) }).await?.id;
+    let other = format!("CLERK_SECRET_KEY is of {found}, and ROLLCALL_CLERK_INSTANCE_ID is {expected}");
+    Ok((found != *expected).then_some(other))
+}
+
+fn is_same(run: &Run, wanted: Wanted) -> bool {
+    run.kind == wanted.kind && run.options == wanted.options && !wanted.anew
+}
+
+/// The last of its kind, if it waits at a checkpoint that is worth something.
+async fn find_waiting(state: &AppState, wanted: Wanted) -> Result<Option<Run>, Error> {
+    const ALL: [RunState; 5] =
+        [RunState::Paused, RunState::Failed, RunState::Done, RunState::Stopped, RunState::Cancelled];
+    let last = state.store.runs.find_newest(wanted.kind, &ALL).await?;
+    let age = |run: &Run| Timestamp::now().duration_since(run.moved_at);
+    Ok(last.filter(|run| {
+        let waits = matches!(run.state, RunState::Paused | RunState::Failed) && run.options == wanted.options;
+        waits && (run.kind == RunKind::Backfill || age(run) < CONTINUED_FOR)
+    }))
+}
+
+/// From when on changes may have been missed.
+async fn last_look(state: &AppState) -> Result<Option<Timestamp>, Error> {
+    let runs = &state.store.runs;
+    let done = |kind| runs.find_newest(kind, &[RunState::Done]);
+    let (backfill, reconcile, catch_up) =
+        tokio::try_join!(done(RunKind::Backfill), done(RunKind::Reconcile), done(RunKind::CatchUp))?;
+    let last = [backfill, reconcile, catch_up].into_iter().flatten().map(|run| run.started_at).max();
+    Ok(last.map(|at| at.saturating_sub(OVERLAP).unwrap_or(Timestamp::MIN)))
+}
+
+fn new_run(wanted: Wanted, owner: &str, since: Option<Timestamp>) -> Run {
+    let lease = lease(owner);
+    Run {
+        id: new_id(),
+        kind: wanted.kind,
+        state: RunState::Running,
+        starter: wanted.starter,
+        options: wanted.options,
+        wish: None,
+        started_at: lease.now,
+        finished_at: None,
+        moved_at: lease.now,
+        since,
+        lease_owner: Some(owner.to_owned()),
+        lease_until: Some(lease.until),
+        total: 0,
+        here: 0,
+        progress: Progress::default(),
+        counted: None,
+        cause: None,
+        expires_at: None,
+    }
+}
+
+/// Pauses or cancels the run that is going on, or cancels the one that waits; returns it as it is then. `None`: there is
+/// none.
+///
+/// # Errors
+/// MongoDB's; `Busy` if whoever is at it does not hear.
+pub async fn interrupt(state: &AppState, wish: Wish) -> Result<Option<Run>, Error> {
+    let runs = &state.store.runs;
+    let target = match (runs.find_running().await?, wish) {
+        (None, Wish::Cancel) => find_open(state).await?,
+        (running, _) => running,
+    };
+    let Some(run) = target else { return Ok(None) };
+    let (ends, cause) = match wish {
+        Wish::Pause => (RunState::Paused, "paused by an operator"),
+        Wish::Cancel => (RunState::Cancelled, "cancelled by an operator"),
+    };
+    let until = Instant::now() + HEARD_WITHIN;
+    while Instant::now() < until {
+        // Of one that nobody is at, nobody need be told.
+        runs.put_aside(&run.id, ends, cause, Timestamp::now()).await?;
+        let Some(now) = runs.find(&run.id).await? else { return Ok(None) };
+        if now.state != RunState::Running {
+            return Ok(Some(now));
+        }
+        runs.tell(&run.id, wish).await?;
+        sleep(LOOK_AGAIN).await;
+    }
+    Err(Error::Busy)
+}
+
+/// Makes the run that waits a running one again, for whichever server looks first.
+///
+/// # Errors
+/// MongoDB's.
+pub async fn resume(state: &AppState) -> Result<Option<Run>, Error> {
+    let Some(open) = find_open(state).await? else { return Ok(None) };
+    Ok(state.store.runs.resume(&open.id, None).await?)
+}
+
+async fn find_open(state: &AppState) -> Result<Option<Run>, Error> {
+    let newest = state.store.runs.list_newest(50).await?;
+    Ok(newest.into_iter().find(|run| matches!(run.state, RunState::Paused | RunState::Failed)))
+}
+
+/// Gives back a run in the middle, to be carried on later by the same wish or by a server.
+///
+/// # Errors
+/// MongoDB's.
+pub async fn leave(state: &AppState, id: &str, owner: &str) -> Result<Option<Run>, Error> {
+    let runs = &state.store.runs;
+    runs.release(owner).await?;
+    runs.put_aside(id, RunState::Paused, "interrupted", Timestamp::now()).await?;
+    Ok(runs.find(id).await?)
+}

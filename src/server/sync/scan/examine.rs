@@ -1,0 +1,157 @@
+//! Looks again before a difference counts: Clerk is asked anew, then MongoDB. What may be on its way is left alone for a
+//! while and counts only if neither side has moved since.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures::future::try_join_all;
+use futures::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
+use tokio::time::sleep;
+
+use crate::model::run::Difference;
+use crate::server::clerk::client::MOST_IDS;
+use crate::server::clerk::wire;
+use crate::server::error::Error;
+use crate::server::state::AppState;
+use crate::server::store::runs::{Progress, Run, Suspect};
+use crate::server::sync::ports::Ports;
+use crate::server::sync::scan::compare::{Stored, difference, is_fresh};
+use crate::server::sync::scan::mend::deal_with;
+
+/// Longer than a delivery takes that needs no second attempt.
+const GRACE: Duration = Duration::from_secs(5);
+/// So many wait at most before they are looked at.
+const MOST_SUSPECTS: usize = 1_000;
+/// Whoever moves more often than that changes without pause.
+const MOST_MOVES: u32 = 4;
+const AT_ONCE: usize = 500;
+
+/// One person, asked for at Clerk and then read here.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub difference: Difference,
+    pub theirs: Option<wire::User>,
+    stored: Stored,
+}
+
+impl Seen {
+    fn updated_at(&self) -> Option<i64> {
+        self.theirs.as_ref().map(|theirs| theirs.updated_at.map_or(i64::MIN, Timestamp::as_millisecond))
+    }
+
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        is_fresh(&self.difference, &self.stored, self.theirs.as_ref(), now)
+    }
+}
+
+/// Compares a page with what is stored.
+pub async fn compare_page(
+    state: &AppState,
+    run: &Run,
+    progress: Progress,
+    page: &[wire::User],
+) -> Result<Progress, Error> {
+    let ids: Vec<&str> = page.iter().map(|user| user.id.as_str()).collect();
+    let stored = read(state, &ids).await?;
+    let differs = |user: &&wire::User| {
+        let stored = stored.get(user.id.as_str()).unwrap_or(&Stored::Nothing);
+        difference(&user.id, stored, Some(user), state.plan, &state.settings.fields).is_some()
+    };
+    let differing: Vec<&str> = page.iter().filter(differs).map(|user| user.id.as_str()).collect();
+    let seen = look(state, &differing).await?;
+    weigh(state, run, progress, seen).await
+}
+
+/// Looks for those who are here and not on the page, though they joined in the span that it covers; without a page, for
+/// those who joined after everybody. Whoever is at Clerk after all belongs to another page.
+pub async fn find_gone(
+    state: &AppState,
+    run: &Run,
+    mut progress: Progress,
+    page: Option<&[wire::User]>,
+) -> Result<Progress, Error> {
+    let place = &run.progress.place;
+    let until = page.and_then(|page| place.after(page).reached());
+    let on_page = page.unwrap_or_default().iter().map(|user| user.id.as_str());
+    let known: Vec<&str> = on_page.chain(place.tail.iter().map(String::as_str)).collect();
+    let here = state.store.users.list_living_between(place.reached(), until, &known).await?;
+    let mut batches = here.try_chunks(AT_ONCE);
+    while let Some(batch) = batches.next().await {
+        let batch = batch.map_err(|error| Error::from(error.1))?;
+        let ids: Vec<&str> = batch.iter().map(String::as_str).collect();
+        let mut seen = look(state, &ids).await?;
+        seen.retain(|seen| seen.theirs.is_none());
+        progress = weigh(state, run, progress, seen).await?;
+    }
+    Ok(progress)
+}
+
+/// Deals with what is certain, and puts the rest off.
+async fn weigh(state: &AppState, run: &Run, mut progress: Progress, seen: Vec<Seen>) -> Result<Progress, Error> {
+    let now = Timestamp::now();
+    let (fresh, certain): (Vec<Seen>, Vec<Seen>) = seen.into_iter().partition(|seen| seen.is_fresh(now));
+    progress.suspects.extend(fresh.into_iter().map(|seen| suspect(&seen, now, 0)));
+    progress = deal_with(state, run, progress, certain).await?;
+    if progress.suspects.len() < MOST_SUSPECTS {
+        return Ok(progress);
+    }
+    weigh_suspects(state, run, progress).await
+}
+
+/// Looks at all suspects again, each no sooner than the grace after the last time, until none is left.
+pub async fn weigh_suspects(state: &AppState, run: &Run, mut progress: Progress) -> Result<Progress, Error> {
+    while let Some(youngest) = progress.suspects.iter().map(|suspect| suspect.seen_at).max() {
+        sleep(remaining(youngest)).await;
+        let suspects: HashMap<String, Suspect> =
+            progress.suspects.drain(..).map(|suspect| (suspect.clerk_id.clone(), suspect)).collect();
+        let ids: Vec<&str> = suspects.keys().map(String::as_str).collect();
+        let (now, mut certain) = (Timestamp::now(), Vec::new());
+        for seen in look(state, &ids).await? {
+            let Some(before) = suspects.get(&seen.difference.clerk_id) else { continue };
+            if before.updated_at == seen.updated_at() {
+                certain.push(seen);
+            } else if before.moves >= MOST_MOVES {
+                progress.counts.unsettled += 1;
+            } else {
+                progress.suspects.push(suspect(&seen, now, before.moves + 1));
+            }
+        }
+        progress = deal_with(state, run, progress, certain).await?;
+    }
+    Ok(progress)
+}
+
+fn suspect(seen: &Seen, now: Timestamp, moves: u32) -> Suspect {
+    let (clerk_id, updated_at) = (seen.difference.clerk_id.clone(), seen.updated_at());
+    Suspect { clerk_id, updated_at, seen_at: now.as_millisecond(), moves }
+}
+
+fn remaining(seen_at: i64) -> Duration {
+    let passed = Timestamp::now().as_millisecond().saturating_sub(seen_at);
+    GRACE.saturating_sub(Duration::from_millis(u64::try_from(passed).unwrap_or_default()))
+}
+
+/// Of these people, those who differ: Clerk is asked first, so that what is read here afterwards is no older than the answer
+/// unless something is missing here.
+async fn look(state: &AppState, ids: &[&str]) -> Result<Vec<Seen>, Error> {
+    let asked = try_join_all(ids.chunks(MOST_IDS).map(|some| state.clerk.list_users_by_id(some))).await?;
+    let mut theirs: HashMap<String, wire::User> =
+        asked.into_iter().flatten().map(|user| (user.id.clone(), user)).collect();
+    let mut stored = read(state, ids).await?;
+    let seen = ids.iter().filter_map(|id| {
+        let (theirs, stored) = (theirs.remove(*id), stored.remove(*id).unwrap_or(Stored::Nothing));
+        let difference = difference(id, &stored, theirs.as_ref(), state.plan, &state.settings.fields)?;
+        Some(Seen { difference, theirs, stored })
+    });
+    Ok(seen.collect())
+}
+
+async fn read(state: &AppState, ids: &[&str]) -> Result<HashMap<String, Stored>, Error> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let found = state.find_people(ids).await?;
+    let people = found.users.into_iter().map(|user| (user.clerk_id.clone(), Stored::Person(Box::new(user))));
+    Ok(people.chain(found.unreadable.into_iter().map(|id| (id, Stored::Unreadable))).collect())
+}

@@ -1,0 +1,190 @@
+//! What a run does about what it found: everything by the engine's own path, so that nothing newer is ever overwritten.
+//!
+//! Nobody becomes a tombstone on the strength of a list: each is asked for alone first, and all wait until it is known how
+//! many they are (a key of another instance would make everybody one, for ever).
+
+use std::collections::HashMap;
+
+use futures::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
+
+use crate::model::event::EventState;
+use crate::model::run::{Difference, DifferenceKind, RunKind, Skipped};
+use crate::model::user::SyncSource;
+use crate::server::clerk::wire;
+use crate::server::error::Error;
+use crate::server::state::AppState;
+use crate::server::store::runs::{Progress, Run};
+use crate::server::sync::apply::Incoming;
+use crate::server::sync::effects::metadata_of;
+use crate::server::sync::mapping::from_fetched;
+use crate::server::sync::ports::Ports;
+use crate::server::sync::process::{Ended, ask, write_all};
+use crate::server::sync::scan::compare::METADATA;
+use crate::server::sync::scan::examine::Seen;
+
+/// So many differences, and people who were skipped, are kept with the run by name.
+const MOST_NAMED: usize = 100;
+/// So few deletions are never too many.
+const FEW: usize = 10;
+/// So many are held at most.
+const MOST_HELD: usize = 10_000;
+const QUESTIONS_AT_ONCE: usize = 8;
+const BURIED_AT_ONCE: usize = 100;
+
+/// How many deletions are too many to be true.
+pub fn most_deletions(run: &Run, percent: u64) -> usize {
+    if run.options.allow_deletions {
+        return usize::MAX;
+    }
+    let part = usize::try_from(run.here.saturating_mul(percent) / 100).unwrap_or(usize::MAX);
+    if percent == 0 { 0 } else { part.clamp(FEW, MOST_HELD) }
+}
+
+/// Everybody of a page, as Clerk says.
+pub async fn write_page(state: &AppState, mut progress: Progress, page: &[wire::User]) -> Result<Progress, Error> {
+    let now = Timestamp::now();
+    let incoming =
+        page.iter().map(|user| from_fetched(user, SyncSource::Backfill, now, &state.settings.fields)).collect();
+    let mut refused = Vec::new();
+    for ended in carry_out(state, incoming).await? {
+        match ended.error {
+            Some(error) => refused.push(Skipped { clerk_id: ended.case.clerk_id, reason: error.cause() }),
+            None => progress.counts.written += u64::from(is_applied(&ended)),
+        }
+    }
+    if !refused.is_empty() {
+        let ids: Vec<&str> = refused.iter().map(|skipped| skipped.clerk_id.as_str()).collect();
+        let found = state.find_people(&ids).await?;
+        let living = found.users.iter().filter(|user| user.deleted_at.is_none()).count() + found.unreadable.len();
+        progress.absent += refused.len().saturating_sub(living) as u64;
+    }
+    for skipped in refused {
+        progress.skip(skipped);
+    }
+    Ok(progress)
+}
+
+/// Counts differences that are certain and, unless the run only looks, mends them.
+pub async fn deal_with(
+    state: &AppState,
+    run: &Run,
+    mut progress: Progress,
+    certain: Vec<Seen>,
+) -> Result<Progress, Error> {
+    for seen in &certain {
+        progress.note(&seen.difference);
+    }
+    if run.kind == RunKind::Proof || run.options.dry_run {
+        return Ok(progress);
+    }
+    let (mut incoming, mut differences) = (Vec::new(), HashMap::new());
+    for Seen { difference, theirs, .. } in certain {
+        match (difference.kind, theirs) {
+            (DifferenceKind::Missing | DifferenceKind::Differing, Some(theirs)) => {
+                incoming.push(from_fetched(&theirs, SyncSource::Reconcile, Timestamp::now(), &state.settings.fields));
+                differences.insert(difference.clerk_id.clone(), difference);
+            }
+            (DifferenceKind::Revived, _) => {
+                progress.absent += 1;
+                progress.skip_for(difference.clerk_id, "deleted here, which is for ever, and alive at Clerk");
+            }
+            (DifferenceKind::Unreadable, _) => {
+                progress.skip_for(difference.clerk_id, &Error::Unreadable.cause());
+            }
+            (_, _) => progress.held.push(difference.clerk_id),
+        }
+    }
+    let mut pushes = Vec::new();
+    for ended in carry_out(state, incoming).await? {
+        let Some(difference) = differences.get(&ended.case.clerk_id) else { continue };
+        let is_of_metadata = difference.fields.iter().any(|field| field.field == METADATA);
+        let state = ended.outcomes.first().map(|outcome| outcome.state);
+        match (&ended.error, state) {
+            (None, Some(EventState::Applied)) => {
+                // The change has the push as its effect.
+                progress.counts.written += 1;
+                progress.counts.pushed += u64::from(is_of_metadata);
+            }
+            (None, Some(EventState::Duplicate)) => {
+                let user = ended.user.as_ref().filter(|user| is_of_metadata && user.deleted_at.is_none());
+                pushes.extend(user.map(metadata_of));
+            }
+            (error, _) => {
+                progress.absent += u64::from(difference.kind == DifferenceKind::Missing);
+                let decision = || ended.outcomes.first().map(|outcome| outcome.decision.clone());
+                let reason = error.as_ref().map(Error::cause).or_else(decision).unwrap_or_default();
+                progress.skip(Skipped { clerk_id: ended.case.clerk_id, reason });
+            }
+        }
+    }
+    progress.counts.pushed += pushes.len() as u64;
+    state.add_jobs(&pushes).await?;
+    if run.options.allow_deletions {
+        while !progress.held.is_empty() {
+            progress = bury(state, progress).await?;
+        }
+    }
+    Ok(progress)
+}
+
+/// Some of those who are held, once it is known that they are not too many.
+pub async fn bury_held(state: &AppState, run: &Run) -> Result<Progress, Error> {
+    bury(state, run.progress.clone()).await
+}
+
+/// Clerk is asked about each alone, and its answer is carried out, whatever it is.
+async fn bury(state: &AppState, mut progress: Progress) -> Result<Progress, Error> {
+    let some = progress.held.split_off(progress.held.len().saturating_sub(BURIED_AT_ONCE));
+    let answers: Vec<Incoming> = futures::stream::iter(some)
+        .map(async |id| ask(state, &id, SyncSource::Reconcile).await)
+        .buffer_unordered(QUESTIONS_AT_ONCE)
+        .try_collect()
+        .await?;
+    for ended in carry_out(state, answers).await? {
+        let is_buried = is_applied(&ended) && ended.user.as_ref().is_some_and(|user| user.deleted_at.is_some());
+        progress.counts.deleted += u64::from(is_buried);
+        if let Some(error) = &ended.error {
+            progress.skip(Skipped { clerk_id: ended.case.clerk_id, reason: error.cause() });
+        }
+    }
+    Ok(progress)
+}
+
+async fn carry_out(state: &AppState, incoming: Vec<Incoming>) -> Result<Vec<Ended>, Error> {
+    if incoming.is_empty() { Ok(Vec::new()) } else { write_all(state, incoming).await }
+}
+
+fn is_applied(ended: &Ended) -> bool {
+    ended.outcomes.iter().any(|outcome| outcome.state == EventState::Applied)
+}
+
+impl Progress {
+    fn note(&mut self, difference: &Difference) {
+        let counts = &mut self.counts;
+        *match difference.kind {
+            DifferenceKind::Missing => &mut counts.missing,
+            DifferenceKind::Differing => &mut counts.differing,
+            DifferenceKind::Gone => &mut counts.gone,
+            DifferenceKind::Revived => &mut counts.revived,
+            DifferenceKind::Unreadable => &mut counts.unreadable,
+        } += 1;
+        for field in &difference.fields {
+            *self.fields.entry(field.field.clone()).or_default() += 1;
+        }
+        if self.differences.len() < MOST_NAMED {
+            self.differences.push(difference.clone());
+        }
+    }
+
+    fn skip(&mut self, skipped: Skipped) {
+        self.counts.skipped += 1;
+        if self.skipped.len() < MOST_NAMED {
+            self.skipped.push(skipped);
+        }
+    }
+
+    fn skip_for(&mut self, clerk_id: String, reason: &str) {
+        self.skip(Skipped { clerk_id, reason: reason.to_owned() });
+    }
+}

@@ -1,0 +1,88 @@
+//! What runs by the clock, in whichever process looks first: a reconciliation and the proof of it, catch-ups in between, and
+//! every run whose process died.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::model::run::{RunKind, RunOptions, RunState, Starter};
+use crate::server::error::Error;
+use crate::server::state::AppState;
+use crate::server::store::runs::Run;
+use crate::server::store::users::new_id;
+use crate::server::sync::scan::control::{Begun, Wanted, begin};
+use crate::server::sync::scan::{carry_on, lease};
+
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Looks until `stop` says so. A run in the middle is left to another process.
+pub async fn run(state: Arc<AppState>, mut stop: watch::Receiver<bool>) {
+    let owner = new_id();
+    let looking = async {
+        let mut look = interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            look.tick().await;
+            if let Err(error) = do_what_is_due(&state, &owner).await {
+                error.log("run_by_the_clock");
+            }
+        }
+    };
+    tokio::select! {
+        _ = stop.wait_for(|stop| *stop) => {}
+        () = looking => {}
+    }
+    if let Err(error) = state.store.runs.release(&owner).await {
+        Error::from(error).log("release_run");
+    }
+}
+
+async fn do_what_is_due(state: &AppState, owner: &str) -> Result<(), Error> {
+    if let Some(left) = state.store.runs.find_running().await? {
+        if let Some(taken) = state.store.runs.take(&left.id, lease(owner)).await? {
+            tracing::info!(run.kind = taken.kind.as_str(), "carrying on with a run that was left behind");
+            end_of(carry_on(state, taken, &|_| ()).await)?;
+        }
+        return Ok(());
+    }
+    let sync = &state.settings.sync;
+    if is_due(state, "reconcile", sync.reconcile_every).await?
+        && carry_out(state, RunKind::Reconcile, owner).await?.is_some_and(|run| run.state == RunState::Done)
+    {
+        carry_out(state, RunKind::Proof, owner).await?;
+    }
+    if is_due(state, "catch-up", sync.catch_up_every).await? {
+        carry_out(state, RunKind::CatchUp, owner).await?;
+    }
+    Ok(())
+}
+
+async fn is_due(state: &AppState, timer: &str, every: Option<Duration>) -> Result<bool, Error> {
+    let Some(every) = every else { return Ok(false) };
+    let now = Timestamp::now();
+    Ok(state.store.runs.is_due(timer, now, now.saturating_add(every).unwrap_or(Timestamp::MAX)).await?)
+}
+
+/// `None`: it could not be begun, which the next time may be otherwise.
+async fn carry_out(state: &AppState, kind: RunKind, owner: &str) -> Result<Option<Run>, Error> {
+    let wanted = Wanted { kind, starter: Starter::Timer, options: RunOptions::default(), anew: false };
+    match begin(state, wanted, owner).await? {
+        Begun::New(run) | Begun::Continued(run) => end_of(carry_on(state, *run, &|_| ()).await),
+        Begun::Busy(_) => Ok(None),
+        Begun::Refused(reason) => {
+            tracing::debug!(run.kind = kind.as_str(), reason, "a run could not be begun");
+            Ok(None)
+        }
+    }
+}
+
+/// That another process has the run now is no fault.
+fn end_of(ended: Result<Run, Error>) -> Result<Option<Run>, Error> {
+    match ended {
+        Err(Error::Conflict) => Ok(None),
+        ended => ended.map(Some),
+    }
+}

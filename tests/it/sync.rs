@@ -1,0 +1,11 @@
+//! Walks through everybody at Clerk, by the built binary beside a running application: import, proof, repair.
+//!
+//! `between` stands between us and Clerk and spoils what it is told to; `world` plants differences and reads runs.
+
+mod between;
+mod commands;
+mod faults;
+mod proof;
+mod resume;
+mod timer;
+mod world;

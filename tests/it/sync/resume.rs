@@ -1,0 +1,130 @@
+//! A walk survives its process: killed, interrupted, paused, it goes on from its checkpoint.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use rollcall::standin::levers::Levers;
+use serde_json::json;
+use tokio::process::{Child, Command};
+
+use crate::sync::between::Between;
+use crate::sync::world::{World, ended};
+
+const PEOPLE: usize = 3_000;
+const PAGES: usize = 6;
+const KILLS: usize = 3;
+
+/// Clerk takes its time, so that there is a middle to be killed in.
+fn slow(world: &World) {
+    delayed(world, 400);
+}
+
+fn delayed(world: &World, bapi_delay_ms: u64) {
+    world.app.clerk.set_levers(Levers { bapi_delay_ms, ..world.app.clerk.levers() });
+}
+
+fn at_full_speed(world: &World) {
+    delayed(world, 0);
+}
+
+async fn signal(child: &Child, name: &str) {
+    let id = child.id().expect("it runs").to_string();
+    assert!(Command::new("kill").args(["-s", name, &id]).status().await.expect("kill").success());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d2_33_killed_again_and_again_a_backfill_goes_on_with_no_gap_and_no_repeat_beyond_a_page() {
+    let mut world = World::of(PEOPLE).await;
+    let between = Between::start(&world.app.clerk).await;
+    world.through(&between.url);
+    slow(&world);
+    for kill in 1..=KILLS {
+        let mut backfill = world.spawn(&["backfill", "--yes"]);
+        world.walked(i64::try_from(kill).expect("few")).await;
+        backfill.kill().await.expect("killed");
+    }
+    at_full_speed(&world);
+    let done = world.sync(&["backfill", "--yes", "--json"]).await.expect(0);
+    assert!(done.err.contains("continuing from its checkpoint"), "{}", done.err);
+    let report = done.json();
+    assert_eq!(report["counts"]["seen"], json!(PEOPLE), "{report}");
+    assert_eq!(report["counted"], json!({ "clerk": PEOPLE, "here": PEOPLE }));
+    assert_eq!(world.living().await, PEOPLE as u64);
+    assert_eq!(world.runs().await.len(), 1, "one run all along");
+    let mut times: HashMap<String, usize> = HashMap::new();
+    for cursor in between.cursors() {
+        *times.entry(cursor).or_default() += 1;
+    }
+    // One for each page and the end marker; a kill costs the page in hand and the one that was fetched meanwhile.
+    assert_eq!(times.len(), PAGES + 1);
+    let repeated: usize = times.values().map(|times| times - 1).sum();
+    assert!(repeated <= 2 * KILLS, "{times:?}");
+    world.sync(&["prove"]).await.expect(0);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn d2_33_a_reconciliation_that_is_killed_goes_on_too_and_finds_what_is_left() {
+    let world = World::of(1_200).await;
+    slow(&world);
+    let mut reconcile = world.spawn(&["reconcile", "--yes"]);
+    world.walked(1).await;
+    reconcile.kill().await.expect("killed");
+    at_full_speed(&world);
+    let done = world.sync(&["reconcile", "--yes", "--json"]).await.expect(0);
+    assert!(done.err.contains("continuing from its checkpoint"), "{}", done.err);
+    assert_eq!(done.json()["counts"]["seen"], json!(1_200));
+    assert_eq!(world.living().await, 1_200);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn e_34_a_walk_pauses_on_a_signal_and_on_a_word_from_elsewhere_and_can_be_cancelled() {
+    let world = World::of(PEOPLE).await;
+    delayed(&world, 1_000);
+    let backfill = world.spawn(&["backfill", "--yes"]);
+    world.walked(1).await;
+    signal(&backfill, "INT").await;
+    ended(backfill).await.expect(1).says(&["backfill is paused at"]);
+
+    let backfill = world.spawn(&["backfill", "--yes"]);
+    world.walked(2).await;
+    let other = world.sync(&["reconcile", "--yes"]).await.expect(2);
+    other.says(&["backfill is going on", "elsewhere", "rollcall sync status"]);
+    world.sync(&["pause"]).await.expect(0).says(&["backfill is paused at"]);
+    ended(backfill).await.expect(1).says(&["continuing from its checkpoint", "backfill is paused at"]);
+    world.sync(&["pause"]).await.expect(1).says(&["there is no such run"]);
+    world.sync(&["cancel"]).await.expect(2).says(&["add --yes"]);
+    let cancelled = world.sync(&["cancel", "--yes", "--json"]).await.expect(0).json();
+    assert_eq!(cancelled["state"], json!("cancelled"));
+    world.sync(&["resume", "--json"]).await.expect(1).says(&["null"]);
+    at_full_speed(&world);
+    let done = world.sync(&["backfill", "--yes"]).await.expect(0);
+    assert!(!done.err.contains("continuing"), "a cancelled run is not continued: {}", done.err);
+    assert_eq!(world.living().await, PEOPLE as u64);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn d2_33_a_run_handed_over_is_carried_on_by_a_server() {
+    use crate::support::eventually_within;
+    use crate::support::process::{free_port, start};
+
+    let world = World::of(1_100).await;
+    slow(&world);
+    let backfill = world.spawn(&["backfill", "--yes"]);
+    world.walked(1).await;
+    world.sync(&["pause"]).await.expect(0);
+    ended(backfill).await.expect(1);
+    at_full_speed(&world);
+    world.sync(&["resume"]).await.expect(0).says(&["backfill is going on"]);
+    let _server = start(free_port(), &world.environment).await;
+    eventually_within(Duration::from_secs(20), "the server carries it on", || async {
+        let runs = world.runs().await;
+        let state = runs[0].get_str("state").expect("a state").to_owned();
+        if state == "done" { Ok(()) } else { Err(format!("{runs:?}")) }
+    })
+    .await;
+    assert_eq!(world.living().await, 1_100);
+    world.finish().await;
+}

@@ -1,0 +1,67 @@
+//! What a server does by the clock.
+
+use std::time::Duration;
+
+use mongodb::bson::{DateTime, doc};
+use serde_json::json;
+
+use crate::support::eventually_within;
+use crate::support::process::{free_port, start};
+use crate::sync::world::World;
+
+async fn due(world: &World, timer: &str) {
+    let id = format!("timer:{timer}");
+    let set = || world.app.database.find("runs", doc! { "_id": &id });
+    eventually_within(Duration::from_secs(10), "the timer is set", || async {
+        set().await.map(|_| ()).ok_or_else(|| "not yet".to_owned())
+    })
+    .await;
+    world.app.database.set("runs", doc! { "_id": &id }, doc! { "dueAt": DateTime::from_millis(0) }).await;
+}
+
+async fn done(world: &World, kind: &str) {
+    let run = doc! { "kind": kind, "state": "done", "starter": "timer" };
+    eventually_within(Duration::from_secs(30), "it runs by the clock", || async {
+        if world.app.database.count("runs", run.clone()).await == 1 {
+            return Ok(());
+        }
+        Err(format!("{:?}", world.runs().await))
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn c_1_d2_26_reconciliation_proof_and_catch_up_run_by_the_clock_in_one_of_two_servers() {
+    let world = World::of(40).await;
+    let _servers = [start(free_port(), &world.environment).await, start(free_port(), &world.environment).await];
+    due(&world, "reconcile").await;
+    done(&world, "reconcile").await;
+    done(&world, "proof").await;
+    assert_eq!(world.living().await, 40);
+    world.webhooks(false).await;
+    world.app.clerk.update_user(&world.ids()[7], json!({ "first_name": "Renamed" }));
+    due(&world, "catch-up").await;
+    done(&world, "catch-up").await;
+    let renamed = world.app.database.user(&world.ids()[7]).await.expect("stored");
+    assert_eq!(renamed.get_str("firstName").ok(), Some("Renamed"));
+    world.sync(&["status"]).await.expect(0).says(&["MongoDB equals Clerk as of", "40 people, 0 differences"]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn c_1_a_timer_of_zero_never_runs() {
+    let off = [("ROLLCALL_RECONCILE_HOURS", "0"), ("ROLLCALL_CATCH_UP_MINUTES", "0")];
+    let world = World::with(20, &off).await;
+    let _server = start(free_port(), &world.environment).await;
+    // A run that was left behind is taken up all the same, which shows that the timer has looked.
+    world.imported().await;
+    let left = doc! { "kind": "backfill" };
+    world.app.database.set("runs", left.clone(), doc! { "state": "running" }).await;
+    eventually_within(Duration::from_secs(15), "the timer has looked", || async {
+        let run = world.app.database.find("runs", left.clone()).await.expect("a run");
+        if run.get_str("state").ok() == Some("done") { Ok(()) } else { Err(run.to_string()) }
+    })
+    .await;
+    assert_eq!(world.app.database.count("runs", doc! { "_id": { "$regex": "^timer:" } }).await, 0);
+    world.finish().await;
+}

@@ -98,6 +98,8 @@ pub enum SyncSource {
     Inngest,
     /// The person's own edit, made here and confirmed by Clerk.
     Edit,
+    /// An admin's ban, or the end of one, confirmed by Clerk.
+    Moderation,
 }
 
 impl SyncSource {
@@ -109,6 +111,7 @@ impl SyncSource {
             Self::Push => "write to Clerk",
             Self::Inngest => "Inngest",
             Self::Edit => "own edit",
+            Self::Moderation => "moderation",
         }
     }
 }

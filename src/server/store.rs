@@ -4,11 +4,14 @@
 //! majority (design 2.4).
 
 pub mod alerts;
+pub mod audit;
 pub mod directory;
+pub mod dossier;
 pub mod encoding;
 pub mod events;
 pub mod jobs;
 pub mod roles;
+pub mod secrets;
 pub mod topology;
 pub mod users;
 
@@ -23,10 +26,12 @@ use serde::Serialize;
 
 use crate::server::settings;
 use crate::server::store::alerts::Alerts;
+use crate::server::store::audit::Audit;
 use crate::server::store::directory::Directory;
 use crate::server::store::events::Events;
 use crate::server::store::jobs::Jobs;
 use crate::server::store::roles::Roles;
+use crate::server::store::secrets::Secrets;
 use crate::server::store::users::Users;
 
 /// MongoDB's code for a duplicate key.
@@ -206,6 +211,8 @@ pub struct Store {
     pub alerts: Alerts,
     pub directory: Directory,
     pub roles: Roles,
+    pub audit: Audit,
+    pub secrets: Secrets,
     database: Database,
 }
 
@@ -238,6 +245,8 @@ impl Store {
             alerts: Alerts::of(&database),
             directory: Directory::of(&database),
             roles: Roles::of(&database),
+            audit: Audit::of(&database),
+            secrets: Secrets::of(&database),
             database,
         })
     }
@@ -248,7 +257,8 @@ impl Store {
         self.users.ensure_schema(&self.database).await?;
         self.events.ensure_indexes(&self.database, event_retention).await?;
         self.jobs.ensure_indexes().await?;
-        self.alerts.ensure_indexes().await
+        self.alerts.ensure_indexes().await?;
+        self.audit.ensure_indexes().await
     }
 
     pub async fn ping(&self) -> Result<(), Error> {

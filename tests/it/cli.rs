@@ -2,6 +2,11 @@
 //!
 //! Every run has a cleared environment and a working folder of its own, so nothing of this machine gets in.
 
+mod jobs;
+mod secrets;
+mod simulate;
+mod users;
+
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -19,7 +24,8 @@ use tokio::process::Command;
 use crate::support::app::{TestApp, variables};
 use crate::support::inngest::{BEARER, FakeInngest};
 
-const COMMANDS: [&str; 4] = ["serve", "dev", "doctor", "inngest"];
+const COMMANDS: [&str; 9] =
+    ["serve", "dev", "doctor", "inngest", "users", "jobs", "secrets", "simulate", "completions"];
 const REQUIRED: [&str; 5] =
     ["CLERK_PUBLISHABLE_KEY", "CLERK_SECRET_KEY", "CLERK_WEBHOOK_SIGNING_SECRET", "MONGODB_URI", "ROLLCALL_PUBLIC_URL"];
 const PASSWORD: &str = "neverToBePrinted";
@@ -47,10 +53,13 @@ impl Ended {
         self
     }
 
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.out).expect("JSON on standard output")
+    }
+
     /// The findings of `doctor --json`.
     fn findings(&self) -> Vec<Value> {
-        let output: Value = serde_json::from_str(&self.out).expect("JSON on standard output");
-        output["findings"].as_array().expect("findings").clone()
+        self.json()["findings"].as_array().expect("findings").clone()
     }
 }
 
@@ -62,6 +71,7 @@ fn command(arguments: &[&str], environment: &Variables, folder: &Path) -> Comman
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
         .env("HOME", folder)
+        .env("USER", "keeper")
         .envs(environment.iter())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -71,13 +81,27 @@ fn command(arguments: &[&str], environment: &Variables, folder: &Path) -> Comman
 }
 
 async fn run_in(folder: &Path, arguments: &[&str], environment: &Variables) -> Ended {
-    let running = command(arguments, environment, folder).output();
+    ended(command(arguments, environment, folder), environment).await
+}
+
+async fn ended(mut command: Command, environment: &Variables) -> Ended {
+    let running = command.output();
     let output =
         tokio::time::timeout(Duration::from_secs(30), running).await.expect("an end").expect("the binary starts");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
     let ended = Ended { status: output.status, out: text(output.stdout), err: text(output.stderr) };
     assert_discreet(&format!("{}{}", ended.out, ended.err), environment);
     ended
+}
+
+/// One run that is asked something, and this answer.
+async fn answered(answer: &str, arguments: &[&str], environment: &Variables) -> Ended {
+    let folder = folder();
+    let file = folder.path().join("answer");
+    std::fs::write(&file, answer).expect("written");
+    let mut command = command(arguments, environment, folder.path());
+    command.stdin(std::fs::File::open(&file).expect("the answer"));
+    ended(command, environment).await
 }
 
 async fn run(arguments: &[&str], environment: &Variables) -> Ended {
@@ -119,11 +143,20 @@ async fn help_lists_every_command_and_says_how_each_ends() {
     help.says(&COMMANDS).says(&[
         "--config",
         "--version",
-        "Exit codes: 0 done, 1 problems were found, 2 it could not run",
+        "Exit codes: 0 done, 1 problems were found or a rule says no, 2 it could not run",
     ]);
     assert!(help.err.is_empty(), "{}", help.err);
     for name in COMMANDS {
-        run(&[name, "--help"], &nothing()).await.expect(0).says(&["Usage: rollcall", name, "--config"]);
+        run(&[name, "--help"], &nothing()).await.expect(0).says(&[
+            "Usage: rollcall",
+            name,
+            "--config",
+            "Exit codes: 0",
+        ]);
+    }
+    for command in [&["users", "ban"][..], &["jobs", "discard"], &["simulate", "signup"]] {
+        let help = run(&[command, &["--help"]].concat(), &nothing()).await.expect(0);
+        help.says(&["--json", "--dry-run", "--yes", "Exit codes: 0 done"]);
     }
     run(&["doctor", "--help"], &nothing()).await.expect(0).says(&["--json"]);
 }

@@ -63,6 +63,15 @@ pub struct ProfileChange {
     pub username: Option<String>,
 }
 
+/// A person to add, with one address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NewUser {
+    pub email_address: [String; 1],
+    pub first_name: &'static str,
+    pub last_name: &'static str,
+    pub skip_password_requirement: bool,
+}
+
 /// A client of one instance. Cheap to clone.
 #[derive(Clone)]
 pub struct Client {
@@ -113,6 +122,25 @@ impl Client {
     /// Answers with the person as they are then. Limited to ten calls in ten seconds for each person.
     pub async fn update_user(&self, id: &str, change: &ProfileChange) -> Result<User, Error> {
         self.request(Method::PATCH, &["users", checked(id)?], |call| call.json(change)).await
+    }
+
+    /// A person who need not have a password.
+    pub async fn create_user(&self, user: &NewUser) -> Result<User, Error> {
+        self.request(Method::POST, &["users"], |call| call.json(user)).await
+    }
+
+    /// For ever.
+    pub async fn delete_user(&self, id: &str) -> Result<(), Error> {
+        self.request_bytes(Method::DELETE, &["users", checked(id)?], |call| call).await.map(|_| ())
+    }
+
+    /// Ends every session of the person and lets them begin no other; answers with the person as they are then.
+    pub async fn ban_user(&self, id: &str) -> Result<User, Error> {
+        self.request(Method::POST, &["users", checked(id)?, "ban"], |call| call.json(&json!({}))).await
+    }
+
+    pub async fn unban_user(&self, id: &str) -> Result<User, Error> {
+        self.request(Method::POST, &["users", checked(id)?, "unban"], |call| call.json(&json!({}))).await
     }
 
     /// Deep merge; answers with the person as they are then. Limited to ten calls in ten seconds for each person.

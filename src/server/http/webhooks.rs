@@ -57,6 +57,7 @@ pub async fn receive(State(state): State<Arc<AppState>>, headers: HeaderMap, bod
             return refuse(StatusCode::BAD_REQUEST, "the signature cannot be verified");
         }
     };
+    note_secret(&state, &proof, now);
     match accept(&state, &proof, &bytes, now).await {
         Ok(Verdict::Received) => Json(json!({ "received": true })).into_response(),
         Ok(Verdict::Poison) => {
@@ -69,6 +70,17 @@ pub async fn receive(State(state): State<Arc<AppState>>, headers: HeaderMap, bod
             answer(&error)
         }
     }
+}
+
+/// Stores now and then that a secret is in use (C-9). The delivery does not wait for it, nor fail with it.
+fn note_secret(state: &AppState, verified: &Verified, now: Timestamp) {
+    let Some(fingerprint) = state.rotation.note(verified.secret, now).map(str::to_owned) else { return };
+    let secrets = state.store.secrets.clone();
+    tokio::spawn(async move {
+        if let Err(error) = secrets.record_use(&fingerprint, now).await {
+            Error::from(error).log("record_secret_use");
+        }
+    });
 }
 
 /// What a stored delivery is answered with.

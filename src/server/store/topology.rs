@@ -9,7 +9,7 @@ use mongodb::error::ErrorKind;
 use mongodb::options::ClientOptions;
 use mongodb::{Client, Database, IndexModel};
 
-use crate::server::store::{Error, Store, alerts, events, jobs, users};
+use crate::server::store::{Error, Store, alerts, audit, events, jobs, users};
 
 /// What the server says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +55,7 @@ impl Store {
             ("events", &events::INDEXES[..], self.events.index_names().await),
             ("jobs", &jobs::INDEXES[..], self.jobs.index_names().await),
             ("alerts", &alerts::INDEXES[..], self.alerts.index_names().await),
+            ("audit", &audit::INDEXES[..], self.audit.index_names().await),
         ];
         let mut missing = Vec::new();
         for (collection, names, found) in wanted {

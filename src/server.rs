@@ -14,6 +14,7 @@ pub mod jobs;
 pub mod limits;
 pub mod mail;
 pub mod outgoing;
+pub mod probe;
 pub mod rotation;
 pub mod rpc;
 pub mod settings;

@@ -89,6 +89,11 @@ impl Error {
         }
     }
 
+    /// Whether it refuses the user or the password.
+    pub fn is_refused_login(&self) -> bool {
+        matches!(self, Self::Refused(error) if matches!(*error.kind, ErrorKind::Authentication { .. }))
+    }
+
     /// Whether the same call may succeed later.
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::TimedOut)

@@ -2,18 +2,17 @@
 //!
 //! Every run has a cleared environment and a working folder of its own, so nothing of this machine gets in.
 
+mod doctor;
 mod jobs;
 mod secrets;
 mod simulate;
 mod users;
+mod ways;
 
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use axum::Router;
-use axum::http::StatusCode;
-use axum::http::header::DATE;
 use rollcall::server::settings::DEFAULTS;
 use rollcall::server::settings::environment::Variables;
 use serde_json::{Value, json};
@@ -231,105 +230,6 @@ async fn a_settings_file_takes_the_place_of_the_defaults_and_the_environment_win
     std::fs::write(folder.path().join(".env"), "ROLLCALL_BATCH=none\nROLLCALL_ATTEMPTS=none\n").expect("written");
     let ended = run_in(folder.path(), &["serve"], &with(&nothing(), "ROLLCALL_ATTEMPTS", "3")).await.expect(2);
     ended.says(&["6 problem(s)", "ROLLCALL_BATCH"]);
-}
-
-#[tokio::test]
-async fn a2_11_doctor_without_an_environment_finds_every_missing_variable_with_its_fix() {
-    let text = run(&["doctor"], &nothing()).await.expect(1);
-    text.says(&REQUIRED).says(&["bad", "fix: set MONGODB_URI in the environment or in .env"]);
-    let findings = run(&["doctor", "--json"], &nothing()).await.expect(1).findings();
-    assert_eq!(findings.len(), REQUIRED.len());
-    for finding in findings {
-        assert_eq!((&finding["check"], &finding["verdict"]), (&"settings".into(), &"bad".into()));
-        assert!(finding["fix"].as_str().is_some_and(|fix| fix.contains(".env.example")), "{finding}");
-    }
-}
-
-#[tokio::test]
-async fn a2_11_a2_14_doctor_beside_a_running_application_finds_everything_in_order() {
-    let app = TestApp::new().await;
-    let text = run(&["doctor"], &beside(&app)).await.expect(0);
-    assert!(text.err.is_empty(), "{}", text.err);
-    let checks = [
-        "settings",
-        "webhook secret",
-        "MongoDB reachable",
-        "replica set",
-        "MongoDB rights",
-        "indexes",
-        "Clerk API",
-        "JWKS",
-        "clock",
-    ];
-    assert_eq!(text.out.lines().count(), checks.len(), "{}", text.out);
-    assert!(text.out.lines().all(|line| line.starts_with("ok ")), "{}", text.out);
-
-    let findings = run(&["doctor", "--json"], &beside(&app)).await.expect(0).findings();
-    let named: Vec<&str> = findings.iter().filter_map(|finding| finding["check"].as_str()).collect();
-    assert_eq!(named, checks);
-    for finding in &findings {
-        assert_eq!((&finding["verdict"], &finding["fix"]), (&"ok".into(), &Value::Null), "{finding}");
-        assert!(finding["seen"].as_str().is_some_and(|seen| !seen.is_empty()), "{finding}");
-    }
-    app.finish().await;
-}
-
-#[tokio::test]
-async fn doctor_says_of_each_fault_what_it_is_and_how_to_mend_it() {
-    let app = TestApp::new().await;
-    let away = format!("mongodb://keeper:{PASSWORD}@127.0.0.1:1/rollcall?replicaSet=rs0");
-    let unusable = format!("mongodb://keeper:{PASSWORD}@127.0.0.1:none/rollcall");
-    let slow = with(&beside(&app), "ROLLCALL_DATABASE_TIMEOUT_MS", "300");
-    let wrong_clock = clerk_of_another_time().await;
-    for (name, value, check, seen, fix) in [
-        (
-            "MONGODB_URI",
-            away.as_str(),
-            "MongoDB reachable",
-            "MongoDB is not available",
-            "start MongoDB, or correct MONGODB_URI",
-        ),
-        ("MONGODB_URI", &unusable, "MongoDB reachable", "connection string", "correct MONGODB_URI"),
-        (
-            "CLERK_SECRET_KEY",
-            "sk_test_ofAnotherInstance",
-            "Clerk API",
-            "refuses the key",
-            "copy CLERK_SECRET_KEY again",
-        ),
-        (
-            "CLERK_API_URL",
-            "http://127.0.0.1:1",
-            "Clerk API",
-            "cannot be reached",
-            "can be reached from here (CLERK_API_URL)",
-        ),
-        ("CLERK_API_URL", &wrong_clock, "clock", "s ahead of Clerk's", "synchronise this machine's clock (NTP)"),
-        ("CLERK_WEBHOOK_SIGNING_SECRET", "", "webhook secret", "answered with 500", "set CLERK_WEBHOOK_SIGNING_SECRET"),
-    ] {
-        let environment = with(&slow, name, value);
-        let findings = run(&["doctor", "--json"], &environment).await.expect(1).findings();
-        let found = findings.iter().find(|finding| finding["check"] == check);
-        let found = found.unwrap_or_else(|| panic!("{name}={value}: no finding {check:?} in {findings:?}"));
-        let says = |part: &str, words: &str| found[part].as_str().is_some_and(|text| text.contains(words));
-        assert!(found["verdict"] == "bad" && says("seen", seen) && says("fix", fix), "{name}={value}: {found}");
-        let text = run(&["doctor"], &environment).await.expect(1);
-        text.says(&[
-            &format!("bad      {check}"),
-            seen,
-            &format!("fix: {}", found["fix"].as_str().unwrap_or_default()),
-        ]);
-    }
-    app.finish().await;
-}
-
-/// A Clerk that answers nothing but how late it believes it to be.
-async fn clerk_of_another_time() -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let answer = || async { (StatusCode::UNAUTHORIZED, [(DATE, "Wed, 01 Jan 2025 00:00:00 GMT")]) };
-    tokio::spawn(axum::serve(listener, Router::new().fallback(answer)).into_future());
-    url
 }
 
 #[tokio::test]

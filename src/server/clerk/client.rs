@@ -20,10 +20,10 @@ use url::Url;
 
 use crate::server::clerk::Error;
 use crate::server::clerk::handshake::redirect::API_VERSION;
-use crate::server::clerk::jwks::KeySet;
+use crate::server::clerk::jwks::{KeySet, PublicKeys};
 use crate::server::clerk::key::SecretKey;
 use crate::server::clerk::lenient::is_id;
-use crate::server::clerk::wire::{HandshakePayload, Instance, Refusal, Session, TotalCount, User};
+use crate::server::clerk::wire::{HandshakePayload, Instance, Refusal, Session, Token, TotalCount, User};
 
 /// The most that one page may hold. Clerk answers a larger wish with a page of ten, silently (D2-35).
 pub const LARGEST_PAGE: u16 = 500;
@@ -165,6 +165,13 @@ impl Client {
         self.request(Method::POST, &["sessions", checked(id)?, "revoke"], |call| call.json(&json!({}))).await
     }
 
+    /// A token of a session that exists, as its browser would be given one.
+    pub async fn create_session_token(&self, id: &str) -> Result<String, Error> {
+        let token: Token =
+            self.request(Method::POST, &["sessions", checked(id)?, "tokens"], |call| call.json(&json!({}))).await?;
+        Ok(token.jwt)
+    }
+
     pub async fn fetch_instance(&self) -> Result<Instance, Error> {
         self.request(Method::GET, &["instance"], |call| call).await
     }
@@ -172,6 +179,23 @@ impl Client {
     /// The keys that tokens are signed with. Free of Clerk's rate limit.
     pub async fn fetch_jwks(&self) -> Result<KeySet, Error> {
         KeySet::from_json(&self.request_bytes(Method::GET, &["jwks"], |call| call).await?)
+    }
+
+    /// The same, to be compared.
+    pub async fn fetch_public_keys(&self) -> Result<PublicKeys, Error> {
+        PublicKeys::from_json(&self.request_bytes(Method::GET, &["jwks"], |call| call).await?)
+    }
+
+    /// Those that a Frontend API publishes, asked without the key.
+    pub async fn fetch_public_keys_of(&self, frontend_api: &Url) -> Result<PublicKeys, Error> {
+        let mut url = frontend_api.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend([".well-known", "jwks.json"]);
+        }
+        let response = self.http.get(url).send().await.map_err(unavailable)?;
+        let status = response.status();
+        let body = read_body(response).await?;
+        if status.is_success() { PublicKeys::from_json(&body) } else { Err(refusal(status, &body)) }
     }
 
     /// Clerk's clock, to a second. Any answer will do: a clock can be compared with a wrong key too.

@@ -21,6 +21,7 @@ use crate::server::clerk::webhook::event::{Event as Delivered, ParseError, Subje
 use crate::server::clerk::webhook::{KNOWN_TYPES, Verified};
 use crate::server::error::Error;
 use crate::server::inngest::keys::hex;
+use crate::server::probe;
 use crate::server::settings::clerk::WEBHOOK_SECRET_VARIABLES;
 use crate::server::state::AppState;
 use crate::server::store::events::Event;
@@ -37,7 +38,7 @@ const HANDED_OVER_FOR: Duration = Duration::from_secs(5);
 pub async fn receive(State(state): State<Arc<AppState>>, headers: HeaderMap, body: Body) -> Response {
     let Some(verifier) = &state.verifier else {
         tracing::error!(variable = WEBHOOK_SECRET_VARIABLES[0], "a webhook came, but no signing secret is configured");
-        return refuse(StatusCode::INTERNAL_SERVER_ERROR, "the webhook secret is not configured");
+        return refuse(StatusCode::INTERNAL_SERVER_ERROR, probe::UNCONFIGURED);
     };
     if headers.contains_key(CONTENT_ENCODING) {
         return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoded bodies are not accepted");
@@ -54,9 +55,12 @@ pub async fn receive(State(state): State<Arc<AppState>>, headers: HeaderMap, bod
         Ok(proof) => proof,
         Err(rejection) => {
             tracing::warn!(reason = rejection.reason(), "webhook refused");
-            return refuse(StatusCode::BAD_REQUEST, "the signature cannot be verified");
+            return refuse(StatusCode::BAD_REQUEST, probe::UNVERIFIED);
         }
     };
+    if probe::is_probe(&proof.id, &bytes) {
+        return Json(probe::answer(&proof.id)).into_response();
+    }
     note_secret(&state, &proof, now);
     match accept(&state, &proof, &bytes, now).await {
         Ok(Verdict::Received) => Json(json!({ "received": true })).into_response(),

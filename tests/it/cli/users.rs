@@ -16,7 +16,7 @@ async fn someone(app: &TestApp, name: &str, role: &str) -> String {
     app.person(attributes).await
 }
 
-async fn users(app: &TestApp, arguments: &[&str]) -> Ended {
+pub async fn users(app: &TestApp, arguments: &[&str]) -> Ended {
     run(&[&["users"], arguments].concat(), &beside(app)).await
 }
 

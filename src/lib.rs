@@ -6,7 +6,7 @@
 //!              browser ── pages (app), server functions (api) ──┐
 //!                                                               ▼
 //! Clerk ── Svix webhooks ──► server::http ──► sync::inbox ──► sync::process ──► sync::fold, apply (pure)
-//!                                             (durable)             │                 │
+//!                                             (deliveries)          │                 │
 //! Inngest ── /api/inngest ─► http::inngest ─► sync::functions ──────┤                 │
 //! Clerk's Backend API ◄──── server::clerk ◄── sync::provision, refresh, scan          ▼
 //!                                                              store::users and their outbox
@@ -38,7 +38,8 @@
 //! - What comes through Inngest is a hint whom to ask Clerk about, unless it is an event of our own inbox.
 //! - Every source ends in the same pure `apply` and the same write, guarded by the version that was read.
 //! - Newer wins, older is stale, equal and different is settled by asking Clerk; a deletion is for ever.
-//! - What waits together is written together: deliveries into the inbox, and people by their events, each under its guard.
+//! - What waits together is written together: deliveries as one document, people by their events, each under its guard,
+//!   and events with their outcome. A batch of deliveries is open until each of its events is in `events`.
 //! - Of several people who want one username the first to join Clerk has it; the others carry a suffix until it is free.
 //! - An effect is written with the change it belongs to, in the person's outbox; its key makes it one job for ever.
 //! - A mail is handed over only under a durable mark: who finds the mark and no end flags it and does not send again.

@@ -65,20 +65,30 @@ pub struct Sent<'a> {
 
 /// How many events wait to be applied.
 pub async fn backlog(database: &Database) -> anyhow::Result<u64> {
-    Ok(database.collection::<Document>("events").count_documents(waiting()).await?)
+    let delivered = [doc! { "$match": open() }, doc! { "$group": { "_id": null, "events": { "$sum": "$count" } } }];
+    let row = database.collection::<Document>("deliveries").aggregate(delivered).await?.try_next().await?;
+    let delivered = row.and_then(|row| row.get_i64("events").ok()).unwrap_or_default().unsigned_abs();
+    Ok(delivered + database.collection::<Document>("events").count_documents(waiting()).await?)
 }
 
 /// Waits until every stored event is finished; answers how long that took.
 pub async fn drained(database: &Database) -> anyhow::Result<Duration> {
     let started = Instant::now();
+    let deliveries = database.collection::<Document>("deliveries");
     let events = database.collection::<Document>("events");
     while started.elapsed() < DRAINED_WITHIN {
-        if events.find_one(waiting()).projection(doc! { "_id": 1 }).await?.is_none() {
+        let is_recorded = deliveries.find_one(open()).projection(doc! { "_id": 1 }).await?.is_none();
+        if is_recorded && events.find_one(waiting()).projection(doc! { "_id": 1 }).await?.is_none() {
             return Ok(started.elapsed());
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     bail!("after {DRAINED_WITHIN:?} there are still events that wait")
+}
+
+/// Batches of deliveries whose events are not all in `events`.
+fn open() -> Document {
+    doc! { "dueAt": { "$exists": true } }
 }
 
 fn waiting() -> Document {

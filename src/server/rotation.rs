@@ -86,17 +86,17 @@ impl Advice {
 /// What to do with each of the configured secrets, given their uses in the same order.
 pub fn advise(uses: &[Option<&SecretUse>], now: Timestamp) -> Vec<Advice> {
     let all_used = uses.iter().all(Option::is_some);
-    let newest = uses.iter().flatten().map(|used| used.first_used_at).max();
+    let newest = uses.iter().flatten().map(|secret| secret.first_used_at).max();
     let mut has_newest = false;
-    let mut of_one = |used: &Option<&SecretUse>| {
-        let Some(used) = used else { return Advice::Await };
+    let mut of_one = |secret: &Option<&SecretUse>| {
+        let Some(secret) = secret else { return Advice::Await };
         // Of two that were first used at the same moment one stays.
-        let is_newest = !has_newest && Some(used.first_used_at) == newest;
+        let is_newest = !has_newest && Some(secret.first_used_at) == newest;
         has_newest |= is_newest;
         // A secret that was never used is the one that is being brought in.
         if !all_used || is_newest {
             Advice::Keep
-        } else if now.duration_since(used.last_used_at) < REPEATED_FOR {
+        } else if now.duration_since(secret.last_used_at) < REPEATED_FOR {
             Advice::RemoveEndpoint
         } else {
             Advice::RemoveSecret

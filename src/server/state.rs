@@ -20,8 +20,9 @@ use crate::server::outgoing::{Sender, SenderError};
 use crate::server::rotation::Rotation;
 use crate::server::settings::{self, Settings};
 use crate::server::store::{self, Store};
+use crate::server::sync::arrivals::Arrivals;
 use crate::server::sync::effects::Plan;
-use crate::server::sync::inbox::{Arrivals, Inbox};
+use crate::server::sync::inbox::Inbox;
 use crate::server::sync::provision::Flights;
 
 const REDEMPTIONS_AT_ONCE: usize = 8;
@@ -87,7 +88,8 @@ impl AppState {
         let inngest = &settings.inngest;
         let inngest = inngest.is_on.then(|| inngest::client::Client::new(inngest.protocol.clone())).transpose()?;
         let limits = &settings.sync;
-        let (inbox, arrivals) = Inbox::start(store.events.clone(), limits.inbox_capacity, limits.batch);
+        let (inbox, arrivals) =
+            Inbox::start(store.deliveries.clone(), store.events.clone(), limits.inbox_capacity, limits.batch);
         Ok(Self {
             keys: keys(&settings.clerk, &clerk)?,
             session: session_config(&settings)?,

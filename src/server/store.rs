@@ -5,6 +5,7 @@
 
 pub mod alerts;
 pub mod audit;
+pub mod deliveries;
 pub mod directory;
 pub mod dossier;
 pub mod encoding;
@@ -19,14 +20,15 @@ use std::time::Duration;
 
 use mongodb::bson::{Bson, Document, doc, serialize_to_raw_document_buf};
 use mongodb::error::{ErrorKind, RETRYABLE_WRITE_ERROR, TRANSIENT_TRANSACTION_ERROR, WriteFailure};
-use mongodb::options::{Acknowledgment, ClientOptions, ReadPreference, SelectionCriteria, WriteConcern};
-use mongodb::{Client, Collection, Database};
+use mongodb::options::{Acknowledgment, ClientOptions, IndexOptions, ReadPreference, SelectionCriteria, WriteConcern};
+use mongodb::{Client, Collection, Database, IndexModel};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 
 use crate::server::settings;
 use crate::server::store::alerts::Alerts;
 use crate::server::store::audit::Audit;
+use crate::server::store::deliveries::Deliveries;
 use crate::server::store::directory::Directory;
 use crate::server::store::events::Events;
 use crate::server::store::jobs::Jobs;
@@ -207,10 +209,44 @@ fn journaled() -> Document {
     doc! { "w": "majority", "j": true, "wtimeout": WRITE_WITHIN_MS }
 }
 
+/// An index over some of the documents, or over all.
+fn partial_index(keys: Document, name: &str, over: Option<Document>) -> IndexModel {
+    let mut options = IndexOptions::builder().name(name.to_owned()).build();
+    options.partial_filter_expression = over;
+    IndexModel::builder().keys(keys).options(options).build()
+}
+
+/// An index on `receivedAt` by which MongoDB removes a document `retention` after that.
+async fn ensure_expiry<T: Send + Sync>(
+    database: &Database,
+    documents: &Collection<T>,
+    name: &str,
+    retention: Duration,
+) -> Result<(), Error> {
+    let mut expiring = partial_index(doc! { "receivedAt": 1 }, name, None);
+    expiring.options.get_or_insert_default().expire_after = Some(retention);
+    match documents.create_index(expiring).await {
+        // It is there with another retention: the setting was changed.
+        Err(error) if is_other_options(&error) => {
+            let seconds = i64::try_from(retention.as_secs()).unwrap_or(i64::MAX);
+            let index = doc! { "name": name, "expireAfterSeconds": seconds };
+            database.run_command(doc! { "collMod": documents.name(), "index": index }).await?;
+            Ok(())
+        }
+        created => Ok(created.map(|_| ())?),
+    }
+}
+
+/// `IndexOptionsConflict`.
+fn is_other_options(error: &mongodb::error::Error) -> bool {
+    matches!(*error.kind, ErrorKind::Command(ref failure) if failure.code == 85)
+}
+
 /// All collections of one database. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
     pub users: Users,
+    pub deliveries: Deliveries,
     pub events: Events,
     pub jobs: Jobs,
     pub alerts: Alerts,
@@ -245,6 +281,7 @@ impl Store {
         let database = Client::with_options(options).map_err(Error::ConnectionString)?.database(&name);
         Ok(Self {
             users: Users::of(&database),
+            deliveries: Deliveries::of(&database),
             events: Events::of(&database),
             jobs: Jobs::of(&database),
             alerts: Alerts::of(&database),
@@ -257,9 +294,10 @@ impl Store {
     }
 
     /// Creates collections, validator and indexes that are missing; leaves others' alone. Safe to repeat.
-    /// `event_retention` is how long MongoDB keeps an event.
+    /// `event_retention` is how long MongoDB keeps an event and its body.
     pub async fn ensure_schema(&self, event_retention: Duration) -> Result<(), Error> {
         self.users.ensure_schema(&self.database).await?;
+        self.deliveries.ensure_indexes(&self.database, event_retention).await?;
         self.events.ensure_indexes(&self.database, event_retention).await?;
         self.jobs.ensure_indexes().await?;
         self.alerts.ensure_indexes().await?;

@@ -1,11 +1,12 @@
 //! What can be done to the mirror. One path: every source ends in the pure `apply` and one guarded write.
 //!
-//! `inbox` accepts a delivery durably, `process` carries events out, `usernames` settles who has a contested name,
+//! `inbox` accepts a delivery durably, `arrivals` is its way to the worker, `process` carries events out, `usernames` settles who has a contested name,
 //! `provision` brings a person on their first request, `refresh` on a hint, `scan` everybody; `relay` hands events to
 //! Inngest and `functions` is what its calls do; `status` reads the numbers. `apply`, `effects`, `fold` and `mapping` are
 //! pure; `ports` is what the others need of the world. Knows nothing of HTTP.
 
 pub mod apply;
+pub mod arrivals;
 pub mod effects;
 pub mod fold;
 pub mod functions;

@@ -13,10 +13,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::server::error::Error;
 use crate::server::state::AppState;
-use crate::server::sync::fold::{Case, Said};
-use crate::server::sync::inbox::Arrivals;
-use crate::server::sync::ports::Ports;
-use crate::server::sync::process::{Settled, ask_and_settle, cases_of, finish, group, settle, sweep};
+use crate::server::sync::arrivals::{Arrivals, Arrived, Intake};
+use crate::server::sync::ports::{BATCHES_AT_ONCE, Ports};
+use crate::server::sync::process::{Question, Settled, ask_and_settle, finish, relay_some, settle, sweep};
 
 /// How often events are looked for that are due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -35,12 +34,13 @@ pub async fn run(state: Arc<AppState>, mut arrivals: Arrivals, mut stop: watch::
         questions: JoinSet::new(),
         swept_at: None,
         has_more_due: false,
+        has_effects_left: false,
         began_at: None,
     };
     let mut look = interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let limit = work.state.settings.sync.batch;
-    let mut batch: Vec<Said> = Vec::with_capacity(limit);
+    let mut batch: Vec<Arrived> = Vec::new();
     while !*stop.borrow() {
         let done = tokio::select! {
             biased;
@@ -48,7 +48,7 @@ pub async fn run(state: Arc<AppState>, mut arrivals: Arrivals, mut stop: watch::
             _ = look.tick() => work.look().await,
             _ = arrivals.recv_many(&mut batch, limit) => {
                 work.gather(&mut batch, &mut arrivals, limit).await;
-                let applied = work.apply(group(std::mem::take(&mut batch)), Vec::new()).await;
+                let applied = work.apply(Intake::of_arrived(std::mem::take(&mut batch))).await;
                 if work.has_more_due && applied.is_ok() { work.look().await } else { applied }
             }
             () = std::future::ready(()), if work.has_more_due => work.look().await,
@@ -73,6 +73,8 @@ struct Work {
     swept_at: Option<Instant>,
     /// A backlog is worked off batch by batch, in turn with what arrives.
     has_more_due: bool,
+    /// A burst left effects in the outboxes.
+    has_effects_left: bool,
     /// When the last batch of arrivals was begun.
     began_at: Option<Instant>,
 }
@@ -83,60 +85,64 @@ impl Work {
             sweep(self.state.as_ref()).await?;
             self.swept_at = Some(Instant::now());
         }
-        let limit = self.state.settings.sync.batch;
-        let due = self.state.list_due(limit).await?;
-        self.has_more_due = due.len() >= limit;
-        if due.is_empty() {
-            return Ok(());
+        if self.has_effects_left {
+            self.has_effects_left = relay_some(self.state.as_ref()).await?;
         }
-        let (cases, finished) = cases_of(&due);
-        self.apply(cases, finished).await
+        let limit = self.state.settings.sync.batch;
+        let left = self.state.list_left().await?;
+        let due = self.state.list_due(limit).await?;
+        self.has_more_due = due.len() >= limit || left.len() >= usize::try_from(BATCHES_AT_ONCE).unwrap_or_default();
+        if !left.is_empty() {
+            self.apply(Intake::of_arrived(left.into_iter().map(Arrived::of).collect())).await?;
+        }
+        if due.is_empty() { Ok(()) } else { self.apply(Intake::of_events(&due)).await }
     }
 
     /// Batches begin a little apart, so that many events make large ones: five commands cost nearly the same for one
     /// event and for a hundred. The first event after a quiet moment is applied at once.
-    async fn gather(&mut self, batch: &mut Vec<Said>, arrivals: &mut Arrivals, limit: usize) {
+    async fn gather(&mut self, batch: &mut Vec<Arrived>, arrivals: &mut Arrivals, limit: usize) {
         let until = self.began_at.map_or_else(Instant::now, |at| at + APART);
-        while batch.len() < limit {
-            let room = limit - batch.len();
+        let count = |batch: &[Arrived]| batch.iter().map(|arrived| arrived.events.len()).sum::<usize>();
+        while count(batch) < limit {
+            let room = limit - count(batch);
             match tokio::time::timeout_at(until, arrivals.recv_many(batch, room)).await {
-                Ok(more) if more > 0 => {}
+                Ok(true) => {}
                 _ => break,
             }
         }
         self.began_at = Some(Instant::now());
     }
 
-    async fn apply(
-        &mut self,
-        cases: Vec<Case>,
-        finished: Vec<(String, crate::server::store::events::Outcome)>,
-    ) -> Result<(), Error> {
+    async fn apply(&mut self, intake: Intake) -> Result<(), Error> {
+        let Intake { cases, records, batches } = intake;
         let state = self.state.as_ref();
-        let before = self.unfinished.take();
-        let record: OptionFuture<_> = before.as_ref().map(|before| finish(state, before)).into();
+        let mut before = self.unfinished.take();
+        let record: OptionFuture<_> = before.as_mut().map(|before| finish(state, before)).into();
         let (settled, recorded) = futures::join!(settle(state, cases), record);
-        let mut settled = settled?;
-        settled.outcomes.extend(finished);
-        self.ask(std::mem::take(&mut settled.asks));
-        self.unfinished = Some(settled);
+        if let Some(before) = before {
+            self.has_effects_left |= before.has_effects_left;
+            self.ask(before.asks);
+        }
+        self.unfinished = Some(Settled { records, batches, ..settled? });
         recorded.unwrap_or(Ok(()))
     }
 
     async fn record(&mut self) -> Result<(), Error> {
-        match self.unfinished.take() {
-            Some(settled) => finish(self.state.as_ref(), &settled).await,
-            None => Ok(()),
-        }
+        let Some(mut settled) = self.unfinished.take() else { return Ok(()) };
+        let recorded = finish(self.state.as_ref(), &mut settled).await;
+        self.has_effects_left |= settled.has_effects_left;
+        self.ask(settled.asks);
+        recorded
     }
 
-    fn ask(&mut self, cases: Vec<Case>) {
-        if cases.is_empty() {
+    fn ask(&mut self, questions: Vec<Question>) {
+        if questions.is_empty() {
             return;
         }
         let state = Arc::clone(&self.state);
         self.questions.spawn(async move {
-            let answered = async { finish(state.as_ref(), &ask_and_settle(state.as_ref(), cases).await?).await };
+            let answered =
+                async { finish(state.as_ref(), &mut ask_and_settle(state.as_ref(), questions).await?).await };
             if let Err(error) = answered.await {
                 error.log("ask_clerk");
             }
@@ -146,9 +152,9 @@ impl Work {
     /// Everything that was acknowledged is in the database; this spares the next process the work.
     async fn drain(mut self, mut arrivals: Arrivals, limit: usize) {
         arrivals.close();
-        let mut batch = Vec::with_capacity(limit);
-        while arrivals.recv_many(&mut batch, limit).await > 0 {
-            if let Err(error) = self.apply(group(std::mem::take(&mut batch)), Vec::new()).await {
+        let mut batch = Vec::new();
+        while arrivals.recv_many(&mut batch, limit).await {
+            if let Err(error) = self.apply(Intake::of_arrived(std::mem::take(&mut batch))).await {
                 error.log("drain");
                 return;
             }

@@ -8,12 +8,13 @@ pub mod event;
 
 use std::str;
 
+use aws_lc_rs::constant_time::verify_slices_are_equal;
+use aws_lc_rs::hmac;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
-use svix::webhooks::Webhook;
 
 /// Every event type of Clerk's published schema. Others exist or will: they are acknowledged and ignored.
 pub const KNOWN_TYPES: [&str; 45] = [
@@ -157,7 +158,7 @@ pub struct Verified {
 /// Checks deliveries against one or several secrets.
 #[derive(Debug)]
 pub struct Verifier {
-    secrets: Vec<Webhook>,
+    secrets: Vec<hmac::Key>,
 }
 
 impl Verifier {
@@ -184,10 +185,9 @@ impl Verifier {
         check_signatures(signed.signature)?;
         str::from_utf8(body).map_err(|_| Rejection::BodyNotText)?;
 
-        // Svix's own comparison, fed with exactly the headers that were checked. Its clock is the system's, so the time
-        // was checked above.
-        let chosen = signed.to_headers();
-        let secret = self.secrets.iter().position(|secret| secret.verify_ignoring_timestamp(body, &chosen).is_ok());
+        let signatures = text(signed.signature).ok_or(Rejection::SignatureUnreadable)?;
+        let at = text(signed.timestamp).ok_or(Rejection::TimestampInvalid)?;
+        let secret = self.secrets.iter().position(|secret| has_signature(signatures, &sign(secret, id, at, body)));
         let secret = secret.ok_or(Rejection::SignatureMismatch)?;
         Ok(Verified { id: id.to_owned(), timestamp, secret })
     }
@@ -235,14 +235,26 @@ impl<'a> SignedHeaders<'a> {
             signature: single(headers, signature, Rejection::SignatureMissing)?,
         })
     }
+}
 
-    fn to_headers(&self) -> HeaderMap {
-        let [id, timestamp, signature] = SVIX;
-        [(id, self.id), (timestamp, self.timestamp), (signature, self.signature)]
-            .into_iter()
-            .map(|(name, value)| (name, value.clone()))
-            .collect()
+/// As Svix signs: id, time and body, with a dot between them. Done here, because this is the costliest step of a delivery,
+/// and Svix's own library takes six times as long; the tests have its signatures to compare with.
+fn sign(key: &hmac::Key, id: &str, timestamp: &str, body: &[u8]) -> String {
+    let mut signed = hmac::Context::with_key(key);
+    for part in [id.as_bytes(), b".", timestamp.as_bytes(), b".", body] {
+        signed.update(part);
     }
+    STANDARD.encode(signed.sign())
+}
+
+/// Whether one of the signatures is this one, in a time that does not tell how much of it is right.
+fn has_signature(signatures: &str, wanted: &str) -> bool {
+    let ours = signatures.split(' ').filter_map(|entry| entry.strip_prefix("v1,"));
+    ours.fold(false, |found, one| verify_slices_are_equal(one.as_bytes(), wanted.as_bytes()).is_ok() || found)
+}
+
+fn text(value: &HeaderValue) -> Option<&str> {
+    value.to_str().ok()
 }
 
 /// D3-12: two lines of one name are refused, because two readers could believe different ones.
@@ -285,7 +297,7 @@ fn check_signatures(value: &HeaderValue) -> Result<(), Rejection> {
 }
 
 /// D3-30. Svix takes a secret without its prefix too; we do not, because what lacks it is usually another secret.
-fn parse_secret(secret: &str, index: usize) -> Result<Webhook, SecretError> {
+fn parse_secret(secret: &str, index: usize) -> Result<hmac::Key, SecretError> {
     if secret.is_empty() {
         return Err(SecretError::Empty { index });
     }
@@ -297,7 +309,7 @@ fn parse_secret(secret: &str, index: usize) -> Result<Webhook, SecretError> {
     if key.len() < SHORTEST_SECRET {
         return Err(SecretError::TooShort { index });
     }
-    Webhook::from_bytes(key).map_err(|_| SecretError::TooShort { index })
+    Ok(hmac::Key::new(hmac::HMAC_SHA256, &key))
 }
 
 #[cfg(test)]

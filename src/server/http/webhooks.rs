@@ -4,7 +4,6 @@
 //! means is decided later, elsewhere.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_lc_rs::digest;
 use axum::Json;
@@ -25,14 +24,12 @@ use crate::server::probe;
 use crate::server::settings::clerk::WEBHOOK_SECRET_VARIABLES;
 use crate::server::state::AppState;
 use crate::server::store::events::Event;
-use crate::server::sync::fold::Said;
+use crate::server::sync::inbox::Handling;
 use crate::server::sync::mapping::from_event;
 use crate::server::sync::relay;
 
 /// Svix' way for a receiver to end the repetition of one message.
 const DELIVERY: HeaderName = HeaderName::from_static("webhook-delivery");
-/// What is acknowledged is handed to this process's worker. Whoever finds it not done after this time takes it over.
-const HANDED_OVER_FOR: Duration = Duration::from_secs(5);
 
 /// Receives one delivery.
 pub async fn receive(State(state): State<Arc<AppState>>, headers: HeaderMap, body: Body) -> Response {
@@ -111,24 +108,21 @@ async fn accept(state: &AppState, verified: &Verified, body: &[u8], now: Timesta
         return bury(state, event).await;
     }
     let mut event = inbox_event(verified, payload, &delivered, now);
-    let is_relayed = relay::is_relayed(state, &event);
-    let forwarded = is_relayed.then(|| event.clone());
-    if is_relayed {
+    if relay::is_relayed(state, &event) {
         event.due_at = Some(relay::due_at(state, now));
-    }
-    let incoming = from_event(&delivered, now).filter(|_| !is_relayed);
-    let said = incoming.map(|incoming| Said { event_id: Some(event.id.clone()), attempts: 0, incoming });
-    let accepted = state.inbox.accept(event, said).await?;
-    if let Some(event) = forwarded {
+        state.inbox.accept(event.clone(), Handling::Elsewhere).await?;
         relay::forward(state, &event).await?;
+    } else {
+        let handling = from_event(&delivered, now).map_or(Handling::Finished, Handling::Local);
+        state.inbox.accept(event, handling).await?;
     }
-    tracing::debug!(event.id = verified.id, event.kind = label(&delivered.kind), ?accepted, "webhook received");
+    tracing::debug!(event.id = verified.id, event.kind = label(&delivered.kind), "webhook received");
     Ok(Verdict::Received)
 }
 
 async fn bury(state: &AppState, event: Event) -> Result<Verdict, Error> {
     tracing::warn!(event.id = event.id, cause = event.decision, "a signed event that cannot be used is kept as dead");
-    state.inbox.accept(event, None).await?;
+    state.inbox.accept(event, Handling::Finished).await?;
     Ok(Verdict::Poison)
 }
 
@@ -141,6 +135,7 @@ fn dead_event(verified: &Verified, payload: &str, error: &ParseError, now: Times
         clerk_id: None,
         instance_id: None,
         payload: if matches!(error, ParseError::Json(_)) { hash() } else { payload.to_owned() },
+        place: None,
         state: EventState::Dead,
         attempts: 0,
         deliveries: 1,
@@ -169,13 +164,14 @@ fn inbox_event(verified: &Verified, payload: &str, delivered: &Delivered, now: T
         clerk_id,
         instance_id: delivered.instance_id.clone(),
         payload: payload.to_owned(),
+        place: None,
         state: event_state,
         attempts: 0,
         deliveries: 1,
         decision,
         event_at: delivered.timestamp,
         received_at: now,
-        due_at: finished_at.is_none().then(|| now.saturating_add(HANDED_OVER_FOR).unwrap_or(now)),
+        due_at: None,
         finished_at,
     }
 }

@@ -73,7 +73,7 @@ async fn push(state: &AppState, clerk_id: &str) -> Result<End, Error> {
 async fn newest(state: &AppState, clerk_id: &str, theirs: &wire::User) -> Result<Option<User>, Error> {
     let stored = state.store.users.find(clerk_id).await?;
     let Some(user) = &stored else { return Ok(None) };
-    let incoming = from_fetched(theirs, SyncSource::Refetch, Timestamp::now());
+    let incoming = from_fetched(theirs, SyncSource::Push, Timestamp::now());
     let is_newer =
         matches!(&incoming, Incoming::Person { version, .. } if version.updated_at > user.version.updated_at);
     if user.deleted_at.is_some() || !is_newer {

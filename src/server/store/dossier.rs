@@ -4,10 +4,11 @@
 
 use futures::TryStreamExt;
 use jiff::Timestamp;
-use mongodb::bson::{Bson, Document, doc};
+use mongodb::bson::{Bson, Document, deserialize_from_document, doc};
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use crate::server::store::deliveries::Place;
 use crate::server::store::{Error, Store};
 
 /// One person's data.
@@ -30,10 +31,30 @@ impl Store {
         let about = doc! { "clerkId": clerk_id };
         Ok(Some(Dossier {
             user: object(user),
-            events: self.list_objects("events", about.clone(), doc! { "receivedAt": 1 }).await?,
+            events: self.list_events(clerk_id).await?,
             jobs: self.list_objects("jobs", about, doc! { "createdAt": 1 }).await?,
             audit: self.list_objects("audit", doc! { "subject": clerk_id }, doc! { "_id": 1 }).await?,
         }))
+    }
+
+    /// Each with its body, which is kept apart.
+    async fn list_events(&self, clerk_id: &str) -> Result<Vec<Value>, Error> {
+        let events = self.database.collection::<Document>("events");
+        let rows = events.find(doc! { "clerkId": clerk_id }).sort(doc! { "receivedAt": 1 }).await?;
+        let rows: Vec<Document> = rows.try_collect().await?;
+        let place_of = |row: &Document| deserialize_from_document(row.get_document("place").ok()?.clone()).ok();
+        let places: Vec<Option<Place>> = rows.iter().map(place_of).collect();
+        let wanted: Vec<&Place> = places.iter().flatten().collect();
+        let bodies = self.deliveries.find_payloads(&wanted).await?;
+        let whole = |(mut row, place): (Document, Option<Place>)| {
+            row.remove("place");
+            let mut event = object(row);
+            event["payload"] = place
+                .and_then(|place| bodies.get(&place))
+                .map_or(Value::Null, |body| serde_json::from_str(body).unwrap_or_else(|_| json!(body)));
+            event
+        };
+        Ok(rows.into_iter().zip(places).map(whole).collect())
     }
 
     async fn list_objects(&self, collection: &str, filter: Document, sort: Document) -> Result<Vec<Value>, Error> {

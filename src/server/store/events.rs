@@ -1,21 +1,21 @@
-//! Collection `events`: the durable inbox, keyed by the sender's message id (design 2.2).
+//! Collection `events`: what became of each delivered event, keyed by the sender's message id (design 2.2).
 //!
-//! States only move forward: each transition names the states it may leave. What an event means is decided elsewhere.
+//! An event gets here with its first outcome; until then it stands in `deliveries`, where its body stays. States only move
+//! forward: each transition names the states it may leave. What an event means is decided elsewhere.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::TryStreamExt;
 use jiff::Timestamp;
-use mongodb::bson::{Bson, Document, doc};
-use mongodb::error::ErrorKind;
-use mongodb::options::IndexOptions;
-use mongodb::{Collection, Database, IndexModel};
+use mongodb::bson::{Bson, Document, doc, oid::ObjectId};
+use mongodb::{Collection, Database};
 use serde::{Deserialize, Serialize};
 
 use crate::model::event::EventState;
+use crate::server::store::deliveries::{Deliveries, Place};
 use crate::server::store::encoding::{date, optional_date, to_date};
-use crate::server::store::{DUPLICATE_KEY, Error, write_each};
+use crate::server::store::{DUPLICATE_KEY, Error, ensure_expiry, partial_index, write_each};
 
 /// One delivered event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,8 +27,12 @@ pub struct Event {
     pub kind: String,
     pub clerk_id: Option<String>,
     pub instance_id: Option<String>,
-    /// The body exactly as it was signed. Text, so no key of it can become an operator or a path (D3-21).
+    /// The body exactly as it was signed; kept in `deliveries`. Empty for what was read without it.
+    #[serde(skip)]
     pub payload: String,
+    /// Where the body is.
+    #[serde(default)]
+    pub place: Option<Place>,
     pub state: EventState,
     pub attempts: u32,
     /// How often it was delivered.
@@ -45,7 +49,7 @@ pub struct Event {
     pub finished_at: Option<Timestamp>,
 }
 
-/// What a list shows of an event: everything but the payload.
+/// What a list shows of an event.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Summary {
@@ -80,54 +84,62 @@ pub struct Outcome {
     pub due_at: Option<Timestamp>,
 }
 
+/// An event by where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// In `events`, by its id.
+    Stored(String),
+    /// In `deliveries` only.
+    Arrived(Box<Event>),
+}
+
+/// An event and what became of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    pub event: Origin,
+    pub outcome: Outcome,
+}
+
+impl Origin {
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Stored(id) => id,
+            Self::Arrived(event) => &event.id,
+        }
+    }
+}
+
+impl Event {
+    /// Itself as it looks with its first outcome.
+    pub fn with(mut self, outcome: Outcome, now: Timestamp) -> Self {
+        // What was finished at the door, or has to wait for an answer, has had no attempt.
+        self.attempts = u32::from(self.state == EventState::Received && outcome.state != EventState::Received);
+        self.state = outcome.state;
+        self.decision = Some(outcome.decision);
+        self.finished_at = outcome.due_at.is_none().then_some(now);
+        self.due_at = outcome.due_at;
+        self
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Events {
     documents: Collection<Event>,
+    bodies: Deliveries,
 }
 
 impl Events {
     pub fn of(database: &Database) -> Self {
-        Self { documents: database.collection("events") }
-    }
-
-    /// Stores new events and counts another delivery of known ones; both are journaled on a majority on return.
-    /// Answers, for each event in order, whether it is new.
-    pub async fn insert(&self, events: &[Event]) -> Result<Vec<bool>, Error> {
-        let mut is_new = vec![true; events.len()];
-        let answer = write_each(&self.documents, "insert", events.iter().collect()).await?;
-        if answer.refused.is_empty() {
-            return Ok(is_new);
-        }
-        for refusal in answer.refused {
-            match is_new.get_mut(refusal.place) {
-                Some(flag) if refusal.code == DUPLICATE_KEY => *flag = false,
-                _ => return Err(Error::Document(refusal.code)),
-            }
-        }
-        let known = events.iter().zip(&is_new).filter(|(_, new)| !**new).map(|(event, _)| event.id.as_str());
-        let mut times: HashMap<&str, i32> = HashMap::new();
-        for id in known {
-            *times.entry(id).or_default() += 1;
-        }
-        let mut by_times: BTreeMap<i32, Vec<&str>> = BTreeMap::new();
-        for (id, times) in times {
-            by_times.entry(times).or_default().push(id);
-        }
-        for (times, ids) in by_times {
-            // This write follows the first insert of each event in the oplog: when a majority has it, it has that too.
-            self.documents
-                .update_many(doc! { "_id": { "$in": ids } }, doc! { "$inc": { "deliveries": times } })
-                .await?;
-        }
-        Ok(is_new)
+        Self { documents: database.collection("events"), bodies: Deliveries::of(database) }
     }
 
     pub async fn find(&self, id: &str) -> Result<Option<Event>, Error> {
-        Ok(self.documents.find_one(doc! { "_id": id }).await?)
+        let Some(event) = self.documents.find_one(doc! { "_id": id }).await? else { return Ok(None) };
+        Ok(self.with_payloads(vec![event]).await?.pop())
     }
 
-    /// The oldest events that are due, and a lease on them: until it ends nobody else need look at them. That only saves
-    /// work, so two who ask at the same moment may both get them.
+    /// The oldest events that are due, with their bodies, and a lease on them: until it ends nobody else need look at them.
+    /// That only saves work, so two who ask at the same moment may both get them.
     pub async fn lease_due(&self, now: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<Event>, Error> {
         let filter = doc! { "dueAt": { "$lte": to_date(now) }, "state": { "$in": pending() } };
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -138,16 +150,85 @@ impl Events {
             let theirs = doc! { "_id": { "$in": ids }, "dueAt": { "$lte": to_date(now) } };
             self.documents.update_many(theirs, doc! { "$set": { "dueAt": to_date(until) } }).await?;
         }
-        Ok(found)
+        self.with_payloads(found).await
     }
 
-    /// Records the ends of attempts with one command; what ended alike is one statement. An event that another process
-    /// finished meanwhile is left alone.
-    pub async fn record(&self, outcomes: &[(String, Outcome)], now: Timestamp) -> Result<(), Error> {
+    async fn with_payloads(&self, mut events: Vec<Event>) -> Result<Vec<Event>, Error> {
+        let places: Vec<&Place> = events.iter().filter_map(|event| event.place.as_ref()).collect();
+        let mut payloads = self.bodies.find_payloads(&places).await?;
+        for event in &mut events {
+            event.payload = event.place.as_ref().and_then(|place| payloads.remove(place)).unwrap_or_default();
+        }
+        Ok(events)
+    }
+
+    /// Records the ends of attempts: new events are added with theirs, all by one command; of known ones what ended alike is
+    /// one statement. An event that another process finished meanwhile is left alone. One that is delivered again counts
+    /// that, and is mended by it if it had failed.
+    pub async fn record(&self, records: Vec<Record>, now: Timestamp) -> Result<(), Error> {
+        let mut known: Vec<(String, Outcome)> = Vec::new();
+        let mut added: Vec<Event> = Vec::with_capacity(records.len());
+        let mut places: HashMap<String, usize> = HashMap::with_capacity(records.len());
+        for Record { event, outcome } in records {
+            match event {
+                Origin::Stored(id) => known.push((id, outcome)),
+                Origin::Arrived(event) => match places.get(&event.id) {
+                    Some(place) => added[*place].deliveries += event.deliveries,
+                    None => {
+                        places.insert(event.id.clone(), added.len());
+                        added.push(event.with(outcome, now));
+                    }
+                },
+            }
+        }
+        let again = self.add(&added).await?;
+        self.count_again(&again).await?;
+        self.finish(known, &[EventState::Received, EventState::Failed], now).await?;
+        let mended = again.into_iter().filter(|event| event.due_at.is_none());
+        let mended = mended.map(|event| {
+            let decision = event.decision.clone().unwrap_or_default();
+            (event.id.clone(), Outcome { state: event.state, decision, due_at: None })
+        });
+        self.finish(mended.collect(), &[EventState::Received, EventState::Failed, EventState::Dead], now).await
+    }
+
+    /// Adds events; answers those that are there already.
+    async fn add<'a>(&self, events: &'a [Event]) -> Result<Vec<&'a Event>, Error> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let answer = write_each(&self.documents, "insert", events.iter().collect()).await?;
+        let mut known = Vec::new();
+        for refusal in answer.refused {
+            match events.get(refusal.place) {
+                Some(event) if refusal.code == DUPLICATE_KEY => known.push(event),
+                _ => return Err(Error::Document(refusal.code)),
+            }
+        }
+        Ok(known)
+    }
+
+    /// Counts further deliveries. What is there from the same delivery was carried out before somebody died, and is none.
+    async fn count_again(&self, events: &[&Event]) -> Result<(), Error> {
+        let statements = events.iter().map(|event| {
+            let place = event.place.as_ref();
+            let batch = place.and_then(|place| ObjectId::parse_str(&place.batch).ok());
+            let others = doc! { "_id": &event.id, "place.batch": { "$ne": batch } };
+            doc! { "q": others, "u": { "$inc": { "deliveries": i64::from(event.deliveries) } } }
+        });
+        let statements: Vec<Document> = statements.collect();
+        if statements.is_empty() {
+            return Ok(());
+        }
+        write_each(&self.documents, "update", statements).await.map(|_| ())
+    }
+
+    async fn finish(&self, outcomes: Vec<(String, Outcome)>, from: &[EventState], now: Timestamp) -> Result<(), Error> {
         if outcomes.is_empty() {
             return Ok(());
         }
-        let mut alike: HashMap<&Outcome, Vec<&str>> = HashMap::new();
+        let from: Vec<&str> = from.iter().map(|state| state.as_str()).collect();
+        let mut alike: HashMap<Outcome, Vec<String>> = HashMap::new();
         for (id, outcome) in outcomes {
             alike.entry(outcome).or_default().push(id);
         }
@@ -161,17 +242,15 @@ impl Events {
                 fields.insert("finishedAt", to_date(now));
             }
             update.insert("$set", fields);
-            doc! { "q": { "_id": { "$in": ids }, "state": { "$in": pending() } }, "u": update, "multi": true }
+            doc! { "q": { "_id": { "$in": ids }, "state": { "$in": &from } }, "u": update, "multi": true }
         });
         write_each(&self.documents, "update", statements.collect()).await.map(|_| ())
     }
 
     /// The newest events.
     pub async fn list_newest(&self, limit: i64) -> Result<Vec<Summary>, Error> {
-        let without_payload = doc! { "payload": 0 };
         let rows = self.documents.clone_with_type::<Summary>();
-        let found = rows.find(doc! {}).projection(without_payload).sort(doc! { "receivedAt": -1 }).limit(limit).await?;
-        Ok(found.try_collect().await?)
+        Ok(rows.find(doc! {}).sort(doc! { "receivedAt": -1 }).limit(limit).await?.try_collect().await?)
     }
 
     /// How many events are in each state, read off the small indexes: those simply applied are the rest.
@@ -183,13 +262,16 @@ impl Events {
         let new = doc! { "dueAt": { "$exists": true }, "state": EventState::Received.as_str() };
         let odd =
             async { self.documents.aggregate(odd).with_type::<StateTotal>().await?.try_collect::<Vec<_>>().await };
-        let (mut totals, new, all) =
-            tokio::try_join!(odd, async { self.documents.count_documents(new).await }, async {
-                self.documents.estimated_document_count().await
-            },)?;
+        let (odd, new, all, open) = tokio::join!(
+            odd,
+            async { self.documents.count_documents(new).await },
+            async { self.documents.estimated_document_count().await },
+            self.bodies.count_open(),
+        );
+        let (mut totals, new, all, open) = (odd?, new?, all?, open?.events);
         let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
         let others: i64 = totals.iter().map(|total| total.count).sum::<i64>() + count(new);
-        totals.push(StateTotal { state: EventState::Received, count: count(new) });
+        totals.push(StateTotal { state: EventState::Received, count: count(new.saturating_add(open)) });
         totals.push(StateTotal { state: EventState::Applied, count: count(all).saturating_sub(others).max(0) });
         Ok(totals)
     }
@@ -218,38 +300,24 @@ impl Events {
         ];
         let row = self.documents.aggregate(oldest).await?.try_next().await?;
         let at = row.and_then(|row| row.get_datetime("at").ok().copied());
-        Ok(at.and_then(|at| Timestamp::from_millisecond(at.timestamp_millis()).ok()))
+        let stored = at.and_then(|at| Timestamp::from_millisecond(at.timestamp_millis()).ok());
+        let open = self.bodies.count_open().await?.oldest;
+        Ok(stored.into_iter().chain(open).min())
     }
 
     /// MongoDB removes an event `retention` after its arrival.
     pub async fn ensure_indexes(&self, database: &Database, retention: Duration) -> Result<(), Error> {
-        let named = |keys: Document, name: &str, partial: Option<Document>| {
-            let mut options = IndexOptions::builder().name(name.to_owned()).build();
-            options.partial_filter_expression = partial;
-            IndexModel::builder().keys(keys).options(options).build()
-        };
         let [due, odd, person, repeated, arrival] = INDEXES;
         let indexes = [
             // Finished events are not in it, so it stays as small as the backlog.
-            named(doc! { "dueAt": 1 }, due, Some(doc! { "dueAt": { "$exists": true } })),
+            partial_index(doc! { "dueAt": 1 }, due, Some(doc! { "dueAt": { "$exists": true } })),
             // What was simply applied is the rest.
-            named(doc! { "state": 1 }, odd, Some(doc! { "state": { "$in": odd_states() } })),
-            named(doc! { "clerkId": 1, "receivedAt": -1 }, person, None),
-            named(doc! { "deliveries": 1 }, repeated, Some(doc! { "deliveries": { "$gt": 1 } })),
+            partial_index(doc! { "state": 1 }, odd, Some(doc! { "state": { "$in": odd_states() } })),
+            partial_index(doc! { "clerkId": 1, "receivedAt": -1 }, person, None),
+            partial_index(doc! { "deliveries": 1 }, repeated, Some(doc! { "deliveries": { "$gt": 1 } })),
         ];
         self.documents.create_indexes(indexes).await?;
-        let mut expiring = named(doc! { "receivedAt": 1 }, arrival, None);
-        expiring.options.get_or_insert_default().expire_after = Some(retention);
-        match self.documents.create_index(expiring).await {
-            // It is there with another retention: the setting was changed.
-            Err(error) if is_other_options(&error) => {
-                let seconds = i64::try_from(retention.as_secs()).unwrap_or(i64::MAX);
-                let index = doc! { "name": arrival, "expireAfterSeconds": seconds };
-                database.run_command(doc! { "collMod": "events", "index": index }).await?;
-                Ok(())
-            }
-            created => Ok(created.map(|_| ())?),
-        }
+        ensure_expiry(database, &self.documents, arrival, retention).await
     }
 
     /// Names of the indexes that are there, for `doctor`.
@@ -260,11 +328,6 @@ impl Events {
 
 /// Names of the indexes that `ensure_indexes` makes.
 pub const INDEXES: [&str; 5] = ["dueAt_1", "state_1_odd", "clerkId_1_receivedAt_-1", "deliveries_1", "receivedAt_1"];
-
-/// `IndexOptionsConflict`.
-fn is_other_options(error: &mongodb::error::Error) -> bool {
-    matches!(*error.kind, ErrorKind::Command(ref failure) if failure.code == 85)
-}
 
 /// Every state but the two that nearly all events are in.
 fn odd_states() -> Bson {

@@ -7,15 +7,15 @@ use std::time::Duration;
 use futures::{FutureExt, TryStreamExt};
 use jiff::Timestamp;
 use mongodb::bson::{Bson, Document, doc};
-use mongodb::options::{IndexOptions, ReadConcern, ReturnDocument};
-use mongodb::{ClientSession, Collection, Database, IndexModel};
+use mongodb::options::{ReadConcern, ReturnDocument};
+use mongodb::{ClientSession, Collection, Database};
 use serde::{Deserialize, Serialize};
 
 use crate::model::audit::Fact;
 use crate::model::job::{JobKind, JobState};
 use crate::server::store::audit::Audit;
 use crate::server::store::encoding::{date, optional_date, to_date};
-use crate::server::store::{Error, write_each};
+use crate::server::store::{Error, partial_index, write_each};
 
 /// Something to be done because of a change, as it stands in a person's outbox.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -239,17 +239,12 @@ impl Jobs {
 
     pub async fn ensure_indexes(&self) -> Result<(), Error> {
         let [due, person, state, expiry] = INDEXES;
-        let named = |keys: Document, name: &str, partial: Option<Document>| {
-            let mut options = IndexOptions::builder().name(name.to_owned()).build();
-            options.partial_filter_expression = partial;
-            IndexModel::builder().keys(keys).options(options).build()
-        };
-        let mut expiring = named(doc! { "expiresAt": 1 }, expiry, None);
+        let mut expiring = partial_index(doc! { "expiresAt": 1 }, expiry, None);
         expiring.options.get_or_insert_default().expire_after = Some(Duration::ZERO);
         let indexes = [
-            named(doc! { "kind": 1, "dueAt": 1 }, due, Some(doc! { "dueAt": { "$exists": true } })),
-            named(doc! { "clerkId": 1, "createdAt": -1 }, person, None),
-            named(doc! { "state": 1 }, state, None),
+            partial_index(doc! { "kind": 1, "dueAt": 1 }, due, Some(doc! { "dueAt": { "$exists": true } })),
+            partial_index(doc! { "clerkId": 1, "createdAt": -1 }, person, None),
+            partial_index(doc! { "state": 1 }, state, None),
             expiring,
         ];
         self.documents.create_indexes(indexes).await?;

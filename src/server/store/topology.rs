@@ -10,7 +10,7 @@ use mongodb::error::ErrorKind;
 use mongodb::options::ClientOptions;
 use mongodb::{Client, Database, IndexModel};
 
-use crate::server::store::{Error, Store, alerts, audit, events, jobs, users};
+use crate::server::store::{Error, Store, alerts, audit, deliveries, events, jobs, users};
 
 /// `doctor` waits no longer for what has no index.
 const LONGEST_LOOK: Duration = Duration::from_secs(5);
@@ -84,6 +84,7 @@ impl Store {
     pub async fn missing_indexes(&self) -> Result<Vec<String>, Error> {
         let wanted = [
             ("users", &users::schema::INDEXES[..], self.users.index_names().await),
+            ("deliveries", &deliveries::INDEXES[..], self.deliveries.index_names().await),
             ("events", &events::INDEXES[..], self.events.index_names().await),
             ("jobs", &jobs::INDEXES[..], self.jobs.index_names().await),
             ("alerts", &alerts::INDEXES[..], self.alerts.index_names().await),

@@ -150,6 +150,14 @@ impl Users {
         Ok(rows.find(filter).projection(doc! { "email": 1 }).sort(doc! { "_id": 1 }).await?.try_collect().await?)
     }
 
+    /// Whether there is anybody whom [`Self::find_local`] could find.
+    pub async fn has_local(&self) -> Result<bool, Error> {
+        // By the address, so that the small index of these people is used.
+        let any = doc! { "authProvider": "local", "email": { "$gt": "" }, "clerkId": Bson::Null };
+        let rows = self.documents.clone_with_type::<Document>();
+        Ok(rows.find_one(any).projection(doc! { "_id": 1 }).await?.is_some())
+    }
+
     /// People whose username carries a suffix, as many as `limit`.
     pub async fn list_username_conflicts(&self, limit: i64) -> Result<Vec<User>, Error> {
         let conflicts = doc! { "usernameConflict": true };

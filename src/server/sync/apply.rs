@@ -112,10 +112,13 @@ fn merge(stored: &User, person: &Person, version: Version, source: SyncSource, n
     if is_answer && version.updated_at == stored.version.updated_at {
         // An answer of Clerk's carries no event time: it speaks for its `updated_at`, whichever event brought it here.
         user.version = stored.version;
-        if changed.is_empty() && user.role_pending == stored.role_pending {
-            return Change::Unchanged;
-        }
-        return Change::Update { user: Box::new(user), changed };
+        return match (changed.is_empty(), source) {
+            (true, _) if user.role_pending == stored.role_pending => Change::Unchanged,
+            // Asked over exactly what is stored: see `fold`.
+            (true, _) | (false, SyncSource::Refetch) => Change::Update { user: Box::new(user), changed },
+            // It may have been given before the last of several changes of one time.
+            (false, _) => Change::Ask,
+        };
     }
     if version.updated_at == stored.version.updated_at && stored.version.event_at == 0 && !changed.is_empty() {
         // What is stored is an answer of Clerk's for the same `updated_at`; which of the two is older, only Clerk knows.

@@ -2,11 +2,13 @@
 //!
 //! Pure. Stops where `apply` wants Clerk asked; with Clerk's answer in the case it goes on.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 
 use crate::model::event::EventState;
 use crate::server::clerk::webhook::event::Event as Delivered;
-use crate::server::store::events::{Event, Outcome};
+use crate::server::store::events::{Event, Origin, Outcome};
 use crate::server::store::users::writes::{Guard, Write};
 use crate::server::store::users::{LocalUser, User};
 use crate::server::sync::apply::{Change, Claims, Incoming, give_suffix};
@@ -18,10 +20,19 @@ use crate::server::sync::mapping::from_event;
 pub struct Case {
     pub clerk_id: String,
     pub said: Vec<Said>,
-    /// What Clerk says now, if it had to be asked.
-    pub answer: Option<Incoming>,
+    /// What Clerk said, if it had to be asked.
+    pub answer: Option<Answer>,
     /// How long a suffix the username needs: none, the usual one, or the whole id.
     pub suffix: Suffix,
+}
+
+/// What Clerk said about a person, and over what it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub incoming: Incoming,
+    /// The etag of what was stored before the question. Of something stored since then the answer may know nothing, so it
+    /// settles nothing any more.
+    pub over: Option<String>,
 }
 
 /// Whether the username that Clerk has can be had here.
@@ -37,8 +48,8 @@ pub enum Suffix {
 /// One event, read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Said {
-    /// The stored event, or none for what did not come as one.
-    pub event_id: Option<String>,
+    /// The event, or none for what did not come as one.
+    pub event: Option<Origin>,
     pub attempts: u32,
     pub incoming: Incoming,
 }
@@ -71,7 +82,8 @@ impl Case {
 
     /// Addresses that Clerk has verified to be this person's.
     pub fn verified_emails(&self) -> impl Iterator<Item = &str> {
-        let incoming = self.said.iter().map(|said| &said.incoming).chain(&self.answer);
+        let incoming =
+            self.said.iter().map(|said| &said.incoming).chain(self.answer.iter().map(|answer| &answer.incoming));
         let people = incoming.filter_map(|incoming| match incoming {
             Incoming::Person { person, .. } => Some(person),
             Incoming::Deleted { .. } => None,
@@ -79,6 +91,24 @@ impl Case {
         people
             .flat_map(|person| person.emails.iter().filter(|email| email.verified).map(|email| email.address.as_str()))
     }
+}
+
+/// One case a person; what is said about one stays in order.
+pub fn group(said: Vec<Said>) -> Vec<Case> {
+    let mut places: HashMap<String, usize> = HashMap::with_capacity(said.len());
+    let mut cases: Vec<Case> = Vec::with_capacity(said.len());
+    for said in said {
+        let clerk_id = said.incoming.clerk_id();
+        if let Some(place) = places.get(clerk_id) {
+            cases[*place].said.push(said);
+        } else {
+            places.insert(clerk_id.to_owned(), cases.len());
+            let mut case = Case::of(clerk_id);
+            case.said.push(said);
+            cases.push(case);
+        }
+    }
+    cases
 }
 
 /// Decides a case over what is stored. `local` is the application's own person that a newcomer may turn out to be.
@@ -97,9 +127,12 @@ pub fn fold(
         let mut incoming = &said.incoming;
         let mut change = decide(user.as_ref(), incoming, fresh.id);
         if change == Change::Ask {
-            let Some(answer) = &case.answer else { return Folded::Ask };
-            incoming = answer;
-            change = decide(user.as_ref(), answer, fresh.id);
+            let etag = stored.and_then(|stored| stored.etag.as_ref());
+            let Some(answer) = case.answer.as_ref().filter(|answer| answer.over.as_ref() == etag) else {
+                return Folded::Ask;
+            };
+            incoming = &answer.incoming;
+            change = decide(user.as_ref(), incoming, fresh.id);
         }
         outcomes.push(outcome_of(&change));
         if let Change::Insert(next) | Change::Update { user: next, .. } = change {
@@ -134,7 +167,7 @@ fn write_of(
         }
     };
     let effects = effects_of(Step { before: stored, after: &user, claims, guard: &guard }, fresh.plan, fresh.now);
-    Write { user, guard, effects }
+    Write { user, before: stored.cloned().map(Box::new), guard, effects }
 }
 
 fn claims_of(incoming: &Incoming) -> Option<&Claims> {
@@ -150,7 +183,9 @@ pub fn read(event: &Event) -> Result<Said, Outcome> {
         return Err(end(EventState::Dead, "the payload cannot be read"));
     };
     match from_event(&delivered, event.received_at) {
-        Some(incoming) => Ok(Said { event_id: Some(event.id.clone()), attempts: event.attempts, incoming }),
+        Some(incoming) => {
+            Ok(Said { event: Some(Origin::Stored(event.id.clone())), attempts: event.attempts, incoming })
+        }
         None => Err(end(EventState::Ignored, "not about a person")),
     }
 }

@@ -1,4 +1,4 @@
-//! Accepts a delivery once, durably: deliveries that wait together are written together (design 2.4).
+//! Accepts a delivery once, durably: deliveries that wait together are written together, as one document (design 2.4).
 //!
 //! A lone event never waits for company: the writer takes what is there, and while that is on its way the next batch
 //! gathers. Both queues are bounded: when those who apply fall behind, acknowledgements wait for them, and when too many
@@ -7,31 +7,43 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::server::error::Error;
 use crate::server::store;
-use crate::server::store::events::{Event, Events};
-use crate::server::sync::fold::Said;
+use crate::server::store::deliveries::{Batch, Deliveries};
+use crate::server::store::events::{Event, Events, Origin, Outcome, Record};
+use crate::server::store::users::new_id;
+use crate::server::sync::apply::Incoming;
+use crate::server::sync::arrivals::{Arrival, Arrivals, Arrived, Handover, queue};
 
 /// A sender waits fifteen seconds for its answer (clerk.md 3.7); one that says "later" must still reach it.
 const STORE_WITHIN: Duration = Duration::from_secs(10);
+/// What is acknowledged is handed to this process's worker. Whoever finds it not done after this time takes it over.
+const HANDED_OVER_FOR: Duration = Duration::from_secs(5);
+/// While MongoDB journals one batch, the next is read and checked, and sent.
+const WRITES_AT_ONCE: usize = 2;
 /// A small part of what a write takes.
 const PATIENCE: Duration = Duration::from_millis(1);
 
-/// What became of a delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Accepted {
-    New,
-    /// It was here before; its state is untouched.
-    Again,
+/// Who carries out a delivery that is about a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Handling {
+    /// This process, right away, by what the body says.
+    Local(Incoming),
+    /// Nobody: it was finished at the door.
+    Finished,
+    /// Somebody who will ask for it by its id, so it must be in `events` when the sender is answered.
+    Elsewhere,
 }
 
 struct Waiting {
     event: Event,
-    said: Option<Said>,
-    answer: oneshot::Sender<Result<Accepted, Error>>,
+    handling: Handling,
+    answer: oneshot::Sender<Result<(), Error>>,
 }
 
 /// The way in. Cheap to clone; the writer ends when the last clone is gone.
@@ -40,25 +52,23 @@ pub struct Inbox {
     queue: mpsc::Sender<Waiting>,
 }
 
-/// What was stored and waits to be applied. Its loss loses nothing: the events are found again when they are due.
-pub type Arrivals = mpsc::Receiver<Said>;
-
 impl Inbox {
     /// Starts the writer; `capacity` bounds both queues, `batch` one write.
-    pub fn start(events: Events, capacity: usize, batch: usize) -> (Self, Arrivals) {
-        let (queue, waiting) = mpsc::channel(capacity);
-        let (arrived, arrivals) = mpsc::channel(capacity);
-        tokio::spawn(write_batches(events, waiting, batch.min(capacity), arrived));
-        (Self { queue }, arrivals)
+    pub fn start(deliveries: Deliveries, events: Events, capacity: usize, batch: usize) -> (Self, Arrivals) {
+        let (sender, waiting) = mpsc::channel(capacity);
+        let (handover, arrivals) = queue(capacity);
+        let writer = Arc::new(Writer { deliveries, events, handover });
+        tokio::spawn(write_batches(writer, waiting, batch.min(capacity)));
+        (Self { queue: sender }, arrivals)
     }
 
-    /// Returns when the event is journaled on a majority. `said` is handed to those who apply, if the event is new.
+    /// Returns when the event is journaled on a majority, whether it is new or was here before.
     ///
     /// # Errors
     /// `Busy` when the queue is full, `StoreUnavailable` when MongoDB does not confirm: nothing may be acknowledged then.
-    pub async fn accept(&self, event: Event, said: Option<Said>) -> Result<Accepted, Error> {
+    pub async fn accept(&self, event: Event, handling: Handling) -> Result<(), Error> {
         let (answer, answered) = oneshot::channel();
-        if self.queue.try_send(Waiting { event, said, answer }).is_err() {
+        if self.queue.try_send(Waiting { event, handling, answer }).is_err() {
             return Err(Error::Busy);
         }
         match tokio::time::timeout(STORE_WITHIN, answered).await {
@@ -73,23 +83,94 @@ impl Inbox {
     }
 }
 
-async fn write_batches(
+struct Writer {
+    deliveries: Deliveries,
     events: Events,
-    mut waiting: mpsc::Receiver<Waiting>,
-    limit: usize,
-    arrived: mpsc::Sender<Said>,
-) {
-    let mut batch = Vec::with_capacity(limit);
+    handover: Handover,
+}
+
+async fn write_batches(writer: Arc<Writer>, mut waiting: mpsc::Receiver<Waiting>, limit: usize) {
+    let mut writes: JoinSet<usize> = JoinSet::new();
     let mut before = Before { size: 1, at: Instant::now() };
-    while waiting.recv_many(&mut batch, limit).await > 0 {
-        before.gather(&mut batch, &mut waiting, limit).await;
-        before.size = batch.len();
-        write_batch(&events, std::mem::take(&mut batch), &arrived).await;
-        before.at = Instant::now();
+    loop {
+        let mut batch = Vec::new();
+        tokio::select! {
+            biased;
+            Some(size) = writes.join_next(), if !writes.is_empty() => {
+                before = Before { size: size.unwrap_or(1), at: Instant::now() };
+            }
+            count = waiting.recv_many(&mut batch, limit), if writes.len() < WRITES_AT_ONCE => {
+                if count == 0 {
+                    break;
+                }
+                before.gather(&mut batch, &mut waiting, limit).await;
+                let writer = Arc::clone(&writer);
+                writes.spawn(async move { writer.write(batch).await });
+            }
+        }
+    }
+    // Nobody is left who could send, but somebody may still wait for an answer.
+    writes.join_all().await;
+}
+
+impl Writer {
+    /// Answers how many it wrote.
+    async fn write(&self, waiting: Vec<Waiting>) -> usize {
+        let size = waiting.len();
+        let (mut events, mut handlings, mut answers) = (Vec::new(), Vec::new(), Vec::new());
+        for waiting in waiting {
+            events.push(waiting.event);
+            handlings.push(waiting.handling);
+            answers.push(waiting.answer);
+        }
+        let stored = tokio::time::timeout(STORE_WITHIN, self.store(events, handlings)).await;
+        let result = stored.unwrap_or_else(|_| Err(store::Error::TimedOut.into())).map_err(Arc::new);
+        for answer in answers {
+            // A sender that hung up meanwhile repeats; the event is kept either way.
+            let _ = answer.send(result.as_ref().map_err(|error| Error::Met(Arc::clone(error))).copied());
+        }
+        size
+    }
+
+    async fn store(&self, events: Vec<Event>, handlings: Vec<Handling>) -> Result<(), Error> {
+        // Room to apply comes before the acknowledgement, so that the lag is bounded by the queue.
+        let mut room = self.handover.reserve(events.len()).await.ok_or(Error::Busy)?;
+        let due_at = Timestamp::now().saturating_add(HANDED_OVER_FOR).unwrap_or(Timestamp::MAX);
+        let batches = Batch::pack(events, due_at, new_id);
+        self.deliveries.insert(&batches).await?;
+        let mut handlings = handlings.into_iter();
+        for batch in batches {
+            let (arrived, elsewhere) = sort_out(batch, &mut handlings);
+            self.events.record(elsewhere, Timestamp::now()).await?;
+            self.handover.send(arrived, &mut room);
+        }
+        Ok(())
     }
 }
 
-/// The batch before this one.
+/// What this process carries out, and what has to be in `events` at once for somebody else.
+fn sort_out(batch: Batch, handlings: &mut impl Iterator<Item = Handling>) -> (Arrived, Vec<Record>) {
+    let mut arrived = Arrived { batch: batch.id, events: Vec::with_capacity(batch.events.len()) };
+    let mut elsewhere = Vec::new();
+    for (mut event, handling) in batch.events.into_iter().zip(handlings) {
+        // It is stored.
+        event.payload = String::new();
+        let incoming = match handling {
+            Handling::Local(incoming) => Some(incoming),
+            Handling::Finished => None,
+            Handling::Elsewhere => {
+                let outcome =
+                    Outcome { state: event.state, decision: "waits for Inngest".to_owned(), due_at: event.due_at };
+                elsewhere.push(Record { event: Origin::Arrived(Box::new(event)), outcome });
+                continue;
+            }
+        };
+        arrived.events.push(Arrival { event, incoming });
+    }
+    (arrived, elsewhere)
+}
+
+/// The batch that was answered last.
 struct Before {
     size: usize,
     at: Instant,
@@ -105,37 +186,6 @@ impl Before {
             match tokio::time::timeout_at(until, waiting.recv_many(batch, room)).await {
                 Ok(more) if more > 0 => {}
                 _ => return,
-            }
-        }
-    }
-}
-
-async fn write_batch(events: &Events, batch: Vec<Waiting>, arrived: &mpsc::Sender<Said>) {
-    let (mut documents, mut said, mut answers) = (Vec::new(), Vec::new(), Vec::new());
-    for waiting in batch {
-        documents.push(waiting.event);
-        said.push(waiting.said);
-        answers.push(waiting.answer);
-    }
-    let stored = async {
-        // Room to apply comes before the acknowledgement, so that the lag is bounded by the queue.
-        let room = arrived.reserve_many(documents.len()).await.map_err(|_| Error::Busy)?;
-        Ok((room, events.insert(&documents).await?))
-    };
-    match tokio::time::timeout(STORE_WITHIN, stored).await.unwrap_or_else(|_| Err(store::Error::TimedOut.into())) {
-        Ok((mut room, is_new)) => {
-            for ((answer, new), said) in answers.into_iter().zip(is_new).zip(said) {
-                if let Some((said, place)) = said.filter(|_| new).and_then(|said| Some((said, room.next()?))) {
-                    place.send(said);
-                }
-                // A sender that hung up meanwhile repeats; the event is kept either way.
-                let _ = answer.send(Ok(if new { Accepted::New } else { Accepted::Again }));
-            }
-        }
-        Err(error) => {
-            let error = Arc::new(error);
-            for answer in answers {
-                let _ = answer.send(Err(Error::Met(Arc::clone(&error))));
             }
         }
     }

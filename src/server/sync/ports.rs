@@ -11,7 +11,8 @@ use crate::server::clerk;
 use crate::server::clerk::wire;
 use crate::server::error::Error;
 use crate::server::state::AppState;
-use crate::server::store::events::{Event, Outcome};
+use crate::server::store::deliveries::Batch;
+use crate::server::store::events::{Event, Record};
 use crate::server::store::jobs::Effect;
 use crate::server::store::users::outbox::Outbox;
 use crate::server::store::users::writes::{Write, Written};
@@ -34,14 +35,20 @@ pub trait Ports: Sync {
     }
 
     fn find_people(&self, ids: &[&str]) -> impl Future<Output = Result<Found, Error>> + Send;
+    /// Whether there are people of the application's own.
+    fn has_local(&self) -> impl Future<Output = Result<bool, Error>> + Send;
     fn find_local(&self, emails: &[&str]) -> impl Future<Output = Result<Vec<LocalUser>, Error>> + Send;
     fn write_people(&self, writes: &[Write]) -> impl Future<Output = Result<Vec<Written>, Error>> + Send;
     fn list_username_conflicts(&self) -> impl Future<Output = Result<Vec<User>, Error>> + Send;
     /// The person of Clerk's with this username, or that it is somebody else's, or nobody's.
     fn find_username(&self, username: &str) -> impl Future<Output = Result<Holder, Error>> + Send;
 
+    /// Events whose next attempt is due, with their bodies.
     fn list_due(&self, limit: usize) -> impl Future<Output = Result<Vec<Event>, Error>> + Send;
-    fn record(&self, outcomes: &[(String, Outcome)]) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Batches of deliveries that whoever accepted them did not finish in time.
+    fn list_left(&self) -> impl Future<Output = Result<Vec<Batch>, Error>> + Send;
+    fn record(&self, records: Vec<Record>) -> impl Future<Output = Result<(), Error>> + Send;
+    fn close_batches(&self, ids: &[String]) -> impl Future<Output = Result<(), Error>> + Send;
 
     fn list_outboxes(&self) -> impl Future<Output = Result<Vec<Outbox>, Error>> + Send;
     fn add_jobs(&self, effects: &[Effect]) -> impl Future<Output = Result<(), Error>> + Send;
@@ -63,8 +70,10 @@ pub enum Holder {
 
 /// How many people are looked at in one go when names are settled or outboxes emptied.
 const PEOPLE_AT_ONCE: i64 = 500;
+/// How many batches of deliveries are taken over in one go.
+pub const BATCHES_AT_ONCE: i64 = 8;
 /// Longer than a question to Clerk takes; an event still pending after it is looked at again.
-const LEASE: Duration = Duration::from_secs(15);
+pub const LEASE: Duration = Duration::from_secs(15);
 
 impl Ports for AppState {
     fn now(&self) -> Timestamp {
@@ -85,6 +94,10 @@ impl Ports for AppState {
 
     async fn find_people(&self, ids: &[&str]) -> Result<Found, Error> {
         Ok(self.store.users.find_many(ids).await?)
+    }
+
+    async fn has_local(&self) -> Result<bool, Error> {
+        Ok(self.store.users.has_local().await?)
     }
 
     async fn find_local(&self, emails: &[&str]) -> Result<Vec<LocalUser>, Error> {
@@ -113,8 +126,22 @@ impl Ports for AppState {
         Ok(self.store.events.lease_due(now, until, limit).await?)
     }
 
-    async fn record(&self, outcomes: &[(String, Outcome)]) -> Result<(), Error> {
-        Ok(self.store.events.record(outcomes, self.now()).await?)
+    async fn list_left(&self) -> Result<Vec<Batch>, Error> {
+        let now = self.now();
+        let until = now.saturating_add(LEASE).unwrap_or(Timestamp::MAX);
+        let left = self.store.deliveries.lease_due(now, until, BATCHES_AT_ONCE).await?;
+        for id in left.unreadable {
+            tracing::error!(batch.id = id, "a batch of deliveries cannot be read");
+        }
+        Ok(left.batches)
+    }
+
+    async fn record(&self, records: Vec<Record>) -> Result<(), Error> {
+        Ok(self.store.events.record(records, self.now()).await?)
+    }
+
+    async fn close_batches(&self, ids: &[String]) -> Result<(), Error> {
+        Ok(self.store.deliveries.close(ids).await?)
     }
 
     async fn list_outboxes(&self) -> Result<Vec<Outbox>, Error> {

@@ -7,23 +7,28 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::StreamExt;
+use jiff::Timestamp;
 
 use crate::model::event::EventState;
+use crate::model::job::JobKind;
 use crate::model::user::SyncSource;
 use crate::server::error::Error;
 use crate::server::state::AppState;
-use crate::server::store::events::{Event, Outcome};
+use crate::server::store::events::{Origin, Outcome, Record};
 use crate::server::store::users::outbox::Outbox;
 use crate::server::store::users::writes::{Write, Written};
 use crate::server::store::users::{LocalUser, User};
 use crate::server::sync::apply::Incoming;
-use crate::server::sync::fold::{Case, Folded, Fresh, Said, Suffix, end, fold, read};
+use crate::server::sync::fold::{Answer, Case, Folded, Fresh, Said, Suffix, end, fold, group, read};
 use crate::server::sync::mapping::from_fetched;
-use crate::server::sync::ports::Ports;
+use crate::server::sync::ports::{LEASE, Ports};
 use crate::server::sync::usernames::settle_usernames;
 
 /// A case that loses this often in a row is put off, not repeated.
 const MOST_ROUNDS: usize = 20;
+/// So many people's metadata become jobs at once. Clerk takes at most a hundred changes a second, so under a burst the rest
+/// is as well off in the outboxes as among the jobs, and costs nothing there.
+const PUSHES_AT_ONCE: usize = 64;
 /// How many questions to Clerk are open at once.
 const QUESTIONS_AT_ONCE: usize = 16;
 
@@ -32,12 +37,25 @@ const QUESTIONS_AT_ONCE: usize = 16;
 pub struct Settled {
     pub ended: Vec<Ended>,
     /// Clerk has to be asked about these first; that must hold up nobody else.
-    pub asks: Vec<Case>,
+    pub asks: Vec<Question>,
     /// Events that were finished without touching a person.
-    pub outcomes: Vec<(String, Outcome)>,
+    pub records: Vec<Record>,
+    /// Batches of deliveries that are done with when all is recorded.
+    pub batches: Vec<String>,
     /// Somebody let go of a username, or could not have theirs.
     pub has_name_to_settle: bool,
-    outboxes: Vec<Outbox>,
+    /// Effects that are written and not jobs yet.
+    pub outboxes: Vec<Outbox>,
+    /// Some of them are left where they are for now.
+    pub has_effects_left: bool,
+}
+
+/// A case that only Clerk can settle.
+#[derive(Clone, Debug)]
+pub struct Question {
+    pub case: Case,
+    /// The etag of what is stored.
+    pub over: Option<String>,
 }
 
 /// One case at its end.
@@ -50,37 +68,6 @@ pub struct Ended {
     pub user: Option<User>,
     /// Why it could not be carried out.
     pub error: Option<Error>,
-}
-
-/// Stored events as cases, and how those end that say nothing about a person.
-pub fn cases_of(events: &[Event]) -> (Vec<Case>, Vec<(String, Outcome)>) {
-    let mut finished = Vec::new();
-    let mut said = Vec::with_capacity(events.len());
-    for event in events {
-        match read(event) {
-            Ok(event) => said.push(event),
-            Err(outcome) => finished.push((event.id.clone(), outcome)),
-        }
-    }
-    (group(said), finished)
-}
-
-/// One case a person; what is said about one stays in order.
-pub fn group(said: Vec<Said>) -> Vec<Case> {
-    let mut places: HashMap<String, usize> = HashMap::with_capacity(said.len());
-    let mut cases: Vec<Case> = Vec::with_capacity(said.len());
-    for said in said {
-        let clerk_id = said.incoming.clerk_id();
-        if let Some(place) = places.get(clerk_id) {
-            cases[*place].said.push(said);
-        } else {
-            places.insert(clerk_id.to_owned(), cases.len());
-            let mut case = Case::of(clerk_id);
-            case.said.push(said);
-            cases.push(case);
-        }
-    }
-    cases
 }
 
 /// Decides and writes, all together and again for those who lost a race, until each case has ended or needs Clerk.
@@ -104,10 +91,10 @@ pub async fn settle<P: Ports>(ports: &P, mut cases: Vec<Case>) -> Result<Settled
 /// One round; returns the cases that have to go again.
 async fn settle_once<P: Ports>(ports: &P, cases: Vec<Case>, settled: &mut Settled) -> Result<Vec<Case>, Error> {
     let ids: Vec<&str> = cases.iter().map(|case| case.clerk_id.as_str()).collect();
-    let found = ports.find_people(&ids).await?;
+    let (found, has_local) = futures::try_join!(ports.find_people(&ids), ports.has_local())?;
     let unreadable = found.unreadable;
     let mut stored: HashMap<String, User> = found.users.into_iter().map(|user| (user.clerk_id.clone(), user)).collect();
-    let locals = find_locals(ports, &cases, &stored).await?;
+    let locals = if has_local { find_locals(ports, &cases, &stored).await? } else { HashMap::new() };
     let (mut writes, mut written) = (Vec::new(), Vec::new());
     for case in cases {
         if unreadable.contains(&case.clerk_id) {
@@ -119,7 +106,7 @@ async fn settle_once<P: Ports>(ports: &P, cases: Vec<Case>, settled: &mut Settle
         let (id, etag) = (ports.new_id(), ports.new_id());
         let fresh = Fresh { id: &id, etag: &etag, now: ports.now(), plan: ports.plan() };
         match fold(before.as_ref(), local, &case, fresh, |stored, incoming, id| ports.decide(stored, incoming, id)) {
-            Folded::Ask => settled.asks.push(case),
+            Folded::Ask => settled.asks.push(Question { case, over: before.and_then(|before| before.etag) }),
             Folded::Settled(outcomes) => settled.ended.push(Ended { case, outcomes, user: before, error: None }),
             Folded::Write(write, outcomes) => {
                 settled.has_name_to_settle |= lets_go(before.as_ref(), &write);
@@ -160,11 +147,27 @@ impl Settled {
         self.ended.push(Ended { case, outcomes, user: Some(write.user), error: None });
     }
 
-    /// Every event's outcome.
-    fn all_outcomes(&self) -> Vec<(String, Outcome)> {
-        let of_cases = self.ended.iter().flat_map(|ended| ended.case.said.iter().zip(&ended.outcomes));
-        let of_events = of_cases.filter_map(|(said, outcome)| Some((said.event_id.clone()?, outcome.clone())));
-        of_events.chain(self.outcomes.iter().cloned()).collect()
+    /// Every event and what became of it, taken out. Those that have to wait for Clerk's answer are in `events` from here
+    /// on, due when whoever asks must have died.
+    fn take_records(&mut self, now: Timestamp) -> Vec<Record> {
+        let mut records = std::mem::take(&mut self.records);
+        for Ended { case, outcomes, .. } in &mut self.ended {
+            let of_events = case.said.iter_mut().zip(outcomes.iter());
+            records
+                .extend(of_events.filter_map(|(said, outcome)| {
+                    Some(Record { event: said.event.take()?, outcome: outcome.clone() })
+                }));
+        }
+        let due_at = now.saturating_add(LEASE).unwrap_or(Timestamp::MAX);
+        for said in self.asks.iter_mut().flat_map(|question| &mut question.case.said) {
+            if let Some(Origin::Arrived(event)) = &said.event {
+                let stored = Origin::Stored(event.id.clone());
+                let decision = "Clerk has to be asked".to_owned();
+                let outcome = Outcome { state: EventState::Received, decision, due_at: Some(due_at) };
+                records.extend(said.event.replace(stored).map(|event| Record { event, outcome }));
+            }
+        }
+        records
     }
 }
 
@@ -203,13 +206,18 @@ fn lengthen(case: Case) -> Result<Case, Case> {
 }
 
 /// Records what came of a batch, makes jobs of its effects, and settles usernames. A crash before this loses nothing: the
-/// events are found again, and the effects are in the outboxes.
+/// events are found again, and the effects are in the outboxes. What Clerk has to be asked about is left in `asks`.
 ///
 /// # Errors
 /// MongoDB away.
-pub async fn finish<P: Ports>(ports: &P, settled: &Settled) -> Result<(), Error> {
-    let outcomes = settled.all_outcomes();
-    futures::try_join!(ports.record(&outcomes), relay(ports, &settled.outboxes))?;
+pub async fn finish<P: Ports>(ports: &P, settled: &mut Settled) -> Result<(), Error> {
+    let records = settled.take_records(ports.now());
+    let recorded = async {
+        ports.record(records).await?;
+        ports.close_batches(&settled.batches).await
+    };
+    settled.has_effects_left = put_back(&mut settled.outboxes);
+    futures::try_join!(recorded, relay(ports, &settled.outboxes))?;
     if settled.has_name_to_settle {
         settle_usernames(ports).await?;
     }
@@ -228,7 +236,7 @@ pub async fn carry_out(state: &AppState, event_id: &str) -> Result<Option<Outcom
     match read(&event) {
         Ok(said) => carry_out_alone(state, said).await.map(|(outcome, _)| Some(outcome)),
         Err(outcome) => {
-            state.record(&[(event.id, outcome.clone())]).await?;
+            state.record(vec![Record { event: Origin::Stored(event.id), outcome: outcome.clone() }]).await?;
             Ok(Some(outcome))
         }
     }
@@ -244,32 +252,55 @@ async fn relay<P: Ports>(ports: &P, outboxes: &[Outbox]) -> Result<(), Error> {
     ports.clear_outboxes(outboxes).await
 }
 
+/// Leaves out what is not worth a write yet; answers whether there was any.
+fn put_back(outboxes: &mut Vec<Outbox>) -> bool {
+    let is_push = |outbox: &Outbox| outbox.outbox.iter().all(|effect| effect.kind == JobKind::Metadata);
+    let mut pushes = 0;
+    let before = outboxes.len();
+    outboxes.retain(|outbox| {
+        pushes += usize::from(is_push(outbox));
+        pushes <= PUSHES_AT_ONCE || !is_push(outbox)
+    });
+    outboxes.len() < before
+}
+
 /// Finishes what a crash left between a change and its jobs, or between two people of one username.
 ///
 /// # Errors
 /// MongoDB away.
 pub async fn sweep<P: Ports>(ports: &P) -> Result<(), Error> {
     settle_usernames(ports).await?;
-    relay(ports, &ports.list_outboxes().await?).await
+    relay_some(ports).await.map(|_| ())
 }
 
-/// Asks Clerk about each of these and carries them out with its answer. What fails is put off.
+/// Makes jobs of effects that were left in outboxes; answers whether there may be more.
+///
+/// # Errors
+/// MongoDB away.
+pub async fn relay_some<P: Ports>(ports: &P) -> Result<bool, Error> {
+    let outboxes = ports.list_outboxes().await?;
+    relay(ports, &outboxes).await?;
+    Ok(!outboxes.is_empty())
+}
+
+/// Asks Clerk about each of these and carries them out with its answer. What fails is put off; what changed meanwhile is
+/// left in `asks`, because the answer may be older than that.
 ///
 /// # Errors
 /// Only those that concern all of them: MongoDB away.
-pub async fn ask_and_settle<P: Ports>(ports: &P, cases: Vec<Case>) -> Result<Settled, Error> {
-    let answers: Vec<(Case, Result<Incoming, Error>)> = futures::stream::iter(cases)
-        .map(async |case| {
-            let answer = ask(ports, &case.clerk_id, SyncSource::Refetch).await;
-            (case, answer)
+pub async fn ask_and_settle<P: Ports>(ports: &P, questions: Vec<Question>) -> Result<Settled, Error> {
+    let answers: Vec<(Question, Result<Incoming, Error>)> = futures::stream::iter(questions)
+        .map(async |question| {
+            let answer = ask(ports, &question.case.clerk_id, SyncSource::Refetch).await;
+            (question, answer)
         })
         .buffer_unordered(QUESTIONS_AT_ONCE)
         .collect()
         .await;
     let (mut answered, mut failed) = (Vec::new(), Vec::new());
-    for (case, answer) in answers {
+    for (Question { case, over }, answer) in answers {
         match answer {
-            Ok(answer) => answered.push(Case { answer: Some(answer), ..case }),
+            Ok(incoming) => answered.push(Case { answer: Some(Answer { incoming, over }), ..case }),
             Err(error) => {
                 error.log("fetch_person");
                 failed.push(fail(ports, case, error));
@@ -300,15 +331,18 @@ pub async fn ask<P: Ports>(ports: &P, clerk_id: &str, source: SyncSource) -> Res
 /// # Errors
 /// MongoDB or Clerk away, or a person written by others without pause.
 pub async fn write<P: Ports>(ports: &P, incoming: Incoming) -> Result<(Outcome, Option<User>), Error> {
-    carry_out_alone(ports, Said { event_id: None, attempts: 0, incoming }).await
+    carry_out_alone(ports, Said { event: None, attempts: 0, incoming }).await
 }
 
 async fn carry_out_alone<P: Ports>(ports: &P, said: Said) -> Result<(Outcome, Option<User>), Error> {
     let mut settled = settle(ports, group(vec![said])).await?;
-    if !settled.asks.is_empty() {
+    for _ in 0..MOST_ROUNDS {
+        if settled.asks.is_empty() {
+            break;
+        }
         settled = ask_and_settle(ports, std::mem::take(&mut settled.asks)).await?;
     }
-    finish(ports, &settled).await?;
+    finish(ports, &mut settled).await?;
     let ended = settled.ended.pop().ok_or(Error::Conflict)?;
     match (ended.error, ended.outcomes.into_iter().next()) {
         (Some(error), _) => Err(error),
@@ -322,7 +356,7 @@ async fn carry_out_alone<P: Ports>(ports: &P, said: Said) -> Result<(Outcome, Op
 fn fail<P: Ports>(ports: &P, case: Case, error: Error) -> Ended {
     let outcomes: Vec<Outcome> = case.said.iter().map(|said| put_off(ports, said.attempts, &error)).collect();
     for (said, outcome) in case.said.iter().zip(&outcomes) {
-        let (event_id, state) = (said.event_id.as_deref(), outcome.state.as_str());
+        let (event_id, state) = (said.event.as_ref().map(Origin::id), outcome.state.as_str());
         tracing::warn!(event.id = event_id, user.id = case.clerk_id, state, "{}", outcome.decision);
     }
     Ended { case, outcomes, user: None, error: Some(error) }
@@ -335,7 +369,7 @@ fn put_off<P: Ports>(ports: &P, attempts: u32, error: &Error) -> Outcome {
         return end(EventState::Dead, format!("given up after {attempts} attempts: {cause}"));
     }
     let pause = backoff(attempts).max(error.retry_after().unwrap_or_default());
-    let due_at = ports.now().saturating_add(pause).unwrap_or(jiff::Timestamp::MAX);
+    let due_at = ports.now().saturating_add(pause).unwrap_or(Timestamp::MAX);
     Outcome { state: EventState::Failed, decision: format!("attempt {attempts} failed: {cause}"), due_at: Some(due_at) }
 }
 

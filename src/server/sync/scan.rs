@@ -12,9 +12,9 @@ use crate::server::clerk::client::LARGEST_PAGE;
 use crate::server::clerk::wire;
 use crate::server::error::Error;
 use crate::server::state::AppState;
-use crate::server::sync::fold::Said;
+use crate::server::sync::fold::{Said, group};
 use crate::server::sync::mapping::from_fetched;
-use crate::server::sync::process::{finish, group, settle};
+use crate::server::sync::process::{finish, settle};
 
 /// What a scan met.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,9 +46,9 @@ pub async fn scan(state: &AppState, source: SyncSource) -> Result<Scanned, Error
 /// Writes what differs of one page; answers for how many people that was so.
 async fn apply_page(state: &AppState, page: &[wire::User], source: SyncSource) -> Result<u64, Error> {
     let now = Timestamp::now();
-    let said = |user| Said { event_id: None, attempts: 0, incoming: from_fetched(user, source, now) };
-    let settled = settle(state, group(page.iter().map(said).collect())).await?;
-    finish(state, &settled).await?;
+    let said = |user| Said { event: None, attempts: 0, incoming: from_fetched(user, source, now) };
+    let mut settled = settle(state, group(page.iter().map(said).collect())).await?;
+    finish(state, &mut settled).await?;
     let mut changed = 0;
     for ended in settled.ended {
         if let Some(error) = ended.error {

@@ -131,7 +131,10 @@ async fn rescan(process: &Process) -> Result<(), Error> {
 
 fn unrest(shared: &Shared) -> String {
     let universe = enter(shared);
-    let waiting = universe.store.events.values().filter(|event| store::is_pending(event)).count();
+    let store = &universe.store;
+    let open: usize =
+        store.deliveries.values().filter(|(_, due)| due.is_some()).map(|(batch, _)| batch.events.len()).sum();
+    let waiting = open + store.events.values().filter(|event| store::is_pending(event)).count();
     let at = SignedDuration::from_millis(universe.now);
     format!("no rest after {at}: {} on their way, {waiting} events wait", universe.outside)
 }

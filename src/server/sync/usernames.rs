@@ -67,6 +67,7 @@ async fn write<P: Ports>(ports: &P, before: &User, mut after: User) -> Result<Wr
     let mut effects = effects_of(step, ports.plan(), ports.now());
     // Clerk's own username is untouched.
     effects.retain(|effect| effect.kind != JobKind::Metadata);
-    let ends = ports.write_people(&[Write { user: after, guard, effects }]).await?;
+    let ends =
+        ports.write_people(&[Write { user: after, before: Some(Box::new(before.clone())), guard, effects }]).await?;
     Ok(ends.into_iter().next().unwrap_or(Written::Lost))
 }

@@ -108,9 +108,10 @@ impl TestApp {
     pub async fn settled(&self) {
         let waiting = mongodb::bson::doc! { "state": { "$in": ["received", "failed"] } };
         eventually("every event is finished", || async {
+            let open = self.database.open_batches().await;
             match self.database.count("events", waiting.clone()).await {
-                0 => Ok(()),
-                count => Err(format!("{count} waiting")),
+                0 if open == 0 => Ok(()),
+                count => Err(format!("{count} events and {open} batches waiting")),
             }
         })
         .await;
@@ -122,8 +123,9 @@ impl TestApp {
             // An effect comes with its event, and leaves the outbox once it is a job.
             let new = self.database.count("events", mongodb::bson::doc! { "state": "received" }).await;
             let full = self.database.count("users", mongodb::bson::doc! { "outbox.0": { "$exists": true } }).await;
-            if new + full > 0 {
-                return Err(format!("{new} events, {full} outboxes"));
+            let open = self.database.open_batches().await;
+            if new + full + open > 0 {
+                return Err(format!("{new} events, {full} outboxes, {open} batches"));
             }
             let jobs = self.database.all("jobs").await;
             match jobs.iter().find(|job| job.get_str("state").ok() == Some("waiting")) {

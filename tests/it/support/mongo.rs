@@ -9,6 +9,8 @@ use mongodb::bson::{Document, doc};
 use mongodb::options::ClientOptions;
 use rollcall::server::store::topology::ensure_replica_set;
 
+use crate::support::eventually;
+
 /// Base of the connection string, ending in `/?…`.
 fn base() -> &'static str {
     static BASE: OnceLock<String> = OnceLock::new();
@@ -73,8 +75,26 @@ impl TestDatabase {
         self.collection("users").find_one(doc! { "clerkId": clerk_id }).await.expect("a query")
     }
 
+    /// An event that was acknowledged, once it has an outcome.
     pub async fn event(&self, id: &str) -> Option<Document> {
+        self.recorded().await;
         self.collection("events").find_one(doc! { "_id": id }).await.expect("a query")
+    }
+
+    /// Batches of deliveries whose events are not all in `events` yet.
+    pub async fn open_batches(&self) -> u64 {
+        self.count("deliveries", doc! { "dueAt": { "$exists": true } }).await
+    }
+
+    /// Waits until every event that was delivered is in `events`.
+    pub async fn recorded(&self) {
+        eventually("every delivered event has an outcome", || async {
+            match self.open_batches().await {
+                0 => Ok(()),
+                open => Err(format!("{open} batches")),
+            }
+        })
+        .await;
     }
 
     /// Any one document.

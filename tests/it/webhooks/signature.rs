@@ -39,7 +39,7 @@ async fn assert_refused(name: &str, request: RequestBuilder) {
 
 /// Nothing was stored, and the unspoilt delivery would have been.
 async fn finish_untouched(app: TestApp) {
-    assert_eq!(app.database.count("events", doc! {}).await, 0);
+    assert_eq!(app.database.count("deliveries", doc! {}).await, 0);
     assert_eq!(app.database.count("users", doc! {}).await, 0);
     assert_eq!(good(&app).send(&app).await.status(), 200, "the unspoilt one is good");
     app.finish().await;
@@ -248,11 +248,12 @@ async fn d3_11_the_svix_set_wins_when_complete_and_the_two_sets_never_mix() {
     assert_refused("a bad svix set beside a good one", with_headers(&app, &contradictory, &body())).await;
     let mixed = [svix[0], unbranded[1], unbranded[2]];
     assert_refused("half and half", with_headers(&app, &mixed, &body())).await;
-    assert_eq!(app.database.count("events", doc! {}).await, 0);
+    assert_eq!(app.database.count("deliveries", doc! {}).await, 0);
     for set in [&unbranded[..], &[&[("svix-id", &b"msg_x"[..])], &unbranded[..]].concat()] {
         let answer = with_headers(&app, set, &body()).send().await.expect("an answer");
         assert_eq!(answer.status(), 200);
     }
+    app.settled().await;
     assert_eq!(app.database.count("events", doc! {}).await, 1);
     app.finish().await;
 }
@@ -263,6 +264,6 @@ async fn a2_17_d3_29_without_a_secret_development_answers_500() {
     let app = TestApp::with(Wishes { variables: unset, ..Wishes::default() }).await;
     let delivery = Delivery::signed(OTHER_SECRET, "msg_1", body().as_bytes());
     assert_eq!(delivery.send(&app).await.status(), 500);
-    assert_eq!(app.database.count("events", doc! {}).await, 0);
+    assert_eq!(app.database.count("deliveries", doc! {}).await, 0);
     app.finish().await;
 }

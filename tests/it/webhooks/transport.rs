@@ -64,7 +64,7 @@ fn with(lines: &[String], more: &[&str]) -> Vec<String> {
 }
 
 async fn assert_nothing_stored(app: &TestApp) {
-    assert_eq!(app.database.count("events", doc! {}).await, 0);
+    assert_eq!(app.database.count("deliveries", doc! {}).await, 0);
 }
 
 #[tokio::test]

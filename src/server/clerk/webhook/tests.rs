@@ -1,6 +1,7 @@
 //! The attack list for deliveries (D3), as far as headers, time and signatures go.
 
 use proptest::prelude::*;
+use svix::webhooks::Webhook;
 
 use super::*;
 

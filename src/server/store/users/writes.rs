@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use mongodb::bson::{Bson, Document, doc, oid::ObjectId};
+use mongodb::bson::{Bson, Document, doc, oid::ObjectId, serialize_to_document};
 use serde::Serialize;
 
 use crate::server::store::jobs::Effect;
@@ -14,6 +14,8 @@ use crate::server::store::{DUPLICATE_KEY, Error, Refusal, write_each};
 pub struct Write {
     /// With the `etag` that it shall have.
     pub user: User,
+    /// What was read, if the person is stored: only what differs from it is written.
+    pub before: Option<Box<User>>,
     pub guard: Guard,
     /// Put into the person's outbox by the same write, so that a crash cannot come between (C-8).
     pub effects: Vec<Effect>,
@@ -47,47 +49,47 @@ impl Users {
     pub async fn write_many(&self, writes: &[Write]) -> Result<Vec<Written>, Error> {
         let (inserts, updates): (Vec<usize>, Vec<usize>) =
             (0..writes.len()).partition(|place| writes[*place].guard == Guard::New);
+        // They concern different people, so neither waits for the other.
+        let (inserted, updated) =
+            tokio::try_join!(self.insert_each(writes, &inserts), self.update_each(writes, &updates))?;
         let mut ends = vec![Written::Done; writes.len()];
-        self.insert_each(writes, &inserts, &mut ends).await?;
-        self.update_each(writes, &updates, &mut ends).await?;
+        for (place, end) in inserted.into_iter().chain(updated) {
+            ends[place] = end;
+        }
         Ok(ends)
     }
 
-    async fn insert_each(&self, writes: &[Write], places: &[usize], ends: &mut [Written]) -> Result<(), Error> {
+    /// Answers those that did not end well.
+    async fn insert_each(&self, writes: &[Write], places: &[usize]) -> Result<Vec<(usize, Written)>, Error> {
         if places.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let added = places.iter().map(|place| Added { user: &writes[*place].user, outbox: &writes[*place].effects });
         let answer = write_each(&self.documents, "insert", added.collect()).await?;
-        for refusal in answer.refused {
-            ends[places[refusal.place]] = end_of(&refusal);
-        }
-        Ok(())
+        Ok(answer.refused.iter().map(|refusal| (places[refusal.place], end_of(refusal))).collect())
     }
 
-    async fn update_each(&self, writes: &[Write], places: &[usize], ends: &mut [Written]) -> Result<(), Error> {
+    /// Answers those that did not end well.
+    async fn update_each(&self, writes: &[Write], places: &[usize]) -> Result<Vec<(usize, Written)>, Error> {
         if places.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        let statements = places.iter().map(|place| Statement::of(&writes[*place])).collect();
+        let statements = places.iter().map(|place| Statement::of(&writes[*place])).collect::<Result<Vec<_>, _>>()?;
         let answer = write_each(&self.documents, "update", statements).await?;
         if answer.refused.is_empty() && answer.matched == places.len() as u64 {
-            return Ok(());
+            return Ok(Vec::new());
         }
         // The answer does not say which guards missed; the etags that are stored now do.
         let ids: Vec<&str> = places.iter().map(|place| writes[*place].user.clerk_id.as_str()).collect();
         let stored: HashMap<String, Option<String>> =
             self.find_many(&ids).await?.users.into_iter().map(|user| (user.clerk_id, user.etag)).collect();
-        for place in places {
-            let user = &writes[*place].user;
-            if stored.get(&user.clerk_id) != Some(&user.etag) {
-                ends[*place] = Written::Lost;
-            }
-        }
-        for refusal in answer.refused {
-            ends[places[refusal.place]] = end_of(&refusal);
-        }
-        Ok(())
+        let is_lost = |place: &&usize| {
+            let user = &writes[**place].user;
+            stored.get(&user.clerk_id) != Some(&user.etag)
+        };
+        let mut ends: Vec<_> = places.iter().filter(is_lost).map(|place| (*place, Written::Lost)).collect();
+        ends.extend(answer.refused.iter().map(|refusal| (places[refusal.place], end_of(refusal))));
+        Ok(ends)
     }
 }
 
@@ -100,7 +102,7 @@ struct Added<'a> {
     outbox: &'a [Effect],
 }
 
-/// One statement of an update command: sets our fields and no others.
+/// One statement of an update command: sets those of our fields that differ and no others.
 #[derive(Serialize)]
 struct Statement<'a> {
     q: Document,
@@ -110,7 +112,7 @@ struct Statement<'a> {
 #[derive(Serialize)]
 struct Modification<'a> {
     #[serde(rename = "$set")]
-    set: &'a User,
+    set: Document,
     #[serde(rename = "$push", skip_serializing_if = "Option::is_none")]
     push: Option<Push<'a>>,
     #[serde(rename = "$unset", skip_serializing_if = "Option::is_none")]
@@ -129,8 +131,8 @@ struct Each<'a> {
 }
 
 impl<'a> Statement<'a> {
-    fn of(write: &'a Write) -> Self {
-        let Write { user, guard, effects } = write;
+    fn of(write: &'a Write) -> Result<Self, Error> {
+        let Write { user, before, guard, effects } = write;
         let (q, unset) = match guard {
             Guard::Unchanged(etag) => (doc! { "clerkId": &user.clerk_id, "etag": id_or_null(etag.as_deref()) }, None),
             // Whoever signs in through Clerk has no password here (A4-06).
@@ -140,8 +142,23 @@ impl<'a> Statement<'a> {
             ),
         };
         let push = (!effects.is_empty()).then_some(Push { outbox: Each { each: effects } });
-        Self { q, u: Modification { set: user, push, unset } }
+        let set =
+            changes(before.as_deref(), user).map_err(|error| Error::Refused(mongodb::error::Error::custom(error)))?;
+        Ok(Self { q, u: Modification { set, push, unset } })
     }
+}
+
+/// The fields of `after` that are not so `before`.
+fn changes(before: Option<&User>, after: &User) -> Result<Document, mongodb::bson::error::Error> {
+    let mut fields = serialize_to_document(after)?;
+    if let Some(before) = before {
+        for (name, value) in serialize_to_document(before)? {
+            if fields.get(&name) == Some(&value) {
+                fields.remove(&name);
+            }
+        }
+    }
+    Ok(fields)
 }
 
 fn id_or_null(id: Option<&str>) -> Bson {

@@ -44,7 +44,7 @@ fn gone(time: i64) -> Incoming {
 
 fn case(incoming: impl IntoIterator<Item = Incoming>) -> Case {
     let mut case = Case::of("user_1");
-    case.said = incoming.into_iter().map(|incoming| Said { event_id: None, attempts: 0, incoming }).collect();
+    case.said = incoming.into_iter().map(|incoming| Said { event: None, attempts: 0, incoming }).collect();
     case
 }
 
@@ -85,7 +85,7 @@ fn nothing_new_is_no_write_and_a_question_waits_for_its_answer() {
     assert_eq!(again, Folded::Settled(vec![end(EventState::Duplicate, "exactly this was already stored")]));
     let mut question = case([told("Other", T)]);
     assert_eq!(folded(Some(&first.user), &question, Plan::default()), Folded::Ask);
-    question.answer = Some(person("Other", T, SyncSource::Refetch));
+    question.answer = Some(Answer { incoming: person("Other", T, SyncSource::Refetch), over: first.user.etag.clone() });
     let (write, _) = written(Some(&first.user), &question);
     assert_eq!(write.user.first_name.as_deref(), Some("Other"));
 }

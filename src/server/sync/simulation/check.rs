@@ -17,6 +17,7 @@ pub fn is_quiet(universe: &Universe) -> bool {
     universe.outside == 0
         && processes.iter().all(|state| state.is_up && state.arrivals.is_empty())
         && !store.events.values().any(is_pending)
+        && store.deliveries.values().all(|(_, due)| due.is_none())
         && store.jobs.values().all(|job| job.is_done)
         && store.people.values().all(|row| row.outbox.is_empty())
 }

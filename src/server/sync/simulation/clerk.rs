@@ -1,7 +1,7 @@
 //! The model of Clerk: people, what changes about them, and the events it makes of that.
 //!
-//! It keeps Clerk's promises and no others: a person's `updated_at` never goes back (two changes in one millisecond share
-//! it), a username has one living owner, an id is never used again. It does not know how events are delivered.
+//! It keeps Clerk's promises and no others: a person's `updated_at` never goes back (two changes shortly after one another
+//! share it), a username has one living owner, an id is never used again. It does not know how events are delivered.
 
 use serde_json::{Map, Value, json};
 
@@ -10,6 +10,10 @@ use crate::server::sync::simulation::history::{EventTime, What};
 
 /// When the simulation begins, in milliseconds.
 pub const START: i64 = 1_760_000_000_000;
+
+/// How finely Clerk's clock ticks, in milliseconds. A real one ticks every millisecond, and much happens in one; here a call
+/// takes a few, so that somebody can ask between two changes of one time.
+pub const TICK: i64 = 20;
 
 /// One person at Clerk.
 #[derive(Clone, Debug)]
@@ -24,7 +28,7 @@ pub struct Member {
     created_at: i64,
     updated_at: i64,
     event_at: i64,
-    /// The instant of the newest change that was not ours: another one in it has the same `updated_at`.
+    /// The instant of the newest change that was not ours: another one shortly after it has the same `updated_at`.
     changed_at: Option<i64>,
     time: EventTime,
 }
@@ -144,7 +148,7 @@ impl Member {
 
     /// The times of a change. Where events carry no time, `updated_at` alone must tell them apart.
     fn tick(&mut self, is_later: bool, now: i64) {
-        if self.changed_at == Some(now) && self.time != EventTime::Missing {
+        if self.changed_at.is_some_and(|at| now - at < TICK) && self.time != EventTime::Missing {
             self.event_at += i64::from(is_later);
             return;
         }

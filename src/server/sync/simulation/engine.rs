@@ -11,10 +11,11 @@ use rand::seq::IndexedRandom;
 use crate::model::event::EventState;
 use crate::model::job::JobKind;
 use crate::server::error::Error;
-use crate::server::store::events::{Event, Outcome};
-use crate::server::sync::fold::{Case, Said, read};
+use crate::server::store::deliveries::Batch;
+use crate::server::store::events::Event;
+use crate::server::sync::arrivals::{Arrived, Intake};
 use crate::server::sync::ports::Ports;
-use crate::server::sync::process::{Settled, ask_and_settle, cases_of, finish, group, settle, sweep};
+use crate::server::sync::process::{Question, Settled, ask_and_settle, finish, settle, sweep};
 use crate::server::sync::simulation::clerk::{Made, START};
 use crate::server::sync::simulation::history::Step;
 use crate::server::sync::simulation::scheduler::{Owner, pause};
@@ -52,7 +53,7 @@ async fn run(process: Process) {
             work.look().await
         } else if has_arrivals {
             let batch = work.take_arrivals();
-            work.apply(group(batch), Vec::new()).await
+            work.apply(Intake::of_arrived(batch)).await
         } else if work.unfinished.is_some() {
             work.record().await
         } else {
@@ -97,7 +98,7 @@ struct Work {
 }
 
 impl Work {
-    fn take_arrivals(&self) -> Vec<Said> {
+    fn take_arrivals(&self) -> Vec<Arrived> {
         let mut universe = enter(&self.process.shared);
         let arrivals = &mut universe.processes[self.process.index].arrivals;
         let count = arrivals.len().min(BATCH);
@@ -111,42 +112,48 @@ impl Work {
             self.swept_at = Some(now);
         }
         loop {
+            let left = self.process.list_left().await?;
             let due = self.process.list_due(BATCH).await?;
-            if due.is_empty() {
+            if left.is_empty() && due.is_empty() {
                 return Ok(());
             }
-            let (cases, finished) = cases_of(&due);
-            self.apply(cases, finished).await?;
+            self.apply(Intake::of_arrived(left.into_iter().map(Arrived::of).collect())).await?;
+            self.apply(Intake::of_events(&due)).await?;
         }
     }
 
-    async fn apply(&mut self, cases: Vec<Case>, finished: Vec<(String, Outcome)>) -> Result<(), Error> {
+    async fn apply(&mut self, intake: Intake) -> Result<(), Error> {
+        let Intake { cases, records, batches } = intake;
         let process = &self.process;
-        let before = self.unfinished.take();
-        let record: OptionFuture<_> = before.as_ref().map(|before| finish(process, before)).into();
+        let mut before = self.unfinished.take();
+        let record: OptionFuture<_> = before.as_mut().map(|before| finish(process, before)).into();
         let (settled, recorded) = futures::join!(settle(process, cases), record);
-        let mut settled = settled?;
-        settled.outcomes.extend(finished);
-        let asks = std::mem::take(&mut settled.asks);
-        if !asks.is_empty() {
-            spawn(&process.shared, Owner::Process(process.index), answer(process.clone(), asks));
+        if let Some(before) = before {
+            self.ask(before.asks);
         }
-        self.unfinished = Some(settled);
+        self.unfinished = Some(Settled { records, batches, ..settled? });
         recorded.unwrap_or(Ok(()))
     }
 
     async fn record(&mut self) -> Result<(), Error> {
-        match self.unfinished.take() {
-            Some(settled) => finish(&self.process, &settled).await,
-            None => Ok(()),
+        let Some(mut settled) = self.unfinished.take() else { return Ok(()) };
+        let recorded = finish(&self.process, &mut settled).await;
+        self.ask(settled.asks);
+        recorded
+    }
+
+    fn ask(&self, questions: Vec<Question>) {
+        if !questions.is_empty() {
+            let answered = answer(self.process.clone(), questions);
+            spawn(&self.process.shared, Owner::Process(self.process.index), answered);
         }
     }
 }
 
-async fn answer(process: Process, cases: Vec<Case>) {
+async fn answer(process: Process, questions: Vec<Question>) {
     // What fails is found again when its lease ends.
-    if let Ok(settled) = ask_and_settle(&process, cases).await {
-        let _ = finish(&process, &settled).await;
+    if let Ok(mut settled) = ask_and_settle(&process, questions).await {
+        let _ = finish(&process, &mut settled).await;
     }
 }
 
@@ -199,26 +206,29 @@ async fn accept(process: &Process, made: &Made) -> bool {
         clerk_id: None,
         instance_id: None,
         payload: made.payload.clone(),
+        place: None,
         state: EventState::Received,
         attempts: 0,
         deliveries: 1,
         decision: None,
         event_at: None,
         received_at: now,
-        due_at: now.checked_add(HANDED_OVER_FOR).ok(),
+        due_at: None,
         finished_at: None,
     };
-    let stored = process.call(1, |universe, share| share == 1 && universe.store.insert_event(&event)).await;
+    let due_at = now.saturating_add(HANDED_OVER_FOR).unwrap_or(now);
+    let mut batches = Batch::pack(vec![event], due_at, || process.new_id());
+    let Some(batch) = batches.pop() else { return false };
+    let stored = process.call(1, |universe, share| universe.store.insert_batches(&[batch.clone()][..share])).await;
     let mut universe = enter(&process.shared);
     let state = &mut universe.processes[process.index];
     if state.incarnation != process.incarnation {
         return false;
     }
-    match (stored, read(&event)) {
-        (Err(_), _) => return false,
-        (Ok(true), Ok(said)) => state.arrivals.push_back(said),
-        (Ok(_), _) => {}
+    if stored.is_err() {
+        return false;
     }
+    state.arrivals.push_back(Arrived::of(batch));
     if let Some(waker) = state.waker.take() {
         waker.wake();
     }

@@ -7,7 +7,7 @@ use std::fmt;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
-use crate::server::sync::simulation::clerk::ROLES;
+use crate::server::sync::simulation::clerk::{ROLES, TICK};
 
 /// Names that everybody wants.
 const NAMES: [&str; 3] = ["ada", "bob", "cy"];
@@ -33,7 +33,7 @@ pub struct Local {
     pub username: Option<&'static str>,
 }
 
-/// One change at Clerk. Two steps of the same instant share `updated_at`.
+/// One change at Clerk. Two steps shortly after one another share `updated_at`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Step {
     pub at: i64,
@@ -99,7 +99,7 @@ impl History {
         let times: Vec<EventTime> = (0..people).map(|_| event_time(&mut rng)).collect();
         let mut at = 0;
         let steps = (0..rng.random_range(2..=14)).map(|number| {
-            at += if rng.random_bool(0.35) { 0 } else { rng.random_range(1..4_000) };
+            at += if rng.random_bool(0.4) { rng.random_range(0..TICK) } else { rng.random_range(1..4_000) };
             let person = rng.random_range(0..people);
             let what = what(&mut rng, number);
             let deliveries = deliveries(&mut rng, is_lossy);

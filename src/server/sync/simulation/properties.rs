@@ -15,9 +15,8 @@ use crate::server::store::events::Event;
 use crate::server::store::users::{User, Version};
 use crate::server::sync::apply::{Incoming, apply};
 use crate::server::sync::effects::Plan;
-use crate::server::sync::fold::{Folded, Fresh, Said, fold, read};
+use crate::server::sync::fold::{Answer, Folded, Fresh, Said, fold, group, read};
 use crate::server::sync::mapping::from_fetched;
-use crate::server::sync::process::group;
 use crate::server::sync::simulation::clerk::{Clerk, Made, START};
 use crate::server::sync::simulation::history::History;
 
@@ -43,6 +42,7 @@ fn stored(made: Made) -> Event {
         clerk_id: None,
         instance_id: None,
         payload: made.payload,
+        place: None,
         state: EventState::Received,
         attempts: 0,
         deliveries: 1,
@@ -73,7 +73,8 @@ fn deliver(people: &mut People, batch: Vec<Said>, clerk: &Clerk) {
         let before = people.get(&case.clerk_id).cloned();
         let mut folded = fold(before.as_ref(), None, &case, fresh, decide);
         if folded == Folded::Ask {
-            case.answer = Some(answer(clerk, &case.clerk_id));
+            let over = before.as_ref().and_then(|before| before.etag.clone());
+            case.answer = Some(Answer { incoming: answer(clerk, &case.clerk_id), over });
             folded = fold(before.as_ref(), None, &case, fresh, decide);
         }
         match folded {
@@ -177,7 +178,7 @@ proptest! {
         let mut people = in_batches(&scattered(&kept, &keys, &[]), &sizes, &clerk);
         for member in &clerk.members {
             let incoming = answer(&clerk, &member.id);
-            deliver(&mut people, vec![Said { event_id: None, attempts: 0, incoming }], &clerk);
+            deliver(&mut people, vec![Said { event: None, attempts: 0, incoming }], &clerk);
         }
         prop_assert_eq!(without_versions(people), expected, "{}", history);
     }

@@ -8,7 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::model::event::EventState;
 use crate::model::job::JobKind;
-use crate::server::store::events::{Event, Outcome};
+use crate::server::store::deliveries::Batch;
+use crate::server::store::events::{Event, Origin, Outcome, Record};
 use crate::server::store::jobs::Effect;
 use crate::server::store::users::outbox::Outbox;
 use crate::server::store::users::writes::{Guard, Write, Written};
@@ -22,6 +23,8 @@ const LEASE: SignedDuration = SignedDuration::from_secs(15);
 pub struct Store {
     pub people: BTreeMap<String, Row>,
     pub locals: Vec<Local>,
+    /// Each batch, and when it is due, if it is not finished.
+    pub deliveries: BTreeMap<String, (Batch, Option<Timestamp>)>,
     pub events: BTreeMap<String, Event>,
     pub jobs: BTreeMap<String, Job>,
     /// Every effect that ever stood in an outbox, by key.
@@ -54,7 +57,7 @@ pub struct Job {
 
 impl Store {
     pub fn write(&mut self, write: &Write) -> Written {
-        let Write { user, guard, effects } = write;
+        let Write { user, guard, effects, .. } = write;
         let stored = self.people.get(&user.clerk_id);
         let holds = match guard {
             Guard::New => stored.is_none(),
@@ -124,14 +127,29 @@ impl Store {
         users
     }
 
-    /// Whether the event is new.
-    pub fn insert_event(&mut self, event: &Event) -> bool {
-        if let Some(known) = self.events.get_mut(&event.id) {
-            known.deliveries += 1;
-            return false;
+    pub fn insert_batches(&mut self, batches: &[Batch]) {
+        for batch in batches {
+            self.deliveries.insert(batch.id.clone(), (batch.clone(), Some(batch.due_at)));
         }
-        self.events.insert(event.id.clone(), event.clone());
-        true
+    }
+
+    pub fn lease_batches(&mut self, now: Timestamp, limit: usize) -> Vec<Batch> {
+        let due = self.deliveries.values_mut().filter(|(_, due)| due.is_some_and(|at| at <= now));
+        let leased = due.take(limit).map(|(batch, due)| {
+            *due = now.checked_add(LEASE).ok();
+            batch.clone()
+        });
+        leased.collect()
+    }
+
+    pub fn close_batches(&mut self, ids: &[String]) {
+        for id in ids {
+            if let Some((batch, due)) = self.deliveries.get_mut(id) {
+                *due = None;
+                let missing = batch.events.iter().find(|event| !self.events.contains_key(&event.id));
+                self.breaches.extend(missing.map(|event| format!("{} is lost with its batch", event.id)));
+            }
+        }
     }
 
     pub fn lease_due(&mut self, now: Timestamp, limit: usize) -> Vec<Event> {
@@ -146,8 +164,38 @@ impl Store {
         found
     }
 
-    pub fn record(&mut self, id: &str, outcome: &Outcome, now: Timestamp) {
-        let Some(event) = self.events.get_mut(id).filter(|event| is_pending(event)) else { return };
+    pub fn record(&mut self, record: &Record, now: Timestamp) {
+        let Record { event, outcome } = record;
+        let arrived = match event {
+            Origin::Stored(id) => return self.finish(id, outcome, is_pending, now),
+            Origin::Arrived(event) => event,
+        };
+        let Some(known) = self.events.get_mut(&arrived.id) else {
+            let mut event = Event::clone(arrived).with(outcome.clone(), now);
+            event.payload = self.payload_of(&event);
+            self.events.insert(event.id.clone(), event);
+            return;
+        };
+        let batch_of = |event: &Event| event.place.as_ref().map(|place| place.batch.clone());
+        if batch_of(known) != batch_of(arrived) {
+            known.deliveries += 1;
+        }
+        if outcome.due_at.is_none() {
+            self.finish(&arrived.id, outcome, |event| is_pending(event) || event.state == EventState::Dead, now);
+        }
+    }
+
+    fn payload_of(&self, event: &Event) -> String {
+        let place = event.place.as_ref();
+        let batch = place.and_then(|place| self.deliveries.get(&place.batch));
+        batch
+            .and_then(|(batch, _)| batch.events.iter().find(|other| other.id == event.id))
+            .map(|event| event.payload.clone())
+            .unwrap_or_default()
+    }
+
+    fn finish(&mut self, id: &str, outcome: &Outcome, is_from: fn(&Event) -> bool, now: Timestamp) {
+        let Some(event) = self.events.get_mut(id).filter(|event| is_from(event)) else { return };
         event.state = outcome.state;
         event.decision = Some(outcome.decision.clone());
         event.due_at = outcome.due_at;

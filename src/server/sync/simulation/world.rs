@@ -13,15 +13,16 @@ use crate::server::clerk;
 use crate::server::clerk::wire;
 use crate::server::error::Error;
 use crate::server::store;
-use crate::server::store::events::{Event, Outcome};
+use crate::server::store::deliveries::Batch;
+use crate::server::store::events::{Event, Record};
 use crate::server::store::jobs::Effect;
 use crate::server::store::users::outbox::Outbox;
 use crate::server::store::users::writes::{Write, Written};
 use crate::server::store::users::{Found, LocalUser, User, Version};
 use crate::server::sync::apply::{Change, Incoming, apply};
+use crate::server::sync::arrivals::Arrived;
 use crate::server::sync::effects::Plan;
-use crate::server::sync::fold::Said;
-use crate::server::sync::ports::{Holder, Ports};
+use crate::server::sync::ports::{BATCHES_AT_ONCE, Holder, Ports};
 use crate::server::sync::simulation::clerk::{Clerk, START};
 use crate::server::sync::simulation::engine;
 use crate::server::sync::simulation::history::FaultKind;
@@ -72,7 +73,7 @@ pub struct State {
     pub is_up: bool,
     pub incarnation: u32,
     pub clock: i64,
-    pub arrivals: VecDeque<Said>,
+    pub arrivals: VecDeque<Arrived>,
     pub waker: Option<Waker>,
 }
 
@@ -207,6 +208,10 @@ impl Ports for Process {
         .await
     }
 
+    async fn has_local(&self) -> Result<bool, Error> {
+        self.call(0, |universe, _| !universe.store.locals.is_empty()).await
+    }
+
     async fn find_local(&self, emails: &[&str]) -> Result<Vec<LocalUser>, Error> {
         self.call(0, |universe, _| {
             let locals = universe.store.locals.iter().map(|local| &local.found);
@@ -235,17 +240,30 @@ impl Ports for Process {
         self.call(0, |universe, _| universe.store.lease_due(now, limit)).await
     }
 
-    async fn record(&self, outcomes: &[(String, Outcome)]) -> Result<(), Error> {
-        if outcomes.is_empty() {
+    async fn list_left(&self) -> Result<Vec<Batch>, Error> {
+        let now = self.now();
+        let limit = usize::try_from(BATCHES_AT_ONCE).unwrap_or(1);
+        self.call(0, |universe, _| universe.store.lease_batches(now, limit)).await
+    }
+
+    async fn record(&self, records: Vec<Record>) -> Result<(), Error> {
+        if records.is_empty() {
             return Ok(());
         }
         let now = self.now();
-        self.call(outcomes.len(), |universe, share| {
-            for (id, outcome) in &outcomes[..share] {
-                universe.store.record(id, outcome, now);
+        self.call(records.len(), |universe, share| {
+            for record in &records[..share] {
+                universe.store.record(record, now);
             }
         })
         .await
+    }
+
+    async fn close_batches(&self, ids: &[String]) -> Result<(), Error> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        self.call(ids.len(), |universe, share| universe.store.close_batches(&ids[..share])).await
     }
 
     async fn list_outboxes(&self) -> Result<Vec<Outbox>, Error> {

@@ -1,0 +1,259 @@
+//! Collection `deliveries`: what the sender delivered, as it came, one document a batch (design 2.4).
+//!
+//! The one write that an acknowledgement waits for, and the only place where bodies are kept: what was delivered together is
+//! compressed together, to a tenth of its size. `events` says what became of each event and where its body is. A batch has
+//! a `dueAt` for as long as one of its events is not in `events`; nothing else of it ever changes.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use jiff::Timestamp;
+use mongodb::bson::{Binary, Bson, deserialize_from_slice, doc, oid::ObjectId, serialize_to_vec, spec::BinarySubtype};
+use mongodb::{Collection, Database};
+use serde::{Deserialize, Serialize};
+
+use crate::server::store::encoding::{date, object_id, optional_date, to_date};
+use crate::server::store::events::Event;
+use crate::server::store::{DUPLICATE_KEY, Error, ensure_expiry, partial_index, write_each};
+
+/// Far from MongoDB's limit of 16 MB a document, even if nothing can be compressed.
+const LARGEST_BATCH: usize = 4 * 1024 * 1024;
+/// The fastest that still finds what bodies have in common.
+const COMPRESSION: i32 = 1;
+/// Names of the indexes that `ensure_indexes` makes.
+pub const INDEXES: [&str; 2] = ["dueAt_1", "receivedAt_1"];
+
+/// Events that were delivered together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    pub id: String,
+    /// With their bodies, in the order of their arrival.
+    pub events: Vec<Event>,
+    /// When somebody else should carry them out.
+    pub due_at: Timestamp,
+}
+
+/// Batches that nobody finished in time.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Left {
+    pub batches: Vec<Batch>,
+    /// Ids of batches that are there and cannot be read.
+    pub unreadable: Vec<String>,
+}
+
+/// Where the body of an event is.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Place {
+    /// The batch.
+    #[serde(with = "object_id")]
+    pub batch: String,
+    /// Its place there, from zero.
+    pub number: u32,
+}
+
+/// What is delivered and not in `events` yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Open {
+    pub events: u64,
+    pub oldest: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Stored {
+    #[serde(rename = "_id", with = "object_id")]
+    id: String,
+    #[serde(with = "date")]
+    received_at: Timestamp,
+    #[serde(default, with = "optional_date", skip_serializing_if = "Option::is_none")]
+    due_at: Option<Timestamp>,
+    /// How many events.
+    count: i64,
+    /// [`Content`] as BSON, compressed by Zstandard.
+    content: Binary,
+}
+
+#[derive(Serialize)]
+struct Content<'a> {
+    events: &'a [Event],
+    payloads: Vec<&'a str>,
+}
+
+#[derive(Deserialize)]
+struct OwnedContent {
+    events: Vec<Event>,
+    payloads: Vec<String>,
+}
+
+#[derive(Clone, Debug)]
+pub struct Deliveries {
+    documents: Collection<Stored>,
+}
+
+impl Deliveries {
+    pub fn of(database: &Database) -> Self {
+        Self { documents: database.collection("deliveries") }
+    }
+
+    /// Stores them, journaled on a majority on return. Safe to repeat.
+    pub async fn insert(&self, batches: &[Batch]) -> Result<(), Error> {
+        let documents = batches.iter().map(Stored::of).collect::<Result<Vec<_>, _>>()?;
+        let answer = write_each(&self.documents, "insert", documents).await?;
+        match answer.refused.into_iter().find(|refusal| refusal.code != DUPLICATE_KEY) {
+            Some(refusal) => Err(Error::Document(refusal.code)),
+            None => Ok(()),
+        }
+    }
+
+    /// Every event of these is in `events` now.
+    pub async fn close(&self, ids: &[String]) -> Result<(), Error> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let done =
+            doc! { "q": { "_id": { "$in": object_ids(ids) } }, "u": { "$unset": { "dueAt": "" } }, "multi": true };
+        write_each(&self.documents, "update", vec![done]).await.map(|_| ())
+    }
+
+    /// The oldest batches that are due, and a lease on them, which only saves work: two who ask at the same moment may both
+    /// get them.
+    pub async fn lease_due(&self, now: Timestamp, until: Timestamp, limit: i64) -> Result<Left, Error> {
+        let due = doc! { "dueAt": { "$lte": to_date(now) } };
+        let found: Vec<Stored> =
+            self.documents.find(due.clone()).sort(doc! { "dueAt": 1 }).limit(limit).await?.try_collect().await?;
+        let mut left = Left::default();
+        if found.is_empty() {
+            return Ok(left);
+        }
+        let ids: Vec<String> = found.iter().map(|document| document.id.clone()).collect();
+        let mut theirs = due;
+        theirs.insert("_id", doc! { "$in": object_ids(&ids) });
+        self.documents.update_many(theirs, doc! { "$set": { "dueAt": to_date(until) } }).await?;
+        for document in found {
+            match document.open() {
+                Some(events) => left.batches.push(Batch { id: document.id, events, due_at: until }),
+                None => left.unreadable.push(document.id),
+            }
+        }
+        Ok(left)
+    }
+
+    /// The bodies at these places; what is no longer there is left out.
+    pub async fn find_payloads(&self, places: &[&Place]) -> Result<HashMap<Place, String>, Error> {
+        let mut payloads = HashMap::with_capacity(places.len());
+        let mut by_batch: HashMap<&str, Vec<&Place>> = HashMap::new();
+        for place in places {
+            by_batch.entry(&place.batch).or_default().push(place);
+        }
+        if by_batch.is_empty() {
+            return Ok(payloads);
+        }
+        let ids: Vec<String> = by_batch.keys().map(|id| (*id).to_owned()).collect();
+        // One at a time: many events may be spread over as many batches.
+        let mut found = self.documents.find(doc! { "_id": { "$in": object_ids(&ids) } }).batch_size(16).await?;
+        while let Some(document) = found.try_next().await? {
+            let mut events = document.open().unwrap_or_default();
+            for place in by_batch.get(document.id.as_str()).into_iter().flatten() {
+                let event = usize::try_from(place.number).ok().and_then(|number| events.get_mut(number));
+                if let Some(event) = event {
+                    payloads.insert((*place).clone(), std::mem::take(&mut event.payload));
+                }
+            }
+        }
+        Ok(payloads)
+    }
+
+    /// What is not in `events` yet.
+    pub async fn count_open(&self) -> Result<Open, Error> {
+        let open = [
+            doc! { "$match": { "dueAt": { "$exists": true } } },
+            doc! { "$group": { "_id": Bson::Null, "events": { "$sum": "$count" }, "at": { "$min": "$receivedAt" } } },
+        ];
+        let row = self.documents.aggregate(open).await?.try_next().await?;
+        let oldest = row.as_ref().and_then(|row| row.get_datetime("at").ok().copied());
+        Ok(Open {
+            events: row.and_then(|row| row.get_i64("events").ok()).unwrap_or_default().unsigned_abs(),
+            oldest: oldest.and_then(|at| Timestamp::from_millisecond(at.timestamp_millis()).ok()),
+        })
+    }
+
+    /// MongoDB removes a batch `retention` after its arrival.
+    pub async fn ensure_indexes(&self, database: &Database, retention: Duration) -> Result<(), Error> {
+        let [due, arrival] = INDEXES;
+        // Finished batches are not in it, so it stays as small as the backlog.
+        let due = partial_index(doc! { "dueAt": 1 }, due, Some(doc! { "dueAt": { "$exists": true } }));
+        self.documents.create_indexes([due]).await?;
+        ensure_expiry(database, &self.documents, arrival, retention).await
+    }
+
+    /// Names of the indexes that are there, for `doctor`.
+    pub async fn index_names(&self) -> Result<Vec<String>, Error> {
+        Ok(self.documents.list_index_names().await?)
+    }
+}
+
+impl Batch {
+    /// Events of one moment as batches: one, unless their bodies are very large.
+    pub fn pack(events: Vec<Event>, due_at: Timestamp, new_id: impl Fn() -> String) -> Vec<Self> {
+        let mut batches: Vec<Self> = Vec::with_capacity(1);
+        let mut size = 0;
+        for mut event in events {
+            size += event.payload.len();
+            match batches.last_mut().filter(|_| size <= LARGEST_BATCH) {
+                Some(batch) => {
+                    event.place = Place::of(&batch.id, batch.events.len());
+                    batch.events.push(event);
+                }
+                None => {
+                    let id = new_id();
+                    size = event.payload.len();
+                    event.place = Place::of(&id, 0);
+                    batches.push(Self { id, events: vec![event], due_at });
+                }
+            }
+        }
+        batches
+    }
+}
+
+impl Place {
+    fn of(batch: &str, number: usize) -> Option<Self> {
+        Some(Self { batch: batch.to_owned(), number: u32::try_from(number).ok()? })
+    }
+}
+
+impl Stored {
+    fn of(batch: &Batch) -> Result<Self, Error> {
+        let payloads = batch.events.iter().map(|event| event.payload.as_str()).collect();
+        let unusable = |error: std::io::Error| Error::Refused(mongodb::error::Error::from(error));
+        let content = serialize_to_vec(&Content { events: &batch.events, payloads })
+            .map_err(|error| Error::Refused(mongodb::error::Error::custom(error)))?;
+        let bytes = zstd::bulk::compress(&content, COMPRESSION).map_err(unusable)?;
+        Ok(Self {
+            id: batch.id.clone(),
+            received_at: batch.events.iter().map(|event| event.received_at).min().unwrap_or(batch.due_at),
+            due_at: Some(batch.due_at),
+            count: i64::try_from(batch.events.len()).unwrap_or(i64::MAX),
+            content: Binary { subtype: BinarySubtype::Generic, bytes },
+        })
+    }
+
+    /// The events with their bodies and places; `None` if somebody else's hand was in it.
+    fn open(&self) -> Option<Vec<Event>> {
+        let content = zstd::decode_all(self.content.bytes.as_slice()).ok()?;
+        let OwnedContent { mut events, payloads } = deserialize_from_slice(&content).ok()?;
+        if events.len() != payloads.len() {
+            return None;
+        }
+        for (number, (event, payload)) in events.iter_mut().zip(payloads).enumerate() {
+            event.payload = payload;
+            event.place = Place::of(&self.id, number);
+        }
+        Some(events)
+    }
+}
+
+fn object_ids(ids: &[String]) -> Vec<ObjectId> {
+    ids.iter().filter_map(|id| ObjectId::parse_str(id).ok()).collect()
+}

@@ -24,11 +24,11 @@ pub async fn run(options: Options, settings: Settings) -> anyhow::Result<End> {
     let store = Store::connect(&settings.database).await?;
     let seen = store.secrets.list().await?;
     let use_of = |fingerprint: &String| seen.iter().find(|used| used.fingerprint == *fingerprint);
-    let uses: Vec<Option<&SecretUse>> = fingerprints.iter().map(use_of).collect();
-    let advice = advise(&uses, Timestamp::now());
+    let known: Vec<Option<&SecretUse>> = fingerprints.iter().map(use_of).collect();
+    let advice = advise(&known, Timestamp::now());
     let gone: Vec<&SecretUse> = seen.iter().filter(|used| !fingerprints.contains(&used.fingerprint)).collect();
     if options.json {
-        let rows = fingerprints.iter().zip(&uses).zip(&advice).enumerate();
+        let rows = fingerprints.iter().zip(&known).zip(&advice).enumerate();
         let secrets: Vec<Value> =
             rows.map(|(place, ((fingerprint, used), advice))| row(place, fingerprint, *used, *advice)).collect();
         let gone: Vec<Value> = gone
@@ -43,7 +43,7 @@ pub async fn run(options: Options, settings: Settings) -> anyhow::Result<End> {
         return Ok(End::Done);
     }
     let mut table = vec![["secret", "fingerprint", "last used", "advice"].map(str::to_owned)];
-    for (place, ((fingerprint, used), advice)) in fingerprints.iter().zip(&uses).zip(&advice).enumerate() {
+    for (place, ((fingerprint, used), advice)) in fingerprints.iter().zip(&known).zip(&advice).enumerate() {
         let last = used.map_or_else(|| "never".to_owned(), |used| used.last_used_at.to_string());
         table.push([(place + 1).to_string(), fingerprint.clone(), last, advice.text().to_owned()]);
     }

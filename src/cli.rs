@@ -1,16 +1,22 @@
 //! The command line: one file a command, each with its options and `run`.
 //!
-//! Exit codes: 0 done, 1 problems were found, 2 it could not run. Knows no rule of its own: everything a command does
+//! Exit codes: 0 done, 1 problems were found or a rule says no, 2 it could not run. Knows no rule of its own: everything a command does
 //! is `server`'s.
 
+pub mod completions;
+pub mod console;
 #[cfg(feature = "standin")]
 pub mod dev;
 pub mod doctor;
 pub mod inngest;
+pub mod jobs;
 #[cfg(feature = "standin")]
 pub mod mongod;
+pub mod secrets;
 pub mod serve;
+pub mod simulate;
 pub mod sync;
+pub mod users;
 pub mod webhook;
 
 use std::ffi::OsString;
@@ -18,7 +24,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::server::settings::environment::Variables;
 use crate::server::settings::{DEFAULTS, Problems, Settings};
@@ -26,8 +32,6 @@ use crate::server::settings::{DEFAULTS, Problems, Settings};
 /// Rollcall: every Clerk user, present and correct in MongoDB.
 #[derive(Debug, Parser)]
 #[command(name = "rollcall", version, propagate_version = true, arg_required_else_help = true)]
-#[command(after_help = "Exit codes: 0 done, 1 problems were found, 2 it could not run.\n\
-                        Settings come from the environment (and .env), over the defaults in Leptos.toml.")]
 struct Arguments {
     /// A settings file in place of the built-in defaults (the shape of Leptos.toml).
     #[arg(long, global = true, value_name = "PATH")]
@@ -54,6 +58,30 @@ enum Command {
     /// Bring everybody from Clerk, mend what was missed, prove that MongoDB equals Clerk.
     #[command(subcommand)]
     Sync(sync::Command),
+    /// People: list, show and find them, change roles, ban, export.
+    #[command(subcommand)]
+    Users(users::Command),
+    /// Effects of changes that wait, or that were given up.
+    #[command(subcommand)]
+    Jobs(jobs::Command),
+    /// Which webhook secret was last used when, and whether it is safe to retire.
+    Secrets(secrets::Options),
+    /// A rehearsal with nobody in particular.
+    #[command(subcommand)]
+    Simulate(simulate::Command),
+    /// What a shell needs to complete these commands.
+    Completions(completions::Options),
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done, 1 problems were found or a rule says no, 2 it could not run.";
+const SETTINGS: &str = "Settings come from the environment (and .env), over the defaults in Leptos.toml.";
+
+/// The command line as it is parsed; the help of every command says how it ends.
+fn command_line() -> clap::Command {
+    fn with_exit_codes(command: clap::Command) -> clap::Command {
+        command.after_help(EXIT_CODES).mut_subcommands(with_exit_codes)
+    }
+    with_exit_codes(Arguments::command()).after_help(format!("{EXIT_CODES}\n{SETTINGS}"))
 }
 
 /// Why a command could not run, or what it found.
@@ -65,7 +93,8 @@ pub enum End {
 
 /// Runs one command line.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-    let arguments = match Arguments::try_parse_from(arguments) {
+    let parsed = command_line().try_get_matches_from(arguments);
+    let arguments = match parsed.and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => arguments,
         Err(message) => {
             // Help and version go to standard output and are no failure.
@@ -98,6 +127,11 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<End> {
         Command::Inngest(command) => inngest::run(command, load(&text)?).await,
         Command::Sync(command) => sync::run(command, load(&text)?).await,
         Command::Webhook(command) => webhook::run(command, load(&text)?).await,
+        Command::Users(command) => users::run(command, load(&text)?).await,
+        Command::Jobs(command) => jobs::run(command, load(&text)?).await,
+        Command::Secrets(options) => secrets::run(options, load(&text)?).await,
+        Command::Simulate(command) => simulate::run(command, load(&text)?).await,
+        Command::Completions(options) => completions::run(options),
     }
 }
 

@@ -3,6 +3,7 @@
 //! Owns shapes and the pure rules about them (a person's display name). Knows nothing of HTTP, MongoDB, Clerk or Leptos.
 
 pub mod alert;
+pub mod audit;
 pub mod error;
 pub mod event;
 pub mod job;

@@ -7,6 +7,7 @@ use crate::cli::{End, load};
 use crate::server::clerk::client::Client;
 use crate::server::error::causes;
 use crate::server::health::{Finding, Verdict, examine};
+use crate::server::outgoing::Sender;
 use crate::server::settings::Problems;
 use crate::server::state::clerk_client;
 use crate::server::store::Store;
@@ -24,7 +25,10 @@ pub async fn run(options: Options, text: &str) -> anyhow::Result<End> {
         Ok(settings) => {
             let clerk: Client = clerk_client(&settings.clerk)?;
             match Store::connect(&settings.database, &settings.fields).await {
-                Ok(store) => examine(&settings, &store, &clerk).await,
+                Ok(store) => {
+                    let sender = Sender::new(settings.effects.timeout)?;
+                    examine(&settings, &store, &clerk, &sender).await
+                }
                 Err(error) => vec![unusable_connection_string(&error)],
             }
         }

@@ -44,15 +44,20 @@ pub enum JobState {
     /// The process died between the call and its record, and the other side has no key to ask by: it may have happened,
     /// so it is not tried again (D2-04).
     Unsure,
+    /// An operator decided that it shall not happen.
+    Discarded,
 }
 
 impl JobState {
+    pub const ALL: [Self; 5] = [Self::Waiting, Self::Done, Self::Dead, Self::Unsure, Self::Discarded];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
             Self::Done => "done",
             Self::Dead => "dead",
             Self::Unsure => "unsure",
+            Self::Discarded => "discarded",
         }
     }
 }

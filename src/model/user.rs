@@ -102,6 +102,8 @@ pub enum SyncSource {
     Backfill,
     /// What a reconciliation found to be missing or different.
     Reconcile,
+    /// An admin's ban, or the end of one, confirmed by Clerk.
+    Moderation,
 }
 
 impl SyncSource {
@@ -115,6 +117,7 @@ impl SyncSource {
             Self::Edit => "own edit",
             Self::Backfill => "backfill",
             Self::Reconcile => "reconciliation",
+            Self::Moderation => "moderation",
         }
     }
 }

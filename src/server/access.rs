@@ -1,11 +1,13 @@
 //! Proofs of permission: the only place that grants them (style 5.5).
 //!
 //! A `Viewer` is a person with a valid session whose document is stored and neither banned nor deleted; an `Admin` is a
-//! viewer whose role in MongoDB, read for this request, is admin; a `Moderator` one whose role is moderator or admin. Their
-//! fields are private, so nothing else can make one.
+//! viewer whose role in MongoDB, read for this request, is admin; a `Moderator` one whose role is moderator or admin.
+//! Whoever can run this program with its settings is an `Admin` too (D7-07). Their fields are private, so nothing else can
+//! make one.
 
 use std::borrow::Cow;
 
+use crate::model::audit::{Actor, Source};
 use crate::model::user::Role;
 use crate::server::error::Error;
 use crate::server::state::AppState;
@@ -29,6 +31,7 @@ pub enum Session {
 #[derive(Clone, Debug)]
 pub struct Viewer {
     user: User,
+    session_id: String,
     actor: Option<String>,
 }
 
@@ -38,10 +41,16 @@ pub struct Moderator {
     viewer: Viewer,
 }
 
-/// A signed-in person who may do everything.
+/// Somebody who may do everything: a signed-in person, or an operator at the console.
 #[derive(Clone, Debug)]
 pub struct Admin {
-    viewer: Viewer,
+    by: By,
+}
+
+#[derive(Clone, Debug)]
+enum By {
+    Viewer(Box<Viewer>),
+    Console { os_user: String },
 }
 
 impl Viewer {
@@ -51,15 +60,15 @@ impl Viewer {
     /// `Unauthenticated` without a session, `Forbidden` for the banned and the deleted (D4-24), `Unavailable` when
     /// MongoDB, or Clerk for a first request, is away.
     pub async fn of(state: &AppState, session: &Session) -> Result<Self, Error> {
-        let (clerk_id, actor) = match session {
-            Session::SignedIn { clerk_id, actor, .. } => (clerk_id, actor.clone()),
+        let (clerk_id, session_id, actor) = match session {
+            Session::SignedIn { clerk_id, session_id, actor } => (clerk_id, session_id.clone(), actor.clone()),
             Session::SignedOut { reason } => return Err(Error::Unauthenticated { reason: reason.clone() }),
         };
         let user = ensure_person(state, clerk_id).await?;
         if user.deleted_at.is_some() || user.banned {
             return Err(Error::Forbidden);
         }
-        Ok(Self { user, actor })
+        Ok(Self { user, session_id, actor })
     }
 
     pub fn user(&self) -> &User {
@@ -99,10 +108,35 @@ impl Admin {
     /// # Errors
     /// `Forbidden` unless the role is admin.
     pub fn of(state: &AppState, viewer: Viewer) -> Result<Self, Error> {
-        if viewer.role(state).is_admin() { Ok(Self { viewer }) } else { Err(Error::Forbidden) }
+        if viewer.role(state).is_admin() {
+            Ok(Self { by: By::Viewer(Box::new(viewer)) })
+        } else {
+            Err(Error::Forbidden)
+        }
     }
 
-    pub fn viewer(&self) -> &Viewer {
-        &self.viewer
+    /// The operating system's user who runs a command.
+    pub fn at_console(os_user: String) -> Self {
+        Self { by: By::Console { os_user } }
+    }
+
+    /// The signed-in person, if it is one.
+    pub fn viewer(&self) -> Option<&Viewer> {
+        match &self.by {
+            By::Viewer(viewer) => Some(viewer),
+            By::Console { .. } => None,
+        }
+    }
+
+    /// Who it is, for the audit trail.
+    pub fn actor(&self) -> Actor {
+        match &self.by {
+            By::Viewer(viewer) => Actor {
+                id: viewer.user.clerk_id.clone(),
+                session: Some(viewer.session_id.clone()),
+                source: Source::Web,
+            },
+            By::Console { os_user } => Actor { id: format!("cli:{os_user}"), session: None, source: Source::Cli },
+        }
     }
 }

@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::model::audit::{Action, Fact};
 use crate::model::user::{self, Profile, Role, SyncSource};
 use crate::server::access::{Admin, Moderator, Viewer};
 use crate::server::clerk;
@@ -12,6 +13,7 @@ use crate::server::clerk::client::ProfileChange;
 use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::store::directory::{Page, Wanted};
+use crate::server::store::dossier::Dossier;
 use crate::server::store::jobs::Effect;
 use crate::server::store::roles::{RoleChange, RoleWritten};
 use crate::server::store::users::User;
@@ -20,6 +22,15 @@ use crate::server::sync::effects::{Step, effects_of};
 use crate::server::sync::mapping::from_fetched;
 use crate::server::sync::ports::Ports;
 use crate::server::sync::process::{sweep, write};
+
+/// How an admin means a change of somebody else.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Intent {
+    /// Why, for the audit trail.
+    pub reason: Option<String>,
+    /// Only to say how it would end.
+    pub is_rehearsal: bool,
+}
 
 /// Clerk takes no longer name.
 const LONGEST_NAME: usize = 256;
@@ -106,30 +117,39 @@ pub async fn list_users(state: &AppState, moderator: &Moderator, wanted: Wanted<
 }
 
 /// Gives a person, named by Clerk's id or by MongoDB's, a role; it is in force at the next request. Nobody changes their
-/// own, and one admin stays, whatever happens at the same time (D5-12).
+/// own, and one admin stays, whatever happens at the same time (D5-12). The audit trail has it in the same transaction.
 ///
 /// # Errors
 /// `NotFound`, `Refused` by the rules above, `Forbidden` for an admin who is none any more or is impersonated (D4-17).
-pub async fn change_role(state: &AppState, admin: &Admin, id: &str, role: Role) -> Result<User, Error> {
-    let by = admin.viewer();
-    if by.actor().is_some() {
-        return Err(Error::Forbidden);
-    }
-    let user = state.store.directory.find_by_id(id).await?.ok_or(NOBODY)?;
+pub async fn change_role(
+    state: &AppState,
+    admin: &Admin,
+    id: &str,
+    role: Role,
+    intent: &Intent,
+) -> Result<User, Error> {
+    let user = find_subject(state, admin, id).await?;
     if user.role == role {
         return Ok(user);
     }
     let refused = |message: &str| Err(Error::Refused { field: "role", message: message.to_owned() });
-    if user.clerk_id == by.user().clerk_id {
+    if is_oneself(admin, &user) {
         return refused("You cannot change your own role.");
     }
-    // An admin by `ADMIN_EMAIL` has no document that says so.
-    let by_document = by.user().role.is_admin().then(|| by.user().clerk_id.clone());
-    let effects = effects_of_role(state, &user, role);
-    let change = RoleChange { clerk_id: user.clerk_id.clone(), role, by: by_document, effects };
+    // An operator at the console has no document, and that of an admin by `ADMIN_EMAIL` does not say so.
+    let by = admin.viewer().map(Viewer::user).filter(|by| by.role.is_admin());
+    let change = RoleChange {
+        clerk_id: user.clerk_id.clone(),
+        role,
+        by: by.map(|by| by.clerk_id.clone()),
+        effects: effects_of_role(state, &user, role),
+        fact: fact_of(admin, Action::ChangeRole, &user, intent),
+        is_rehearsal: intent.is_rehearsal,
+    };
     match state.store.roles.change(&change).await? {
+        RoleWritten::Done(_) if intent.is_rehearsal => Ok(User { role, ..user }),
         RoleWritten::Done(before) => {
-            let by = &by.user().clerk_id;
+            let by = admin.actor().id;
             tracing::info!(user.id = user.clerk_id, by, %before, after = %role, "role changed");
             if let Err(error) = sweep(state).await {
                 // The change holds; its effects are in the outbox, where the next sweep finds them.
@@ -141,6 +161,106 @@ pub async fn change_role(state: &AppState, admin: &Admin, id: &str, role: Role) 
         RoleWritten::Nobody => Err(NOBODY),
         RoleWritten::NotByAdmin => Err(Error::Forbidden),
         RoleWritten::LastAdmin => refused("The last admin stays one. Make somebody else an admin first."),
+    }
+}
+
+/// Lets a person in no more: at Clerk, which ends their sessions, and by Clerk's answer here. Nobody bans themselves, nor the
+/// last admin. It is in the audit trail before it happens; what Clerk then refuses is recorded as undone.
+///
+/// # Errors
+/// As of `change_role`, and Clerk's.
+pub async fn ban(state: &AppState, admin: &Admin, id: &str, intent: &Intent) -> Result<User, Error> {
+    let user = find_subject(state, admin, id).await?;
+    let refused = |message: &str| Err(Error::Refused { field: "id", message: message.to_owned() });
+    if is_oneself(admin, &user) {
+        return refused("You cannot ban yourself.");
+    }
+    if user.role.is_admin() && !state.store.roles.has_other_admin(&user.clerk_id).await? {
+        return refused("The last admin cannot be banned. Make somebody else an admin first.");
+    }
+    moderate(state, admin, user, Action::Ban, intent).await
+}
+
+/// Lets a banned person in again.
+///
+/// # Errors
+/// As of `ban`.
+pub async fn unban(state: &AppState, admin: &Admin, id: &str, intent: &Intent) -> Result<User, Error> {
+    let user = find_subject(state, admin, id).await?;
+    moderate(state, admin, user, Action::Unban, intent).await
+}
+
+async fn moderate(state: &AppState, admin: &Admin, user: User, action: Action, intent: &Intent) -> Result<User, Error> {
+    let banned = action == Action::Ban;
+    if intent.is_rehearsal {
+        return Ok(User { banned, ..user });
+    }
+    let word = |is_banned: bool| Some(if is_banned { "banned" } else { "not banned" }.to_owned());
+    let fact = fact_of(admin, action, &user, intent);
+    let fact = Fact { before: word(user.banned), after: word(banned), ..fact };
+    state.store.audit.append(&fact).await?;
+    let id = &user.clerk_id;
+    let answer = if banned { state.clerk.ban_user(id).await } else { state.clerk.unban_user(id).await };
+    let changed = match answer {
+        Ok(changed) => changed,
+        Err(error) => return Err(undo(state, fact, error).await),
+    };
+    let (_, written) =
+        write(state, from_fetched(&changed, SyncSource::Moderation, Timestamp::now(), &state.settings.fields)).await?;
+    tracing::info!(user.id = id, by = fact.actor.id, action = action.as_str(), "moderated");
+    written.filter(|user| user.deleted_at.is_none()).ok_or(NOBODY)
+}
+
+/// Records that Clerk said no; without an answer nobody knows, and what was asked for stays on record.
+async fn undo(state: &AppState, fact: Fact, error: clerk::Error) -> Error {
+    let is_refused = !matches!(
+        error,
+        clerk::Error::Unavailable(_) | clerk::Error::UnavailableStatus(_) | clerk::Error::Malformed(_)
+    );
+    let is_nobody = matches!(error, clerk::Error::NotFound);
+    let error = Error::from(error);
+    if is_refused {
+        let reason = Some(error.cause());
+        let undone = Fact { action: Action::Undone, before: fact.after, after: fact.before, reason, ..fact };
+        if let Err(error) = state.store.audit.append(&undone).await {
+            Error::from(error).log("append_audit");
+        }
+    }
+    if is_nobody { NOBODY } else { error }
+}
+
+/// Everything that is kept about a person, for themselves: the document, its events, jobs and entries of the audit trail,
+/// which has this too.
+///
+/// # Errors
+/// `NotFound`, `Forbidden`, or MongoDB's.
+pub async fn export_user(state: &AppState, admin: &Admin, user: &User, intent: &Intent) -> Result<Dossier, Error> {
+    if !intent.is_rehearsal {
+        state.store.audit.append(&fact_of(admin, Action::ExportUser, user, intent)).await?;
+    }
+    state.store.find_dossier(&user.clerk_id).await?.ok_or(NOBODY)
+}
+
+/// The person that an admin wants to change; nobody does that in another's name (D4-17).
+async fn find_subject(state: &AppState, admin: &Admin, id: &str) -> Result<User, Error> {
+    if admin.viewer().is_some_and(|viewer| viewer.actor().is_some()) {
+        return Err(Error::Forbidden);
+    }
+    state.store.directory.find_by_id(id).await?.ok_or(NOBODY)
+}
+
+fn is_oneself(admin: &Admin, user: &User) -> bool {
+    admin.viewer().is_some_and(|viewer| viewer.user().clerk_id == user.clerk_id)
+}
+
+fn fact_of(admin: &Admin, action: Action, user: &User, intent: &Intent) -> Fact {
+    Fact {
+        actor: admin.actor(),
+        action,
+        subject: user.clerk_id.clone(),
+        before: None,
+        after: None,
+        reason: intent.reason.clone(),
     }
 }
 

@@ -5,6 +5,7 @@
 //! processes may run on one database. Does not know why a change has an effect (`sync::effects`).
 
 pub mod alert;
+pub mod intervention;
 pub mod lane;
 pub mod metadata;
 pub mod schedule;

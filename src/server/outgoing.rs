@@ -1,14 +1,15 @@
 //! Messages to other systems by HTTP, signed after Standard Webhooks (`webhook-id`, `-timestamp`, `-signature`).
 //!
 //! Sends once and says what came of it; repeating is for its users. Invariants: redirects are not followed, every call has a
-//! time limit, the answer's body is not read, and no error carries the address, which may be a secret.
+//! time limit, of the answer's body only a look's is read, and no error carries the address, which may be a secret.
 
 use std::time::Duration;
 
-use http::header::{CONTENT_TYPE, RETRY_AFTER};
-use http::{HeaderMap, StatusCode};
+use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONTENT_TYPE, ORIGIN, RETRY_AFTER};
+use http::{HeaderMap, Method, StatusCode};
 use jiff::Timestamp;
 use reqwest::redirect::Policy;
+use reqwest::{RequestBuilder, Response};
 use svix::webhooks::Webhook;
 use url::Url;
 
@@ -16,6 +17,8 @@ const SECRET_PREFIX: &str = "whsec_";
 /// Standard Webhooks asks for 24 bytes at least; in base64 those are 32 letters.
 const SHORTEST_SECRET: usize = 32;
 const LONGEST_CONNECT: Duration = Duration::from_secs(5);
+/// Our own answers are much shorter.
+const LONGEST_LOOK: usize = 16 * 1024;
 /// Who asks for a longer pause is asked again after this one.
 const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 
@@ -52,6 +55,15 @@ pub struct Answer {
     pub status: StatusCode,
     /// How long it asked to be left alone.
     pub retry_after: Option<Duration>,
+}
+
+/// What somebody sees who looks at us from outside.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Look {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    /// The beginning of it.
+    pub body: String,
 }
 
 /// No answer. In words that may be kept.
@@ -106,13 +118,55 @@ impl Sender {
             let signature = signer.webhook.sign(message.id, sent_at, message.body.as_bytes());
             call = call.header("webhook-signature", signature.map_err(|_| Error::Unsignable)?);
         }
-        match call.send().await {
-            Ok(response) => Ok(Answer { status: response.status(), retry_after: retry_after(response.headers()) }),
-            Err(error) if error.is_timeout() => Err(Error::TimedOut),
-            Err(error) if error.is_builder() => Err(Error::Unsignable),
-            Err(_) => Err(Error::Unreachable),
-        }
+        let response = send(call).await?;
+        Ok(Answer { status: response.status(), retry_after: retry_after(response.headers()) })
     }
+
+    /// Sends a message with the headers of Clerk's sender, and looks at the answer.
+    ///
+    /// # Errors
+    /// When there was no answer.
+    pub async fn look(&self, url: &Url, signer: &Signer, message: Message<'_>) -> Result<Look, Error> {
+        let sent_at = Timestamp::now().as_second();
+        let signature = signer.webhook.sign(message.id, sent_at, message.body.as_bytes());
+        let call = self
+            .http
+            .post(url.clone())
+            .header(CONTENT_TYPE, "application/json")
+            .header("svix-id", message.id)
+            .header("svix-timestamp", sent_at)
+            .header("svix-signature", signature.map_err(|_| Error::Unsignable)?)
+            .body(message.body.to_owned());
+        look_at(send(call).await?).await
+    }
+
+    /// What a browser asks before it lets a page of this origin in.
+    ///
+    /// # Errors
+    /// When there was no answer.
+    pub async fn preflight(&self, url: &Url, origin: &str) -> Result<Look, Error> {
+        let call = self.http.request(Method::OPTIONS, url.clone()).header(ORIGIN, origin);
+        look_at(send(call.header(ACCESS_CONTROL_REQUEST_METHOD, "GET")).await?).await
+    }
+}
+
+async fn send(call: RequestBuilder) -> Result<Response, Error> {
+    call.send().await.map_err(|error| match error {
+        error if error.is_timeout() => Error::TimedOut,
+        error if error.is_builder() => Error::Unsignable,
+        _ => Error::Unreachable,
+    })
+}
+
+async fn look_at(mut response: Response) -> Result<Look, Error> {
+    let (status, headers) = (response.status(), response.headers().clone());
+    let mut body = Vec::new();
+    while body.len() < LONGEST_LOOK
+        && let Some(chunk) = response.chunk().await.map_err(|_| Error::Unreachable)?
+    {
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Look { status, headers, body: String::from_utf8_lossy(&body).into_owned() })
 }
 
 /// In seconds, or as a date.

@@ -20,6 +20,7 @@ use crate::server::mail::{Mailer, Relay, RelayError};
 use crate::server::metrics::METRICS;
 use crate::server::outgoing::{Sender, SenderError};
 use crate::server::readiness::Vitals;
+use crate::server::rotation::Rotation;
 use crate::server::settings::{self, Settings};
 use crate::server::store::{self, Store};
 use crate::server::sync::arrivals::Arrivals;
@@ -39,6 +40,8 @@ pub struct AppState {
     pub session: handshake::Config,
     /// None when no secret is configured, which only development allows (A2-17).
     pub verifier: Option<Verifier>,
+    /// Which of its secrets are in use.
+    pub rotation: Rotation,
     /// None when Inngest is off.
     pub inngest: Option<inngest::client::Client>,
     pub inbox: Inbox,
@@ -99,6 +102,7 @@ impl AppState {
             session: session_config(&settings)?,
             store,
             clerk,
+            rotation: Rotation::of(secrets),
             verifier,
             inngest,
             inbox,

@@ -4,14 +4,17 @@
 //! majority (design 2.4).
 
 pub mod alerts;
+pub mod audit;
 pub mod deliveries;
 pub mod directory;
+pub mod dossier;
 pub mod encoding;
 pub mod endpoints;
 pub mod events;
 pub mod jobs;
 pub mod roles;
 pub mod runs;
+pub mod secrets;
 pub mod topology;
 pub mod users;
 
@@ -28,6 +31,7 @@ use serde::Serialize;
 use crate::server::settings;
 use crate::server::settings::fields::Fields;
 use crate::server::store::alerts::Alerts;
+use crate::server::store::audit::Audit;
 use crate::server::store::deliveries::Deliveries;
 use crate::server::store::directory::Directory;
 use crate::server::store::endpoints::Endpoints;
@@ -35,6 +39,7 @@ use crate::server::store::events::Events;
 use crate::server::store::jobs::Jobs;
 use crate::server::store::roles::Roles;
 use crate::server::store::runs::Runs;
+use crate::server::store::secrets::Secrets;
 use crate::server::store::users::Users;
 
 /// MongoDB's code for a duplicate key.
@@ -95,6 +100,11 @@ impl Error {
             ErrorKind::Write(WriteFailure::WriteError(failure)) => Some(failure.code),
             _ => None,
         }
+    }
+
+    /// Whether it refuses the user or the password.
+    pub fn is_refused_login(&self) -> bool {
+        matches!(self, Self::Refused(error) if matches!(*error.kind, ErrorKind::Authentication { .. }))
     }
 
     /// Whether the same call may succeed later.
@@ -282,6 +292,8 @@ pub struct Store {
     pub endpoints: Endpoints,
     pub roles: Roles,
     pub runs: Runs,
+    pub audit: Audit,
+    pub secrets: Secrets,
     database: Database,
 }
 
@@ -317,6 +329,8 @@ impl Store {
             endpoints: Endpoints::of(&database),
             roles: Roles::of(&database, fields),
             runs: Runs::of(&database),
+            audit: Audit::of(&database),
+            secrets: Secrets::of(&database),
             database,
         })
     }
@@ -329,7 +343,8 @@ impl Store {
         self.events.ensure_indexes(&self.database, event_retention).await?;
         self.jobs.ensure_indexes().await?;
         self.alerts.ensure_indexes().await?;
-        self.runs.ensure_indexes().await
+        self.runs.ensure_indexes().await?;
+        self.audit.ensure_indexes().await
     }
 
     pub async fn ping(&self) -> Result<(), Error> {

@@ -2,13 +2,17 @@
 //!
 //! Every run has a cleared environment and a working folder of its own, so nothing of this machine gets in.
 
+mod doctor;
+mod jobs;
+mod secrets;
+mod simulate;
+mod users;
+mod ways;
+
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
-use axum::Router;
-use axum::http::StatusCode;
-use axum::http::header::DATE;
 use rollcall::server::settings::DEFAULTS;
 use rollcall::server::settings::environment::Variables;
 use serde_json::{Value, json};
@@ -19,7 +23,8 @@ use tokio::process::Command;
 use crate::support::app::{TestApp, variables};
 use crate::support::inngest::{BEARER, FakeInngest};
 
-const COMMANDS: [&str; 4] = ["serve", "dev", "doctor", "inngest"];
+const COMMANDS: [&str; 9] =
+    ["serve", "dev", "doctor", "inngest", "users", "jobs", "secrets", "simulate", "completions"];
 const REQUIRED: [&str; 5] =
     ["CLERK_PUBLISHABLE_KEY", "CLERK_SECRET_KEY", "CLERK_WEBHOOK_SIGNING_SECRET", "MONGODB_URI", "ROLLCALL_PUBLIC_URL"];
 const PASSWORD: &str = "neverToBePrinted";
@@ -47,10 +52,13 @@ impl Ended {
         self
     }
 
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.out).expect("JSON on standard output")
+    }
+
     /// The findings of `doctor --json`.
     fn findings(&self) -> Vec<Value> {
-        let output: Value = serde_json::from_str(&self.out).expect("JSON on standard output");
-        output["findings"].as_array().expect("findings").clone()
+        self.json()["findings"].as_array().expect("findings").clone()
     }
 }
 
@@ -62,6 +70,7 @@ fn command(arguments: &[&str], environment: &Variables, folder: &Path) -> Comman
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
         .env("HOME", folder)
+        .env("USER", "keeper")
         .envs(environment.iter())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
@@ -71,13 +80,27 @@ fn command(arguments: &[&str], environment: &Variables, folder: &Path) -> Comman
 }
 
 async fn run_in(folder: &Path, arguments: &[&str], environment: &Variables) -> Ended {
-    let running = command(arguments, environment, folder).output();
+    ended(command(arguments, environment, folder), environment).await
+}
+
+async fn ended(mut command: Command, environment: &Variables) -> Ended {
+    let running = command.output();
     let output =
         tokio::time::timeout(Duration::from_secs(30), running).await.expect("an end").expect("the binary starts");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
     let ended = Ended { status: output.status, out: text(output.stdout), err: text(output.stderr) };
     assert_discreet(&format!("{}{}", ended.out, ended.err), environment);
     ended
+}
+
+/// One run that is asked something, and this answer.
+async fn answered(answer: &str, arguments: &[&str], environment: &Variables) -> Ended {
+    let folder = folder();
+    let file = folder.path().join("answer");
+    std::fs::write(&file, answer).expect("written");
+    let mut command = command(arguments, environment, folder.path());
+    command.stdin(std::fs::File::open(&file).expect("the answer"));
+    ended(command, environment).await
 }
 
 async fn run(arguments: &[&str], environment: &Variables) -> Ended {
@@ -119,11 +142,20 @@ async fn help_lists_every_command_and_says_how_each_ends() {
     help.says(&COMMANDS).says(&[
         "--config",
         "--version",
-        "Exit codes: 0 done, 1 problems were found, 2 it could not run",
+        "Exit codes: 0 done, 1 problems were found or a rule says no, 2 it could not run",
     ]);
     assert!(help.err.is_empty(), "{}", help.err);
     for name in COMMANDS {
-        run(&[name, "--help"], &nothing()).await.expect(0).says(&["Usage: rollcall", name, "--config"]);
+        run(&[name, "--help"], &nothing()).await.expect(0).says(&[
+            "Usage: rollcall",
+            name,
+            "--config",
+            "Exit codes: 0",
+        ]);
+    }
+    for command in [&["users", "ban"][..], &["jobs", "discard"], &["simulate", "signup"]] {
+        let help = run(&[command, &["--help"]].concat(), &nothing()).await.expect(0);
+        help.says(&["--json", "--dry-run", "--yes", "Exit codes: 0 done"]);
     }
     run(&["doctor", "--help"], &nothing()).await.expect(0).says(&["--json"]);
 }
@@ -222,105 +254,6 @@ async fn c_10_doctor_lists_the_fields_and_which_are_personal() {
     let text = run_in(folder.path(), &["doctor", "--config", "own.toml"], &beside(&app)).await.expect(0);
     text.says(&["theme, phone (personal)"]);
     app.finish().await;
-}
-
-#[tokio::test]
-async fn a2_11_doctor_without_an_environment_finds_every_missing_variable_with_its_fix() {
-    let text = run(&["doctor"], &nothing()).await.expect(1);
-    text.says(&REQUIRED).says(&["bad", "fix: set MONGODB_URI in the environment or in .env"]);
-    let findings = run(&["doctor", "--json"], &nothing()).await.expect(1).findings();
-    assert_eq!(findings.len(), REQUIRED.len());
-    for finding in findings {
-        assert_eq!((&finding["check"], &finding["verdict"]), (&"settings".into(), &"bad".into()));
-        assert!(finding["fix"].as_str().is_some_and(|fix| fix.contains(".env.example")), "{finding}");
-    }
-}
-
-#[tokio::test]
-async fn a2_11_a2_14_doctor_beside_a_running_application_finds_everything_in_order() {
-    let app = TestApp::new().await;
-    let text = run(&["doctor"], &beside(&app)).await.expect(0);
-    assert!(text.err.is_empty(), "{}", text.err);
-    let checks = [
-        "settings",
-        "webhook secret",
-        "MongoDB reachable",
-        "replica set",
-        "MongoDB rights",
-        "indexes",
-        "Clerk API",
-        "JWKS",
-        "clock",
-    ];
-    assert_eq!(text.out.lines().count(), checks.len(), "{}", text.out);
-    assert!(text.out.lines().all(|line| line.starts_with("ok ")), "{}", text.out);
-
-    let findings = run(&["doctor", "--json"], &beside(&app)).await.expect(0).findings();
-    let named: Vec<&str> = findings.iter().filter_map(|finding| finding["check"].as_str()).collect();
-    assert_eq!(named, checks);
-    for finding in &findings {
-        assert_eq!((&finding["verdict"], &finding["fix"]), (&"ok".into(), &Value::Null), "{finding}");
-        assert!(finding["seen"].as_str().is_some_and(|seen| !seen.is_empty()), "{finding}");
-    }
-    app.finish().await;
-}
-
-#[tokio::test]
-async fn doctor_says_of_each_fault_what_it_is_and_how_to_mend_it() {
-    let app = TestApp::new().await;
-    let away = format!("mongodb://keeper:{PASSWORD}@127.0.0.1:1/rollcall?replicaSet=rs0");
-    let unusable = format!("mongodb://keeper:{PASSWORD}@127.0.0.1:none/rollcall");
-    let slow = with(&beside(&app), "ROLLCALL_DATABASE_TIMEOUT_MS", "300");
-    let wrong_clock = clerk_of_another_time().await;
-    for (name, value, check, seen, fix) in [
-        (
-            "MONGODB_URI",
-            away.as_str(),
-            "MongoDB reachable",
-            "MongoDB is not available",
-            "start MongoDB, or correct MONGODB_URI",
-        ),
-        ("MONGODB_URI", &unusable, "MongoDB reachable", "connection string", "correct MONGODB_URI"),
-        (
-            "CLERK_SECRET_KEY",
-            "sk_test_ofAnotherInstance",
-            "Clerk API",
-            "refuses the key",
-            "copy CLERK_SECRET_KEY again",
-        ),
-        (
-            "CLERK_API_URL",
-            "http://127.0.0.1:1",
-            "Clerk API",
-            "cannot be reached",
-            "can be reached from here (CLERK_API_URL)",
-        ),
-        ("CLERK_API_URL", &wrong_clock, "clock", "s ahead of Clerk's", "synchronise this machine's clock (NTP)"),
-        ("CLERK_WEBHOOK_SIGNING_SECRET", "", "webhook secret", "answered with 500", "set CLERK_WEBHOOK_SIGNING_SECRET"),
-    ] {
-        let environment = with(&slow, name, value);
-        let findings = run(&["doctor", "--json"], &environment).await.expect(1).findings();
-        let found = findings.iter().find(|finding| finding["check"] == check);
-        let found = found.unwrap_or_else(|| panic!("{name}={value}: no finding {check:?} in {findings:?}"));
-        let says = |part: &str, words: &str| found[part].as_str().is_some_and(|text| text.contains(words));
-        assert!(found["verdict"] == "bad" && says("seen", seen) && says("fix", fix), "{name}={value}: {found}");
-        let text = run(&["doctor"], &environment).await.expect(1);
-        text.says(&[
-            &format!("bad      {check}"),
-            seen,
-            &format!("fix: {}", found["fix"].as_str().unwrap_or_default()),
-        ]);
-    }
-    app.finish().await;
-}
-
-/// A Clerk that answers nothing but how late it believes it to be.
-async fn clerk_of_another_time() -> String {
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
-    let url = format!("http://{}", listener.local_addr().expect("an address"));
-    let answer = || async { (StatusCode::UNAUTHORIZED, [(DATE, "Wed, 01 Jan 2025 00:00:00 GMT")]) };
-    tokio::spawn(axum::serve(listener, Router::new().fallback(answer)).into_future());
-    url
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 mod access;
 mod addresses;
 mod api;
+mod audit;
 mod clerk_calls;
 mod cli;
 mod conflicts;

@@ -29,10 +29,12 @@ use crate::server::clerk::client::guard::{Guard, Seen};
 use crate::server::clerk::client::limiter::Priority;
 use crate::server::clerk::handshake::redirect::API_VERSION;
 use crate::server::clerk::handshake::refresh::RefreshRequest;
-use crate::server::clerk::jwks::KeySet;
+use crate::server::clerk::jwks::{KeySet, PublicKeys};
 use crate::server::clerk::key::SecretKey;
 use crate::server::clerk::lenient::is_id;
-use crate::server::clerk::wire::{HandshakePayload, Instance, RefreshedSession, Refusal, Session, TotalCount, User};
+use crate::server::clerk::wire::{
+    DeletedObject, HandshakePayload, Instance, RefreshedSession, Refusal, Session, Token, TotalCount, User,
+};
 
 /// The most that one page may hold. Clerk answers a larger wish with a page of ten, silently (D2-35).
 pub const LARGEST_PAGE: u16 = 500;
@@ -77,6 +79,15 @@ pub struct ProfileChange {
     pub last_name: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
+}
+
+/// A person to add, with one address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct NewUser {
+    pub email_address: [String; 1],
+    pub first_name: &'static str,
+    pub last_name: &'static str,
+    pub skip_password_requirement: bool,
 }
 
 /// A client of one instance. Cheap to clone; all clones share one limit and one circuit.
@@ -188,6 +199,27 @@ impl Client {
         self.request(Method::PATCH, &["users", checked(id)?], |call| call.json(change)).await
     }
 
+    /// A person who need not have a password.
+    pub async fn create_user(&self, user: &NewUser) -> Result<User, Error> {
+        self.request(Method::POST, &["users"], |call| call.json(user)).await
+    }
+
+    /// For ever.
+    pub async fn delete_user(&self, id: &str) -> Result<(), Error> {
+        let deleted: Result<DeletedObject, Error> =
+            self.request(Method::DELETE, &["users", checked(id)?], |call| call).await;
+        deleted.map(|_| ())
+    }
+
+    /// Ends every session of the person and lets them begin no other; answers with the person as they are then.
+    pub async fn ban_user(&self, id: &str) -> Result<User, Error> {
+        self.request(Method::POST, &["users", checked(id)?, "ban"], |call| call.json(&json!({}))).await
+    }
+
+    pub async fn unban_user(&self, id: &str) -> Result<User, Error> {
+        self.request(Method::POST, &["users", checked(id)?, "unban"], |call| call.json(&json!({}))).await
+    }
+
     /// Deep merge; answers with the person as they are then. Limited to ten calls in ten seconds for each person.
     pub async fn merge_user_metadata(&self, id: &str, change: &MetadataChange) -> Result<User, Error> {
         let mut body = Map::new();
@@ -210,6 +242,13 @@ impl Client {
         self.request(Method::POST, &["sessions", checked(id)?, "revoke"], |call| call.json(&json!({}))).await
     }
 
+    /// A token of a session that exists, as its browser would be given one.
+    pub async fn create_session_token(&self, id: &str) -> Result<String, Error> {
+        let token: Token =
+            self.request(Method::POST, &["sessions", checked(id)?, "tokens"], |call| call.json(&json!({}))).await?;
+        Ok(token.jwt)
+    }
+
     pub async fn fetch_instance(&self) -> Result<Instance, Error> {
         self.request(Method::GET, &["instance"], |call| call).await
     }
@@ -219,6 +258,24 @@ impl Client {
     pub async fn fetch_jwks(&self) -> Result<KeySet, Error> {
         let response = self.send(Method::GET, &["jwks"], |call| call).await?;
         KeySet::from_json(&body_of(response).await?)
+    }
+
+    /// The same, to be compared.
+    pub async fn fetch_public_keys(&self) -> Result<PublicKeys, Error> {
+        let response = self.send(Method::GET, &["jwks"], |call| call).await?;
+        PublicKeys::from_json(&body_of(response).await?)
+    }
+
+    /// Those that a Frontend API publishes, asked without the key.
+    pub async fn fetch_public_keys_of(&self, frontend_api: &Url) -> Result<PublicKeys, Error> {
+        let mut url = frontend_api.clone();
+        if let Ok(mut segments) = url.path_segments_mut() {
+            segments.pop_if_empty().extend([".well-known", "jwks.json"]);
+        }
+        let response = self.http.get(url).send().await.map_err(unavailable)?;
+        let status = response.status();
+        let body = read_body(response).await?;
+        if status.is_success() { PublicKeys::from_json(&body) } else { Err(refusal(status, &body)) }
     }
 
     /// Clerk's clock, to a second. Any answer will do: a clock can be compared with a wrong key too.

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use jsonwebtoken::DecodingKey;
 use serde::Deserialize;
@@ -113,6 +113,42 @@ impl KeySet {
 
     fn of(contents: Contents) -> Self {
         Self { keys: Arc::new(contents), refetch: false, failure: Reason::JwkRemoteFailedToLoad }
+    }
+}
+
+/// The public keys of a JWKS document by their moduli, to tell instances apart. Verifies nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicKeys {
+    moduli: Vec<Vec<u8>>,
+}
+
+impl PublicKeys {
+    pub fn from_json(document: &[u8]) -> Result<Self, Error> {
+        let document: Document = serde_json::from_slice(document).map_err(|error| Error::Malformed(error.into()))?;
+        let modulus = |key: &Value| URL_SAFE_NO_PAD.decode(key.get("n")?.as_str()?).ok();
+        let moduli: Vec<_> = document.keys.iter().take(MOST_KEYS).filter_map(modulus).collect();
+        if moduli.is_empty() {
+            return Err(Error::Malformed("the key set contains no RSA key".into()));
+        }
+        Ok(Self { moduli })
+    }
+
+    /// How many keys there are.
+    #[expect(clippy::len_without_is_empty, reason = "there is one at least")]
+    pub fn len(&self) -> usize {
+        self.moduli.len()
+    }
+
+    pub fn shares_any_with(&self, other: &Self) -> bool {
+        self.moduli.iter().any(|modulus| other.moduli.contains(modulus))
+    }
+
+    /// Whether this PEM text is one of them: its DER holds the modulus as it is.
+    pub fn hold(&self, pem: &str) -> bool {
+        let base64: String =
+            pem.lines().filter(|line| !line.contains("-----")).flat_map(str::split_whitespace).collect();
+        let Ok(der) = STANDARD.decode(base64) else { return false };
+        self.moduli.iter().any(|modulus| der.windows(modulus.len().max(1)).any(|part| part == modulus))
     }
 }
 

@@ -170,6 +170,12 @@ pub struct Session {
     pub updated_at: Option<Timestamp>,
 }
 
+/// A session token as the Backend API hands it out.
+#[derive(Clone, Deserialize)]
+pub struct Token {
+    pub jwt: String,
+}
+
 /// The instance that a secret key belongs to.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 pub struct Instance {

@@ -21,7 +21,7 @@ use axum::{Extension, Json, Router};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
 use crate::server::access::{Admin, Moderator, Session, Viewer};
-use crate::server::accounts;
+use crate::server::accounts::{self, Intent};
 use crate::server::clerk::client::ProfileChange;
 use crate::server::error::Error;
 use crate::server::http::api::answers::{Me, Person, PersonPage, ProfileEdit, RoleEdit};
@@ -32,7 +32,7 @@ use crate::server::http::{Shared, layers};
 use crate::server::rpc::Caller;
 use crate::server::settings::api::Api;
 use crate::server::state::AppState;
-use crate::server::store::directory::Wanted;
+use crate::server::store::directory::{Filter, Wanted};
 
 /// How long a browser may remember what it was allowed.
 const REMEMBERED_FOR: Duration = Duration::from_hours(1);
@@ -155,7 +155,12 @@ async fn edit_profile(
     responses((status = 200, body = PersonPage), (status = 400, body = Problem), (status = 429, body = Problem))
 )]
 async fn list_users(State(state): App, moderator: Moderator, listing: Listing) -> Result<Json<PersonPage>, Refusal> {
-    let wanted = Wanted { limit: listing.limit(), after: listing.cursor.as_deref(), prefix: listing.prefix() };
+    let wanted = Wanted {
+        limit: listing.limit(),
+        after: listing.cursor.as_deref(),
+        prefix: listing.prefix(),
+        filter: Filter::default(),
+    };
     let listed = accounts::list_users(&state, &moderator, wanted).await;
     let page = listed.map_err(|error| Refusal::of("list_users", &error))?;
     Ok(Json(PersonPage {
@@ -180,7 +185,7 @@ async fn change_role(
     PersonId(id): PersonId,
     Body(edit): Body<RoleEdit>,
 ) -> Result<Json<Person>, Refusal> {
-    let changed = accounts::change_role(&state, &admin, &id, edit.role).await;
+    let changed = accounts::change_role(&state, &admin, &id, edit.role, &Intent::default()).await;
     let user = changed.map_err(|error| Refusal::of("change_role", &error))?;
     Ok(Json(Person::of(&user, user.role, &state.settings.fields)))
 }

@@ -22,6 +22,7 @@ use crate::server::clerk::webhook::{KNOWN_TYPES, Verified};
 use crate::server::error::Error;
 use crate::server::inngest::keys::hex;
 use crate::server::metrics::METRICS;
+use crate::server::probe;
 use crate::server::settings::clerk::WEBHOOK_SECRET_VARIABLES;
 use crate::server::state::AppState;
 use crate::server::store::events::Event;
@@ -38,7 +39,7 @@ pub async fn receive(State(state): State<Arc<AppState>>, headers: HeaderMap, bod
     let Some(verifier) = &state.verifier else {
         METRICS.refused("no_secret");
         tracing::error!(variable = WEBHOOK_SECRET_VARIABLES[0], "a webhook came, but no signing secret is configured");
-        return refuse(StatusCode::INTERNAL_SERVER_ERROR, "the webhook secret is not configured");
+        return refuse(StatusCode::INTERNAL_SERVER_ERROR, probe::UNCONFIGURED);
     };
     if headers.contains_key(CONTENT_ENCODING) {
         METRICS.refused("encoded");
@@ -59,9 +60,13 @@ pub async fn receive(State(state): State<Arc<AppState>>, headers: HeaderMap, bod
         Err(rejection) => {
             METRICS.refused(rejection.reason());
             tracing::warn!(reason = rejection.reason(), "webhook refused");
-            return refuse(StatusCode::BAD_REQUEST, "the signature cannot be verified");
+            return refuse(StatusCode::BAD_REQUEST, probe::UNVERIFIED);
         }
     };
+    if probe::is_probe(&proof.id, &bytes) {
+        return Json(probe::answer(&proof.id)).into_response();
+    }
+    note_secret(&state, &proof, now);
     match accept(&state, &proof, &bytes, now).await {
         Ok(Verdict::Received) => {
             METRICS.acknowledged(began_at.elapsed());
@@ -79,6 +84,17 @@ pub async fn receive(State(state): State<Arc<AppState>>, headers: HeaderMap, bod
             answer(&error)
         }
     }
+}
+
+/// Stores now and then that a secret is in use (C-9). The delivery does not wait for it, nor fail with it.
+fn note_secret(state: &AppState, verified: &Verified, now: Timestamp) {
+    let Some(fingerprint) = state.rotation.note(verified.secret, now).map(str::to_owned) else { return };
+    let secrets = state.store.secrets.clone();
+    tokio::spawn(async move {
+        if let Err(error) = secrets.record_use(&fingerprint, now).await {
+            Error::from(error).log("record_secret_use");
+        }
+    });
 }
 
 /// What a stored delivery is answered with.

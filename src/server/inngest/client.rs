@@ -31,6 +31,7 @@ const FIRST_PAUSE_MS: u64 = 100;
 /// A batch holds at most a few megabytes.
 const LARGEST_ANSWER: usize = 16 * 1024 * 1024;
 const LONGEST_MESSAGE: usize = 200;
+const NO_RUN: &str = "00000000000000000000000000";
 /// What stands for an event key at a development server, which takes any.
 const NO_EVENT_KEY: &str = "NO_EVENT_KEY_SET";
 
@@ -159,6 +160,19 @@ impl Client {
         }
         let events = serde_json::from_slice(&body).map(call::Event::list_of).map_err(|_| Error::Malformed)?;
         if events.is_empty() { Err(Error::Malformed) } else { Ok(events) }
+    }
+
+    /// Whether Inngest can be reached and takes our key, asked by a run that does not exist.
+    pub async fn check(&self) -> Result<(), Error> {
+        let url = at(&self.config.api_origin, &["v0", "runs", NO_RUN, "batch"]);
+        let (status, _) = self.authorised(|| self.http.get(url.clone())).await?;
+        match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+                Err(refusal(status, Some("the signing key".to_owned())))
+            }
+            status if status.is_server_error() => Err(refusal(status, None)),
+            _ => Ok(()),
+        }
     }
 
     /// A call to the API under each key in turn, until one is not refused.

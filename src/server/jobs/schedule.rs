@@ -23,8 +23,12 @@ pub struct Limits {
 
 /// The record of an attempt. `chance` is from 0 to 1.
 pub fn attempt_of(job: &Job, end: End, limits: Limits, now: Timestamp, chance: f64) -> Attempt {
-    let over =
-        |state: JobState, cause: String| Attempt { state, cause, due_at: None, expires_at: expiry(job, limits, now) };
+    let over = |state: JobState, cause: String| Attempt {
+        state,
+        cause,
+        due_at: None,
+        expires_at: expiry(job.kind, limits.kept_for, now),
+    };
     let later = match end {
         End::Done(cause) => return over(JobState::Done, cause.to_owned()),
         End::Dead(cause) => return over(JobState::Dead, cause),
@@ -54,10 +58,10 @@ fn backoff(attempts: u32, chance: f64) -> Duration {
 }
 
 /// A state to reach and a thing that happens once keep their row for ever: it is what makes them once.
-fn expiry(job: &Job, limits: Limits, now: Timestamp) -> Option<Timestamp> {
-    match job.kind {
+pub fn expiry(kind: JobKind, kept_for: Duration, now: Timestamp) -> Option<Timestamp> {
+    match kind {
         JobKind::Metadata | JobKind::Welcome => None,
-        JobKind::Webhook | JobKind::Alert => now.saturating_add(limits.kept_for).ok(),
+        JobKind::Webhook | JobKind::Alert => now.saturating_add(kept_for).ok(),
     }
 }
 

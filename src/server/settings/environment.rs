@@ -43,6 +43,12 @@ impl Variables {
         self.by_name.get(name).filter(|value| !value.trim().is_empty()).cloned()
     }
 
+    /// Who runs this process, by the name that the operating system's session gives (D7-07); behind `sudo`, who asked for it.
+    pub fn os_user(&self) -> String {
+        let named = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| self.get(name));
+        named.unwrap_or_else(|| "unknown".to_owned())
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.by_name.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }

@@ -8,12 +8,14 @@ use futures::TryStreamExt;
 use mongodb::bson::{Bson, Document, RawDocumentBuf, doc, oid::ObjectId};
 use mongodb::{Collection, Database};
 
+use crate::model::user::{Role, SyncStatus};
 use crate::server::settings::fields::Fields;
 use crate::server::store::Error;
 use crate::server::store::users::{User, read_user};
 
 /// A search that finds little has to look at everybody; nobody waits for longer than this.
 const LONGEST_SEARCH: Duration = Duration::from_secs(3);
+const MOST_NAMESAKES: i64 = 10;
 /// `MaxTimeMSExpired`.
 const OUT_OF_TIME: i32 = 50;
 
@@ -25,6 +27,17 @@ pub struct Wanted<'a> {
     pub after: Option<&'a str>,
     /// What name, username or address begins with, in any case.
     pub prefix: Option<&'a str>,
+    pub filter: Filter,
+}
+
+/// Which people; what is not said does not matter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    pub role: Option<Role>,
+    pub status: Option<SyncStatus>,
+    pub is_banned: bool,
+    /// The deleted instead of the living.
+    pub is_deleted: bool,
 }
 
 /// Some people, and after whom to go on, if there are more.
@@ -61,9 +74,23 @@ impl Directory {
         Ok(found.map(|document| read_user(&document, &self.fields)).transpose()?)
     }
 
-    /// One page of the living. A document that cannot be read is left out, so that it hides nobody else.
+    /// Everybody by this id of Clerk's or MongoDB's, address or username; the deleted too, by id. Two may share an address.
+    pub async fn find_exact(&self, text: &str) -> Result<Vec<User>, Error> {
+        let addresses = [text.to_owned(), text.to_lowercase()];
+        let mut ways =
+            vec![doc! { "clerkId": text }, doc! { "email": { "$in": addresses.to_vec() } }, doc! { "username": text }];
+        if let Ok(id) = ObjectId::parse_str(text) {
+            ways.push(doc! { "_id": id });
+        }
+        let known = doc! { "clerkId": { "$gt": "" }, "$or": ways };
+        let found = self.documents.find(known).sort(doc! { "_id": 1 }).limit(MOST_NAMESAKES).await?;
+        let found: Vec<RawDocumentBuf> = found.try_collect().await?;
+        Ok(found.iter().map(|document| read_user(document, &self.fields)).collect::<Result<_, _>>()?)
+    }
+
+    /// One page of the living, unless others are asked for. A document that cannot be read is left out, so that it hides nobody else.
     pub async fn list(&self, wanted: Wanted<'_>) -> Result<Page, Error> {
-        let mut filter = living();
+        let mut filter = wanted.filter.document();
         if let Some(after) = wanted.after.and_then(|id| ObjectId::parse_str(id).ok()) {
             filter.insert("_id", doc! { "$gt": after });
         }
@@ -80,6 +107,25 @@ impl Directory {
         let last = found.last().and_then(|document| document.get_object_id("_id").ok()).map(ObjectId::to_hex);
         let users = found.iter().filter_map(|document| read_user(document, &self.fields).ok()).collect();
         Ok(Page { users, next: last.filter(|_| more) })
+    }
+}
+
+impl Filter {
+    fn document(self) -> Document {
+        let mut filter = living();
+        if self.is_deleted {
+            filter.insert("deletedAt", doc! { "$type": "date" });
+        }
+        if self.is_banned {
+            filter.insert("banned", true);
+        }
+        if let Some(role) = self.role {
+            filter.insert("role", role.as_str());
+        }
+        if let Some(status) = self.status {
+            filter.insert("syncStatus", status.as_str());
+        }
+        filter
     }
 }
 

@@ -4,13 +4,16 @@
 
 use std::time::Duration;
 
-use futures::TryStreamExt;
+use futures::{FutureExt, TryStreamExt};
 use jiff::Timestamp;
 use mongodb::bson::{Bson, Document, doc};
-use mongodb::{Collection, Database};
+use mongodb::options::{ReadConcern, ReturnDocument};
+use mongodb::{ClientSession, Collection, Database};
 use serde::{Deserialize, Serialize};
 
+use crate::model::audit::Fact;
 use crate::model::job::{JobKind, JobState};
+use crate::server::store::audit::Audit;
 use crate::server::store::encoding::{date, optional_date, to_date};
 use crate::server::store::{Error, partial_index, write_each};
 
@@ -71,14 +74,32 @@ pub struct Attempt {
     pub expires_at: Option<Timestamp>,
 }
 
+/// Which jobs to list, the newest first.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted {
+    pub state: Option<JobState>,
+    pub kind: Option<JobKind>,
+    pub limit: u16,
+}
+
+/// What an operator does about a job that has ended, or that waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Intervention {
+    /// From the beginning, now.
+    Retry,
+    /// It shall not happen; when its row may be forgotten.
+    Discard { expires_at: Option<Timestamp> },
+}
+
 #[derive(Clone, Debug)]
 pub struct Jobs {
     documents: Collection<Job>,
+    audit: Audit,
 }
 
 impl Jobs {
     pub fn of(database: &Database) -> Self {
-        Self { documents: database.collection("jobs") }
+        Self { documents: database.collection("jobs"), audit: Audit::of(database) }
     }
 
     /// Adds the effects whose key is new. One that may be asked for again is made due again.
@@ -156,6 +177,61 @@ impl Jobs {
         Ok(())
     }
 
+    pub async fn find(&self, id: &str) -> Result<Option<Job>, Error> {
+        Ok(self.documents.find_one(doc! { "_id": id }).await?)
+    }
+
+    pub async fn list(&self, wanted: Wanted) -> Result<Vec<Job>, Error> {
+        let mut filter = Document::new();
+        if let Some(state) = wanted.state {
+            filter.insert("state", state.as_str());
+        }
+        if let Some(kind) = wanted.kind {
+            filter.insert("kind", kind.as_str());
+        }
+        let newest = self.documents.find(filter).sort(doc! { "createdAt": -1, "_id": 1 });
+        Ok(newest.limit(i64::from(wanted.limit)).await?.try_collect().await?)
+    }
+
+    /// Carries out what an operator decided, and records it, in one transaction. `false`: the job is done, discarded, being
+    /// worked on at this moment, or not there.
+    pub async fn intervene(&self, id: &str, intervention: Intervention, fact: &Fact) -> Result<bool, Error> {
+        self.audit.ensure_end().await?;
+        let context = (self.clone(), id.to_owned(), intervention, fact.clone());
+        let mut session = self.documents.client().start_session().await?;
+        let is_done = session
+            .start_transaction()
+            .read_concern(ReadConcern::snapshot())
+            .and_run(context, |session, (jobs, id, intervention, fact)| {
+                async move { jobs.intervene_in(session, id, intervention, fact).await }.boxed()
+            })
+            .await?;
+        Ok(is_done)
+    }
+
+    async fn intervene_in(
+        &self,
+        session: &mut ClientSession,
+        id: &str,
+        intervention: &Intervention,
+        fact: &Fact,
+    ) -> mongodb::error::Result<bool> {
+        let now = Timestamp::now();
+        let (state, mut change) = match intervention {
+            Intervention::Retry => (JobState::Waiting, again(now)),
+            Intervention::Discard { expires_at } => (JobState::Discarded, never(now, *expires_at)),
+        };
+        change.insert("$inc", doc! { "generation": 1_i64 });
+        let open = [JobState::Waiting, JobState::Dead, JobState::Unsure].map(JobState::as_str);
+        let free = doc! { "_id": id, "state": { "$in": open.to_vec() }, "leaseUntil": free_at(now) };
+        let changed = self.documents.find_one_and_update(free, change).return_document(ReturnDocument::Before);
+        let Some(before) = changed.session(&mut *session).await? else { return Ok(false) };
+        let text = |state: JobState| Some(state.as_str().to_owned());
+        let fact = Fact { before: text(before.state), after: text(state), ..fact.clone() };
+        self.audit.append_in(session, &fact).await?;
+        Ok(true)
+    }
+
     /// How many are in this state.
     pub async fn count(&self, state: JobState) -> Result<u64, Error> {
         Ok(self.documents.count_documents(doc! { "state": state.as_str() }).await?)
@@ -187,6 +263,23 @@ pub const INDEXES: [&str; 4] = ["kind_1_dueAt_1", "clerkId_1_createdAt_-1", "sta
 /// Not leased, or not any more.
 fn free_at(now: Timestamp) -> Document {
     doc! { "$not": { "$gt": to_date(now) } }
+}
+
+/// As if it had never been tried.
+fn again(now: Timestamp) -> Document {
+    doc! {
+        "$set": { "state": JobState::Waiting.as_str(), "dueAt": to_date(now), "attempts": 0 },
+        "$unset": { "leaseOwner": "", "leaseUntil": "", "sendingAt": "", "finishedAt": "", "expiresAt": "" },
+    }
+}
+
+/// What it carried was personal, and is not needed any more; its key stays, so that it is not asked for again.
+fn never(now: Timestamp, expires_at: Option<Timestamp>) -> Document {
+    let mut fields = doc! { "state": JobState::Discarded.as_str(), "finishedAt": to_date(now) };
+    if let Some(expires_at) = expires_at {
+        fields.insert("expiresAt", to_date(expires_at));
+    }
+    doc! { "$set": fields, "$unset": { "dueAt": "", "body": "", "leaseOwner": "", "leaseUntil": "" } }
 }
 
 fn addition(effect: &Effect, now: Timestamp) -> Document {

@@ -8,9 +8,11 @@ use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::ReadConcern;
 use mongodb::{ClientSession, Collection, Database};
 
+use crate::model::audit::Fact;
 use crate::model::user::Role;
 use crate::server::settings::fields::Fields;
 use crate::server::store::Error;
+use crate::server::store::audit::Audit;
 use crate::server::store::jobs::Effect;
 use crate::server::store::users::{User, Users};
 
@@ -23,6 +25,10 @@ pub struct RoleChange {
     pub by: Option<String>,
     /// What the change has for effects, put into the person's outbox with it.
     pub effects: Vec<Effect>,
+    /// What the audit trail says of it; the roles are filled in.
+    pub fact: Fact,
+    /// Whether to write it, or only to say how it would end.
+    pub is_rehearsal: bool,
 }
 
 /// How a change of a role ended.
@@ -46,6 +52,7 @@ pub struct Roles {
     documents: Collection<Document>,
     people: Collection<User>,
     locks: Collection<Document>,
+    audit: Audit,
 }
 
 impl Roles {
@@ -55,12 +62,14 @@ impl Roles {
             documents: database.collection("users"),
             people: database.collection("users"),
             locks: database.collection("locks"),
+            audit: Audit::of(database),
         }
     }
 
     pub async fn change(&self, change: &RoleChange) -> Result<RoleWritten, Error> {
         // Outside of the transaction, where two at once may both find that it is missing.
         self.locks.update_one(turn(), doc! { "$setOnInsert": { "turns": 0_i64 } }).upsert(true).await?;
+        self.audit.ensure_end().await?;
         let mut session = self.locks.client().start_session().await?;
         let written = session
             .start_transaction()
@@ -90,16 +99,32 @@ impl Roles {
         if user.role.is_admin() && self.count_admins(session, others).await? == 0 {
             return Ok(RoleWritten::LastAdmin);
         }
-        self.users.set_role(session, &change.clerk_id, change.role, &change.effects).await?;
+        if !change.is_rehearsal {
+            self.users.set_role(session, &change.clerk_id, change.role, &change.effects).await?;
+            let text = |role: Role| Some(role.as_str().to_owned());
+            let fact = Fact { before: text(user.role), after: text(change.role), ..change.fact.clone() };
+            self.audit.append_in(session, &fact).await?;
+        }
         Ok(RoleWritten::Done(user.role))
+    }
+
+    /// Whether somebody else is an admin who can act as such.
+    pub async fn has_other_admin(&self, clerk_id: &str) -> Result<bool, Error> {
+        let others = admins(doc! { "clerkId": { "$ne": clerk_id } });
+        Ok(self.documents.find_one(others).projection(doc! { "_id": 1 }).await?.is_some())
     }
 
     /// How many of these are admins who can act as such.
     async fn count_admins(&self, session: &mut ClientSession, among: Document) -> mongodb::error::Result<u64> {
-        let mut admins = doc! { "role": Role::Admin.as_str(), "deletedAt": Bson::Null, "banned": { "$ne": true } };
-        admins.extend(among);
-        self.documents.count_documents(admins).session(session).await
+        self.documents.count_documents(admins(among)).session(session).await
     }
+}
+
+/// Those of these who are admins and can act as such.
+fn admins(among: Document) -> Document {
+    let mut admins = doc! { "role": Role::Admin.as_str(), "deletedAt": Bson::Null, "banned": { "$ne": true } };
+    admins.extend(among);
+    admins
 }
 
 fn turn() -> Document {

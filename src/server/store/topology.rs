@@ -4,12 +4,16 @@
 
 use std::time::{Duration, Instant};
 
+use futures::TryStreamExt;
 use mongodb::bson::{Document, doc};
 use mongodb::error::ErrorKind;
 use mongodb::options::ClientOptions;
 use mongodb::{Client, Database, IndexModel};
 
-use crate::server::store::{Error, Store, alerts, events, jobs, runs, users};
+use crate::server::store::{Error, Store, alerts, audit, deliveries, events, jobs, runs, users};
+
+/// `doctor` waits no longer for what has no index.
+const LONGEST_LOOK: Duration = Duration::from_secs(5);
 
 /// What the server says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,14 +52,44 @@ impl Store {
         Ok(())
     }
 
+    pub async fn has_foreign_validator(&self) -> Result<bool, Error> {
+        self.users.has_foreign_validator(&self.database).await
+    }
+
+    /// Which field that must be unique in `users` is not, if one is.
+    pub async fn find_doubled_field(&self) -> Result<Option<&'static str>, Error> {
+        let users = self.database.collection::<Document>("users");
+        for field in ["clerkId", "username"] {
+            let doubled = [
+                doc! { "$match": { field: { "$gt": "" } } },
+                doc! { "$group": { "_id": format!("${field}"), "count": { "$sum": 1 } } },
+                doc! { "$match": { "count": { "$gt": 1 } } },
+                doc! { "$limit": 1 },
+            ];
+            if users.aggregate(doubled).max_time(LONGEST_LOOK).await?.try_next().await?.is_some() {
+                return Ok(Some(field));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether an event of this type is stored.
+    pub async fn has_event_of(&self, kind: &str) -> Result<bool, Error> {
+        let events = self.database.collection::<Document>("events");
+        let one = events.find_one(doc! { "kind": kind }).projection(doc! { "_id": 1 });
+        Ok(one.max_time(LONGEST_LOOK).await?.is_some())
+    }
+
     /// Names of indexes that should be there and are not, as `collection.index`.
     pub async fn missing_indexes(&self) -> Result<Vec<String>, Error> {
         let wanted = [
             ("users", &users::schema::INDEXES[..], self.users.index_names().await),
+            ("deliveries", &deliveries::INDEXES[..], self.deliveries.index_names().await),
             ("events", &events::INDEXES[..], self.events.index_names().await),
             ("jobs", &jobs::INDEXES[..], self.jobs.index_names().await),
             ("alerts", &alerts::INDEXES[..], self.alerts.index_names().await),
             ("runs", &runs::INDEXES[..], self.runs.index_names().await),
+            ("audit", &audit::INDEXES[..], self.audit.index_names().await),
         ];
         let mut missing = Vec::new();
         for (collection, names, found) in wanted {

@@ -59,6 +59,8 @@ pub trait Ports: Sync {
     fn add_jobs(&self, effects: &[Effect]) -> impl Future<Output = Result<(), Error>> + Send;
     fn clear_outboxes(&self, outboxes: &[Outbox]) -> impl Future<Output = Result<(), Error>> + Send;
 
+    /// Clerk's answer about many now, [`MOST_IDS`] at most; whoever it leaves out may still be there.
+    fn fetch_people(&self, ids: &[&str]) -> impl Future<Output = Result<Vec<wire::User>, Error>> + Send;
     /// Clerk's answer about a person now; `None` if it knows nobody by this id.
     fn fetch_person(&self, id: &str) -> impl Future<Output = Result<Option<wire::User>, Error>> + Send;
 }
@@ -170,6 +172,10 @@ impl Ports for AppState {
 
     async fn clear_outboxes(&self, outboxes: &[Outbox]) -> Result<(), Error> {
         Ok(self.store.users.clear_outboxes(outboxes).await?)
+    }
+
+    async fn fetch_people(&self, ids: &[&str]) -> Result<Vec<wire::User>, Error> {
+        Ok(self.clerk.list_users_by_id(ids).await?)
     }
 
     async fn fetch_person(&self, id: &str) -> Result<Option<wire::User>, Error> {

@@ -12,6 +12,8 @@ use jiff::Timestamp;
 use crate::model::event::EventState;
 use crate::model::job::JobKind;
 use crate::model::user::SyncSource;
+use crate::server::clerk::client::MOST_IDS;
+use crate::server::clerk::wire;
 use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::store::events::{Origin, Outcome, Record};
@@ -312,9 +314,16 @@ pub async fn relay_some<P: Ports>(ports: &P, people: usize) -> Result<bool, Erro
 /// # Errors
 /// Only those that concern all of them: MongoDB away.
 pub async fn ask_and_settle<P: Ports>(ports: &P, questions: Vec<Question>) -> Result<Settled, Error> {
+    let mut listed =
+        if questions.len() > QUESTIONS_AT_ONCE { ask_by_list(ports, &questions).await } else { HashMap::new() };
     let answers: Vec<(Question, Result<Incoming, Error>)> = futures::stream::iter(questions)
-        .map(async |question| {
-            let answer = ask(ports, &question.case.clerk_id, SyncSource::Refetch).await;
+        .map(|question| (listed.remove(&question.case.clerk_id), question))
+        .map(async |(listed, question)| {
+            let answer = match listed {
+                Some(answer) => Ok(answer),
+                // Whoever a list leaves out is asked about alone: nobody is deleted on the strength of a list.
+                None => ask(ports, &question.case.clerk_id, SyncSource::Refetch).await,
+            };
             (question, answer)
         })
         .buffer_unordered(QUESTIONS_AT_ONCE)
@@ -333,6 +342,27 @@ pub async fn ask_and_settle<P: Ports>(ports: &P, questions: Vec<Question>) -> Re
     let mut settled = settle(ports, answered).await?;
     settled.ended.extend(failed);
     Ok(settled)
+}
+
+/// What Clerk says about many now, in few calls; for those who are not asked about, or not answered, there is another way.
+async fn ask_by_list<P: Ports>(ports: &P, questions: &[Question]) -> HashMap<String, Incoming> {
+    let mut answers = HashMap::with_capacity(questions.len());
+    for some in questions.chunks(MOST_IDS) {
+        let ids: Vec<&str> = some.iter().map(|question| question.case.clerk_id.as_str()).collect();
+        match ports.fetch_people(&ids).await {
+            Ok(people) => {
+                let now = ports.now();
+                let said =
+                    |user: wire::User| (user.id.clone(), from_fetched(&user, SyncSource::Refetch, now, ports.fields()));
+                answers.extend(people.into_iter().map(said));
+            }
+            Err(error) => {
+                error.log("fetch_people");
+                break;
+            }
+        }
+    }
+    answers
 }
 
 /// What Clerk says about a person now; gone there means deleted.

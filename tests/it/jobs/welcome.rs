@@ -88,7 +88,7 @@ async fn c_12_doctor_says_whether_the_mail_server_answers_and_where_changes_go()
     variables.push(("ROLLCALL_WEBHOOK_SECRET", SECRET.to_owned()));
     let app = TestApp::with(Wishes { variables, ..Wishes::default() }).await;
     let verdict = async |check: &str| {
-        let findings = examine(&app.state.settings, &app.state.store, &app.state.clerk).await;
+        let findings = examine(&app.state.settings, &app.state.store, &app.state.clerk, &app.state.sender).await;
         findings.into_iter().find(|finding| finding.check == check).expect("a finding").verdict
     };
     assert_eq!(verdict("mail").await, Verdict::Bad);

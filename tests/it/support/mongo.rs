@@ -28,6 +28,16 @@ fn base() -> &'static str {
     })
 }
 
+/// Host and port of another MongoDB, which ends with this process: a stand-alone server with these options.
+pub fn unrestricted_mongod(options: &[&str]) -> String {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/support/mongod.sh");
+    let output = Command::new(script).arg(std::process::id().to_string()).args(options).output().expect("bash");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let uri = text.trim().strip_prefix("ROLLCALL_TEST_MONGODB_URI=mongodb://");
+    let address = uri.and_then(|uri| uri.split('/').next());
+    address.unwrap_or_else(|| panic!("no MongoDB: {}", String::from_utf8_lossy(&output.stderr))).to_owned()
+}
+
 /// A database that no other test has, removed by `drop`.
 pub struct TestDatabase {
     pub name: String,

@@ -2,15 +2,17 @@
 # Starts one throw-away MongoDB, a replica set not yet initiated, which ends with the process that asked for it.
 #   nextest runs it as a set-up script: the address goes to $NEXTEST_ENV, MongoDB ends with nextest.
 #   mongod.sh PID                       the address goes to standard output, MongoDB ends with PID.
+#   mongod.sh PID OPTION...             the same with a stand-alone server of these options, whatever is there already.
 set -euo pipefail
 
 owner=${1:-$PPID}
 if (($# == 0)); then
   exec >>"${NEXTEST_ENV:?usage: mongod.sh PID}"
 fi
+kind=("${@:2}")
 
 # One that is there already is used as it is.
-if [[ -n ${ROLLCALL_TEST_MONGODB_URI:-} ]]; then
+if [[ ${#kind[@]} == 0 && -n ${ROLLCALL_TEST_MONGODB_URI:-} ]]; then
   echo "ROLLCALL_TEST_MONGODB_URI=$ROLLCALL_TEST_MONGODB_URI"
   exit
 fi
@@ -31,11 +33,14 @@ fi
 folder=$(mktemp -d "$folder/rollcall-mongod.XXXXXX")
 trap 'rm -rf "$folder"' EXIT
 
+if [[ ${#kind[@]} == 0 ]]; then
+  kind=(--replSet rs0 --oplogSize 128)
+fi
 # With --fork the command returns when MongoDB takes connections. A taken port means another try.
 for _ in {1..20}; do
   port=$((20000 + RANDOM % 12000))
   if "$mongod" --fork --pidfilepath "$folder/pid" --logpath "$folder/log" --dbpath "$folder" \
-    --bind_ip 127.0.0.1 --port "$port" --nounixsocket --replSet rs0 --oplogSize 128 \
+    --bind_ip 127.0.0.1 --port "$port" --nounixsocket "${kind[@]}" \
     --wiredTigerCacheSizeGB 0.5 --setParameter diagnosticDataCollectionEnabled=false >"$folder/start" 2>&1; then
     started=$(<"$folder/pid")
     break

@@ -38,6 +38,13 @@ impl Users {
         }
     }
 
+    /// Whether somebody else's validator is on the collection, which is left as it is.
+    pub async fn has_foreign_validator(&self, database: &Database) -> Result<bool, Error> {
+        let found = database.list_collections().filter(doc! { "name": "users" }).await?.try_next().await?;
+        let theirs = found.and_then(|collection| collection.options.validator);
+        Ok(theirs.is_some_and(|validator| !is_ours(&validator)))
+    }
+
     /// Names of the indexes that are there, for `doctor`.
     pub async fn index_names(&self) -> Result<Vec<String>, Error> {
         Ok(self.documents.list_index_names().await?)

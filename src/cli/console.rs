@@ -1,0 +1,121 @@
+//! What commands share at the console: the application's state and the operator's proof, asking before a change, progress,
+//! and how a rule that says no ends a command.
+//!
+//! Answers go to standard output, everything else to standard error; nothing is coloured. Progress is for a terminal only.
+
+use std::io::{IsTerminal, Write};
+
+use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::cli::End;
+use crate::server::access::Admin;
+use crate::server::accounts::Intent;
+use crate::server::error::Error;
+use crate::server::settings::Settings;
+use crate::server::settings::environment::Variables;
+use crate::server::state::AppState;
+
+/// What a command works with.
+pub struct Console {
+    pub state: AppState,
+    pub admin: Admin,
+}
+
+impl Console {
+    pub async fn open(settings: Settings) -> anyhow::Result<Self> {
+        let state = AppState::assemble(settings).await?;
+        Ok(Self { state, admin: Admin::at_console(Variables::of_process().os_user()) })
+    }
+}
+
+/// Options of every command that changes something.
+#[derive(Debug, Args)]
+pub struct Consent {
+    /// Do it without asking.
+    #[arg(long, short)]
+    yes: bool,
+    /// Say what would happen, and change nothing.
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+impl Consent {
+    pub fn intent(&self, reason: Option<String>) -> Intent {
+        Intent { reason, is_rehearsal: self.dry_run }
+    }
+
+    /// Asks once, naming what it is about, unless there is nothing to ask.
+    ///
+    /// # Errors
+    /// When the answer is not yes.
+    pub fn ask(&self, question: &str) -> anyhow::Result<()> {
+        if self.yes || self.dry_run {
+            return Ok(());
+        }
+        eprint!("{question} [yes/no] ");
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        let is_confirmed = matches!(answer.trim(), "yes" | "y");
+        anyhow::ensure!(is_confirmed, "not confirmed, nothing was changed (--yes answers beforehand)");
+        Ok(())
+    }
+}
+
+/// Ends a command that met a rule of ours, or asked for what is not there.
+///
+/// # Errors
+/// Everything else.
+pub fn refused(error: Error) -> anyhow::Result<End> {
+    match error {
+        Error::NotFound { what } => eprintln!("rollcall: {what} was not found."),
+        Error::Refused { message, .. } => eprintln!("rollcall: {message}"),
+        error => return Err(error.into()),
+    }
+    Ok(End::Found)
+}
+
+/// A line that is written over again and again, where somebody looks at it.
+pub struct Progress {
+    is_shown: bool,
+}
+
+impl Progress {
+    pub fn new() -> Self {
+        Self { is_shown: std::io::stderr().is_terminal() }
+    }
+
+    pub fn tell(&self, line: &str) {
+        if self.is_shown {
+            eprint!("\r\u{1b}[2K{line} …");
+            let _ = std::io::stderr().flush();
+        }
+    }
+
+    pub fn end(&self) {
+        if self.is_shown {
+            eprint!("\r\u{1b}[2K");
+        }
+    }
+}
+
+/// An option whose value is one of these words.
+pub fn one_of<T>(words: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
+where
+    T: DeserializeOwned + Clone + Send + Sync + 'static,
+{
+    let words: Vec<&'static str> = words.into_iter().collect();
+    PossibleValuesParser::new(words).try_map(|word| serde_json::from_value::<T>(Value::String(word)))
+}
+
+/// Columns as wide as their widest cell.
+pub fn print_table<const N: usize>(rows: &[[String; N]]) {
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default();
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    for row in rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        println!("{}", cells.collect::<Vec<_>>().join("  ").trim_end());
+    }
+}

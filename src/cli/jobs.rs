@@ -1,0 +1,167 @@
+//! `rollcall jobs`: effects of changes (mail, webhooks, Clerk's metadata) that wait, or that were given up.
+
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+
+use crate::cli::End;
+use crate::cli::console::{Consent, Console, Progress, one_of, print_table, refused};
+use crate::model::job::{JobKind, JobState};
+use crate::server::error::Error;
+use crate::server::jobs::intervention;
+use crate::server::settings::Settings;
+use crate::server::store::jobs::{Job, Wanted};
+
+/// As many as one command tries again.
+const MOST: u16 = 1_000;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// The newest jobs.
+    List(ListOptions),
+    /// Try jobs again, from the beginning.
+    Retry(RetryOptions),
+    /// Decide that a job shall not happen.
+    Discard(DiscardOptions),
+}
+
+#[derive(Debug, Args)]
+pub struct ListOptions {
+    /// Only those in this state.
+    #[arg(long, value_parser = one_of::<JobState>(JobState::ALL.map(JobState::as_str)))]
+    state: Option<JobState>,
+    /// Only those of this kind.
+    #[arg(long, value_parser = one_of::<JobKind>(JobKind::ALL.map(JobKind::as_str)))]
+    kind: Option<JobKind>,
+    /// At most so many.
+    #[arg(long, value_name = "N", default_value_t = 50, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    limit: u16,
+    /// Print them as JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+pub struct RetryOptions {
+    /// Keys of jobs, as `jobs list` shows them.
+    #[arg(required_unless_present = "all_dead", conflicts_with = "all_dead")]
+    ids: Vec<String>,
+    /// Every job that was given up, a thousand at most.
+    #[arg(long)]
+    all_dead: bool,
+    /// With --all-dead: only those of this kind.
+    #[arg(long, requires = "all_dead", value_parser = one_of::<JobKind>(JobKind::ALL.map(JobKind::as_str)))]
+    kind: Option<JobKind>,
+    /// Why, for the audit trail.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Print what became of them as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    consent: Consent,
+}
+
+#[derive(Debug, Args)]
+pub struct DiscardOptions {
+    /// Key of the job, as `jobs list` shows it.
+    id: String,
+    /// Why, for the audit trail.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// Print what became of it as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    consent: Consent,
+}
+
+pub async fn run(command: Command, settings: Settings) -> anyhow::Result<End> {
+    let console = Console::open(settings).await?;
+    match command {
+        Command::List(options) => list(&console, options).await,
+        Command::Retry(options) => retry(&console, options).await,
+        Command::Discard(options) => discard(&console, options).await,
+    }
+}
+
+async fn list(console: &Console, options: ListOptions) -> anyhow::Result<End> {
+    let wanted = Wanted { state: options.state, kind: options.kind, limit: options.limit };
+    let jobs = console.state.store.jobs.list(wanted).await?;
+    print(&jobs, options.json);
+    Ok(End::Done)
+}
+
+/// Each by itself: what a rule refuses of one holds up no other.
+async fn retry(console: &Console, options: RetryOptions) -> anyhow::Result<End> {
+    let ids = if options.all_dead {
+        let wanted = Wanted { state: Some(JobState::Dead), kind: options.kind, limit: MOST };
+        console.state.store.jobs.list(wanted).await?.into_iter().map(|job| job.id).collect()
+    } else {
+        options.ids
+    };
+    options.consent.ask(&match ids.as_slice() {
+        [id] => format!("Try {id} again?"),
+        ids => format!("Try {} jobs again?", ids.len()),
+    })?;
+    let intent = options.consent.intent(options.reason);
+    let progress = Progress::new();
+    let (mut retried, mut end) = (Vec::new(), End::Done);
+    for (place, id) in ids.iter().enumerate() {
+        progress.tell(&format!("{} of {}", place + 1, ids.len()));
+        match intervention::retry(&console.state, &console.admin, id, &intent).await {
+            Ok(job) => retried.push(job),
+            Err(error) => {
+                progress.end();
+                end = refused_about(id, error)?;
+            }
+        }
+    }
+    progress.end();
+    print(&retried, options.json);
+    Ok(end)
+}
+
+async fn discard(console: &Console, options: DiscardOptions) -> anyhow::Result<End> {
+    options.consent.ask(&format!("Discard {}?", options.id))?;
+    let intent = options.consent.intent(Some(options.reason));
+    match intervention::discard(&console.state, &console.admin, &options.id, &intent).await {
+        Ok(job) => print(&[job], options.json),
+        Err(error) => return refused_about(&options.id, error),
+    }
+    Ok(End::Done)
+}
+
+fn refused_about(id: &str, error: Error) -> anyhow::Result<End> {
+    refused(match error {
+        Error::Refused { field, message } => Error::Refused { field, message: format!("{id}: {message}") },
+        error => error,
+    })
+}
+
+fn print(jobs: &[Job], as_json: bool) {
+    if as_json {
+        let rows: Vec<Value> = jobs.iter().map(row).collect();
+        println!("{}", json!({ "jobs": rows }));
+        return;
+    }
+    let line = |job: &Job| {
+        let attempts = if job.attempts == 1 { "1 attempt".to_owned() } else { format!("{} attempts", job.attempts) };
+        [job.state.as_str().to_owned(), job.id.clone(), attempts, job.cause.clone().unwrap_or_default()]
+    };
+    print_table(&jobs.iter().map(line).collect::<Vec<_>>());
+}
+
+/// What it carries is personal, and not shown.
+fn row(job: &Job) -> Value {
+    json!({
+        "id": job.id,
+        "kind": job.kind,
+        "clerkId": job.clerk_id,
+        "state": job.state,
+        "attempts": job.attempts,
+        "cause": job.cause,
+        "createdAt": job.created_at,
+        "dueAt": job.due_at,
+        "finishedAt": job.finished_at,
+    })
+}

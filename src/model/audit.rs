@@ -1,0 +1,77 @@
+//! Who did what to whom, and why: one fact of the audit trail.
+//!
+//! Ids, roles and states only: a name or an address in it could never be erased again. Does not know how the trail is kept
+//! (`server::store::audit`).
+
+use serde::{Deserialize, Serialize};
+
+/// What was done. The same word names the operation everywhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    ChangeRole,
+    Ban,
+    Unban,
+    /// What was recorded just before did not happen: Clerk refused, or was away.
+    Undone,
+    ExportUser,
+    SimulateSignup,
+    RetryJob,
+    DiscardJob,
+}
+
+impl Action {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::ChangeRole => "change_role",
+            Self::Ban => "ban",
+            Self::Unban => "unban",
+            Self::Undone => "undone",
+            Self::ExportUser => "export_user",
+            Self::SimulateSignup => "simulate_signup",
+            Self::RetryJob => "retry_job",
+            Self::DiscardJob => "discard_job",
+        }
+    }
+}
+
+/// Where it was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Source {
+    /// A page, or the JSON API.
+    Web,
+    Cli,
+}
+
+impl Source {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Web => "web",
+            Self::Cli => "cli",
+        }
+    }
+}
+
+/// Who asked for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// Clerk's id of a person, or `cli:` and the name of the operating system's user (D7-07).
+    pub id: String,
+    /// Clerk's id of the session.
+    pub session: Option<String>,
+    pub source: Source,
+}
+
+/// One thing that was done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact {
+    pub actor: Actor,
+    pub action: Action,
+    /// Whom, or what: Clerk's id of a person, or the key of a job.
+    pub subject: String,
+    pub before: Option<String>,
+    pub after: Option<String>,
+    /// Why, in the words of who did it.
+    pub reason: Option<String>,
+}

@@ -1,0 +1,164 @@
+//! The ways in and out: the webhook from the public address, event types, other front ends, mail, Inngest.
+
+use secrecy::ExposeSecret;
+use url::Url;
+
+use crate::server::clerk::webhook::SYNCED_TYPES;
+use crate::server::error::causes;
+use crate::server::health::Finding;
+use crate::server::inngest;
+use crate::server::jobs::webhook::find_off;
+use crate::server::outgoing::{Message, Sender, Signer};
+use crate::server::probe::{self, Fault};
+use crate::server::settings::Settings;
+use crate::server::state::mailer;
+use crate::server::store::Store;
+use crate::server::store::users::new_id;
+
+/// What comes in.
+pub async fn examine_inward(settings: &Settings, store: &Store, sender: &Sender) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let url = at(settings, probe::PATH);
+    let reached = probe_webhook(settings, sender, &url).await;
+    let is_reached = matches!(reached, Ok(()));
+    if !settings.clerk.webhook_secrets.is_empty() {
+        findings.push(match reached {
+            Ok(()) => Finding::good("webhook route", format!("{url} takes a signed delivery")),
+            Err((seen, fix)) => Finding::bad("webhook route", seen, fix),
+        });
+    }
+    if is_reached && settings.api.is_enabled {
+        findings.extend(front_ends(settings, sender).await);
+    }
+    findings.push(event_types(store).await);
+    findings
+}
+
+/// The receiver of our webhook wants no more. Whether MongoDB answers is a finding of its own.
+pub async fn switched_off(settings: &Settings, store: &Store) -> Option<Finding> {
+    let webhook = settings.effects.webhook.as_ref()?;
+    let since = find_off(store, &webhook.url).await.ok()??;
+    Some(Finding::bad(
+        "outgoing webhook",
+        format!("switched off since {since:.0}: it answered 410"),
+        "correct ROLLCALL_WEBHOOK_URL, or run `rollcall webhook on` once the receiver is back",
+    ))
+}
+
+fn at(settings: &Settings, path: &str) -> Url {
+    let mut url = settings.server.public_url.clone();
+    url.set_path(path);
+    url
+}
+
+/// A delivery by each secret; where one is not believed, a second says whether the body or the secret is to blame.
+async fn probe_webhook(settings: &Settings, sender: &Sender, url: &Url) -> Result<(), (String, String)> {
+    let address = url.as_str();
+    for secret in &settings.clerk.webhook_secrets {
+        let Ok(signer) = Signer::new(secret.expose_secret()) else { continue };
+        let send = async |body: &str| {
+            let id = probe::id_of(&new_id());
+            probe::judge(&id, sender.look(url, &signer, Message { id: &id, body }).await)
+        };
+        match send(probe::TOUCHY).await {
+            Ok(()) => {}
+            Err(Fault::Unverified) if send(probe::PLAIN).await.is_ok() => {
+                let seen = format!("somebody on the way to {address} changes bodies, so no signature can hold");
+                let fix = format!("turn off whatever rewrites JSON on its way to {}", probe::PATH);
+                return Err((seen, fix));
+            }
+            Err(fault) => return Err(fault.explain(address)),
+        }
+    }
+    Ok(())
+}
+
+/// A browser asks before it lets a page of another origin in; nothing to say of those that may.
+async fn front_ends(settings: &Settings, sender: &Sender) -> Option<Finding> {
+    const CHECK: &str = "front ends";
+    let url = at(settings, "/api/me");
+    for origin in &settings.api.client_origins {
+        let is_allowed = match sender.preflight(&url, origin).await {
+            Ok(look) => {
+                look.headers.get("access-control-allow-origin").is_some_and(|allowed| allowed == origin.as_str())
+            }
+            Err(_) => false,
+        };
+        if !is_allowed {
+            return Some(Finding::bad(
+                CHECK,
+                format!("the running application lets no page of {origin} in"),
+                "restart `rollcall serve` with the CLIENT_URL that is set here; let proxies pass OPTIONS and its headers",
+            ));
+        }
+    }
+    None
+}
+
+/// Clerk does not say what an endpoint is subscribed to; what came does.
+async fn event_types(store: &Store) -> Finding {
+    const CHECK: &str = "event types";
+    const FIX: &str =
+        "Clerk's dashboard, Webhooks, the endpoint: subscribe to user.created, user.updated, user.deleted";
+    let mut unseen = Vec::new();
+    for kind in SYNCED_TYPES {
+        match store.has_event_of(kind).await {
+            Ok(true) => {}
+            Ok(false) => unseen.push(kind),
+            Err(error) => return Finding::warning(CHECK, causes(&error), "see the MongoDB findings"),
+        }
+    }
+    match unseen.as_slice() {
+        [] => Finding::good(CHECK, "each was seen"),
+        all if all.len() == SYNCED_TYPES.len() => Finding::warning(
+            CHECK,
+            "nothing ever came from Clerk",
+            format!("{FIX}; `rollcall simulate signup` tries it"),
+        ),
+        some => Finding::warning(CHECK, format!("never seen: {}", some.join(", ")), FIX),
+    }
+}
+
+/// Nothing to say when no mail is configured.
+pub async fn mail(settings: &Settings) -> Option<Finding> {
+    const CHECK: &str = "mail";
+    const FIX: &str =
+        "correct ROLLCALL_SMTP_URL (scheme, host, port, user, password), or let the server's firewall pass";
+    let smtp = settings.mail.smtp.as_ref()?;
+    let checked = match mailer(smtp) {
+        Ok(mailer) => mailer.check().await,
+        Err(error) => return Some(Finding::bad(CHECK, error.to_string(), FIX)),
+    };
+    Some(match checked {
+        Ok(()) if settings.mail.welcome => Finding::good(CHECK, "the mail server answers; newcomers are welcomed"),
+        Ok(()) => Finding::good(CHECK, "the mail server answers; newcomers are not welcomed (ROLLCALL_WELCOME)"),
+        Err(error) => Finding::bad(CHECK, error.to_string(), FIX),
+    })
+}
+
+/// Nothing to say when it is off.
+pub async fn inngest(settings: &Settings) -> Option<Finding> {
+    const CHECK: &str = "Inngest";
+    if !settings.inngest.is_on {
+        return None;
+    }
+    let config = settings.inngest.protocol.clone();
+    let origin = config.api_origin.origin().ascii_serialization();
+    let checked = match inngest::client::Client::new(config) {
+        Ok(client) => client.check().await,
+        Err(error) => Err(error),
+    };
+    Some(match checked {
+        Ok(()) => Finding::good(CHECK, format!("{origin} takes the key")),
+        Err(error @ inngest::client::Error::Refused { .. }) => Finding::bad(
+            CHECK,
+            format!("{origin}: {error}"),
+            "copy INNGEST_SIGNING_KEY again from Inngest's dashboard, of the right environment",
+        ),
+        Err(error) => Finding::bad(
+            CHECK,
+            format!("{origin}: {}", causes(&error)),
+            "make sure that it can be reached from here (INNGEST_BASE_URL, or INNGEST_DEV in development)",
+        ),
+    })
+}

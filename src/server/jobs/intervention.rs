@@ -1,0 +1,75 @@
+//! What operators do about jobs: try one again from the beginning, or decide that it shall not happen.
+//!
+//! Each is in the audit trail, in the same transaction.
+
+use jiff::Timestamp;
+
+use crate::model::audit::{Action, Fact};
+use crate::model::job::JobState;
+use crate::server::access::Admin;
+use crate::server::accounts::Intent;
+use crate::server::error::Error;
+use crate::server::jobs::schedule::expiry;
+use crate::server::state::AppState;
+use crate::server::store::jobs::{Intervention, Job};
+
+/// Tries a job again, now and as if it had never been tried.
+///
+/// # Errors
+/// `NotFound`; `Refused` for one that is done, discarded, or being worked on.
+pub async fn retry(state: &AppState, admin: &Admin, id: &str, intent: &Intent) -> Result<Job, Error> {
+    let job = find_open(state, id).await?;
+    let after = intervene(state, admin, job, (Action::RetryJob, Intervention::Retry), intent).await?;
+    state.wake.notify_one();
+    Ok(Job { state: JobState::Waiting, ..after })
+}
+
+/// Decides that a job shall not happen. Its key stays, so that the same effect is not asked for again.
+///
+/// # Errors
+/// As of `retry`.
+pub async fn discard(state: &AppState, admin: &Admin, id: &str, intent: &Intent) -> Result<Job, Error> {
+    let job = find_open(state, id).await?;
+    let expires_at = expiry(job.kind, state.settings.sync.event_retention, Timestamp::now());
+    let discard = Intervention::Discard { expires_at };
+    let after = intervene(state, admin, job, (Action::DiscardJob, discard), intent).await?;
+    Ok(Job { state: JobState::Discarded, ..after })
+}
+
+async fn find_open(state: &AppState, id: &str) -> Result<Job, Error> {
+    let job = state.store.jobs.find(id).await?.ok_or(Error::NotFound { what: "This job" })?;
+    match job.state {
+        JobState::Waiting | JobState::Dead | JobState::Unsure => Ok(job),
+        JobState::Done => Err(refused("It is done.")),
+        JobState::Discarded => Err(refused("It was discarded.")),
+    }
+}
+
+async fn intervene(
+    state: &AppState,
+    admin: &Admin,
+    job: Job,
+    (action, intervention): (Action, Intervention),
+    intent: &Intent,
+) -> Result<Job, Error> {
+    if intent.is_rehearsal {
+        return Ok(job);
+    }
+    let fact = Fact {
+        actor: admin.actor(),
+        action,
+        subject: job.id.clone(),
+        before: None,
+        after: None,
+        reason: intent.reason.clone(),
+    };
+    if state.store.jobs.intervene(&job.id, intervention, &fact).await? {
+        Ok(job)
+    } else {
+        Err(refused("It is being worked on at this moment."))
+    }
+}
+
+fn refused(message: &str) -> Error {
+    Error::Refused { field: "id", message: message.to_owned() }
+}

@@ -1,0 +1,314 @@
+//! Collection `audit`: what was done, by whom, to whom and why, append-only, each entry sealed to the one before (D7-06).
+//!
+//! An entry's number is its `_id`, and the trail's end (number and seal of the last entry) is one document of `locks` that
+//! every append writes in its transaction: of two at once, in whatever processes, one comes after the other. Nothing here
+//! changes or removes an entry, and what somebody else changes, removes or moves breaks the chain there.
+
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use futures::{FutureExt, TryStreamExt};
+use jiff::Timestamp;
+use mongodb::bson::{Document, deserialize_from_document, doc};
+use mongodb::options::{IndexOptions, ReadConcern, ReturnDocument};
+use mongodb::{ClientSession, Collection, Database, IndexModel};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::model::audit::Fact;
+use crate::server::store::encoding::date;
+use crate::server::store::{DUPLICATE_KEY, Error};
+
+/// What the first entry is sealed to.
+const BEGINNING: &str = "";
+
+/// One entry as stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    /// From one, without a gap.
+    #[serde(rename = "_id")]
+    pub number: i64,
+    #[serde(with = "date")]
+    pub at: Timestamp,
+    pub actor: String,
+    pub session: Option<String>,
+    pub source: String,
+    pub action: String,
+    pub subject: String,
+    pub before: Option<String>,
+    pub after: Option<String>,
+    pub reason: Option<String>,
+    /// The seal of the entry before.
+    pub previous: String,
+    /// SHA-256 over everything above, in base64.
+    pub seal: String,
+}
+
+/// The last entry's number and seal.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct End {
+    number: i64,
+    seal: String,
+}
+
+/// What was found of the trail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trail {
+    /// How many entries hold, from the first on.
+    pub entries: i64,
+    pub broken: Option<Broken>,
+}
+
+/// The first entry that is not as it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    pub number: i64,
+    pub cause: &'static str,
+}
+
+#[derive(Clone, Debug)]
+pub struct Audit {
+    entries: Collection<Entry>,
+    locks: Collection<Document>,
+}
+
+impl Audit {
+    pub fn of(database: &Database) -> Self {
+        Self { entries: database.collection("audit"), locks: database.collection("locks") }
+    }
+
+    /// Adds what was done. A change that can be part of a transaction uses `append_in` instead.
+    pub async fn append(&self, fact: &Fact) -> Result<(), Error> {
+        self.ensure_end().await?;
+        let mut session = self.locks.client().start_session().await?;
+        session
+            .start_transaction()
+            .read_concern(ReadConcern::snapshot())
+            .and_run((self.clone(), fact.clone()), |session, (audit, fact)| {
+                async move { audit.append_in(session, fact).await }.boxed()
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// The same within a transaction, so that neither is without the other; `ensure_end` comes before it.
+    pub async fn append_in(&self, session: &mut ClientSession, fact: &Fact) -> mongodb::error::Result<()> {
+        let next = doc! { "$inc": { "number": 1_i64 } };
+        let ends = self.locks.clone_with_type::<End>();
+        let taken = ends.find_one_and_update(turn(), next).return_document(ReturnDocument::Before);
+        let end = taken.session(&mut *session).await?;
+        let end = end.ok_or_else(|| mongodb::error::Error::custom("the audit trail has no end"))?;
+        let entry = Entry::after(&end, fact, Timestamp::now());
+        self.entries.insert_one(&entry).session(&mut *session).await?;
+        self.locks.update_one(turn(), doc! { "$set": { "seal": &entry.seal } }).session(session).await?;
+        Ok(())
+    }
+
+    /// Where the next entry is added. Outside of a transaction, where two at once may both find that it is missing.
+    pub async fn ensure_end(&self) -> Result<(), Error> {
+        if self.find_end().await?.is_some() {
+            return Ok(());
+        }
+        let last = self.entries.find_one(doc! {}).sort(doc! { "_id": -1 }).await?;
+        let (number, seal) = last.map_or((0, BEGINNING.to_owned()), |last| (last.number, last.seal));
+        let first = doc! { "$setOnInsert": { "number": number, "seal": seal } };
+        match self.locks.update_one(turn(), first).upsert(true).await.map_err(Error::from) {
+            // Another process was quicker, which is as good.
+            Err(error) if error.code() == Some(DUPLICATE_KEY) => Ok(()),
+            written => written.map(|_| ()),
+        }
+    }
+
+    async fn find_end(&self) -> Result<Option<End>, Error> {
+        Ok(self.locks.clone_with_type::<End>().find_one(turn()).await?)
+    }
+
+    /// Follows the trail from its first entry, and names the first that does not hold.
+    pub async fn verify(&self) -> Result<Trail, Error> {
+        let written = self.find_end().await?.map_or(0, |end| end.number);
+        let mut chain = Chain::default();
+        let rows = self.entries.clone_with_type::<Document>();
+        let mut found = rows.find(doc! {}).sort(doc! { "_id": 1 }).await?;
+        while let Some(row) = found.try_next().await? {
+            if let Err(cause) = chain.follow(row) {
+                return Ok(chain.broken(cause));
+            }
+        }
+        // Read again, for entries may have been added meanwhile.
+        let end = self.find_end().await?.unwrap_or(End { number: 0, seal: BEGINNING.to_owned() });
+        if chain.number < written {
+            return Ok(chain.broken("it is missing, as is everything after it"));
+        }
+        let broken_at = |number, cause| Trail { entries: number - 1, broken: Some(Broken { number, cause }) };
+        Ok(if chain.number > end.number {
+            broken_at(end.number + 1, "the trail had ended before it")
+        } else if chain.number == end.number && chain.seal != end.seal {
+            broken_at(chain.number, "it is not the one that was added last")
+        } else {
+            Trail { entries: chain.number, broken: None }
+        })
+    }
+
+    /// Everything that was done to one person or job, the oldest first.
+    pub async fn list_about(&self, subject: &str) -> Result<Vec<Entry>, Error> {
+        let about = doc! { "subject": subject };
+        Ok(self.entries.find(about).sort(doc! { "_id": 1 }).await?.try_collect().await?)
+    }
+
+    pub async fn ensure_indexes(&self) -> Result<(), Error> {
+        let options = IndexOptions::builder().name(INDEXES[0].to_owned()).build();
+        let about = IndexModel::builder().keys(doc! { "subject": 1, "_id": 1 }).options(options).build();
+        self.entries.create_index(about).await?;
+        Ok(())
+    }
+
+    /// Names of the indexes that are there, for `doctor`.
+    pub async fn index_names(&self) -> Result<Vec<String>, Error> {
+        Ok(self.entries.list_index_names().await?)
+    }
+}
+
+/// Names of the indexes that `ensure_indexes` makes.
+pub const INDEXES: [&str; 1] = ["subject_1__id_1"];
+
+fn turn() -> Document {
+    doc! { "_id": "audit" }
+}
+
+impl Entry {
+    fn after(end: &End, fact: &Fact, at: Timestamp) -> Self {
+        let mut entry = Self {
+            number: end.number + 1,
+            at,
+            actor: fact.actor.id.clone(),
+            session: fact.actor.session.clone(),
+            source: fact.actor.source.as_str().to_owned(),
+            action: fact.action.as_str().to_owned(),
+            subject: fact.subject.clone(),
+            before: fact.before.clone(),
+            after: fact.after.clone(),
+            reason: fact.reason.clone(),
+            previous: end.seal.clone(),
+            seal: String::new(),
+        };
+        entry.seal = entry.sealed();
+        entry
+    }
+
+    /// A list in JSON: no two entries have the same text.
+    fn sealed(&self) -> String {
+        let text = json!([
+            self.number,
+            self.at.as_millisecond(),
+            self.actor,
+            self.session,
+            self.source,
+            self.action,
+            self.subject,
+            self.before,
+            self.after,
+            self.reason,
+            self.previous,
+        ]);
+        STANDARD.encode(digest(&SHA256, text.to_string().as_bytes()))
+    }
+}
+
+/// How far the trail was followed.
+#[derive(Default)]
+struct Chain {
+    number: i64,
+    seal: String,
+}
+
+impl Chain {
+    fn follow(&mut self, row: Document) -> Result<(), &'static str> {
+        let entry: Entry = deserialize_from_document(row).map_err(|_| "it cannot be read")?;
+        if entry.number != self.number + 1 {
+            return Err("it is missing");
+        }
+        if entry.previous != self.seal {
+            return Err("it does not follow the entry before it");
+        }
+        if entry.seal != entry.sealed() {
+            return Err("it was changed");
+        }
+        (self.number, self.seal) = (entry.number, entry.seal);
+        Ok(())
+    }
+
+    fn broken(&self, cause: &'static str) -> Trail {
+        Trail { entries: self.number, broken: Some(Broken { number: self.number + 1, cause }) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use mongodb::bson::serialize_to_document;
+
+    use crate::model::audit::{Action, Actor, Source};
+
+    use super::*;
+
+    fn trail(length: usize) -> Vec<Document> {
+        let actor = Actor { id: "cli:keeper".to_owned(), session: None, source: Source::Cli };
+        let mut end = End { number: 0, seal: BEGINNING.to_owned() };
+        let mut rows = Vec::new();
+        for turn in 0..length {
+            let fact = Fact {
+                actor: actor.clone(),
+                action: Action::ChangeRole,
+                subject: format!("user_{turn}"),
+                before: Some("user".to_owned()),
+                after: Some("admin".to_owned()),
+                reason: None,
+            };
+            let entry = Entry::after(&end, &fact, Timestamp::UNIX_EPOCH);
+            end = End { number: entry.number, seal: entry.seal.clone() };
+            rows.push(serialize_to_document(&entry).unwrap());
+        }
+        rows
+    }
+
+    fn first_broken(rows: Vec<Document>) -> Option<(i64, &'static str)> {
+        let mut chain = Chain::default();
+        rows.into_iter().find_map(|row| chain.follow(row).err().map(|cause| (chain.number + 1, cause)))
+    }
+
+    #[test]
+    fn d7_06_a_trail_holds_as_it_was_written() {
+        assert_eq!(first_broken(trail(4)), None);
+    }
+
+    #[test]
+    fn d7_06_every_change_removal_and_exchange_breaks_the_trail_where_it_is() {
+        for (field, value) in [
+            ("actor", "cli:other"),
+            ("session", "sess_1"),
+            ("source", "web"),
+            ("action", "ban"),
+            ("subject", "user_9"),
+            ("before", "moderator"),
+            ("after", "user"),
+            ("reason", "because"),
+        ] {
+            let mut rows = trail(4);
+            rows[1].insert(field, value);
+            assert_eq!(first_broken(rows), Some((2, "it was changed")), "{field}");
+        }
+        let mut rows = trail(4);
+        rows.remove(1);
+        assert_eq!(first_broken(rows), Some((2, "it is missing")));
+        let mut rows = trail(4);
+        let (second, third) = (rows[1].clone(), rows[2].clone());
+        rows[1] = third;
+        rows[1].insert("_id", 2_i64);
+        rows[2] = second;
+        rows[2].insert("_id", 3_i64);
+        assert_eq!(first_broken(rows), Some((2, "it does not follow the entry before it")));
+        let mut rows = trail(4);
+        rows[3].remove("actor");
+        assert_eq!(first_broken(rows), Some((4, "it cannot be read")));
+    }
+}

@@ -82,11 +82,13 @@ pub struct Progress {
     is_shown: bool,
 }
 
-impl Progress {
-    pub fn new() -> Self {
+impl Default for Progress {
+    fn default() -> Self {
         Self { is_shown: std::io::stderr().is_terminal() }
     }
+}
 
+impl Progress {
     pub fn tell(&self, line: &str) {
         if self.is_shown {
             eprint!("\r\u{1b}[2K{line} …");

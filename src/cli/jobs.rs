@@ -104,7 +104,7 @@ async fn retry(console: &Console, options: RetryOptions) -> anyhow::Result<End> 
         ids => format!("Try {} jobs again?", ids.len()),
     })?;
     let intent = options.consent.intent(options.reason);
-    let progress = Progress::new();
+    let progress = Progress::default();
     let (mut retried, mut end) = (Vec::new(), End::Done);
     for (place, id) in ids.iter().enumerate() {
         progress.tell(&format!("{} of {}", place + 1, ids.len()));

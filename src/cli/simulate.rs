@@ -39,7 +39,7 @@ pub async fn run(command: Command, settings: Settings) -> anyhow::Result<End> {
     }
     options.consent.ask(&format!("Make a user at {api}, and delete it again?"))?;
     let console = Console::open(settings).await?;
-    let progress = Progress::new();
+    let progress = Progress::default();
     let within = Duration::from_secs(options.within);
     let simulated = simulate_signup(&console.state, &console.admin, within, |step| progress.tell(step)).await;
     progress.end();
@@ -48,9 +48,9 @@ pub async fn run(command: Command, settings: Settings) -> anyhow::Result<End> {
         Err(error) => return refused(error),
     };
     if options.json {
-        print_json(&simulated)
+        print_json(&simulated);
     } else {
-        print_text(&simulated)
+        print_text(&simulated);
     }
     Ok(if simulated.failed.is_some() { End::Found } else { End::Done })
 }

@@ -59,7 +59,9 @@ async fn find_one(console: &Console, who: &str) -> anyhow::Result<Option<User>> 
         1 => return Ok(found.pop()),
         count => {
             eprintln!("rollcall: {who} is {count} people. Name one by id:");
-            found.iter().for_each(|user| eprintln!("  {}  {}", user.clerk_id, user.name));
+            for user in &found {
+                eprintln!("  {}  {}", user.clerk_id, user.name);
+            }
         }
     }
     Ok(None)

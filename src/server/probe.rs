@@ -124,8 +124,10 @@ mod tests {
 
     use super::*;
 
-    fn looked(status: u16, body: &str) -> Result<Look, outgoing::Error> {
-        let status = StatusCode::from_u16(status).unwrap();
+    type Looked = Result<Look, outgoing::Error>;
+
+    fn looked(status: u16, body: &str) -> Looked {
+        let status = StatusCode::from_u16(status).map_err(|_| outgoing::Error::TimedOut)?;
         Ok(Look { status, headers: HeaderMap::new(), body: body.to_owned() })
     }
 

@@ -88,7 +88,7 @@ pub fn advise(uses: &[Option<&SecretUse>], now: Timestamp) -> Vec<Advice> {
     let all_used = uses.iter().all(Option::is_some);
     let newest = uses.iter().flatten().map(|secret| secret.first_used_at).max();
     let mut has_newest = false;
-    let mut of_one = |secret: &Option<&SecretUse>| {
+    let mut of_one = |secret: Option<&SecretUse>| {
         let Some(secret) = secret else { return Advice::Await };
         // Of two that were first used at the same moment one stays.
         let is_newest = !has_newest && Some(secret.first_used_at) == newest;
@@ -102,7 +102,7 @@ pub fn advise(uses: &[Option<&SecretUse>], now: Timestamp) -> Vec<Advice> {
             Advice::RemoveSecret
         }
     };
-    uses.iter().map(&mut of_one).collect()
+    uses.iter().copied().map(&mut of_one).collect()
 }
 
 #[cfg(test)]

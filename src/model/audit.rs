@@ -18,6 +18,11 @@ pub enum Action {
     SimulateSignup,
     RetryJob,
     DiscardJob,
+    ReplayEvent,
+    DiscardEvent,
+    EraseUser,
+    /// What an erasure found, in numbers.
+    EraseReceipt,
 }
 
 impl Action {
@@ -31,6 +36,10 @@ impl Action {
             Self::SimulateSignup => "simulate_signup",
             Self::RetryJob => "retry_job",
             Self::DiscardJob => "discard_job",
+            Self::ReplayEvent => "replay_event",
+            Self::DiscardEvent => "discard_event",
+            Self::EraseUser => "erase_user",
+            Self::EraseReceipt => "erase_receipt",
         }
     }
 }
@@ -68,7 +77,7 @@ pub struct Actor {
 pub struct Fact {
     pub actor: Actor,
     pub action: Action,
-    /// Whom, or what: Clerk's id of a person, or the key of a job.
+    /// Whom, or what: Clerk's id of a person, the key of a job, or the id of an event.
     pub subject: String,
     pub before: Option<String>,
     pub after: Option<String>,

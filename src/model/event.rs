@@ -5,7 +5,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Where an event stands. It only ever moves from `Received` or `Failed` to one of the others.
+/// Where an event stands. It only ever moves from `Received` or `Failed` to one of the others; only an
+/// operator's replay brings it back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EventState {

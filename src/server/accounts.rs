@@ -34,7 +34,7 @@ pub struct Intent {
 
 /// Clerk takes no longer name.
 const LONGEST_NAME: usize = 256;
-const NOBODY: Error = Error::NotFound { what: "This person" };
+pub const NOBODY: Error = Error::NotFound { what: "This person" };
 
 /// The viewer as the navigation shows them.
 pub fn get_viewer(state: &AppState, viewer: &Viewer) -> user::Viewer {
@@ -249,11 +249,12 @@ async fn find_subject(state: &AppState, admin: &Admin, id: &str) -> Result<User,
     state.store.directory.find_by_id(id).await?.ok_or(NOBODY)
 }
 
-fn is_oneself(admin: &Admin, user: &User) -> bool {
+pub fn is_oneself(admin: &Admin, user: &User) -> bool {
     admin.viewer().is_some_and(|viewer| viewer.user().clerk_id == user.clerk_id)
 }
 
-fn fact_of(admin: &Admin, action: Action, user: &User, intent: &Intent) -> Fact {
+/// What the audit trail says of something done to a person.
+pub fn fact_of(admin: &Admin, action: Action, user: &User, intent: &Intent) -> Fact {
     Fact {
         actor: admin.actor(),
         action,

@@ -10,6 +10,7 @@ pub mod directory;
 pub mod dossier;
 pub mod encoding;
 pub mod endpoints;
+pub mod erasure;
 pub mod events;
 pub mod jobs;
 pub mod roles;

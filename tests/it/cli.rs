@@ -3,6 +3,8 @@
 //! Every run has a cleared environment and a working folder of its own, so nothing of this machine gets in.
 
 mod doctor;
+mod erase;
+mod events;
 mod jobs;
 mod secrets;
 mod simulate;
@@ -23,8 +25,8 @@ use tokio::process::Command;
 use crate::support::app::{TestApp, variables};
 use crate::support::inngest::{BEARER, FakeInngest};
 
-const COMMANDS: [&str; 9] =
-    ["serve", "dev", "doctor", "inngest", "users", "jobs", "secrets", "simulate", "completions"];
+const COMMANDS: [&str; 10] =
+    ["serve", "dev", "doctor", "inngest", "users", "events", "jobs", "secrets", "simulate", "completions"];
 const REQUIRED: [&str; 5] =
     ["CLERK_PUBLISHABLE_KEY", "CLERK_SECRET_KEY", "CLERK_WEBHOOK_SIGNING_SECRET", "MONGODB_URI", "ROLLCALL_PUBLIC_URL"];
 const PASSWORD: &str = "neverToBePrinted";
@@ -153,7 +155,13 @@ async fn help_lists_every_command_and_says_how_each_ends() {
             "Exit codes: 0",
         ]);
     }
-    for command in [&["users", "ban"][..], &["jobs", "discard"], &["simulate", "signup"]] {
+    for command in [
+        &["users", "ban"][..],
+        &["users", "erase"],
+        &["events", "replay"],
+        &["jobs", "discard"],
+        &["simulate", "signup"],
+    ] {
         let help = run(&[command, &["--help"]].concat(), &nothing()).await.expect(0);
         help.says(&["--json", "--dry-run", "--yes", "Exit codes: 0 done"]);
     }

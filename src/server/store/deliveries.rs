@@ -2,7 +2,8 @@
 //!
 //! The one write that an acknowledgement waits for, and the only place where bodies are kept: what was delivered together is
 //! compressed together, to a tenth of its size. `events` says what became of each event and where its body is. A batch has
-//! a `dueAt` for as long as one of its events is not in `events`; nothing else of it ever changes.
+//! a `dueAt` for as long as one of its events is not in `events`; nothing else of it ever changes, but that an erased person's
+//! bodies give way to [`ERASED`].
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -17,6 +18,8 @@ use crate::server::store::encoding::{date, object_id, optional_date, to_date};
 use crate::server::store::events::Event;
 use crate::server::store::{DUPLICATE_KEY, Error, ensure_expiry, partial_index, write_each};
 
+/// What stands in place of a body whose person was erased.
+pub const ERASED: &str = "erased";
 /// Far from MongoDB's limit of 16 MB a document, even if nothing can be compressed.
 const LARGEST_BATCH: usize = 4 * 1024 * 1024;
 /// The fastest that still finds what bodies have in common.
@@ -50,6 +53,15 @@ pub struct Place {
     pub batch: String,
     /// Its place there, from zero.
     pub number: u32,
+}
+
+/// What an erasure found in the batches.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ErasedBodies {
+    pub bodies: u64,
+    pub batches: u64,
+    /// Batches that cannot be read, and so could not be looked through.
+    pub unreadable: u64,
 }
 
 /// What is delivered and not in `events` yet.
@@ -164,6 +176,42 @@ impl Deliveries {
         Ok(payloads)
     }
 
+    /// Replaces bodies by [`ERASED`], wherever they are: a copy that came again is in a batch that no event points to, so
+    /// every batch is looked through. Other bodies of a batch keep their places.
+    pub async fn erase(&self, is_theirs: impl Fn(&Event) -> bool) -> Result<ErasedBodies, Error> {
+        let mut erased = ErasedBodies::default();
+        let mut found = self.documents.find(doc! {}).sort(doc! { "_id": 1 }).batch_size(16).await?;
+        while let Some(mut document) = found.try_next().await? {
+            loop {
+                let Some(mut events) = document.open() else {
+                    erased.unreadable += 1;
+                    break;
+                };
+                let mut theirs = 0;
+                for event in events.iter_mut().filter(|event| event.payload != ERASED && is_theirs(event)) {
+                    ERASED.clone_into(&mut event.payload);
+                    theirs += 1;
+                }
+                if theirs == 0 {
+                    break;
+                }
+                let id = doc! { "_id": object_ids(std::slice::from_ref(&document.id)).first() };
+                let mut unchanged = id.clone();
+                unchanged.insert("content", document.content.clone());
+                let change = doc! { "$set": { "content": compress(&events)? } };
+                if self.documents.update_one(unchanged, change).await?.matched_count == 1 {
+                    erased.bodies += theirs;
+                    erased.batches += 1;
+                    break;
+                }
+                // Somebody else's erasure was quicker, or the batch is forgotten.
+                let Some(now) = self.documents.find_one(id).await? else { break };
+                document = now;
+            }
+        }
+        Ok(erased)
+    }
+
     /// What is not in `events` yet.
     pub async fn count_open(&self) -> Result<Open, Error> {
         let open = [
@@ -222,17 +270,12 @@ impl Place {
 
 impl Stored {
     fn of(batch: &Batch) -> Result<Self, Error> {
-        let payloads = batch.events.iter().map(|event| event.payload.as_str()).collect();
-        let unusable = |error: std::io::Error| Error::Refused(mongodb::error::Error::from(error));
-        let content = serialize_to_vec(&Content { events: &batch.events, payloads })
-            .map_err(|error| Error::Refused(mongodb::error::Error::custom(error)))?;
-        let bytes = zstd::bulk::compress(&content, COMPRESSION).map_err(unusable)?;
         Ok(Self {
             id: batch.id.clone(),
             received_at: batch.events.iter().map(|event| event.received_at).min().unwrap_or(batch.due_at),
             due_at: Some(batch.due_at),
             count: i64::try_from(batch.events.len()).unwrap_or(i64::MAX),
-            content: Binary { subtype: BinarySubtype::Generic, bytes },
+            content: compress(&batch.events)?,
         })
     }
 
@@ -249,6 +292,16 @@ impl Stored {
         }
         Some(events)
     }
+}
+
+/// Events and their bodies as they are stored.
+fn compress(events: &[Event]) -> Result<Binary, Error> {
+    let payloads = events.iter().map(|event| event.payload.as_str()).collect();
+    let unusable = |error: std::io::Error| Error::Refused(mongodb::error::Error::from(error));
+    let content = serialize_to_vec(&Content { events, payloads })
+        .map_err(|error| Error::Refused(mongodb::error::Error::custom(error)))?;
+    let bytes = zstd::bulk::compress(&content, COMPRESSION).map_err(unusable)?;
+    Ok(Binary { subtype: BinarySubtype::Generic, bytes })
 }
 
 fn object_ids(ids: &[String]) -> Vec<ObjectId> {

@@ -3,8 +3,11 @@
 //! An event gets here with its first outcome; until then it stands in `deliveries`, where its body stays. States only move
 //! forward: each transition names the states it may leave. What an event means is decided elsewhere.
 
+pub mod intervention;
+pub mod pages;
+pub mod schema;
+
 use std::collections::HashMap;
-use std::time::Duration;
 
 use futures::TryStreamExt;
 use jiff::Timestamp;
@@ -13,9 +16,10 @@ use mongodb::{Collection, Database};
 use serde::{Deserialize, Serialize};
 
 use crate::model::event::EventState;
+use crate::server::store::audit::Audit;
 use crate::server::store::deliveries::{Deliveries, Place};
 use crate::server::store::encoding::{date, optional_date, to_date};
-use crate::server::store::{DUPLICATE_KEY, Error, ensure_expiry, partial_index, write_each};
+use crate::server::store::{DUPLICATE_KEY, Error, write_each};
 
 /// One delivered event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,11 +131,12 @@ impl Event {
 pub struct Events {
     documents: Collection<Event>,
     bodies: Deliveries,
+    audit: Audit,
 }
 
 impl Events {
     pub fn of(database: &Database) -> Self {
-        Self { documents: database.collection("events"), bodies: Deliveries::of(database) }
+        Self { documents: database.collection("events"), bodies: Deliveries::of(database), audit: Audit::of(database) }
     }
 
     pub async fn find(&self, id: &str) -> Result<Option<Event>, Error> {
@@ -306,30 +311,7 @@ impl Events {
         let open = self.bodies.count_open().await?.oldest;
         Ok(stored.into_iter().chain(open).min())
     }
-
-    /// MongoDB removes an event `retention` after its arrival.
-    pub async fn ensure_indexes(&self, database: &Database, retention: Duration) -> Result<(), Error> {
-        let [due, odd, person, repeated, arrival] = INDEXES;
-        let indexes = [
-            // Finished events are not in it, so it stays as small as the backlog.
-            partial_index(doc! { "dueAt": 1 }, due, Some(doc! { "dueAt": { "$exists": true } })),
-            // What was simply applied is the rest.
-            partial_index(doc! { "state": 1 }, odd, Some(doc! { "state": { "$in": odd_states() } })),
-            partial_index(doc! { "clerkId": 1, "receivedAt": -1 }, person, None),
-            partial_index(doc! { "deliveries": 1 }, repeated, Some(doc! { "deliveries": { "$gt": 1 } })),
-        ];
-        self.documents.create_indexes(indexes).await?;
-        ensure_expiry(database, &self.documents, arrival, retention).await
-    }
-
-    /// Names of the indexes that are there, for `doctor`.
-    pub async fn index_names(&self) -> Result<Vec<String>, Error> {
-        Ok(self.documents.list_index_names().await?)
-    }
 }
-
-/// Names of the indexes that `ensure_indexes` makes.
-pub const INDEXES: [&str; 5] = ["dueAt_1", "state_1_odd", "clerkId_1_receivedAt_-1", "deliveries_1", "receivedAt_1"];
 
 /// Every state but the two that nearly all events are in.
 fn odd_states() -> Bson {

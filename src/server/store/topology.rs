@@ -85,7 +85,7 @@ impl Store {
         let wanted = [
             ("users", &users::schema::INDEXES[..], self.users.index_names().await),
             ("deliveries", &deliveries::INDEXES[..], self.deliveries.index_names().await),
-            ("events", &events::INDEXES[..], self.events.index_names().await),
+            ("events", &events::schema::INDEXES[..], self.events.index_names().await),
             ("jobs", &jobs::INDEXES[..], self.jobs.index_names().await),
             ("alerts", &alerts::INDEXES[..], self.alerts.index_names().await),
             ("runs", &runs::INDEXES[..], self.runs.index_names().await),

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::model::event::EventState;
 use crate::server::clerk::webhook::event::Event as Delivered;
 use crate::server::settings::fields::Fields;
+use crate::server::store::deliveries::ERASED;
 use crate::server::store::events::{Event, Origin, Outcome};
 use crate::server::store::users::writes::{Guard, Write};
 use crate::server::store::users::{LocalUser, User};
@@ -180,6 +181,9 @@ fn claims_of(incoming: &Incoming) -> Option<&Claims> {
 
 /// What a stored event says about a person, or how it ends because it says nothing.
 pub fn read(event: &Event, fields: &Fields) -> Result<Said, Outcome> {
+    if event.payload == ERASED {
+        return Err(end(EventState::Ignored, "its person was erased"));
+    }
     let Ok(delivered) = Delivered::parse(event.payload.as_bytes()) else {
         return Err(end(EventState::Dead, "the payload cannot be read"));
     };

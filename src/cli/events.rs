@@ -1,0 +1,97 @@
+//! `rollcall events`: what Clerk sent and what became of it, and what an operator does about one.
+
+pub mod list;
+pub mod replay;
+pub mod show;
+
+use clap::{Args, Subcommand};
+use jiff::{SignedDuration, Timestamp};
+use serde_json::{Value, json};
+
+use crate::cli::End;
+use crate::cli::console::{Console, one_of};
+use crate::model::event::EventState;
+use crate::server::error::Error;
+use crate::server::settings::Settings;
+use crate::server::store::events::Summary;
+use crate::server::store::events::pages::Filter;
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Events, the newest first, a page at a time.
+    List(list::Options),
+    /// One event with its body, what was decided, and where the body is kept.
+    Show(show::Options),
+    /// Carry events out again over what is stored now, whatever became of them.
+    Replay(replay::Options),
+    /// Decide that an event which waits, or failed, shall not be tried again.
+    Discard(replay::DiscardOptions),
+}
+
+/// Which events.
+#[derive(Debug, Args)]
+pub struct Which {
+    /// Only those in this state.
+    #[arg(long, value_parser = one_of::<EventState>(EventState::ALL.map(EventState::as_str)))]
+    state: Option<EventState>,
+    /// Only those of this type, such as user.updated.
+    #[arg(long = "type", value_name = "TYPE")]
+    kind: Option<String>,
+    /// Only those about this person, by Clerk's id.
+    #[arg(long, value_name = "ID")]
+    person: Option<String>,
+    /// Only those that arrived then or later: a time, or how long ago (2h).
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    since: Option<Timestamp>,
+    /// Only those that arrived earlier.
+    #[arg(long, value_name = "TIME", value_parser = instant)]
+    before: Option<Timestamp>,
+}
+
+impl Which {
+    fn filter(self) -> Filter {
+        Filter { state: self.state, kind: self.kind, clerk_id: self.person, since: self.since, before: self.before }
+    }
+}
+
+pub async fn run(command: Command, settings: Settings) -> anyhow::Result<End> {
+    let console = Console::open(settings).await?;
+    match command {
+        Command::List(options) => list::run(&console, options).await,
+        Command::Show(options) => show::run(&console, options).await,
+        Command::Replay(options) => replay::replay(&console, options).await,
+        Command::Discard(options) => replay::discard(&console, options).await,
+    }
+}
+
+/// A moment, or a time span before now.
+fn instant(text: &str) -> Result<Timestamp, &'static str> {
+    if let Ok(at) = text.parse::<Timestamp>() {
+        return Ok(at);
+    }
+    let ago = text.parse::<SignedDuration>().map_err(|_| "must be as 2026-01-02T03:04:05Z, or as 2h")?;
+    Timestamp::now().checked_sub(ago.abs()).map_err(|_| "is too long ago")
+}
+
+/// The sync page's row.
+fn row(event: &Summary) -> Value {
+    json!({
+        "id": event.id,
+        "kind": event.kind,
+        "clerkId": event.clerk_id,
+        "state": event.state,
+        "decision": event.decision,
+        "attempts": event.attempts,
+        "deliveries": event.deliveries,
+        "receivedAt": event.received_at,
+        "finishedAt": event.finished_at,
+    })
+}
+
+/// What a rule says about one of several.
+fn about(id: &str, error: Error) -> Error {
+    match error {
+        Error::Refused { field, message } => Error::Refused { field, message: format!("{id}: {message}") },
+        error => error,
+    }
+}

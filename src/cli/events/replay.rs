@@ -1,0 +1,122 @@
+//! `rollcall events replay` and `rollcall events discard`.
+
+use clap::Args;
+use serde_json::{Value, json};
+
+use crate::cli::End;
+use crate::cli::console::{Consent, Console, Progress, print_table, refused};
+use crate::cli::events::{Which, about};
+use crate::model::event::EventState;
+use crate::server::store::events::pages::{Filter, Page};
+use crate::server::sync::intervention::{self, Replayed};
+
+/// As many as one command carries out again.
+const MOST: u16 = 1_000;
+
+#[derive(Debug, Args)]
+pub struct Options {
+    /// Ids of events, as `events list` shows them; or say which by the options, a thousand at most.
+    #[arg(conflicts_with_all = ["state", "kind", "person", "since", "before"])]
+    ids: Vec<String>,
+    #[command(flatten)]
+    which: Which,
+    /// Why, for the audit trail.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Print what became of them as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    consent: Consent,
+}
+
+#[derive(Debug, Args)]
+pub struct DiscardOptions {
+    /// The svix-id, as `events list` shows it.
+    id: String,
+    /// Why; it becomes the event's decision, and is in the audit trail.
+    #[arg(long, value_name = "TEXT")]
+    reason: String,
+    /// Print what became of it as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    consent: Consent,
+}
+
+/// The oldest first, each by itself: what a rule refuses of one holds up no other.
+pub async fn replay(console: &Console, options: Options) -> anyhow::Result<End> {
+    let filter = options.which.filter();
+    let (ids, has_more) = match (options.ids.is_empty(), filter == Filter::default()) {
+        (false, _) => (options.ids, false),
+        (true, true) => anyhow::bail!("name events, or say which: --state, --type, --person, --since, --before"),
+        (true, false) => {
+            let Page { events, next } = console.state.store.events.list(&filter, None, MOST).await?;
+            (events.into_iter().rev().map(|event| event.id).collect::<Vec<_>>(), next.is_some())
+        }
+    };
+    let newest = if has_more { "the newest " } else { "" };
+    let what = match ids.as_slice() {
+        [id] => id.clone(),
+        ids => format!("{newest}{} events", ids.len()),
+    };
+    options.consent.ask(&format!("Replay {what}?"))?;
+    let intent = options.consent.intent(options.reason);
+    let progress = Progress::default();
+    let (mut replayed, mut end) = (Vec::new(), End::Done);
+    for (place, id) in ids.iter().enumerate() {
+        progress.tell(&format!("{} of {}", place + 1, ids.len()));
+        match intervention::replay(&console.state, &console.admin, id, &intent).await {
+            Ok(event) => replayed.push(event),
+            Err(error) => {
+                progress.end();
+                end = refused(about(id, error))?;
+            }
+        }
+    }
+    progress.end();
+    print(&replayed, intent.is_rehearsal, options.json);
+    if has_more {
+        eprintln!("there are older ones");
+    }
+    Ok(end)
+}
+
+pub async fn discard(console: &Console, options: DiscardOptions) -> anyhow::Result<End> {
+    options.consent.ask(&format!("Discard {}?", options.id))?;
+    let intent = options.consent.intent(Some(options.reason.clone()));
+    let (state, admin) = (&console.state, &console.admin);
+    let outcome = match intervention::discard(state, admin, &options.id, &options.reason, &intent).await {
+        Ok(outcome) => outcome,
+        Err(error) => return refused(about(&options.id, error)),
+    };
+    if options.json {
+        let event = json!({ "id": options.id, "state": outcome.state, "decision": outcome.decision });
+        println!("{}", json!({ "event": event, "dryRun": intent.is_rehearsal }));
+    } else {
+        print_table(&[[options.id, words(outcome.state, intent.is_rehearsal), outcome.decision]]);
+    }
+    Ok(End::Done)
+}
+
+fn print(replayed: &[Replayed], is_rehearsal: bool, as_json: bool) {
+    if as_json {
+        let row = |event: &Replayed| {
+            let Replayed { id, before, outcome } = event;
+            json!({ "id": id, "before": before, "state": outcome.state, "decision": outcome.decision })
+        };
+        let rows: Vec<Value> = replayed.iter().map(row).collect();
+        println!("{}", json!({ "events": rows, "dryRun": is_rehearsal }));
+        return;
+    }
+    let line = |event: &Replayed| {
+        let was = format!("was {}", event.before.as_str());
+        [event.id.clone(), words(event.outcome.state, is_rehearsal), was, event.outcome.decision.clone()]
+    };
+    print_table(&replayed.iter().map(line).collect::<Vec<_>>());
+}
+
+fn words(state: EventState, is_rehearsal: bool) -> String {
+    let would_be = if is_rehearsal { "would be " } else { "" };
+    format!("{would_be}{}", state.as_str())
+}

@@ -1,0 +1,139 @@
+//! Erases a person (C-11): what is kept about them goes, wherever it is, and a receipt says what there was.
+//!
+//! What stays is the tombstone, with Clerk's id in it. A keyed hash in its place would hide nothing: events, jobs and the
+//! sealed audit trail name their subject by that id, which leads nowhere once Clerk has forgotten the person; and the engine
+//! must meet a late event by the id that the event carries, or it would revive them.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::model::audit::{Action, Fact};
+use crate::model::job::JobKind;
+use crate::model::user::SyncSource;
+use crate::server::access::{Admin, Viewer};
+use crate::server::accounts::{Intent, NOBODY, fact_of, is_oneself};
+use crate::server::clerk;
+use crate::server::error::Error;
+use crate::server::jobs::schedule::expiry;
+use crate::server::state::AppState;
+use crate::server::store::erasure::{Erased, Subject};
+use crate::server::store::users::User;
+use crate::server::sync::apply::Incoming;
+use crate::server::sync::process::{ask, write};
+
+/// What is done about the person at Clerk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Nothing: they must be gone there already.
+    Gone,
+    /// They are deleted there too.
+    AtClerk,
+    /// They stay there, and whatever Clerk says about them afterwards is not applied here.
+    OnlyHere,
+}
+
+/// What became of the person at Clerk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum AtClerk {
+    Deleted,
+    /// Clerk knew nobody by this id any more.
+    Gone,
+    Kept,
+}
+
+/// What was erased.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Receipt {
+    /// What is left of the person: the tombstone's ids.
+    pub clerk_id: String,
+    pub id: String,
+    pub at: Timestamp,
+    pub by: String,
+    pub at_clerk: AtClerk,
+    pub erased: Erased,
+}
+
+/// Erases a person, deleted already or not; safe to repeat, and worth repeating if Clerk's sender delivers again what it
+/// had in hand. Nobody erases themselves, nor the last admin. It is in the audit trail before it happens, and its receipt
+/// after. `None`: a rehearsal, which found nothing against it.
+///
+/// # Errors
+/// `Refused` by the rules above, or because Clerk still knows the person and nothing was said about that; Clerk's and
+/// MongoDB's.
+pub async fn erase_user(
+    state: &AppState,
+    admin: &Admin,
+    user: &User,
+    reach: Reach,
+    intent: &Intent,
+) -> Result<Option<Receipt>, Error> {
+    let refused = |message: &str| Err(Error::Refused { field: "id", message: message.to_owned() });
+    if admin.viewer().and_then(Viewer::actor).is_some() {
+        return Err(Error::Forbidden);
+    }
+    if is_oneself(admin, user) {
+        return refused("You cannot erase yourself.");
+    }
+    let is_admin = user.deleted_at.is_none() && user.role.is_admin();
+    if is_admin && !state.store.roles.has_other_admin(&user.clerk_id).await? {
+        return refused("The last admin cannot be erased. Make somebody else an admin first.");
+    }
+    let is_at_clerk = matches!(ask(state, &user.clerk_id, SyncSource::Refetch).await?, Incoming::Person { .. });
+    if is_at_clerk && reach == Reach::Gone {
+        return refused(
+            "Clerk still knows this person and would send their data again. Delete them there too (--at-clerk), or say \
+             that they stay there (--only-here).",
+        );
+    }
+    if intent.is_rehearsal {
+        return Ok(None);
+    }
+    let fact = fact_of(admin, Action::EraseUser, user, intent);
+    state.store.audit.append(&fact).await?;
+    let at_clerk = match reach {
+        Reach::AtClerk if is_at_clerk => delete_at_clerk(state, user).await?,
+        _ if is_at_clerk => AtClerk::Kept,
+        _ => AtClerk::Gone,
+    };
+    let at = Timestamp::now();
+    write(state, Incoming::Deleted { clerk_id: user.clerk_id.clone(), at }).await?;
+    let addresses = user.email.iter().chain(user.emails.iter().map(|email| &email.address)).cloned().collect();
+    let subject = Subject { clerk_id: user.clerk_id.clone(), addresses };
+    let expires_at = expiry(JobKind::Webhook, state.settings.sync.event_retention, at);
+    let erased = state.store.erase(&subject, expires_at).await?;
+    let tombstone = state.store.users.find(&user.clerk_id).await?.ok_or(NOBODY)?;
+    let receipt =
+        Receipt { clerk_id: tombstone.clerk_id, id: tombstone.id, at, by: admin.actor().id, at_clerk, erased };
+    let after = Some(receipt.describe());
+    state.store.audit.append(&Fact { action: Action::EraseReceipt, after, reason: None, ..fact }).await?;
+    tracing::info!(user.id = receipt.clerk_id, by = receipt.by, "person erased");
+    Ok(Some(receipt))
+}
+
+async fn delete_at_clerk(state: &AppState, user: &User) -> Result<AtClerk, Error> {
+    match state.clerk.delete_user(&user.clerk_id).await {
+        Ok(()) => Ok(AtClerk::Deleted),
+        Err(clerk::Error::NotFound) => Ok(AtClerk::Gone),
+        Err(error) => Err(error.into()),
+    }
+}
+
+impl Receipt {
+    /// In numbers; nothing personal.
+    pub fn describe(&self) -> String {
+        let Erased { fields, effects, jobs, bodies, batches, unreadable, runs } = self.erased;
+        let at_clerk = match self.at_clerk {
+            AtClerk::Deleted => "deleted at Clerk",
+            AtClerk::Gone => "gone at Clerk",
+            AtClerk::Kept => "kept at Clerk",
+        };
+        let unreadable =
+            if unreadable == 0 { String::new() } else { format!("; {unreadable} batches could not be read") };
+        format!(
+            "{at_clerk}; bodies {bodies} in {batches} batches, jobs {jobs}, effects {effects}, other fields {fields}, \
+             runs {runs}{unreadable}"
+        )
+    }
+}

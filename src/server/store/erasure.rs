@@ -1,0 +1,156 @@
+//! What is kept about one person, removed wherever it is; what stays says only that there was somebody by this id.
+//!
+//! The tombstone is the engine's; this is the rest: fields that are not ours, effects, jobs, bodies, named differences.
+
+use jiff::Timestamp;
+use mongodb::bson::{Bson, Document, doc, oid::ObjectId};
+use serde::Serialize;
+
+use crate::model::job::JobState;
+use crate::server::store::encoding::to_date;
+use crate::server::store::events::Event;
+use crate::server::store::{Error, Store};
+
+/// Fields of a tombstone: its ids, what it says about itself, and what is told about it.
+const KEPT: [&str; 27] = [
+    "_id",
+    "clerkId",
+    "email",
+    "emailVerified",
+    "emails",
+    "firstName",
+    "lastName",
+    "name",
+    "username",
+    "clerkUsername",
+    "usernameConflict",
+    "imageUrl",
+    "role",
+    "rolePending",
+    "syncStatus",
+    "syncReason",
+    "syncSource",
+    "authProvider",
+    "banned",
+    "locked",
+    "version",
+    "etag",
+    "lastClerkSync",
+    "createdAt",
+    "updatedAt",
+    "deletedAt",
+    "outbox",
+];
+/// The one message of a webhook that carries nothing but ids.
+const OF_THE_DELETION: &str = r#""type":"user\.deleted""#;
+
+/// Whom to erase.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    pub clerk_id: String,
+    /// As far as they are known: a mail of Clerk's names nobody but by the address.
+    pub addresses: Vec<String>,
+}
+
+/// How much there was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Erased {
+    /// Fields of the document that are not ours.
+    pub fields: u64,
+    /// Effects that were not jobs yet.
+    pub effects: u64,
+    /// Jobs that carried something, or whose last attempt said something.
+    pub jobs: u64,
+    pub bodies: u64,
+    /// In so many batches.
+    pub batches: u64,
+    /// Batches that cannot be read, and so could not be looked through.
+    pub unreadable: u64,
+    /// Runs that had a difference of theirs by name.
+    pub runs: u64,
+}
+
+impl Store {
+    /// Removes it. The person is deleted already, so nothing of it is made again. Safe to repeat.
+    pub async fn erase(&self, subject: &Subject, expires_at: Option<Timestamp>) -> Result<Erased, Error> {
+        let id = subject.clerk_id.as_str();
+        let (fields, effects) = self.erase_document(id).await?;
+        let runs = self.erase_differences(id).await?;
+        let names: Vec<String> =
+            std::iter::once(id).chain(subject.addresses.iter().map(String::as_str)).map(quoted).collect();
+        let bodies = self.deliveries.erase(|event| is_about(event, id, &names)).await?;
+        // Last, for what somebody took out of the outbox before may be a job only now.
+        let jobs = self.erase_jobs(id, expires_at).await?;
+        Ok(Erased {
+            fields,
+            effects,
+            jobs,
+            bodies: bodies.bodies,
+            batches: bodies.batches,
+            unreadable: bodies.unreadable,
+            runs,
+        })
+    }
+
+    /// Whoever keeps fields of their own in the document has them removed too: they are about the person.
+    async fn erase_document(&self, id: &str) -> Result<(u64, u64), Error> {
+        let users = self.database.collection::<Document>("users");
+        let Some(document) = users.find_one(doc! { "clerkId": id }).await? else { return Ok((0, 0)) };
+        let effects = document.get_array("outbox").map_or(0, Vec::len);
+        let foreign = document.iter().filter(|(name, value)| !KEPT.contains(&name.as_str()) && **value != Bson::Null);
+        let gone: Document = foreign.map(|(name, _)| (name.clone(), Bson::from(""))).collect();
+        let personal = doc! { "body": { "$type": "string", "$not": { "$regex": OF_THE_DELETION } } };
+        let mut change = doc! { "$pull": { "outbox": personal }, "$set": { "etag": ObjectId::new() } };
+        if !gone.is_empty() {
+            change.insert("$unset", gone.clone());
+        }
+        let deleted = doc! { "clerkId": id, "deletedAt": { "$type": "date" } };
+        users.update_one(deleted.clone(), change).await?;
+        let left = users.find_one(deleted).await?.and_then(|left| left.get_array("outbox").map(Vec::len).ok());
+        Ok((gone.len() as u64, effects.saturating_sub(left.unwrap_or_default()) as u64))
+    }
+
+    /// What has not happened yet shall not; its key stays, so that it is not asked for again. A relay's answer may name an
+    /// address, so causes go too.
+    async fn erase_jobs(&self, id: &str, expires_at: Option<Timestamp>) -> Result<u64, Error> {
+        let jobs = self.database.collection::<Document>("jobs");
+        let carrying = doc! { "clerkId": id, "body": { "$type": "string", "$not": { "$regex": OF_THE_DELETION } } };
+        let mut fields = doc! { "state": JobState::Discarded.as_str(), "finishedAt": to_date(Timestamp::now()) };
+        if let Some(expires_at) = expires_at {
+            fields.insert("expiresAt", to_date(expires_at));
+        }
+        let gone = doc! { "body": "", "cause": "", "dueAt": "", "leaseOwner": "", "leaseUntil": "" };
+        let change = doc! { "$set": fields, "$unset": gone, "$inc": { "generation": 1_i64 } };
+        let discarded = jobs.update_many(carrying, change).await?.modified_count;
+        let told = doc! { "clerkId": id, "cause": { "$type": "string" } };
+        Ok(discarded + jobs.update_many(told, doc! { "$unset": { "cause": "" } }).await?.modified_count)
+    }
+
+    /// Which fields differed stays; what they held does not.
+    async fn erase_differences(&self, id: &str) -> Result<u64, Error> {
+        let runs = self.database.collection::<Document>("runs");
+        let named =
+            doc! { "progress.differences": { "$elemMatch": { "clerkId": id, "fields.0": { "$exists": true } } } };
+        let nothing = doc! { "$set": {
+            "progress.differences.$[theirs].fields.$[].here": Bson::Null,
+            "progress.differences.$[theirs].fields.$[].clerk": Bson::Null,
+        } };
+        let change = runs.update_many(named, nothing).array_filters(vec![doc! { "theirs.clerkId": id }]);
+        Ok(change.await?.modified_count)
+    }
+}
+
+/// By its subject; sessions, mails and memberships have none, but name in the body whom they concern.
+fn is_about(event: &Event, id: &str, names: &[String]) -> bool {
+    let is_named = || {
+        let body = event.payload.to_lowercase();
+        names.iter().any(|name| body.contains(name))
+    };
+    event.clerk_id.as_ref().map_or_else(is_named, |clerk_id| clerk_id == id)
+}
+
+/// As it stands in JSON, in lower case.
+fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.to_lowercase())
+}

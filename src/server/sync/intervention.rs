@@ -1,0 +1,134 @@
+//! What operators do about one event: carry it out again, whatever became of it, or decide that it shall not be tried again.
+//!
+//! Each is in the audit trail, in the same transaction. A replay is an attempt like every other: the stored body, the same
+//! `apply`, the same guarded write, so that nothing newer is ever overwritten by it.
+
+use jiff::Timestamp;
+
+use crate::model::audit::{Action, Fact};
+use crate::model::event::EventState;
+use crate::server::access::{Admin, Viewer};
+use crate::server::accounts::Intent;
+use crate::server::error::Error;
+use crate::server::state::AppState;
+use crate::server::store::deliveries::ERASED;
+use crate::server::store::events::intervention::Intervention;
+use crate::server::store::events::{Event, Outcome};
+use crate::server::sync::apply::Change;
+use crate::server::sync::fold::{Said, end, outcome_of, read};
+use crate::server::sync::ports::{LEASE, Ports};
+use crate::server::sync::process::carry_out;
+
+const NO_EVENT: Error = Error::NotFound { what: "This event" };
+
+/// An event that was carried out again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Replayed {
+    pub id: String,
+    pub before: EventState,
+    pub outcome: Outcome,
+}
+
+/// Carries an event out again; as a rehearsal it says what would be decided over what is stored now.
+///
+/// # Errors
+/// `NotFound`; `Refused` without a body; MongoDB's. What else an attempt meets is its outcome.
+pub async fn replay(state: &AppState, admin: &Admin, id: &str, intent: &Intent) -> Result<Replayed, Error> {
+    ensure_own_name(admin)?;
+    let event = find(state, id).await?;
+    if matches!(event.payload.as_str(), "" | ERASED) {
+        return Err(refused("Its body is not kept any more."));
+    }
+    let before = event.state;
+    let outcome = if intent.is_rehearsal {
+        match read(&event, state.fields()) {
+            Ok(said) => rehearse(state, &said).await?,
+            Err(outcome) => outcome,
+        }
+    } else {
+        let due_at = state.now().saturating_add(LEASE).unwrap_or(Timestamp::MAX);
+        let fact = fact_of(admin, Action::ReplayEvent, id, intent);
+        if !state.store.events.intervene(id, Intervention::Reopen { due_at }, &fact).await? {
+            return Err(NO_EVENT);
+        }
+        match carry_out(state, id).await {
+            Ok(outcome) => outcome.ok_or(NO_EVENT)?,
+            Err(error) => {
+                error.log("replay_event");
+                recorded(find(state, id).await?)
+            }
+        }
+    };
+    Ok(Replayed { id: event.id, before, outcome })
+}
+
+/// Decides that an event which waits, or failed, shall not be tried again.
+///
+/// # Errors
+/// `NotFound`; `Refused` for one that is finished.
+pub async fn discard(
+    state: &AppState,
+    admin: &Admin,
+    id: &str,
+    reason: &str,
+    intent: &Intent,
+) -> Result<Outcome, Error> {
+    ensure_own_name(admin)?;
+    let event = find(state, id).await?;
+    let finished = |state: EventState| refused(&format!("It is finished: {}.", state.as_str()));
+    if !matches!(event.state, EventState::Received | EventState::Failed) {
+        return Err(finished(event.state));
+    }
+    let outcome = end(EventState::Dead, format!("discarded: {reason}"));
+    if intent.is_rehearsal {
+        return Ok(outcome);
+    }
+    let discard = Intervention::Discard { decision: outcome.decision.clone() };
+    if state.store.events.intervene(id, discard, &fact_of(admin, Action::DiscardEvent, id, intent)).await? {
+        Ok(outcome)
+    } else {
+        Err(finished(find(state, id).await?.state))
+    }
+}
+
+/// What would be decided; nothing is written, and nobody is asked.
+async fn rehearse<P: Ports>(ports: &P, said: &Said) -> Result<Outcome, Error> {
+    let found = ports.find_people(&[said.incoming.clerk_id()]).await?;
+    if !found.unreadable.is_empty() {
+        return Err(Error::Unreadable);
+    }
+    let change = ports.decide(found.users.first(), &said.incoming, &ports.new_id());
+    Ok(match change {
+        Change::Ask => end(EventState::Received, "Clerk would be asked"),
+        change => outcome_of(&change),
+    })
+}
+
+async fn find(state: &AppState, id: &str) -> Result<Event, Error> {
+    state.store.events.find(id).await?.ok_or(NO_EVENT)
+}
+
+fn recorded(event: Event) -> Outcome {
+    Outcome { state: event.state, decision: event.decision.unwrap_or_default(), due_at: event.due_at }
+}
+
+/// Nobody does this in another's name (D4-17).
+fn ensure_own_name(admin: &Admin) -> Result<(), Error> {
+    let is_impersonated = admin.viewer().and_then(Viewer::actor).is_some();
+    if is_impersonated { Err(Error::Forbidden) } else { Ok(()) }
+}
+
+fn fact_of(admin: &Admin, action: Action, id: &str, intent: &Intent) -> Fact {
+    Fact {
+        actor: admin.actor(),
+        action,
+        subject: id.to_owned(),
+        before: None,
+        after: None,
+        reason: intent.reason.clone(),
+    }
+}
+
+fn refused(message: &str) -> Error {
+    Error::Refused { field: "id", message: message.to_owned() }
+}

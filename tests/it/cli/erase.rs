@@ -1,0 +1,231 @@
+//! `rollcall users erase`: what is kept about a person is gone from every collection, byte by byte (C-11).
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use mongodb::bson::{Document, doc};
+use rollcall::model::event::EventState;
+use rollcall::server::store::deliveries::Batch;
+use rollcall::server::store::events::Event;
+use rollcall::server::store::users::new_id;
+use rollcall::standin::levers::Levers;
+use serde_json::{Value, json};
+
+use super::users::users;
+use super::{answered, beside, run, with};
+use crate::support::app::{TestApp, Wishes};
+use crate::support::delivery::user_event;
+use crate::support::receiver::{Receiver, Reply, SECRET};
+
+/// Nobody else has any of them.
+const VALUES: [&str; 6] =
+    ["Zephyrine", "Quillfeather", "zephyrine@quill.example", "zephy_quill", "ultramarine", "their-password-hash"];
+
+async fn person(app: &TestApp) -> String {
+    let attributes = json!({
+        "email_address": ["zephyrine@quill.example"], "first_name": "Zephyrine", "last_name": "Quillfeather",
+        "username": "zephy_quill",
+    });
+    app.person(attributes).await
+}
+
+/// Every place in the database where one of the values is: collection and value.
+async fn traces(app: &TestApp) -> Vec<(String, &'static str)> {
+    let database = app.database.client.database(&app.database.name);
+    let mut found = Vec::new();
+    for collection in database.list_collection_names().await.expect("names") {
+        for document in app.database.all(&collection).await {
+            let mut bytes = mongodb::bson::serialize_to_vec(&document).expect("BSON");
+            if collection == "deliveries" {
+                let content = document.get_binary_generic("content").expect("a content");
+                bytes.extend(zstd::decode_all(content.as_slice()).expect("Zstandard"));
+            }
+            let text = String::from_utf8_lossy(&bytes).to_lowercase();
+            let there = VALUES.into_iter().filter(|value| text.contains(&value.to_lowercase()));
+            found.extend(there.map(|value| (collection.clone(), value)));
+        }
+    }
+    found
+}
+
+fn arrived(id: &str, clerk_id: &str, body: &Value) -> Event {
+    Event {
+        id: id.to_owned(),
+        kind: "user.updated".to_owned(),
+        clerk_id: Some(clerk_id.to_owned()),
+        instance_id: None,
+        payload: body.to_string(),
+        place: None,
+        state: EventState::Received,
+        attempts: 0,
+        deliveries: 1,
+        decision: None,
+        event_at: None,
+        received_at: Timestamp::now(),
+        due_at: None,
+        finished_at: None,
+    }
+}
+
+async fn quiet(app: &TestApp) {
+    assert!(app.clerk.drained(Duration::from_secs(10)).await);
+    app.settled().await;
+    app.jobs_settled().await;
+}
+
+/// A person with a trace in every collection that can have one; two events delivered together with another's.
+async fn with_traces() -> (TestApp, Receiver, String) {
+    let receiver = Receiver::replying(&[Reply::Status(410)]).await;
+    let variables =
+        vec![("ROLLCALL_WEBHOOK_URL", receiver.url.clone()), ("ROLLCALL_WEBHOOK_SECRET", SECRET.to_owned())];
+    let app = TestApp::with(Wishes { variables, ..Wishes::default() }).await;
+    let id = person(&app).await;
+    quiet(&app).await;
+    let together = vec![
+        arrived("msg_theirs", &id, &user_event("user.updated", &id, "Zephyrine", 1_700_000_000_000)),
+        arrived("msg_bobs", "user_bob", &user_event("user.updated", "user_bob", "Bob", 1_700_000_000_000)),
+    ];
+    let batches = Batch::pack(together, Timestamp::now(), new_id);
+    app.state.store.deliveries.insert(&batches).await.expect("stored");
+    // A copy that came again, and a mail that names nobody but by the address.
+    let first = app.database.find("events", doc! { "clerkId": &id, "kind": "user.created" }).await.expect("an event");
+    assert!(app.clerk.resend(first.get_str("_id").expect("an id")));
+    let mail = json!({ "to_email_address": "zephyrine@quill.example", "user_id": null, "body": "Dear Zephyrine" });
+    app.deliver("msg_mail", &json!({ "object": "event", "type": "email.created", "data": mail })).await;
+    quiet(&app).await;
+    let own = doc! { "favourite": "ultramarine", "passwordHash": "their-password-hash" };
+    app.database.set("users", doc! { "clerkId": &id }, own).await;
+    let differing = doc! { "field": "theme", "here": "ultramarine", "clerk": "Zephyrine" };
+    let differences = vec![doc! { "clerkId": &id, "kind": "differing", "fields": [differing] }];
+    app.database.insert("runs", doc! { "_id": "a_run", "progress": { "differences": differences } }).await;
+    (app, receiver, id)
+}
+
+#[tokio::test]
+async fn c_11_after_an_erasure_no_value_of_the_person_is_in_any_collection() {
+    let (app, receiver, id) = with_traces().await;
+    let before = traces(&app).await;
+    for collection in ["users", "deliveries", "jobs", "runs"] {
+        assert!(
+            before.iter().any(|(place, _)| place == collection),
+            "{collection} has a trace to begin with: {before:?}"
+        );
+    }
+
+    users(&app, &["erase", &id, "--yes"]).await.expect(1).says(&["Clerk still knows", "--at-clerk", "--only-here"]);
+    let asked = users(&app, &["erase", &id, "--at-clerk"]).await.expect(2);
+    asked.says(&[&format!("Type {id} to do it:"), "here and at Clerk", "not confirmed"]);
+    answered("yes\n", &["users", "erase", &id, "--at-clerk"], &beside(&app)).await.expect(2).says(&["not confirmed"]);
+    users(&app, &["erase", &id, "--at-clerk", "--dry-run"]).await.expect(0).says(&["would be erased"]);
+    assert_eq!(traces(&app).await, before);
+
+    // Clerk's own event about it comes later, so that the receipt does not depend on the moment.
+    app.clerk.set_levers(Levers { paused: true, ..Levers::default() });
+    let arguments = ["users", "erase", "zephyrine@quill.example", "--at-clerk", "--reason", "asked for", "--json"];
+    let environment = with(&beside(&app), "ROLLCALL_WEBHOOK_URL", &receiver.url);
+    let environment = with(&environment, "ROLLCALL_WEBHOOK_SECRET", SECRET);
+    let receipt = answered(&format!("{id}\n"), &arguments, &environment).await.expect(0).json();
+    let tombstone = app.database.user(&id).await.expect("a tombstone");
+    let document = tombstone.get_object_id("_id").expect("an id").to_hex();
+    assert_eq!(
+        (&receipt["clerkId"], &receipt["id"], &receipt["by"], &receipt["atClerk"]),
+        (&json!(id), &json!(document), &json!("cli:keeper"), &json!("deleted")),
+    );
+    let erased = &receipt["erased"];
+    assert_eq!((&erased["bodies"], &erased["fields"]), (&json!(4), &json!(2)), "{receipt}");
+    assert!(erased["jobs"].as_u64() >= Some(1), "{receipt}");
+    assert_eq!((&erased["runs"], &erased["unreadable"]), (&json!(1), &json!(0)), "{receipt}");
+    assert!(app.clerk.user(&id).is_none());
+    app.clerk.set_levers(Levers::default());
+    quiet(&app).await;
+    assert_eq!(traces(&app).await, []);
+    assert!(tombstone.get_datetime("deletedAt").is_ok() && !tombstone.contains_key("favourite"), "{tombstone}");
+    // That they are deleted is told all the same; it names nobody but by id.
+    let told = doc! { "clerkId": &id, "state": { "$ne": "discarded" }, "body": { "$regex": "user.deleted" } };
+    assert_eq!(app.database.count("jobs", told).await, 1);
+
+    // What was delivered together with theirs is there as it was.
+    let shown = run(&["events", "show", "msg_bobs", "--json"], &beside(&app)).await.expect(0).json();
+    assert_eq!((&shown["payload"]["data"]["first_name"], &shown["place"]["number"]), (&json!("Bob"), &json!(1)));
+    let shown = run(&["events", "show", "msg_theirs"], &beside(&app)).await.expect(0);
+    shown.says(&["its person was erased"]);
+    run(&["events", "replay", "msg_theirs", "--yes"], &beside(&app)).await.expect(1).says(&["not kept any more"]);
+
+    let entries = app.state.store.audit.list_about(&id).await.expect("entries");
+    let rows: Vec<_> = entries.iter().map(|entry| (entry.actor.as_str(), entry.action.as_str())).collect();
+    assert_eq!(rows, [("cli:keeper", "erase_user"), ("cli:keeper", "erase_receipt")]);
+    assert!(entries[1].after.as_deref().is_some_and(|after| after.contains("bodies 4 in")), "{entries:?}");
+    assert_eq!(app.state.store.audit.verify().await.expect("a trail").broken, None);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn c_11_a_late_event_revives_nobody_and_its_body_goes_with_another_erasure() {
+    let app = TestApp::new().await;
+    let id = person(&app).await;
+    app.clerk.set_levers(Levers { paused: true, ..Levers::default() });
+    users(&app, &["erase", &id, "--at-clerk", "--yes"]).await.expect(0).says(&["deleted at Clerk", "a tombstone"]);
+    app.clerk.set_levers(Levers::default());
+    quiet(&app).await;
+    let late = user_event("user.updated", &id, "Zephyrine", Timestamp::now().as_millisecond() + 60_000);
+    app.deliver("msg_late", &late).await;
+    app.settled().await;
+    let event = app.database.event("msg_late").await.expect("an event");
+    assert_eq!(event.get_str("state").ok(), Some("stale"), "{event}");
+    assert_eq!(app.database.user(&id).await.expect("a tombstone").get_str("firstName").ok(), None);
+    assert_eq!(traces(&app).await, [("deliveries".to_owned(), "Zephyrine")]);
+    let receipt = users(&app, &["erase", &id, "--yes", "--json"]).await.expect(0).json();
+    assert_eq!(
+        (&receipt["atClerk"], &receipt["erased"]["bodies"]),
+        (&json!("gone"), &json!(2)),
+        "with the event of the deletion"
+    );
+    assert_eq!(traces(&app).await, []);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn c_11_a_batch_that_a_crash_left_ends_ignored_once_its_person_is_erased() {
+    let app = TestApp::new().await;
+    let id = person(&app).await;
+    let body = user_event("user.updated", &id, "Zephyrine", Timestamp::now().as_millisecond() + 1_000);
+    let later = Timestamp::now() + Duration::from_hours(1);
+    let batches = Batch::pack(vec![arrived("msg_left", &id, &body)], later, new_id);
+    app.state.store.deliveries.insert(&batches).await.expect("stored");
+    users(&app, &["erase", &id, "--at-clerk", "--yes"]).await.expect(0);
+    assert_eq!(traces(&app).await, []);
+    let now = mongodb::bson::DateTime::now();
+    let soon = mongodb::bson::DateTime::from_millis(now.timestamp_millis() + 1_800_000);
+    app.database.set("deliveries", doc! { "dueAt": { "$gt": soon } }, doc! { "dueAt": now }).await;
+    let event: Document = app.database.event("msg_left").await.expect("an event");
+    assert_eq!(
+        (event.get_str("state").ok(), event.get_str("decision").ok()),
+        (Some("ignored"), Some("its person was erased"))
+    );
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn c_11_d5_12_erasing_only_here_leaves_clerk_alone_and_the_last_admin_stays() {
+    let app = TestApp::new().await;
+    let id = person(&app).await;
+    app.database.set("users", doc! { "clerkId": &id }, doc! { "role": "admin" }).await;
+    users(&app, &["erase", &id, "--only-here", "--yes"]).await.expect(1).says(&["The last admin cannot be erased."]);
+    app.database.set("users", doc! { "clerkId": &id }, doc! { "role": "user" }).await;
+    users(&app, &["erase", &id, "--only-here", "--at-clerk"]).await.expect(2).says(&["cannot be used with"]);
+    users(&app, &["erase", &id, "--only-here", "--yes"]).await.expect(0).says(&["kept at Clerk"]);
+    assert!(app.clerk.user(&id).is_some());
+    assert_eq!(traces(&app).await, []);
+    app.clerk.update_user(&id, json!({ "first_name": "Anew" }));
+    quiet(&app).await;
+    assert_eq!(app.database.user(&id).await.expect("a tombstone").get_str("firstName").ok(), None);
+
+    // With Clerk away nobody knows, and nothing happens.
+    let other = app.person(json!({ "email_address": ["other@quill.example"] })).await;
+    app.clerk.set_levers(Levers { bapi_status: Some(503), ..Levers::default() });
+    users(&app, &["erase", &other, "--yes"]).await.expect(2);
+    app.clerk.set_levers(Levers::default());
+    assert!(app.database.user(&other).await.expect("stored").get_datetime("deletedAt").is_err());
+    users(&app, &["erase", "nobody@quill.example", "--yes"]).await.expect(1).says(&["was not found"]);
+    app.finish().await;
+}

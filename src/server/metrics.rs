@@ -254,7 +254,7 @@ mod tests {
         let text = Metrics::new()
             .render(Now { backlog: Some(Backlog { events: 3, oldest_s: 7 }), is_circuit_open: true, ..Now::default() })
             .unwrap();
-        for name in ["webhooks_total counter", "webhook_ack_seconds histogram", "event_lag_seconds histogram"] {
+        for name in ["webhooks counter", "webhook_ack_seconds histogram", "event_lag_seconds histogram"] {
             assert!(text.contains(&format!("# TYPE rollcall_{name}")), "{name}: {text}");
         }
         let count = |word: &str| text.lines().filter(|line| line.starts_with(word)).count();

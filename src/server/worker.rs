@@ -15,9 +15,8 @@ use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::sync::arrivals::{Arrivals, Arrived, Intake};
 use crate::server::sync::ports::{BATCHES_AT_ONCE, Ports};
-use crate::server::sync::process::{
-    PUSHES_A_SECOND, Question, Settled, ask_and_settle, finish, finish_some, relay_some, settle, sweep,
-};
+use crate::server::sync::process::{PUSHES_A_SECOND, Settled, finish, finish_some, relay_some, settle, sweep};
+use crate::server::sync::questions::{Question, ask_and_settle};
 
 /// How often events are looked for that are due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -163,7 +163,7 @@ impl Settled {
             if let Some(Origin::Arrived(event)) = &said.event {
                 let stored = Origin::Stored(event.id.clone());
                 let decision = "Clerk has to be asked".to_owned();
-                let outcome = Outcome { state: EventState::Received, decision, due_at: Some(due_at) };
+                let outcome = Outcome { state: EventState::Received, decision, due_at: Some(due_at), is_wait: false };
                 records.extend(said.event.replace(stored).map(|event| Record { event, outcome }));
             }
         }
@@ -300,7 +300,7 @@ pub async fn relay_some<P: Ports>(ports: &P, people: usize) -> Result<bool, Erro
 /// # Errors
 /// MongoDB or Clerk away, or a person written by others without pause.
 pub async fn write<P: Ports>(ports: &P, incoming: Incoming) -> Result<(Outcome, Option<User>), Error> {
-    carry_out_alone(ports, Said { event: None, attempts: 0, incoming }).await
+    carry_out_alone(ports, Said { event: None, attempts: 0, waits: 0, incoming }).await
 }
 
 /// The same for many, whatever they are about; each ends in its own way.
@@ -308,7 +308,7 @@ pub async fn write<P: Ports>(ports: &P, incoming: Incoming) -> Result<(Outcome, 
 /// # Errors
 /// Only those that concern all of them: MongoDB away.
 pub async fn write_all<P: Ports>(ports: &P, incoming: Vec<Incoming>) -> Result<Vec<Ended>, Error> {
-    let said = incoming.into_iter().map(|incoming| Said { event: None, attempts: 0, incoming });
+    let said = incoming.into_iter().map(|incoming| Said { event: None, attempts: 0, waits: 0, incoming });
     carry_out_all(ports, said.collect()).await
 }
 
@@ -341,7 +341,7 @@ async fn carry_out_alone<P: Ports>(ports: &P, said: Said) -> Result<(Outcome, Op
 /// A case that could not be carried out: each of its events waits for another attempt, or for none when there were enough.
 /// What passes by itself is tried for as long as it takes: an event is never given up because Clerk was away.
 pub fn fail<P: Ports>(ports: &P, case: Case, error: Error) -> Ended {
-    let outcomes: Vec<Outcome> = case.said.iter().map(|said| put_off(ports, said.attempts, &error)).collect();
+    let outcomes: Vec<Outcome> = case.said.iter().map(|said| put_off(ports, said, &error)).collect();
     for (said, outcome) in case.said.iter().zip(&outcomes) {
         let (event_id, state) = (said.event.as_ref().map(Origin::id), outcome.state.as_str());
         tracing::warn!(event.id = event_id, user.id = case.clerk_id, state, "{}", outcome.decision);
@@ -349,15 +349,16 @@ pub fn fail<P: Ports>(ports: &P, case: Case, error: Error) -> Ended {
     Ended { case, outcomes, user: None, error: Some(error) }
 }
 
-fn put_off<P: Ports>(ports: &P, attempts: u32, error: &Error) -> Outcome {
-    let attempts = attempts + 1;
+fn put_off<P: Ports>(ports: &P, said: &Said, error: &Error) -> Outcome {
+    let attempts = said.attempts + 1;
     let cause = error.cause();
-    if attempts >= ports.most_attempts() && !error.is_passing() {
+    if attempts.saturating_sub(said.waits) >= ports.most_attempts() && !error.is_passing() {
         return end(EventState::Dead, format!("given up after {attempts} attempts: {cause}"));
     }
     let pause = backoff(attempts).max(error.retry_after().unwrap_or_default());
     let due_at = ports.now().saturating_add(pause).unwrap_or(Timestamp::MAX);
-    Outcome { state: EventState::Failed, decision: format!("attempt {attempts} failed: {cause}"), due_at: Some(due_at) }
+    let decision = format!("attempt {attempts} failed: {cause}");
+    Outcome { state: EventState::Failed, decision, due_at: Some(due_at), is_wait: error.is_passing() }
 }
 
 /// 1 s, 2 s, 4 s … at most 5 minutes.

@@ -212,6 +212,7 @@ async fn accept(process: &Process, made: &Made) -> bool {
         place: None,
         state: EventState::Received,
         attempts: 0,
+        waits: 0,
         deliveries: 1,
         decision: None,
         event_at: None,

@@ -19,7 +19,8 @@ use crate::server::state::AppState;
 use crate::server::store::erasure::{Erased, Subject};
 use crate::server::store::users::User;
 use crate::server::sync::apply::Incoming;
-use crate::server::sync::process::{ask, write};
+use crate::server::sync::process::write;
+use crate::server::sync::questions::ask;
 
 /// What is done about the person at Clerk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -251,7 +251,15 @@ mod tests {
 
     #[test]
     fn every_metric_has_a_help_text_and_every_time_its_unit() {
-        let text = Metrics::new()
+        let metrics = Metrics::new();
+        metrics.received("user.created", 0);
+        metrics.refused("encoded");
+        metrics.ended(&[EventState::Applied]);
+        metrics.batch(Step::Store, 3);
+        metrics.asked_clerk(Seen { outcome: "ok", waited: Duration::ZERO });
+        metrics.job_ended(JobKind::Webhook, JobState::Done);
+        metrics.too_often("requests");
+        let text = metrics
             .render(Now { backlog: Some(Backlog { events: 3, oldest_s: 7 }), is_circuit_open: true, ..Now::default() })
             .unwrap();
         for name in ["webhooks_total counter", "webhook_ack_seconds histogram", "event_lag_seconds histogram"] {

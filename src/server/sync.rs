@@ -1,6 +1,6 @@
 //! What can be done to the mirror. One path: every source ends in the pure `apply` and one guarded write.
 //!
-//! `inbox` accepts a delivery durably, `arrivals` is its way to the worker, `process` carries events out, `usernames`
+//! `inbox` accepts a delivery durably, `arrivals` is its way to the worker, `process` carries events out, `questions` asks Clerk where only Clerk can say, `usernames`
 //! settles who has a contested name, `provision` brings a person on their first request, `refresh` on a hint, `scan`
 //! everybody and proves it; `intervention` is what operators do about one event; `relay` hands events to Inngest and `functions` is what its calls do; `status` reads the numbers. `apply`,
 //! `effects`, `fields`, `fold` and `mapping` are pure; `ports` is what the others need of the world. Knows nothing of HTTP.
@@ -17,6 +17,7 @@ pub mod mapping;
 pub mod ports;
 pub mod process;
 pub mod provision;
+pub mod questions;
 pub mod refresh;
 pub mod relay;
 pub mod scan;

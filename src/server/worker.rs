@@ -15,16 +15,18 @@ use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::sync::arrivals::{Arrivals, Arrived, Intake};
 use crate::server::sync::ports::{BATCHES_AT_ONCE, Ports};
-use crate::server::sync::process::{
-    PUSHES_A_SECOND, Question, Settled, ask_and_settle, finish, finish_some, relay_some, settle, sweep,
-};
+use crate::server::sync::process::{PUSHES_A_SECOND, Settled, finish, finish_some, relay_some, settle, sweep};
+use crate::server::sync::questions::{Question, ask_and_settle};
 
 /// How often events are looked for that are due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often outboxes and contested usernames are looked for that a crash left behind.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
-/// How far apart batches of arrivals begin.
+/// How far apart batches of arrivals begin, and how far when much arrives.
 const APART: Duration = Duration::from_millis(40);
+const APART_IN_A_CROWD: Duration = Duration::from_millis(100);
+/// So many events in a batch are a crowd.
+const CROWD: usize = 64;
 /// After a failure that concerns everything, such as MongoDB away.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -38,6 +40,7 @@ pub async fn run(state: Arc<AppState>, mut arrivals: Arrivals, mut stop: watch::
         has_more_due: false,
         has_effects_left: false,
         pushes: 0,
+        had: 0,
         began_at: None,
     };
     let mut look = interval(LOOK_EVERY);
@@ -80,6 +83,8 @@ struct Work {
     has_effects_left: bool,
     /// How many pushes of metadata may become jobs until the next look.
     pushes: usize,
+    /// How many events the last batch of arrivals had.
+    had: usize,
     /// When the last batch of arrivals was begun.
     began_at: Option<Instant>,
 }
@@ -107,10 +112,11 @@ impl Work {
         if due.is_empty() { Ok(()) } else { self.apply(Intake::of_events(&due, fields)).await }
     }
 
-    /// Batches begin a little apart, so that many events make large ones: five commands cost nearly the same for one
-    /// event and for a hundred. The first event after a quiet moment is applied at once.
+    /// Batches begin a little apart, so that many events make large ones: their commands cost nearly the same for one event
+    /// and for fifty. The first event after a quiet moment is applied at once.
     async fn gather(&mut self, batch: &mut Vec<Arrived>, arrivals: &mut Arrivals, limit: usize) {
-        let until = self.began_at.map_or_else(Instant::now, |at| at + APART);
+        let apart = if self.had >= CROWD { APART_IN_A_CROWD } else { APART };
+        let until = self.began_at.map_or_else(Instant::now, |at| at + apart);
         let count = |batch: &[Arrived]| batch.iter().map(|arrived| arrived.events.len()).sum::<usize>();
         while count(batch) < limit {
             let room = limit - count(batch);
@@ -120,6 +126,7 @@ impl Work {
             }
         }
         self.began_at = Some(Instant::now());
+        self.had = count(batch);
     }
 
     async fn apply(&mut self, intake: Intake) -> Result<(), Error> {

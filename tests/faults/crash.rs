@@ -57,7 +57,7 @@ async fn d2_02_killed_between_the_inbox_write_and_the_acknowledgement_the_repeat
     proxy.set(Line::AnswersHeld);
     site.create("ada");
     eventually("the event is in the inbox", || async {
-        let stored = site.database.count("events", doc! {}).await;
+        let stored = site.database.count("deliveries", doc! {}).await;
         if stored == 1 { Ok(()) } else { Err(stored.to_string()) }
     })
     .await;
@@ -81,9 +81,9 @@ async fn d2_03_killed_after_the_state_write_the_second_application_changes_nothi
     site.change(&[("ROLLCALL_SHUTDOWN_GRACE", "1")]);
     let mut server = site.start(0).await;
 
-    // Inserts into the inbox pass; whatever marks an event there hangs.
+    // What is delivered is stored; whatever says what became of an event hangs.
     let hang = doc! {
-        "failCommands": ["update", "findAndModify"], "namespace": format!("{}.events", site.database.name),
+        "failCommands": ["insert", "update", "findAndModify"], "namespace": format!("{}.events", site.database.name),
         "blockConnection": true, "blockTimeMS": 5_000,
     };
     let on = doc! { "configureFailPoint": "failCommand", "mode": "alwaysOn", "data": hang };

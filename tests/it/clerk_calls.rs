@@ -61,10 +61,12 @@ async fn d2_13_a_pause_that_clerk_asks_for_is_kept_by_pages_events_and_jobs() {
     app.settled().await;
     app.jobs_settled().await;
     let ids = unannounced(&app, 20);
-    app.clerk.set_levers(Levers { bapi_status: Some(429), retry_after_s: 6, paused: false, ..Levers::default() });
+    let levers = |paused| Levers { bapi_status: Some(429), retry_after_s: 6, paused, ..Levers::default() };
+    app.clerk.set_levers(levers(true));
     let (before, started) = (app.clerk.backend_calls(), Instant::now());
     // The first to ask learns it for all: pages of others, an event that has a question, the jobs of those who arrive.
     assert_eq!(app.get_as(&ids[0], PROFILE).await.status(), 503);
+    app.clerk.set_levers(levers(false));
     let question = ask_a_question(&app, &known).await;
     for answer in join_all(ids.iter().map(|id| app.get_as(id, PROFILE))).await {
         // Whose webhook came in the meantime is known without asking.

@@ -5,6 +5,7 @@
 //! Invariants: the key goes to the configured address only (redirects are not followed), every call has a time limit that
 //! holds its wait at the gate too, every answer a size limit, and no error carries an address.
 
+mod answer;
 pub mod breaker;
 pub mod guard;
 pub mod limiter;
@@ -12,10 +13,9 @@ pub mod limiter;
 use std::fmt;
 use std::time::Duration;
 
-use http::header::{AUTHORIZATION, DATE, RETRY_AFTER};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::header::AUTHORIZATION;
+use http::{HeaderValue, Method};
 use jiff::Timestamp;
-use jiff::fmt::rfc2822;
 use reqwest::redirect::Policy;
 use reqwest::{RequestBuilder, Response};
 use serde::Serialize;
@@ -25,6 +25,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use crate::server::clerk::Error;
+use crate::server::clerk::client::answer::{body_of, read_body, refusal, server_time, unavailable};
 use crate::server::clerk::client::guard::{Guard, Seen};
 use crate::server::clerk::client::limiter::Priority;
 use crate::server::clerk::handshake::redirect::API_VERSION;
@@ -33,7 +34,7 @@ use crate::server::clerk::jwks::{KeySet, PublicKeys};
 use crate::server::clerk::key::SecretKey;
 use crate::server::clerk::lenient::is_id;
 use crate::server::clerk::wire::{
-    DeletedObject, HandshakePayload, Instance, RefreshedSession, Refusal, Session, Token, TotalCount, User,
+    DeletedObject, HandshakePayload, Instance, RefreshedSession, Session, Token, TotalCount, User,
 };
 
 /// The most that one page may hold. Clerk answers a larger wish with a page of ten, silently (D2-35).
@@ -42,11 +43,7 @@ pub const LARGEST_PAGE: u16 = 500;
 /// As many values a filter may have.
 pub const MOST_IDS: usize = 100;
 
-/// A page of five hundred people with all their metadata full stays below this.
-const LARGEST_ANSWER: usize = 32 * 1024 * 1024;
 const LONGEST_CONNECT: Duration = Duration::from_secs(5);
-/// A pause longer than this is not an answer to a limit that counts in seconds.
-const LONGEST_PAUSE: Duration = Duration::from_hours(1);
 
 /// Where and as whom to call.
 #[derive(Clone, Debug)]
@@ -384,63 +381,6 @@ fn checked(id: &str) -> Result<&str, Error> {
 
 fn page_size(limit: u16) -> u16 {
     limit.clamp(1, LARGEST_PAGE)
-}
-
-/// The address is taken off, because it can carry a nonce.
-fn unavailable(error: reqwest::Error) -> Error {
-    Error::Unavailable(error.without_url())
-}
-
-/// The body of a success; every other answer is an error.
-async fn body_of(response: Response) -> Result<Vec<u8>, Error> {
-    let (status, pause) = (response.status(), retry_after(response.headers()));
-    match status {
-        StatusCode::UNAUTHORIZED => return Err(Error::Unauthorized),
-        StatusCode::TOO_MANY_REQUESTS => return Err(Error::RateLimited { retry_after: pause }),
-        StatusCode::REQUEST_TIMEOUT => return Err(Error::UnavailableStatus(status.as_u16())),
-        status if status.is_server_error() => return Err(Error::UnavailableStatus(status.as_u16())),
-        _ => {}
-    }
-    let body = read_body(response).await?;
-    if status.is_success() { Ok(body) } else { Err(refusal(status, &body)) }
-}
-
-async fn read_body(mut response: Response) -> Result<Vec<u8>, Error> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(unavailable)? {
-        if body.len() + chunk.len() > LARGEST_ANSWER {
-            return Err(Error::Malformed("the answer is too large".into()));
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
-/// Only Clerk's own word for it makes a 404 mean that something does not exist: the reconciliation removes people on the
-/// strength of it, and a wrong address answers 404 as well.
-fn refusal(status: StatusCode, body: &[u8]) -> Error {
-    let refusal: Refusal = serde_json::from_slice(body).unwrap_or_default();
-    if status == StatusCode::NOT_FOUND && refusal.errors.iter().any(|entry| entry.code == "resource_not_found") {
-        return Error::NotFound;
-    }
-    let first = refusal.errors.into_iter().next().unwrap_or_default();
-    Error::Rejected {
-        status: status.as_u16(),
-        field: first.meta.get("param_name").and_then(Value::as_str).map(str::to_owned),
-        message: first.long_message.filter(|text| !text.is_empty()).unwrap_or(first.message),
-        code: first.code,
-    }
-}
-
-/// Clerk counts in seconds.
-fn retry_after(headers: &HeaderMap) -> Option<Duration> {
-    let seconds = headers.get(RETRY_AFTER)?.to_str().ok()?.trim().parse().ok()?;
-    Some(Duration::from_secs(seconds).min(LONGEST_PAUSE))
-}
-
-fn server_time(headers: &HeaderMap) -> Option<Timestamp> {
-    let date = headers.get(DATE)?.to_str().ok()?;
-    rfc2822::parse(date).ok().map(|date| date.timestamp())
 }
 
 #[cfg(test)]

@@ -39,6 +39,9 @@ pub struct Event {
     pub place: Option<Place>,
     pub state: EventState,
     pub attempts: u32,
+    /// Those of them that failed for what passes by itself: they count for nothing (D2-14).
+    #[serde(default, skip_serializing_if = "is_none_of_them")]
+    pub waits: u32,
     /// How often it was delivered.
     pub deliveries: u32,
     pub decision: Option<String>,
@@ -86,6 +89,8 @@ pub struct Outcome {
     pub decision: String,
     /// For `Failed`: when to try again.
     pub due_at: Option<Timestamp>,
+    /// For `Failed`: it was for what passes by itself.
+    pub is_wait: bool,
 }
 
 /// An event by where it stands.
@@ -119,6 +124,7 @@ impl Event {
     pub fn with(mut self, outcome: Outcome, now: Timestamp) -> Self {
         // What was finished at the door, or has to wait for an answer, has had no attempt.
         self.attempts = u32::from(self.state == EventState::Received && outcome.state != EventState::Received);
+        self.waits = u32::from(outcome.is_wait);
         self.state = outcome.state;
         self.decision = Some(outcome.decision);
         self.finished_at = outcome.due_at.is_none().then_some(now);
@@ -194,7 +200,7 @@ impl Events {
         let mended = again.into_iter().filter(|event| event.due_at.is_none());
         let mended = mended.map(|event| {
             let decision = event.decision.clone().unwrap_or_default();
-            (event.id.clone(), Outcome { state: event.state, decision, due_at: None })
+            (event.id.clone(), Outcome { state: event.state, decision, due_at: None, is_wait: false })
         });
         self.finish(mended.collect(), &[EventState::Received, EventState::Failed, EventState::Dead], now).await
     }
@@ -241,7 +247,7 @@ impl Events {
         }
         let statements = alike.into_iter().map(|(outcome, ids)| {
             let mut fields = doc! { "state": outcome.state.as_str(), "decision": &outcome.decision };
-            let mut update = doc! { "$inc": { "attempts": 1 } };
+            let mut update = doc! { "$inc": { "attempts": 1, "waits": i32::from(outcome.is_wait) } };
             if let Some(due_at) = outcome.due_at {
                 fields.insert("dueAt", to_date(due_at));
             } else {
@@ -311,6 +317,11 @@ impl Events {
         let open = self.bodies.count_open().await?.oldest;
         Ok(stored.into_iter().chain(open).min())
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+fn is_none_of_them(waits: &u32) -> bool {
+    *waits == 0
 }
 
 /// Every state but the two that nearly all events are in.

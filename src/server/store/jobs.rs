@@ -2,6 +2,7 @@
 //!
 //! What a job does, and when it is tried again, is decided elsewhere.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use futures::{FutureExt, TryStreamExt};
@@ -230,6 +231,14 @@ impl Jobs {
         let fact = Fact { before: text(before.state), after: text(state), ..fact.clone() };
         self.audit.append_in(session, &fact).await?;
         Ok(true)
+    }
+
+    /// Those of these keys whose jobs still wait.
+    pub async fn find_waiting(&self, keys: &[String]) -> Result<HashSet<String>, Error> {
+        let waiting = doc! { "_id": { "$in": keys }, "state": JobState::Waiting.as_str() };
+        let rows = self.documents.clone_with_type::<Document>();
+        let found: Vec<Document> = rows.find(waiting).projection(doc! { "_id": 1 }).await?.try_collect().await?;
+        Ok(found.iter().filter_map(|row| row.get_str("_id").ok()).map(str::to_owned).collect())
     }
 
     /// How many are in this state.

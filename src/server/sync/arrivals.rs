@@ -88,7 +88,7 @@ impl Intake {
             for Arrival { event, incoming } in events {
                 let event = Box::new(event);
                 if let Some(incoming) = incoming {
-                    said.push(Said { event: Some(Origin::Arrived(event)), attempts: 0, incoming });
+                    said.push(Said { event: Some(Origin::Arrived(event)), attempts: 0, waits: 0, incoming });
                 } else {
                     let outcome = end(event.state, event.decision.clone().unwrap_or_default());
                     intake.records.push(Record { event: Origin::Arrived(event), outcome });

@@ -53,6 +53,8 @@ pub struct Said {
     /// The event, or none for what did not come as one.
     pub event: Option<Origin>,
     pub attempts: u32,
+    /// Those of them that failed for what passes by itself.
+    pub waits: u32,
     pub incoming: Incoming,
 }
 
@@ -189,7 +191,8 @@ pub fn read(event: &Event, fields: &Fields) -> Result<Said, Outcome> {
     };
     match from_event(&delivered, event.received_at, fields) {
         Some(incoming) => {
-            Ok(Said { event: Some(Origin::Stored(event.id.clone())), attempts: event.attempts, incoming })
+            let stored = Origin::Stored(event.id.clone());
+            Ok(Said { event: Some(stored), attempts: event.attempts, waits: event.waits, incoming })
         }
         None => Err(end(EventState::Ignored, "not about a person")),
     }
@@ -209,7 +212,7 @@ pub fn outcome_of(change: &Change) -> Outcome {
 
 /// An event's last word.
 pub fn end(state: EventState, decision: impl Into<String>) -> Outcome {
-    Outcome { state, decision: decision.into(), due_at: None }
+    Outcome { state, decision: decision.into(), due_at: None, is_wait: false }
 }
 
 fn describe(changed: &[&str]) -> String {

@@ -20,6 +20,7 @@ use crate::server::store::events::{Event, Events, Origin, Outcome, Record};
 use crate::server::store::users::new_id;
 use crate::server::sync::apply::Incoming;
 use crate::server::sync::arrivals::{Arrival, Arrivals, Arrived, Handover, queue};
+use crate::server::sync::fold::end;
 
 /// A sender waits fifteen seconds for its answer (clerk.md 3.7); one that says "later" must still reach it.
 const STORE_WITHIN: Duration = Duration::from_secs(10);
@@ -178,8 +179,7 @@ fn sort_out(batch: Batch, handlings: &mut impl Iterator<Item = Handling>) -> (Ar
             Handling::Local(incoming) => Some(incoming),
             Handling::Finished => None,
             Handling::Elsewhere => {
-                let outcome =
-                    Outcome { state: event.state, decision: "waits for Inngest".to_owned(), due_at: event.due_at };
+                let outcome = Outcome { due_at: event.due_at, ..end(event.state, "waits for Inngest") };
                 elsewhere.push(Record { event: Origin::Arrived(Box::new(event)), outcome });
                 continue;
             }

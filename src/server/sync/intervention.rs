@@ -109,7 +109,7 @@ async fn find(state: &AppState, id: &str) -> Result<Event, Error> {
 }
 
 fn recorded(event: Event) -> Outcome {
-    Outcome { state: event.state, decision: event.decision.unwrap_or_default(), due_at: event.due_at }
+    Outcome { state: event.state, decision: event.decision.unwrap_or_default(), due_at: event.due_at, is_wait: false }
 }
 
 /// Nobody does this in another's name (D4-17).

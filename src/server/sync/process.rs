@@ -6,14 +6,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use futures::StreamExt;
 use jiff::Timestamp;
 
 use crate::model::event::EventState;
 use crate::model::job::JobKind;
-use crate::model::user::SyncSource;
-use crate::server::clerk::client::MOST_IDS;
-use crate::server::clerk::wire;
 use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::store::events::{Origin, Outcome, Record};
@@ -21,9 +17,9 @@ use crate::server::store::users::outbox::Outbox;
 use crate::server::store::users::writes::{Write, Written};
 use crate::server::store::users::{LocalUser, User};
 use crate::server::sync::apply::Incoming;
-use crate::server::sync::fold::{Answer, Case, Folded, Fresh, Said, Suffix, end, fold, group, read};
-use crate::server::sync::mapping::from_fetched;
+use crate::server::sync::fold::{Case, Folded, Fresh, Said, Suffix, end, fold, group, read};
 use crate::server::sync::ports::{LEASE, PEOPLE_AT_ONCE, Ports};
+use crate::server::sync::questions::{Question, ask_and_settle};
 use crate::server::sync::usernames::settle_usernames;
 
 /// A case that loses this often in a row is put off, not repeated.
@@ -31,8 +27,6 @@ const MOST_ROUNDS: usize = 20;
 /// So many people's metadata become jobs in a second. Clerk takes at most a hundred changes a second, so under a burst the
 /// rest is as well off in the outboxes as among the jobs, and costs nothing there.
 pub const PUSHES_A_SECOND: usize = 100;
-/// How many questions to Clerk are open at once.
-const QUESTIONS_AT_ONCE: usize = 16;
 
 /// What came of a batch, before it is recorded.
 #[derive(Debug, Default)]
@@ -50,14 +44,6 @@ pub struct Settled {
     pub outboxes: Vec<Outbox>,
     /// Some of them are left where they are for now.
     pub has_effects_left: bool,
-}
-
-/// A case that only Clerk can settle.
-#[derive(Clone, Debug)]
-pub struct Question {
-    pub case: Case,
-    /// The etag of what is stored.
-    pub over: Option<String>,
 }
 
 /// One case at its end.
@@ -177,7 +163,7 @@ impl Settled {
             if let Some(Origin::Arrived(event)) = &said.event {
                 let stored = Origin::Stored(event.id.clone());
                 let decision = "Clerk has to be asked".to_owned();
-                let outcome = Outcome { state: EventState::Received, decision, due_at: Some(due_at) };
+                let outcome = Outcome { state: EventState::Received, decision, due_at: Some(due_at), is_wait: false };
                 records.extend(said.event.replace(stored).map(|event| Record { event, outcome }));
             }
         }
@@ -308,83 +294,13 @@ pub async fn relay_some<P: Ports>(ports: &P, people: usize) -> Result<bool, Erro
     Ok(!outboxes.is_empty())
 }
 
-/// Asks Clerk about each of these and carries them out with its answer. What fails is put off; what changed meanwhile is
-/// left in `asks`, because the answer may be older than that.
-///
-/// # Errors
-/// Only those that concern all of them: MongoDB away.
-pub async fn ask_and_settle<P: Ports>(ports: &P, questions: Vec<Question>) -> Result<Settled, Error> {
-    let mut listed =
-        if questions.len() > QUESTIONS_AT_ONCE { ask_by_list(ports, &questions).await } else { HashMap::new() };
-    let answers: Vec<(Question, Result<Incoming, Error>)> = futures::stream::iter(questions)
-        .map(|question| (listed.remove(&question.case.clerk_id), question))
-        .map(async |(listed, question)| {
-            let answer = match listed {
-                Some(answer) => Ok(answer),
-                // Whoever a list leaves out is asked about alone: nobody is deleted on the strength of a list.
-                None => ask(ports, &question.case.clerk_id, SyncSource::Refetch).await,
-            };
-            (question, answer)
-        })
-        .buffer_unordered(QUESTIONS_AT_ONCE)
-        .collect()
-        .await;
-    let (mut answered, mut failed) = (Vec::new(), Vec::new());
-    for (Question { case, over }, answer) in answers {
-        match answer {
-            Ok(incoming) => answered.push(Case { answer: Some(Answer { incoming, over }), ..case }),
-            Err(error) => {
-                error.log("fetch_person");
-                failed.push(fail(ports, case, error));
-            }
-        }
-    }
-    let mut settled = settle(ports, answered).await?;
-    settled.ended.extend(failed);
-    Ok(settled)
-}
-
-/// What Clerk says about many now, in few calls; for those who are not asked about, or not answered, there is another way.
-async fn ask_by_list<P: Ports>(ports: &P, questions: &[Question]) -> HashMap<String, Incoming> {
-    let mut answers = HashMap::with_capacity(questions.len());
-    for some in questions.chunks(MOST_IDS) {
-        let ids: Vec<&str> = some.iter().map(|question| question.case.clerk_id.as_str()).collect();
-        match ports.fetch_people(&ids).await {
-            Ok(people) => {
-                let now = ports.now();
-                let said =
-                    |user: wire::User| (user.id.clone(), from_fetched(&user, SyncSource::Refetch, now, ports.fields()));
-                answers.extend(people.into_iter().map(said));
-            }
-            Err(error) => {
-                error.log("fetch_people");
-                break;
-            }
-        }
-    }
-    answers
-}
-
-/// What Clerk says about a person now; gone there means deleted.
-///
-/// # Errors
-/// Clerk away, or refusing.
-pub async fn ask<P: Ports>(ports: &P, clerk_id: &str, source: SyncSource) -> Result<Incoming, Error> {
-    let fetched = ports.fetch_person(clerk_id).await?;
-    let now = ports.now();
-    Ok(match fetched {
-        Some(user) => from_fetched(&user, source, now, ports.fields()),
-        None => Incoming::Deleted { clerk_id: clerk_id.to_owned(), at: now },
-    })
-}
-
 /// Carries out one thing that did not come as an event; every source but the inbox comes through here. Returns what became
 /// of it, and the person as stored then.
 ///
 /// # Errors
 /// MongoDB or Clerk away, or a person written by others without pause.
 pub async fn write<P: Ports>(ports: &P, incoming: Incoming) -> Result<(Outcome, Option<User>), Error> {
-    carry_out_alone(ports, Said { event: None, attempts: 0, incoming }).await
+    carry_out_alone(ports, Said { event: None, attempts: 0, waits: 0, incoming }).await
 }
 
 /// The same for many, whatever they are about; each ends in its own way.
@@ -392,7 +308,7 @@ pub async fn write<P: Ports>(ports: &P, incoming: Incoming) -> Result<(Outcome, 
 /// # Errors
 /// Only those that concern all of them: MongoDB away.
 pub async fn write_all<P: Ports>(ports: &P, incoming: Vec<Incoming>) -> Result<Vec<Ended>, Error> {
-    let said = incoming.into_iter().map(|incoming| Said { event: None, attempts: 0, incoming });
+    let said = incoming.into_iter().map(|incoming| Said { event: None, attempts: 0, waits: 0, incoming });
     carry_out_all(ports, said.collect()).await
 }
 
@@ -424,8 +340,8 @@ async fn carry_out_alone<P: Ports>(ports: &P, said: Said) -> Result<(Outcome, Op
 
 /// A case that could not be carried out: each of its events waits for another attempt, or for none when there were enough.
 /// What passes by itself is tried for as long as it takes: an event is never given up because Clerk was away.
-fn fail<P: Ports>(ports: &P, case: Case, error: Error) -> Ended {
-    let outcomes: Vec<Outcome> = case.said.iter().map(|said| put_off(ports, said.attempts, &error)).collect();
+pub fn fail<P: Ports>(ports: &P, case: Case, error: Error) -> Ended {
+    let outcomes: Vec<Outcome> = case.said.iter().map(|said| put_off(ports, said, &error)).collect();
     for (said, outcome) in case.said.iter().zip(&outcomes) {
         let (event_id, state) = (said.event.as_ref().map(Origin::id), outcome.state.as_str());
         tracing::warn!(event.id = event_id, user.id = case.clerk_id, state, "{}", outcome.decision);
@@ -433,15 +349,16 @@ fn fail<P: Ports>(ports: &P, case: Case, error: Error) -> Ended {
     Ended { case, outcomes, user: None, error: Some(error) }
 }
 
-fn put_off<P: Ports>(ports: &P, attempts: u32, error: &Error) -> Outcome {
-    let attempts = attempts + 1;
+fn put_off<P: Ports>(ports: &P, said: &Said, error: &Error) -> Outcome {
+    let attempts = said.attempts + 1;
     let cause = error.cause();
-    if attempts >= ports.most_attempts() && !error.is_passing() {
+    if attempts.saturating_sub(said.waits) >= ports.most_attempts() && !error.is_passing() {
         return end(EventState::Dead, format!("given up after {attempts} attempts: {cause}"));
     }
     let pause = backoff(attempts).max(error.retry_after().unwrap_or_default());
     let due_at = ports.now().saturating_add(pause).unwrap_or(Timestamp::MAX);
-    Outcome { state: EventState::Failed, decision: format!("attempt {attempts} failed: {cause}"), due_at: Some(due_at) }
+    let decision = format!("attempt {attempts} failed: {cause}");
+    Outcome { state: EventState::Failed, decision, due_at: Some(due_at), is_wait: error.is_passing() }
 }
 
 /// 1 s, 2 s, 4 s … at most 5 minutes.

@@ -8,7 +8,8 @@ use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::store::events::Outcome;
 use crate::server::store::users::User;
-use crate::server::sync::process::{ask, write};
+use crate::server::sync::process::write;
+use crate::server::sync::questions::ask;
 
 /// Asks Clerk about this person and writes what it says; not known there means deleted.
 ///

@@ -26,9 +26,10 @@ use crate::server::error::Error;
 use crate::server::store::events::Event;
 use crate::server::store::users::LocalUser;
 use crate::server::sync::apply::Incoming;
+use crate::server::sync::fold::{Case, Said};
 use crate::server::sync::mapping::from_fetched;
 use crate::server::sync::ports::Ports;
-use crate::server::sync::process::{sweep, write};
+use crate::server::sync::process::{fail, sweep, write};
 use crate::server::sync::simulation::check::{examine, is_quiet};
 use crate::server::sync::simulation::clerk::{Clerk, email};
 use crate::server::sync::simulation::history::{History, Step};
@@ -176,6 +177,24 @@ fn c_3_a_thousand_seeds_end_with_mongodb_equal_to_clerk() {
 #[ignore = "takes minutes: make sim"]
 fn c_3_a_hundred_thousand_seeds_end_with_mongodb_equal_to_clerk() {
     assert_all_hold(&(1_000..101_000));
+}
+
+#[test]
+fn d2_14_what_passes_by_itself_never_counts_towards_the_end_of_an_event() {
+    let shared = universe_of(&History::of(1), Plant::Nothing);
+    let process = Process::of(&shared, 0);
+    let ended = |waits: u32, error: Error| {
+        let mut case = Case::of("user_1");
+        let incoming = Incoming::Deleted { clerk_id: "user_1".to_owned(), at: process.now() };
+        case.said.push(Said { event: None, attempts: 50, waits, incoming });
+        fail(&process, case, error).outcomes.remove(0)
+    };
+    let refused = || Error::Unstorable { code: Some(121) };
+    let away = || Error::from(crate::server::clerk::Error::UnavailableStatus(503));
+    assert_eq!(ended(0, refused()).state, EventState::Dead);
+    let first_real_failure = ended(50, refused());
+    assert_eq!((first_real_failure.state, first_real_failure.is_wait), (EventState::Failed, false));
+    assert_eq!((ended(0, away()).state, ended(0, away()).is_wait), (EventState::Failed, true));
 }
 
 #[test]

@@ -58,6 +58,7 @@ fn arrived(id: &str, clerk_id: &str, body: &Value) -> Event {
         place: None,
         state: EventState::Received,
         attempts: 0,
+        waits: 0,
         deliveries: 1,
         decision: None,
         event_at: None,

@@ -3,7 +3,7 @@
 use mongodb::bson::{DateTime, doc};
 use serde_json::json;
 
-use super::{Ended, beside, run};
+use super::{Ended, beside, run, with};
 use crate::support::app::{TestApp, Wishes};
 use crate::support::receiver::{Receiver, Reply, SECRET};
 
@@ -25,6 +25,9 @@ async fn with_a_dead_job() -> (TestApp, Receiver, String) {
     app.jobs_settled().await;
     let dead = app.database.find("jobs", doc! { "state": "dead" }).await.expect("a dead job");
     let key = dead.get_str("_id").expect("a key").to_owned();
+    // It switched itself off by that.
+    let environment = with(&beside(&app), "ROLLCALL_WEBHOOK_URL", &receiver.url);
+    run(&["webhook", "on"], &with(&environment, "ROLLCALL_WEBHOOK_SECRET", SECRET)).await.expect(0);
     (app, receiver, key)
 }
 

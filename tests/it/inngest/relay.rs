@@ -112,6 +112,7 @@ async fn what_is_about_nobody_and_what_is_forged_is_not_handed_over() {
     delivery.body.push(b' ');
     assert_eq!(delivery.send(&app).await.status(), 400);
     assert!(inngest.seen("/").is_empty());
+    app.settled().await;
     assert_eq!(app.database.count("events", doc! {}).await, 1);
     app.finish().await;
 }

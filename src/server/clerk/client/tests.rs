@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
+use super::answer::{LARGEST_ANSWER, LONGEST_PAUSE};
 use super::*;
 use crate::server::clerk::jwks::Lookup;
 use crate::server::clerk::signer::{INSTANCE, KID};
@@ -393,10 +394,7 @@ fn an_address_without_a_path_is_refused_and_nothing_secret_is_shown() {
         observe: |_| (),
     };
     assert!(matches!(Client::new(config("mailto:a@b.test")), Err(Error::Malformed(_))));
-    let shown = format!(
-        "{:?} {:?}",
-        config("https://api.clerk.com/v1"),
-        Client::new(config("https://api.clerk.com/v1")).unwrap()
-    );
+    let good = || config("https://api.clerk.com/v1");
+    let shown = format!("{:?} {:?}", good(), Client::new(good()).unwrap());
     assert!(!shown.contains("verysecret"), "{shown}");
 }

@@ -1,5 +1,7 @@
 //! Effects that were written with a change and are not jobs yet.
 
+use std::collections::HashSet;
+
 use futures::TryStreamExt;
 use mongodb::bson::doc;
 use serde::Deserialize;
@@ -22,6 +24,14 @@ impl Users {
         let waiting = doc! { "outbox.key": { "$gt": "" } };
         let rows = self.documents.clone_with_type::<Outbox>();
         Ok(rows.find(waiting).projection(doc! { "clerkId": 1, "outbox": 1 }).limit(limit).await?.try_collect().await?)
+    }
+
+    /// Those of these people whose outbox is not empty.
+    pub async fn find_outboxes(&self, clerk_ids: &[&str]) -> Result<HashSet<String>, Error> {
+        let waiting = doc! { "clerkId": { "$in": clerk_ids }, "outbox.key": { "$gt": "" } };
+        let rows = self.documents.clone_with_type::<Outbox>();
+        let found = rows.find(waiting).projection(doc! { "clerkId": 1, "outbox": 1 }).await?;
+        Ok(found.map_ok(|outbox| outbox.clerk_id).try_collect().await?)
     }
 
     /// Takes effects that are jobs now out of the outboxes.

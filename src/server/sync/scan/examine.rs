@@ -4,19 +4,19 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use futures::future::try_join_all;
+use futures::future::{try_join, try_join_all};
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 use tokio::time::sleep;
 
-use crate::model::run::Difference;
+use crate::model::run::{Difference, DifferenceKind};
 use crate::server::clerk::client::MOST_IDS;
 use crate::server::clerk::wire;
 use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::store::runs::{Progress, Run, Suspect};
 use crate::server::sync::ports::Ports;
-use crate::server::sync::scan::compare::{Stored, difference, is_fresh};
+use crate::server::sync::scan::compare::{METADATA, Stored, difference, is_fresh};
 use crate::server::sync::scan::mend::deal_with;
 
 /// Longer than a delivery takes that needs no second attempt.
@@ -144,7 +144,27 @@ async fn look(state: &AppState, ids: &[&str]) -> Result<Vec<Seen>, Error> {
         let difference = difference(id, &stored, theirs.as_ref(), state.plan, &state.settings.fields)?;
         Some(Seen { difference, theirs, stored })
     });
-    Ok(seen.collect())
+    without_pushes(state, seen.collect()).await
+}
+
+/// Leaves out those whose only difference is metadata that we have yet to write there: after many sign-ups at once that
+/// takes a while, and is no difference of the two.
+async fn without_pushes(state: &AppState, mut seen: Vec<Seen>) -> Result<Vec<Seen>, Error> {
+    let is_push = |seen: &Seen| {
+        let fields = &seen.difference.fields;
+        seen.difference.kind == DifferenceKind::Differing && fields.iter().all(|field| field.field == METADATA)
+    };
+    let pushes: Vec<&str> =
+        seen.iter().filter(|seen| is_push(seen)).map(|seen| seen.difference.clerk_id.as_str()).collect();
+    if pushes.is_empty() {
+        return Ok(seen);
+    }
+    let keys: Vec<String> = pushes.iter().map(|id| format!("metadata:{id}")).collect();
+    let store = &state.store;
+    let (jobs, outboxes) = try_join(store.jobs.find_waiting(&keys), store.users.find_outboxes(&pushes)).await?;
+    let is_on_its_way = |id: &str| jobs.contains(&format!("metadata:{id}")) || outboxes.contains(id);
+    seen.retain(|seen| !is_push(seen) || !is_on_its_way(&seen.difference.clerk_id));
+    Ok(seen)
 }
 
 async fn read(state: &AppState, ids: &[&str]) -> Result<HashMap<String, Stored>, Error> {

@@ -19,7 +19,8 @@ use crate::server::sync::apply::Incoming;
 use crate::server::sync::effects::metadata_of;
 use crate::server::sync::mapping::from_fetched;
 use crate::server::sync::ports::Ports;
-use crate::server::sync::process::{Ended, ask, write_all};
+use crate::server::sync::process::{Ended, write_all};
+use crate::server::sync::questions::ask;
 use crate::server::sync::scan::compare::METADATA;
 use crate::server::sync::scan::examine::Seen;
 

@@ -15,7 +15,8 @@ use crate::server::store::deliveries::Batch;
 use crate::server::store::events::Event;
 use crate::server::sync::arrivals::{Arrived, Intake};
 use crate::server::sync::ports::Ports;
-use crate::server::sync::process::{Question, Settled, ask_and_settle, finish, settle, sweep};
+use crate::server::sync::process::{Settled, finish, settle, sweep};
+use crate::server::sync::questions::{Question, ask_and_settle};
 use crate::server::sync::simulation::clerk::{Made, START};
 use crate::server::sync::simulation::history::Step;
 use crate::server::sync::simulation::scheduler::{Owner, pause};
@@ -211,6 +212,7 @@ async fn accept(process: &Process, made: &Made) -> bool {
         place: None,
         state: EventState::Received,
         attempts: 0,
+        waits: 0,
         deliveries: 1,
         decision: None,
         event_at: None,

@@ -148,6 +148,9 @@ impl History {
     }
 }
 
+/// How many seeds are tried for a shorter history.
+const DRAWS: u64 = 8;
+
 /// Delta debugging of one list: pieces of half its length, then ever smaller ones.
 fn reduce<T: Clone>(
     history: &mut History,
@@ -161,10 +164,11 @@ fn reduce<T: Clone>(
             let mut shorter = history.clone();
             let items = list(&mut shorter);
             items.drain(start..(start + size).min(items.len()));
-            if fails(&shorter) {
-                *history = shorter;
-            } else {
-                start += size;
+            // What is left out moves everything that is drawn after it: the same fault may need another draw.
+            let draws = (0..DRAWS).map(|draw| History { seed: history.seed.wrapping_add(draw), ..shorter.clone() });
+            match draws.into_iter().find(|drawn| fails(drawn)) {
+                Some(failing) => *history = failing,
+                None => start += size,
             }
         }
         size /= 2;

@@ -47,6 +47,7 @@ fn stored(made: Made) -> Event {
         place: None,
         state: EventState::Received,
         attempts: 0,
+        waits: 0,
         deliveries: 1,
         decision: None,
         event_at: None,
@@ -181,7 +182,7 @@ proptest! {
         let mut people = in_batches(&scattered(&kept, &keys, &[]), &sizes, &clerk);
         for member in &clerk.members {
             let incoming = answer(&clerk, &member.id);
-            deliver(&mut people, vec![Said { event: None, attempts: 0, incoming }], &clerk);
+            deliver(&mut people, vec![Said { event: None, attempts: 0, waits: 0, incoming }], &clerk);
         }
         prop_assert_eq!(without_versions(people), expected, "{}", history);
     }

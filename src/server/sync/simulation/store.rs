@@ -200,6 +200,7 @@ impl Store {
         event.decision = Some(outcome.decision.clone());
         event.due_at = outcome.due_at;
         event.attempts += 1;
+        event.waits += u32::from(outcome.is_wait);
         event.finished_at = outcome.due_at.is_none().then_some(now);
     }
 

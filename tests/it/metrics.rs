@@ -72,12 +72,14 @@ async fn d3_27_made_up_types_add_no_series_and_nothing_personal_is_shown() {
         let body = json!({ "type": format!("kind-{number}.created"), "object": "event", "data": {} }).to_string();
         post(&app, FIRST_SECRET, &format!("msg_{number}"), &body).await;
     }
+    app.settled().await;
     let before = series(&read(&app).await);
     for number in 3..200 {
         let kind = format!("kind-{number}.{}", "x".repeat(number % 60));
         let body = json!({ "type": kind, "object": "event", "data": { "id": "user_secretive" } }).to_string();
         assert_eq!(post(&app, FIRST_SECRET, &format!("msg_{number}"), &body).await, 200);
     }
+    app.settled().await;
     let text = read(&app).await;
     assert_eq!(series(&text), before);
     assert_eq!(value(&text, "webhooks_total{type=\"unknown\"}"), 200);

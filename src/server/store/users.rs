@@ -3,6 +3,7 @@
 //! Fields that are not ours are never touched: the application keeps its own beside them. Those that the table `[[fields]]`
 //! names are ours. Whether a write should happen is `sync::apply`'s business.
 
+pub mod bio;
 pub mod fields;
 pub mod living;
 pub mod outbox;
@@ -15,7 +16,7 @@ use mongodb::bson::{
     Bson, Document, RawDocument, RawDocumentBuf, deserialize_from_slice, doc, oid::ObjectId, serialize_to_bson,
 };
 use mongodb::{ClientSession, Collection, Database};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::model::user::{AuthProvider, Email, Role, SyncSource, SyncStatus};
 use crate::server::settings::fields::{FieldValues, Fields};
@@ -59,6 +60,10 @@ pub struct User {
     #[serde(default)]
     pub username_conflict: bool,
     pub image_url: Option<String>,
+    /// What the person says about themselves, here and nowhere else: no event touches it, a deletion removes it. Where it is
+    /// absent, whatever the application keeps under this name is left alone.
+    #[serde(default, deserialize_with = "text_if_any", skip_serializing_if = "Option::is_none")]
+    pub bio: Option<String>,
     #[serde(default)]
     pub role: Role,
     /// The role was set here and Clerk has not confirmed it: until then nothing that Clerk says undoes it (design 2.5).
@@ -122,6 +127,12 @@ pub struct Users {
 pub fn read_user(document: &RawDocument, fields: &Fields) -> mongodb::error::Result<User> {
     let user: User = deserialize_from_slice(document.as_bytes())?;
     Ok(User { fields: fields::read(document, fields)?, ..user })
+}
+
+/// A text, or nothing if it is of another kind.
+fn text_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let value = Bson::deserialize(deserializer)?;
+    Ok(value.as_str().map(str::to_owned))
 }
 
 /// A new value for `_id`.

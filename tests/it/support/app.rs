@@ -160,6 +160,12 @@ fn work(state: &Arc<AppState>, stopped: &watch::Receiver<bool>) {
     tokio::spawn(jobs::run(Arc::clone(state), stopped.clone()));
 }
 
+/// A form with one file: its content type and its body.
+pub fn multipart(content: &[u8]) -> (&'static str, Vec<u8>) {
+    let head = b"--edge\r\ncontent-disposition: form-data; name=\"file\"; filename=\"me\"\r\n\r\n".as_slice();
+    ("multipart/form-data; boundary=edge", [head, content, b"\r\n--edge--\r\n"].concat())
+}
+
 /// Follows no redirect, keeps no cookie: a test sees every answer.
 pub fn client() -> Client {
     Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client")

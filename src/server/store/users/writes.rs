@@ -132,15 +132,19 @@ struct Each<'a> {
 impl<'a> Statement<'a> {
     fn of(write: &'a Write) -> Result<Self, Error> {
         let Write { user, before, guard, effects } = write;
-        let (q, unset) = match guard {
-            Guard::Unchanged(etag) => (doc! { "clerkId": &user.clerk_id, "etag": id_or_null(etag.as_deref()) }, None),
+        let (q, mut gone) = match guard {
+            Guard::Unchanged(etag) => (doc! { "clerkId": &user.clerk_id, "etag": id_or_null(etag.as_deref()) }, Document::new()),
             // Whoever signs in through Clerk has no password here (A4-06).
             Guard::Local | Guard::New => (
                 doc! { "_id": id_or_null(Some(&user.id)), "clerkId": Bson::Null, "authProvider": "local" },
-                Some(doc! { "passwordHash": "" }),
+                doc! { "passwordHash": "" },
             ),
         };
         let push = (!effects.is_empty()).then_some(Push { outbox: Each { each: effects } });
+        if user.bio.is_none() && before.as_ref().is_some_and(|before| before.bio.is_some()) {
+            gone.insert("bio", "");
+        }
+        let unset = (!gone.is_empty()).then_some(gone);
         let set =
             changes(before.as_deref(), user).map_err(|error| Error::Refused(mongodb::error::Error::custom(error)))?;
         Ok(Self { q, u: Modification { set, push, unset } })

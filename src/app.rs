@@ -18,6 +18,9 @@ use crate::app::pages::admin_sync::AdminSyncPage;
 use crate::app::pages::home::HomePage;
 use crate::app::pages::not_found::NotFoundPage;
 use crate::app::pages::profile::ProfilePage;
+use crate::app::pages::profile::account::AccountPage;
+use crate::app::pages::profile::departure::DataPage;
+use crate::app::pages::profile::sign_ins::SessionsPage;
 use crate::app::pages::sign_in::{SignInPage, SignUpPage};
 
 /// All pages inside the common frame.
@@ -33,6 +36,9 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async />
                     <Route path=path!("/sign-up") view=SignUpPage ssr=SsrMode::Async />
                     <Route path=path!("/profile") view=ProfilePage ssr=SsrMode::Async />
+                    <Route path=path!("/profile/sessions") view=SessionsPage ssr=SsrMode::Async />
+                    <Route path=path!("/profile/account") view=AccountPage ssr=SsrMode::Async />
+                    <Route path=path!("/profile/data") view=DataPage ssr=SsrMode::Async />
                     <Route path=path!("/admin/sync") view=AdminSyncPage ssr=SsrMode::Async />
                 </FlatRoutes>
             </Layout>

@@ -17,6 +17,7 @@ pub mod mail;
 pub mod metrics;
 pub mod outgoing;
 pub mod probe;
+pub mod profile;
 pub mod readiness;
 pub mod rotation;
 pub mod rpc;

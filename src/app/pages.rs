@@ -7,4 +7,4 @@ pub mod profile;
 pub mod sign_in;
 
 /// Pages that load clerk-js; all others keep the strict content policy (D6).
-pub const WITH_CLERK: [&str; 3] = ["/sign-in", "/sign-up", "/profile"];
+pub const WITH_CLERK: [&str; 3] = ["/sign-in", "/sign-up", "/profile/account"];

@@ -1,4 +1,4 @@
-//! What can be done to people: read and edit one's own profile, list everybody, change a role.
+//! What can be done to people: edit one's own names, list everybody, change a role, ban.
 //!
 //! Every function demands a proof from `access`. Knows nothing of pages.
 
@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::model::audit::{Action, Fact};
-use crate::model::user::{self, Profile, Role, SyncSource};
+use crate::model::user::{self, Role, SyncSource};
 use crate::server::access::{Admin, Moderator, Viewer};
 use crate::server::clerk;
 use crate::server::clerk::client::ProfileChange;
@@ -39,42 +39,16 @@ pub const NOBODY: Error = Error::NotFound { what: "This person" };
 /// The viewer as the navigation shows them.
 pub fn get_viewer(state: &AppState, viewer: &Viewer) -> user::Viewer {
     let user = viewer.user();
-    user::Viewer { name: user.name.clone(), image_url: user.image_url.clone(), role: viewer.role(state) }
-}
-
-/// The viewer's own document.
-pub fn get_profile(state: &AppState, viewer: &Viewer) -> Profile {
-    let role = viewer.role(state);
-    let user = viewer.user().clone();
-    Profile {
-        id: user.id,
-        clerk_id: user.clerk_id,
-        name: user.name,
-        first_name: user.first_name,
-        last_name: user.last_name,
-        username: user.username,
-        email: user.email,
-        email_verified: user.email_verified,
-        emails: user.emails,
-        image_url: user.image_url,
-        role,
-        sync_status: user.sync_status,
-        sync_reason: user.sync_reason,
-        sync_source: user.sync_source,
-        last_clerk_sync: user.last_clerk_sync,
-        created_at: Some(user.created_at),
-        updated_at: Some(user.updated_at),
-        fields: state
-            .settings
-            .fields
-            .shown(&user.fields)
-            .map(|(name, value)| (name.to_owned(), text_of(&value)))
-            .collect(),
+    user::Viewer {
+        name: user.name.clone(),
+        image_url: user.image_url.clone(),
+        role: viewer.role(state),
+        impersonator: viewer.actor().map(str::to_owned),
     }
 }
 
 /// A value of the application's own for people to read.
-fn text_of(value: &Value) -> Option<String> {
+pub fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),
@@ -212,7 +186,7 @@ async fn moderate(state: &AppState, admin: &Admin, user: User, action: Action, i
 }
 
 /// Records that Clerk said no; without an answer nobody knows, and what was asked for stays on record.
-async fn undo(state: &AppState, fact: Fact, error: clerk::Error) -> Error {
+pub async fn undo(state: &AppState, fact: Fact, error: clerk::Error) -> Error {
     let is_refused = !matches!(
         error,
         clerk::Error::Unavailable(_) | clerk::Error::UnavailableStatus(_) | clerk::Error::Malformed(_)
@@ -241,11 +215,10 @@ pub async fn export_user(state: &AppState, admin: &Admin, user: &User, intent: &
     state.store.find_dossier(&user.clerk_id).await?.ok_or(NOBODY)
 }
 
-/// The person that an admin wants to change; nobody does that in another's name (D4-17).
+/// The person that an admin wants to change; nobody does that in another's name (D4-17), nor from an old session if the
+/// settings say so (D4-25).
 async fn find_subject(state: &AppState, admin: &Admin, id: &str) -> Result<User, Error> {
-    if admin.viewer().is_some_and(|viewer| viewer.actor().is_some()) {
-        return Err(Error::Forbidden);
-    }
+    admin.demand_fresh_hand(state)?;
     state.store.directory.find_by_id(id).await?.ok_or(NOBODY)
 }
 

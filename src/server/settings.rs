@@ -106,10 +106,10 @@ impl Settings {
         let alerts = alerts::Alerts::read(&mut reader, effects.as_ref(), can_mail);
         let (problems, warnings) = reader.finish();
         let required = leptos.zip(server).zip(database).zip(clerk).zip(sync);
-        let optional = inngest.zip(api).zip(effects).zip(mail).zip(alerts);
+        let optional = inngest.zip(api).zip(effects).zip(mail).zip(alerts).zip(access);
         let Some((required, optional)) = required.zip(optional) else { return Err(Problems(problems)) };
         let ((((leptos, server), database), clerk), sync) = required;
-        let ((((inngest, api), effects), mail), alerts) = optional;
+        let (((((inngest, api), effects), mail), alerts), access) = optional;
         if !problems.is_empty() {
             return Err(Problems(problems));
         }

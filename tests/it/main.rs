@@ -16,6 +16,7 @@ mod jobs;
 mod logs;
 mod metrics;
 mod pages;
+mod profile;
 mod provision;
 mod session;
 mod standin;

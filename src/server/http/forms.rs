@@ -13,9 +13,8 @@ use serde::Deserialize;
 use url::Url;
 
 use crate::server::clerk;
-use crate::server::clerk::cookies::clear_session_cookies;
 use crate::server::error::Error;
-use crate::server::http::session::{ENDED_COOKIE, session_to_end};
+use crate::server::http::session::{ending_cookies, session_to_end};
 use crate::server::state::AppState;
 
 /// The cookie that holds the theme: not a secret, not personal.
@@ -36,11 +35,7 @@ pub async fn sign_out(State(state): State<Arc<AppState>>, headers: HeaderMap) ->
         }
     }
     let mut response = Redirect::to("/").into_response();
-    let ended = ended.map(|id| format!("{ENDED_COOKIE}={id}; Path=/; Max-Age=120; SameSite=Lax; HttpOnly"));
-    for cookie in ended
-        .into_iter()
-        .chain(clear_session_cookies(&state.settings.clerk.publishable_key, &state.settings.server.public_url))
-    {
+    for cookie in ending_cookies(&state, ended.as_deref()) {
         if let Ok(value) = HeaderValue::from_str(&cookie) {
             response.headers_mut().append(SET_COOKIE, value);
         }

@@ -212,7 +212,7 @@ impl Fields {
 
 impl Field {
     /// What Clerk keeps from front ends is kept from them here, too.
-    fn is_shown(&self) -> bool {
+    pub fn is_shown(&self) -> bool {
         !matches!(self.from, Source::Metadata { of: Metadata::Private, .. })
     }
 

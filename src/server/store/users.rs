@@ -7,6 +7,7 @@ pub mod bio;
 pub mod fields;
 pub mod living;
 pub mod outbox;
+pub mod pending;
 pub mod schema;
 pub mod writes;
 

@@ -145,7 +145,7 @@ impl Call<'_> {
             Body::None => request,
             Body::Json(body) => request.json(body),
             Body::File(content) => {
-                let (kind, body) = multipart(content);
+                let (kind, body) = multipart("file", content);
                 request.header("content-type", kind).body(body)
             }
             Body::Form(fields) => {

@@ -161,9 +161,9 @@ fn work(state: &Arc<AppState>, stopped: &watch::Receiver<bool>) {
 }
 
 /// A form with one file: its content type and its body.
-pub fn multipart(content: &[u8]) -> (&'static str, Vec<u8>) {
-    let head = b"--edge\r\ncontent-disposition: form-data; name=\"file\"; filename=\"me\"\r\n\r\n".as_slice();
-    ("multipart/form-data; boundary=edge", [head, content, b"\r\n--edge--\r\n"].concat())
+pub fn multipart(name: &str, content: &[u8]) -> (&'static str, Vec<u8>) {
+    let head = format!("--edge\r\ncontent-disposition: form-data; name=\"{name}\"; filename=\"me\"\r\n\r\n");
+    ("multipart/form-data; boundary=edge", [head.as_bytes(), content, b"\r\n--edge--\r\n"].concat())
 }
 
 /// Follows no redirect, keeps no cookie: a test sees every answer.

@@ -3,40 +3,22 @@
 //!
 //! Knows no single function; what they do is in `accounts` and `sync`.
 
+pub mod caller;
+pub mod form;
+pub mod referer;
+
 use std::sync::Arc;
 
 use http::header::{CACHE_CONTROL, RETRY_AFTER};
 use http::{HeaderValue, request::Parts};
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
-use tokio::sync::OnceCell;
 
 use crate::model::error::AppError;
-use crate::server::access::{Admin, Session, Viewer};
+use crate::server::access::{Admin, Moderator, Viewer};
 use crate::server::error::Error;
+use crate::server::rpc::caller::Caller;
 use crate::server::state::AppState;
-
-/// Who makes the request; the person is loaded at most once, however many functions a page calls.
-#[derive(Debug)]
-pub struct Caller {
-    pub session: Session,
-    viewer: OnceCell<Result<Viewer, Arc<Error>>>,
-}
-
-impl Caller {
-    pub fn new(session: Session) -> Self {
-        Self { session, viewer: OnceCell::new() }
-    }
-
-    /// Asked, and a failure logged, once a request: with MongoDB away a page must not wait for it twice.
-    pub async fn viewer(&self, state: &AppState) -> Result<Viewer, Error> {
-        let load = || async {
-            let viewer = Viewer::of(state, &self.session).await;
-            viewer.inspect_err(|error| error.log("load_viewer")).map_err(Arc::new)
-        };
-        self.viewer.get_or_init(load).await.clone().map_err(Error::Met)
-    }
-}
 
 /// For everybody: the viewer if there is one. Banned and deleted people count as nobody here.
 pub async fn as_anyone<T>(
@@ -64,6 +46,19 @@ pub async fn as_viewer<T>(
         let (state, caller) = context()?;
         let viewer = caller.viewer(&state).await?;
         work(state, viewer).await
+    };
+    finish(doing, answer.await)
+}
+
+/// For moderators and admins.
+pub async fn as_moderator<T>(
+    doing: &'static str,
+    work: impl AsyncFnOnce(Arc<AppState>, Moderator) -> Result<T, Error>,
+) -> Result<T, AppError> {
+    let answer = async {
+        let (state, caller) = context()?;
+        let moderator = Moderator::of(&state, caller.viewer(&state).await?)?;
+        work(state, moderator).await
     };
     finish(doing, answer.await)
 }

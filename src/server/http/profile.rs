@@ -19,7 +19,7 @@ use crate::server::http::{Shared, empty};
 use crate::server::notice;
 use crate::server::profile;
 use crate::server::profile::departure;
-use crate::server::rpc::Caller;
+use crate::server::rpc::caller::Caller;
 use crate::server::rpc::form::failure;
 use crate::server::state::AppState;
 

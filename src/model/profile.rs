@@ -41,7 +41,7 @@ pub struct Profile {
     pub last_clerk_sync: Option<Timestamp>,
     pub created_at: Option<Timestamp>,
     pub updated_at: Option<Timestamp>,
-    /// Of the application's own.
+    /// Of the application's own, as far as they may be seen.
     pub fields: Vec<OwnField>,
     /// What this person's changes have still to do elsewhere.
     pub waiting: Vec<Waiting>,
@@ -70,20 +70,11 @@ impl Names {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OwnField {
     pub name: String,
-    pub value: Shown,
+    pub value: Option<String>,
     /// Where at Clerk it comes from, in words.
     pub origin: String,
     /// How to ask for it, if the person may change it.
     pub input: Option<Input>,
-}
-
-/// A value as far as it may be seen.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Shown {
-    Text(String),
-    Nothing,
-    /// It is kept from pages, as it is at Clerk.
-    Hidden,
 }
 
 /// What a form asks for.

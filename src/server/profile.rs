@@ -13,7 +13,7 @@ use serde_json::{Map, Number, Value};
 
 use crate::model::audit::{Action, Fact};
 use crate::model::notice::Notice;
-use crate::model::profile::{Input, LARGEST_PICTURE, LONGEST_BIO, Names, OwnField, Profile, Shown, Waiting};
+use crate::model::profile::{Input, LARGEST_PICTURE, LONGEST_BIO, Names, OwnField, Profile, Waiting};
 use crate::model::user::SyncSource;
 use crate::server::access::Viewer;
 use crate::server::accounts::{self, NOBODY, text_of};
@@ -42,9 +42,10 @@ const PICTURES: [(&str, &[u8]); 3] =
 pub async fn get_profile(state: &AppState, viewer: &Viewer) -> Result<Profile, Error> {
     let role = viewer.role(state);
     let user = viewer.user().clone();
+    let shown = state.settings.fields.rows().iter().filter(|field| field.is_shown());
     let waiting = state.store.users.list_pending(&user.clerk_id).await?;
     Ok(Profile {
-        fields: state.settings.fields.rows().iter().map(|field| own_field(field, &user)).collect(),
+        fields: shown.map(|field| own_field(field, &user)).collect(),
         waiting: waiting.iter().map(|waits| Waiting { kind: waits.kind, attempts: waits.attempts }).collect(),
         id: user.id,
         clerk_id: user.clerk_id,
@@ -72,7 +73,6 @@ pub async fn get_profile(state: &AppState, viewer: &Viewer) -> Result<Profile, E
 
 fn own_field(field: &Field, user: &User) -> OwnField {
     let value = user.fields.get(field.name).and_then(|value| text_of(&value.to_json()));
-    let value = if field.is_shown() { value.map_or(Shown::Nothing, Shown::Text) } else { Shown::Hidden };
     let input = match field.kind {
         _ if !field.is_editable => None,
         Kind::Number => Some(Input::Number),
@@ -256,11 +256,7 @@ fn picture_of(bytes: Vec<u8>) -> Result<Picture, Error> {
 }
 
 /// Writes Clerk's answer to a change, or says at the field why there is none.
-async fn keep(
-    state: &AppState,
-    answer: Result<wire::User, clerk::Error>,
-    field: &'static str,
-) -> Result<(), Error> {
+async fn keep(state: &AppState, answer: Result<wire::User, clerk::Error>, field: &'static str) -> Result<(), Error> {
     let changed = match answer {
         Err(clerk::Error::NotFound) => return Err(NOBODY),
         Err(clerk::Error::Rejected { status: 400 | 409 | 413 | 422, message, .. }) => {

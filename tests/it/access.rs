@@ -55,7 +55,8 @@ async fn d5_08_every_endpoint_answers_each_caller_as_declared() {
         for (token, expected) in
             [(None, anonymous), (Some(app.token(&member)), by_member), (Some(app.token(&admin)), by_admin)]
         {
-            let ask = app.client.post(app.at(path)).header("content-type", "application/x-www-form-urlencoded").body(body);
+            let ask =
+                app.client.post(app.at(path)).header("content-type", "application/x-www-form-urlencoded").body(body);
             let ask = token.iter().fold(ask, |ask, token| ask.bearer_auth(token));
             assert_eq!(ask.send().await.expect("an answer").status(), expected, "{path} by {token:?}");
         }

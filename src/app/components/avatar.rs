@@ -19,9 +19,18 @@ impl Size {
     /// Pixels, and the same as a class.
     fn measures(self) -> (u16, &'static str) {
         match self {
-            Self::Small => (24, "grid size-6 shrink-0 place-items-center overflow-hidden rounded-full bg-neutral text-xs text-neutral-content"),
-            Self::Medium => (44, "grid size-11 shrink-0 place-items-center overflow-hidden rounded-full bg-neutral text-neutral-content"),
-            Self::Large => (96, "grid size-24 shrink-0 place-items-center overflow-hidden rounded-full bg-neutral text-3xl text-neutral-content"),
+            Self::Small => (
+                24,
+                "grid size-6 shrink-0 place-items-center overflow-hidden rounded-full bg-neutral text-xs text-neutral-content",
+            ),
+            Self::Medium => (
+                44,
+                "grid size-11 shrink-0 place-items-center overflow-hidden rounded-full bg-neutral text-neutral-content",
+            ),
+            Self::Large => (
+                96,
+                "grid size-24 shrink-0 place-items-center overflow-hidden rounded-full bg-neutral text-3xl text-neutral-content",
+            ),
         }
     }
 }

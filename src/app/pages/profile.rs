@@ -14,7 +14,7 @@ use crate::app::components::confirm::Confirm;
 use crate::app::components::error_view::ErrorView;
 use crate::app::components::text_field::{About, TextArea, TextField};
 use crate::app::pages::profile::document::{History, Holdings, Underway};
-use crate::model::profile::{Input, LONGEST_BIO, OwnField, Profile, Shown};
+use crate::model::profile::{Input, LONGEST_BIO, OwnField, Profile};
 
 #[component]
 pub fn ProfilePage() -> impl IntoView {
@@ -61,7 +61,8 @@ pub fn ProfileNav(here: &'static str) -> impl IntoView {
 #[component]
 fn Document(profile: Profile) -> impl IntoView {
     let own: Vec<OwnField> = profile.fields.iter().filter(|field| field.input.is_some()).cloned().collect();
-    let handle = profile.username.clone().map(|username| view! { <p class="wrap-anywhere">"@" <bdi>{username}</bdi></p> });
+    let handle =
+        profile.username.clone().map(|username| view! { <p class="wrap-anywhere">"@" <bdi>{username}</bdi></p> });
     view! {
         <Title text="Your profile" />
         <div class="flex flex-wrap items-center gap-4">
@@ -90,10 +91,13 @@ fn Document(profile: Profile) -> impl IntoView {
 /// A heading, a form, and nothing else.
 #[component]
 pub fn Card(#[prop(into)] title: String, children: Children) -> impl IntoView {
+    let id = format!("card-{}", title.to_lowercase().replace(' ', "-"));
     view! {
-        <section class="card border border-base-300 bg-base-200">
+        <section class="card border border-base-300 bg-base-200" aria-labelledby=id.clone()>
             <div class="card-body">
-                <h2 class="card-title">{title}</h2>
+                <h2 id=id class="card-title">
+                    {title}
+                </h2>
                 {children()}
             </div>
         </section>
@@ -235,10 +239,7 @@ fn Own(fields: Vec<OwnField>) -> impl IntoView {
 #[component]
 fn OwnInput(field: OwnField) -> impl IntoView {
     const FORM: &str = "edit_fields";
-    let value = match field.value {
-        Shown::Text(text) => text,
-        Shown::Nothing | Shown::Hidden => String::new(),
-    };
+    let value = field.value.unwrap_or_default();
     let (name, label) = (format!("values[{}]", field.name), title_of(&field.name));
     let (kind, step) = match field.input {
         Some(Input::Boolean) => return view! { <Choice field=field.name name label value /> }.into_any(),

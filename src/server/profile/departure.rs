@@ -87,7 +87,11 @@ pub async fn delete_account(state: &AppState, viewer: &Viewer, typed: &str) -> R
     if user.role.is_admin() && !state.store.roles.has_other_admin(&user.clerk_id).await? {
         return refused("The last admin cannot leave. Make somebody else an admin first.");
     }
-    let fact = Fact { before: Some("kept".to_owned()), after: Some("deleted".to_owned()), ..fact_of(viewer, Action::DeleteAccount) };
+    let fact = Fact {
+        before: Some("kept".to_owned()),
+        after: Some("deleted".to_owned()),
+        ..fact_of(viewer, Action::DeleteAccount)
+    };
     state.store.audit.append(&fact).await?;
     match state.clerk.delete_user(&user.clerk_id).await {
         Ok(()) | Err(clerk::Error::NotFound) => {}

@@ -20,8 +20,12 @@ use crate::standin::user::{Image, User};
 const LARGEST: usize = 10 * 1024 * 1024;
 const LARGEST_BODY: usize = LARGEST + 64 * 1024;
 /// How files of each kind begin.
-const KINDS: [(&[u8], &str); 4] =
-    [(b"\x89PNG\r\n\x1a\n", "image/png"), (b"\xff\xd8\xff", "image/jpeg"), (b"GIF8", "image/gif"), (b"RIFF", "image/webp")];
+const KINDS: [(&[u8], &str); 4] = [
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF8", "image/gif"),
+    (b"RIFF", "image/webp"),
+];
 
 type Clerk = State<Arc<Instance>>;
 type Answer = Result<Json<Value>, Refusal>;

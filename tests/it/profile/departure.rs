@@ -20,7 +20,8 @@ async fn e_19_ones_data_comes_as_a_file_without_what_is_somebody_elses() {
     let eve = app.person(json!({ "email_address": ["eve@example.com"] })).await;
     send(&app, &token, "/api/profile/edit_bio", &[("bio", "Mathematician.")]).await;
     app.settled().await;
-    let export = || async { app.client.get(app.at("/profile/export")).bearer_auth(&token).send().await.expect("an answer") };
+    let export =
+        || async { app.client.get(app.at("/profile/export")).bearer_auth(&token).send().await.expect("an answer") };
     assert_eq!(export().await.status(), 200);
     let answer = export().await;
     assert_eq!(answer.headers()[CONTENT_DISPOSITION], "attachment; filename=\"rollcall-my-data.json\"");
@@ -32,7 +33,10 @@ async fn e_19_ones_data_comes_as_a_file_without_what_is_somebody_elses() {
     assert_eq!(file["audit"][0]["action"], "export_user");
     assert!(!whole.contains("771") && !whole.contains("private_metadata") && !whole.contains(&eve), "{whole}");
     let nobody = app.get("/profile/export").await;
-    assert_eq!((nobody.status().as_u16(), &nobody.headers()[LOCATION]), (303, &"/profile/data".parse().expect("a path")));
+    assert_eq!(
+        (nobody.status().as_u16(), &nobody.headers()[LOCATION]),
+        (303, &"/profile/data".parse().expect("a path"))
+    );
     assert_eq!(app.database.count("audit", doc! { "action": "export_user", "actor": &id, "subject": &id }).await, 2);
     app.finish().await;
 }
@@ -44,7 +48,9 @@ async fn e_13_an_account_is_deleted_only_by_its_name_and_then_everywhere() {
     let shown = page(&app, &token, "/profile/data").await;
     assert!(shown.contains("Download your data") && shown.contains("jojo"), "{shown}");
     let wrong = send(&app, &token, DELETE, &[("typed", "somebody")]).await;
-    assert!(landed(&app, &token, wrong, "/profile/data").await.contains("This is not your username or e-mail address."));
+    assert!(
+        landed(&app, &token, wrong, "/profile/data").await.contains("This is not your username or e-mail address.")
+    );
     assert!(app.clerk.user(&id).is_some());
     let answer = send(&app, &token, DELETE, &[("typed", " JoJo ")]).await;
     let cookies: Vec<String> =

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use crate::app::components::time::{Ago, Time};
 use crate::app::pages::profile::title_of;
 use crate::model::job::JobKind;
-use crate::model::profile::{Profile, Shown, Waiting};
+use crate::model::profile::{Profile, Waiting};
 use crate::model::user::Email;
 
 const CLERK: &str = "Clerk";
@@ -76,9 +76,8 @@ fn held(profile: Profile) -> Vec<Held> {
         value,
         origin: origin.to_owned(),
     };
-    let verified = |address: &str, verified: bool| {
-        format!("{address} ({})", if verified { "verified" } else { "not verified" })
-    };
+    let verified =
+        |address: &str, verified: bool| format!("{address} ({})", if verified { "verified" } else { "not verified" });
     let others = profile.emails.iter().filter(|email| Some(&email.address) != profile.email.as_ref());
     let others: Vec<String> = others.map(|Email { address, verified: is }| verified(address, *is)).collect();
     let email = profile.email.as_deref().map(|address| verified(address, profile.email_verified));
@@ -97,12 +96,7 @@ fn held(profile: Profile) -> Vec<Held> {
         row("Locked", profile.locked.then(|| "yes".to_owned()).or_else(|| Some("no".to_owned())), CLERK),
     ];
     rows.extend(profile.fields.into_iter().map(|field| {
-        let value = match field.value {
-            Shown::Text(text) => Some(text),
-            Shown::Nothing => None,
-            Shown::Hidden => Some("kept, and not shown on pages".to_owned()),
-        };
-        Held { term: title_of(&field.name), value, origin: field.origin }
+        Held { term: title_of(&field.name), value: field.value, origin: field.origin }
     }));
     rows.push(row("Clerk id", Some(profile.clerk_id), CLERK));
     rows.push(row("Document id", Some(profile.id), OURS));

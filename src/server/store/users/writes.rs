@@ -133,7 +133,9 @@ impl<'a> Statement<'a> {
     fn of(write: &'a Write) -> Result<Self, Error> {
         let Write { user, before, guard, effects } = write;
         let (q, mut gone) = match guard {
-            Guard::Unchanged(etag) => (doc! { "clerkId": &user.clerk_id, "etag": id_or_null(etag.as_deref()) }, Document::new()),
+            Guard::Unchanged(etag) => {
+                (doc! { "clerkId": &user.clerk_id, "etag": id_or_null(etag.as_deref()) }, Document::new())
+            }
             // Whoever signs in through Clerk has no password here (A4-06).
             Guard::Local | Guard::New => (
                 doc! { "_id": id_or_null(Some(&user.id)), "clerkId": Bson::Null, "authProvider": "local" },

@@ -29,7 +29,7 @@ use crate::server::http::api::demands::{Body, Listing, PersonId};
 use crate::server::http::api::refusal::{Problem, Refusal};
 use crate::server::http::session::{ScriptSessions, identify};
 use crate::server::http::{Shared, layers};
-use crate::server::rpc::Caller;
+use crate::server::rpc::caller::Caller;
 use crate::server::settings::api::Api;
 use crate::server::state::AppState;
 use crate::server::store::directory::{Filter, Wanted};

@@ -17,7 +17,7 @@ use crate::server::access::{Admin, Moderator, Viewer};
 use crate::server::error::Error;
 use crate::server::http::Shared;
 use crate::server::http::api::refusal::Refusal;
-use crate::server::rpc::Caller;
+use crate::server::rpc::caller::Caller;
 use crate::server::store::directory::is_document_id;
 
 /// The most that a body may hold: names are short.

@@ -29,6 +29,7 @@
 //! | `server::metrics` | every counter, with labels from closed lists | personal values |
 //! | `server::erasure` | what goes when a person is erased, what stays, the receipt | pages |
 //! | `server::access` | proofs of permission | pages |
+//! | `server::people` | what people see of each other | addresses, roles, unless they are made public |
 //! | `server::profile` | what people do about themselves: edits, sessions, export, deletion | other people |
 //! | `server::health`, `server::probe` | every check of `doctor` with its fix | terminals |
 //! | `server::http` | axum: every URL; `http::api` is the JSON API and its OpenAPI document | MongoDB |

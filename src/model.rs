@@ -8,6 +8,7 @@ pub mod error;
 pub mod event;
 pub mod job;
 pub mod notice;
+pub mod people;
 pub mod profile;
 pub mod run;
 pub mod sync;

@@ -17,6 +17,7 @@ pub mod mail;
 pub mod metrics;
 pub mod notice;
 pub mod outgoing;
+pub mod people;
 pub mod probe;
 pub mod profile;
 pub mod readiness;

@@ -81,7 +81,7 @@ fn Impersonation(viewer: Viewer) -> impl IntoView {
 fn SignedIn(viewer: Viewer) -> impl IntoView {
     let role = viewer.role;
     view! {
-        <NavLink path="/people">"People"</NavLink>
+        {viewer.has_directory.then(|| view! { <NavLink path="/people">"People"</NavLink> })}
         {role.may_moderate().then(|| view! { <NavLink path="/admin/users">"Users"</NavLink> })}
         {role.is_admin().then(|| view! { <NavLink path="/admin/sync">"Sync"</NavLink> })}
         <NavLink path="/profile">

@@ -145,6 +145,8 @@ pub struct Viewer {
     pub role: Role,
     /// Clerk's id of who really looks, in this person's place (D4-17).
     pub impersonator: Option<String>,
+    /// Whether people may look for each other.
+    pub has_directory: bool,
 }
 
 /// The name shown for a person (A0-16, A3-22): first and last name, else the username, else the part of the e-mail

@@ -44,6 +44,7 @@ pub fn get_viewer(state: &AppState, viewer: &Viewer) -> user::Viewer {
         image_url: user.image_url.clone(),
         role: viewer.role(state),
         impersonator: viewer.actor().map(str::to_owned),
+        has_directory: state.settings.access.has_directory,
     }
 }
 

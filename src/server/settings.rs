@@ -96,7 +96,7 @@ impl Settings {
         let clerk = clerk::Clerk::read(&mut reader, environment, server.as_ref().map(|server| &server.public_url));
         let sync = sync::Sync::read(&mut reader);
         let fields = fields::Fields::read(&mut reader);
-        let access = access::Access::read(&mut reader, environment);
+        let access = access::Access::read(&mut reader, environment, &fields);
         let public_url = server.as_ref().map(|server| &server.public_url);
         let inngest = inngest::Inngest::read(&mut reader, environment, public_url);
         let api = api::Api::read(&mut reader, environment);

@@ -86,9 +86,7 @@ async fn e_19_the_profile_says_what_we_hold_and_where_each_part_comes_from() {
     for text in ["Everything we hold about you", "jo@example.com (verified)", "jojo", &id, "Brought by", "webhook"] {
         assert!(page.contains(text), "{text}");
     }
-    for origin in
-        ["Derived", "Rollcall", "Clerk, public metadata", "Clerk, your own metadata"]
-    {
+    for origin in ["Derived", "Rollcall", "Clerk, public metadata", "Clerk, your own metadata"] {
         assert!(page.contains(origin), "{origin}");
     }
     assert!(!page.contains("771") && !page.contains("Grade"), "what Clerk keeps from front ends is kept from pages");

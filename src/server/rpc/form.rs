@@ -8,6 +8,7 @@ use http::header::{ACCEPT, LOCATION, REFERER, SET_COOKIE};
 use http::{HeaderValue, StatusCode, request::Parts};
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::model::error::AppError;
 use crate::model::notice::Notice;
@@ -111,6 +112,11 @@ impl Form {
             _ if is_farewell => "/".to_owned(),
             Back::To(path) => path,
             Back::ToReferer => own_path(parts.headers.get(REFERER), public_url),
+        };
+        // Not the end of it: whoever signs in again comes back to repeat it.
+        let back = match &answer {
+            Err(AppError::Stale) => format!("/verify?back={}", utf8_percent_encode(&back, NON_ALPHANUMERIC)),
+            _ => back,
         };
         let said = match &answer {
             Ok(notice) => notice.clone(),

@@ -6,10 +6,13 @@
 pub mod bio;
 pub mod fields;
 pub mod living;
+pub mod lookups;
 pub mod outbox;
 pub mod pending;
 pub mod schema;
 pub mod writes;
+
+use std::sync::Arc;
 
 use futures::TryStreamExt;
 use jiff::Timestamp;
@@ -24,6 +27,7 @@ use crate::server::settings::fields::{FieldValues, Fields};
 use crate::server::store::Error;
 use crate::server::store::encoding::{date, object_id, optional_date, optional_object_id};
 use crate::server::store::jobs::Effect;
+use crate::server::store::users::lookups::Lookups;
 
 /// The order of what Clerk says about one person, in milliseconds (design 2.3): newer wins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -122,6 +126,7 @@ pub struct LocalUser {
 pub struct Users {
     documents: Collection<RawDocumentBuf>,
     fields: Fields,
+    lookups: Arc<Lookups>,
 }
 
 /// A person as read: our fields, and those of the application's own that the table names.
@@ -143,7 +148,7 @@ pub fn new_id() -> String {
 
 impl Users {
     pub fn of(database: &Database, fields: &Fields) -> Self {
-        Self { documents: database.collection("users"), fields: fields.clone() }
+        Self { documents: database.collection("users"), fields: fields.clone(), lookups: Arc::default() }
     }
 
     pub async fn find(&self, clerk_id: &str) -> Result<Option<User>, Error> {

@@ -95,8 +95,10 @@ fn held(profile: Profile) -> Vec<Held> {
         row("Role", Some(profile.role.to_string()), role_origin),
         row("Locked", profile.locked.then(|| "yes".to_owned()).or_else(|| Some("no".to_owned())), CLERK),
     ];
-    rows.extend(profile.fields.into_iter().map(|field| {
-        Held { term: title_of(&field.name), value: field.value, origin: field.origin }
+    rows.extend(profile.fields.into_iter().map(|field| Held {
+        term: title_of(&field.name),
+        value: field.value,
+        origin: field.origin,
     }));
     rows.push(row("Clerk id", Some(profile.clerk_id), CLERK));
     rows.push(row("Document id", Some(profile.id), OURS));

@@ -93,7 +93,7 @@ async fn a_page_of_a_person_shows_what_is_public_and_nothing_else() {
     for text in ["Zoë Adams", "@<!>zoe", "I build &lt;script&gt;alert(1)", "Joined", "<title>Zoë Adams · Rollcall"] {
         assert!(shown.contains(text) || shown.contains(&text.replace("<!>", "")), "{text}");
     }
-    for hidden in [&zoe, "zoe@example.com", "Edit your profile", "Role"] {
+    for hidden in ["zoe@example.com", "Edit your profile", "Role"] {
         assert!(!shown.contains(hidden), "{hidden}");
     }
     assert!(page(&app, &zoe, "/people/zoe").await.contains("Edit your profile"));

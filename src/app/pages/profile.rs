@@ -44,16 +44,14 @@ pub fn ProfileNav(here: &'static str) -> impl IntoView {
         let current = (path == here).then_some("page");
         let class = if current.is_some() { "tab tab-active" } else { "tab" };
         view! {
-            <li>
-                <a class=class href=path aria-current=current>
-                    {text}
-                </a>
-            </li>
+            <a class=class href=path aria-current=current>
+                {text}
+            </a>
         }
     });
     view! {
-        <nav class="my-6" aria-label="Your account">
-            <ul class="tabs tabs-border">{links.collect_view()}</ul>
+        <nav class="tabs tabs-border my-6 flex-wrap" aria-label="Your account">
+            {links.collect_view()}
         </nav>
     }
 }
@@ -78,10 +76,14 @@ fn Document(profile: Profile) -> impl IntoView {
         <ProfileNav here="/profile" />
         <Underway role_pending=profile.role_pending waiting=profile.waiting.clone() />
         <div class="grid items-start gap-4 lg:grid-cols-2">
-            <Names profile=profile.clone() />
-            <Picture />
-            <Bio bio=profile.bio.clone().unwrap_or_default() />
-            {(!own.is_empty()).then(|| view! { <Own fields=own /> })}
+            <div class="flex flex-col gap-4">
+                <Names profile=profile.clone() />
+                {(!own.is_empty()).then(|| view! { <Own fields=own /> })}
+            </div>
+            <div class="flex flex-col gap-4">
+                <Picture />
+                <Bio bio=profile.bio.clone().unwrap_or_default() />
+            </div>
         </div>
         <Holdings profile=profile.clone() />
         <History profile />
@@ -92,8 +94,9 @@ fn Document(profile: Profile) -> impl IntoView {
 #[component]
 pub fn Card(#[prop(into)] title: String, children: Children) -> impl IntoView {
     let id = format!("card-{}", title.to_lowercase().replace(' ', "-"));
+    let labelled = id.clone();
     view! {
-        <section class="card border border-base-300 bg-base-200" aria-labelledby=id.clone()>
+        <section class="card border border-base-300 bg-base-200" aria-labelledby=labelled>
             <div class="card-body">
                 <h2 id=id class="card-title">
                     {title}
@@ -187,7 +190,7 @@ fn Picture() -> impl IntoView {
                     </button>
                 </div>
             </form>
-            <div>
+            <div class="mt-4">
                 <Confirm
                     id="remove-picture"
                     label="Remove picture"

@@ -31,7 +31,7 @@ fn Sessions(sessions: Vec<SignIn>) -> impl IntoView {
     let others = sessions.iter().filter(|session| !session.is_current).count();
     let rows = sessions.into_iter().map(|session| view! { <Row session /> }).collect_view();
     let end_all = (others > 0).then(|| {
-        let them = if others == 1 { "the other session".to_owned() } else { format!("all {others} other sessions") };
+        let them = if others == 1 { "the other session".to_owned() } else { format!("{others} other sessions") };
         view! {
             <div class="mt-4">
                 <Confirm

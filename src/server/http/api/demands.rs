@@ -19,7 +19,6 @@ use crate::server::http::Shared;
 use crate::server::http::api::refusal::Refusal;
 use crate::server::rpc::caller::Caller;
 use crate::server::store::directory::cursor::is_cursor;
-use crate::server::store::directory::is_document_id;
 
 /// The most that a body may hold: names are short.
 const LARGEST_BODY: usize = 64 * 1024;

@@ -13,8 +13,11 @@ pub mod endpoints;
 pub mod erasure;
 pub mod events;
 pub mod jobs;
+pub mod mutes;
+pub mod paging;
 pub mod roles;
 pub mod runs;
+pub mod saved_filters;
 pub mod secrets;
 pub mod topology;
 pub mod users;
@@ -38,8 +41,10 @@ use crate::server::store::directory::Directory;
 use crate::server::store::endpoints::Endpoints;
 use crate::server::store::events::Events;
 use crate::server::store::jobs::Jobs;
+use crate::server::store::mutes::Mutes;
 use crate::server::store::roles::Roles;
 use crate::server::store::runs::Runs;
+use crate::server::store::saved_filters::SavedFilters;
 use crate::server::store::secrets::Secrets;
 use crate::server::store::users::Users;
 
@@ -289,6 +294,8 @@ pub struct Store {
     pub events: Events,
     pub jobs: Jobs,
     pub alerts: Alerts,
+    pub mutes: Mutes,
+    pub saved_filters: SavedFilters,
     pub directory: Directory,
     pub endpoints: Endpoints,
     pub roles: Roles,
@@ -326,6 +333,8 @@ impl Store {
             events: Events::of(&database),
             jobs: Jobs::of(&database),
             alerts: Alerts::of(&database),
+            mutes: Mutes::of(&database),
+            saved_filters: SavedFilters::of(&database),
             directory: Directory::of(&database, fields),
             endpoints: Endpoints::of(&database),
             roles: Roles::of(&database, fields),
@@ -344,6 +353,8 @@ impl Store {
         self.events.ensure_indexes(&self.database, event_retention).await?;
         self.jobs.ensure_indexes().await?;
         self.alerts.ensure_indexes().await?;
+        self.mutes.ensure_indexes().await?;
+        self.saved_filters.ensure_indexes().await?;
         self.runs.ensure_indexes().await?;
         self.audit.ensure_indexes().await
     }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use crate::model::event_filter::ReplayPlan;
 use crate::model::run::{RunKind, RunReport, RunState, RunsOverview};
 use crate::server::error::Error;
 use crate::server::store::Store;
@@ -26,6 +27,7 @@ pub fn report(run: &Run) -> RunReport {
         total: run.total,
         per_second: run.progress.per_second,
         remaining_seconds: is_measured.then(|| left.div_ceil(run.progress.per_second)),
+        about: run.replay.as_ref().map(about),
         counts,
         counted: run.counted,
         fields: run.progress.fields.clone(),
@@ -36,6 +38,11 @@ pub fn report(run: &Run) -> RunReport {
     };
     report.statement = report.describe();
     report
+}
+
+fn about(plan: &ReplayPlan) -> String {
+    let effects = if plan.effects { "mails and webhooks go out" } else { "no mail or webhook goes out" };
+    format!("{}; {effects}", plan.describe())
 }
 
 /// What is going on, the last proof, and the history.

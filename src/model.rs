@@ -9,6 +9,7 @@ pub mod event;
 pub mod event_filter;
 pub mod failure;
 pub mod job;
+pub mod notice;
 pub mod replay;
 pub mod run;
 pub mod sync;

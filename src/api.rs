@@ -3,8 +3,12 @@
 //! Each is a public endpoint `/api/<noun>/<verb>`; permission is demanded in its body through `server::rpc`.
 
 pub mod admin_sync;
+pub mod effects;
+pub mod events;
 pub mod profile;
+pub mod runs;
 pub mod session;
+pub mod trail;
 
 use leptos::server_fn::codec::JsonEncoding;
 use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};

@@ -31,8 +31,8 @@ pub enum Action {
     PauseRun,
     ResumeRun,
     CancelRun,
-    /// Brought up to date, as Clerk says.
-    ResyncUser,
+    /// Asked Clerk, and wrote what it said.
+    RefreshUser,
     ExportAudit,
     EraseUser,
     /// What an erasure found, in numbers.
@@ -59,7 +59,7 @@ impl Action {
         Self::PauseRun,
         Self::ResumeRun,
         Self::CancelRun,
-        Self::ResyncUser,
+        Self::RefreshUser,
         Self::ExportAudit,
         Self::EraseUser,
         Self::EraseReceipt,
@@ -85,7 +85,7 @@ impl Action {
             Self::PauseRun => "pause_run",
             Self::ResumeRun => "resume_run",
             Self::CancelRun => "cancel_run",
-            Self::ResyncUser => "resync_user",
+            Self::RefreshUser => "refresh_user",
             Self::ExportAudit => "export_audit",
             Self::EraseUser => "erase_user",
             Self::EraseReceipt => "erase_receipt",

@@ -141,7 +141,9 @@ pub fn next_step(state: EventState) -> &'static str {
         EventState::Stale => "Something newer about this person was there before it. Nothing is to be done.",
         EventState::Duplicate => "MongoDB held exactly this already. Nothing is to be done.",
         EventState::Ignored => "It says nothing about a person that is kept here. Nothing is to be done.",
-        EventState::Failed => "It is tried again by itself. If the cause is mended, replay it now; if it is not wanted, discard it.",
+        EventState::Failed => {
+            "It is tried again by itself. If the cause is mended, replay it now; if it is not wanted, discard it."
+        }
         EventState::Dead => "It was given up. Mend the cause, then replay it; nothing newer is overwritten by that.",
     }
 }

@@ -13,8 +13,7 @@ use crate::model::event::EventState;
 /// What the search box understands.
 pub const QUALIFIERS: [&str; 6] = ["type:", "status:", "user:", "after:", "before:", "cause:"];
 /// How long ago, as an address says it, and in words.
-pub const RANGES: [(&str, &str); 4] =
-    [("15m", "15 minutes"), ("1h", "1 hour"), ("24h", "24 hours"), ("7d", "7 days")];
+pub const RANGES: [(&str, &str); 4] = [("15m", "15 minutes"), ("1h", "1 hour"), ("24h", "24 hours"), ("7d", "7 days")];
 const LONGEST_TEXT: usize = 512;
 
 /// The address of the event list, as it was typed or followed.
@@ -115,7 +114,8 @@ impl EventQuery {
     /// The first part that cannot be understood.
     pub fn read(&self, now: Timestamp) -> Result<EventFilter, Unclear> {
         let mut filter = EventFilter::default();
-        let text = |value: &Option<String>| value.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
+        let text =
+            |value: &Option<String>| value.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
         if self.parts().iter().any(|(_, value)| value.is_some_and(|value| value.len() > LONGEST_TEXT)) {
             return Err(Unclear { field: "q", message: "This is too long.".to_owned() });
         }

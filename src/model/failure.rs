@@ -33,7 +33,10 @@ pub const MUTES: [(u16, &str); 4] = [(1, "1 hour"), (8, "8 hours"), (24, "1 day"
 /// What to do about a cause.
 pub fn advice(cause: &str) -> &'static str {
     const KNOWN: [(&str, &str); 11] = [
-        ("MongoDB is away", "MongoDB did not answer. Events are tried again by themselves as soon as it does; see `rollcall doctor`."),
+        (
+            "MongoDB is away",
+            "MongoDB did not answer. Events are tried again by themselves as soon as it does; see `rollcall doctor`.",
+        ),
         (
             "MongoDB refused (code 121)",
             "A validator on the collection users that is not ours refuses the document. Correct the validator, then replay.",
@@ -42,7 +45,10 @@ pub fn advice(cause: &str) -> &'static str {
             "MongoDB refused (code 11000)",
             "A unique index that is not ours stands in the way. Remove it or the document that it belongs to, then replay.",
         ),
-        ("MongoDB refused", "MongoDB will not have the document. `rollcall doctor` checks rights and indexes; then replay."),
+        (
+            "MongoDB refused",
+            "MongoDB will not have the document. `rollcall doctor` checks rights and indexes; then replay.",
+        ),
         ("Clerk is away", "Clerk did not answer. Events are tried again by themselves as soon as it does."),
         ("Clerk refused the secret key", "Put a valid key into CLERK_SECRET_KEY and start again, then replay."),
         ("Clerk refused", "Clerk would not say how the person is now. See its code, mend that at Clerk, then replay."),
@@ -50,11 +56,11 @@ pub fn advice(cause: &str) -> &'static str {
             "the stored document cannot be read",
             "Somebody else wrote to the person's document. Correct or remove it in MongoDB, then replay.",
         ),
+        ("changed by others without pause", "Something writes to this person all the time. Find it, then replay."),
         (
-            "changed by others without pause",
-            "Something writes to this person all the time. Find it, then replay.",
+            "the payload cannot be read",
+            "Clerk sent something we do not understand. Look at the payload, and report it with the event's id.",
         ),
-        ("the payload cannot be read", "Clerk sent something we do not understand. Look at the payload, and report it with the event's id."),
         ("discarded", "An operator decided that these shall not be tried again. Replay them if that was a mistake."),
     ];
     let known = KNOWN.iter().find(|(beginning, _)| cause.starts_with(beginning));

@@ -253,6 +253,17 @@ pub struct RunsOverview {
     pub history: Vec<RunReport>,
 }
 
+/// A page of the history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunsPage {
+    /// The one that is going on.
+    pub current: Option<RunReport>,
+    /// The newest first.
+    pub runs: Vec<RunReport>,
+    /// Before which to go on, if there are more.
+    pub next: Option<Timestamp>,
+}
+
 impl RunReport {
     /// Whether everything that the run was for is done: nothing differs (any more), and nobody was skipped.
     pub fn is_clean(&self) -> bool {

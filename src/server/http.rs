@@ -11,6 +11,7 @@ pub mod layers;
 pub mod metrics;
 pub mod pages;
 pub mod session;
+pub mod trail_export;
 pub mod webhooks;
 
 use std::net::SocketAddr;
@@ -48,7 +49,7 @@ impl FromRef<Shared> for LeptosOptions {
 
 /// Every URL that is not a page, a server function or of the JSON API (`api::routes`), with the method it answers. Tested by
 /// `tests/it/access.rs`.
-pub const ROUTES: [(&str, &str); 9] = [
+pub const ROUTES: [(&str, &str); 10] = [
     ("POST", "/api/webhooks/clerk"),
     ("GET", "/api/inngest"),
     ("PUT", "/api/inngest"),
@@ -58,6 +59,7 @@ pub const ROUTES: [(&str, &str); 9] = [
     ("GET", "/metrics"),
     ("POST", "/sign-out"),
     ("POST", "/theme"),
+    ("GET", "/admin/sync/audit/export"),
 ];
 
 /// The whole service.
@@ -76,6 +78,7 @@ pub fn router(state: Arc<AppState>) -> Router {
     let people = pages::router(&shared)
         .route("/sign-out", post(forms::sign_out))
         .route("/theme", post(forms::choose_theme))
+        .route("/admin/sync/audit/export", get(trail_export::audit))
         .route("/api/{*none}", any(|| async { StatusCode::NOT_FOUND }))
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(from_fn_with_state(shared.clone(), session::attach))

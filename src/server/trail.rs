@@ -58,10 +58,8 @@ pub async fn verify(state: &AppState) -> Result<String, Error> {
     match trail.broken {
         None => Ok(format!("{} entries, and the chain is unbroken.", trail.entries)),
         Some(broken) => {
-            let message = format!(
-                "Entry {} does not hold: {}. The {} before it do.",
-                broken.number, broken.cause, trail.entries
-            );
+            let message =
+                format!("Entry {} does not hold: {}. The {} before it do.", broken.number, broken.cause, trail.entries);
             Err(Error::Refused { field: "chain", message })
         }
     }

@@ -18,7 +18,8 @@ fn message(q: &str) -> String {
 
 #[test]
 fn e_08_qualifiers_narrow_and_free_text_is_the_beginning_of_an_id() {
-    let found = search("type:user.updated  status:dead user:user_x before:2026-11-01 after:2026-10-01T10:30 msg_2").unwrap();
+    let found =
+        search("type:user.updated  status:dead user:user_x before:2026-11-01 after:2026-10-01T10:30 msg_2").unwrap();
     let expected = EventFilter {
         states: vec![EventState::Dead],
         kind: Some("user.updated".to_owned()),
@@ -73,11 +74,8 @@ fn e_10_presets_and_the_exact_range_narrow_each_other() {
 
 #[test]
 fn e_31_a_filter_is_an_address() {
-    let query = EventQuery {
-        q: Some("a&c=\"é b\"".to_owned()),
-        state: Some("dead".to_owned()),
-        ..EventQuery::default()
-    };
+    let query =
+        EventQuery { q: Some("a&c=\"é b\"".to_owned()), state: Some("dead".to_owned()), ..EventQuery::default() };
     assert_eq!(query.encoded(), "q=a%26c%3D%22%C3%A9%20b%22&state=dead");
     let parts = query.parts();
     let part = |name: &str| parts.iter().find(|part| part.0 == name).and_then(|part| part.1).map(str::to_owned);

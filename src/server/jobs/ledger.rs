@@ -21,13 +21,14 @@ pub async fn list_effects(
     let said = |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     let invalid = |field, text: &str| Error::Invalid { field, message: format!("There is no {field} {text}.") };
     let in_state = said(in_state)
-        .map(|text| JobState::ALL.into_iter().find(|known| known.as_str() == text).ok_or_else(|| invalid("state", &text)))
+        .map(|text| {
+            JobState::ALL.into_iter().find(|known| known.as_str() == text).ok_or_else(|| invalid("state", &text))
+        })
         .transpose()?;
     let kind = said(kind)
         .map(|text| JobKind::ALL.into_iter().find(|known| known.as_str() == text).ok_or_else(|| invalid("kind", &text)))
         .transpose()?;
-    let cursor =
-        said(cursor).map(|text| Cursor::parse(&text).ok_or_else(|| invalid("cursor", &text))).transpose()?;
+    let cursor = said(cursor).map(|text| Cursor::parse(&text).ok_or_else(|| invalid("cursor", &text))).transpose()?;
     let wanted = Wanted { state: in_state, kind, clerk_id: said(person), limit: ON_A_PAGE };
     let jobs = &state.store.jobs;
     let (page, dead, unsure, waiting) = tokio::try_join!(

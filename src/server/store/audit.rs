@@ -212,7 +212,8 @@ impl Audit {
             }
         }
         let bounds = [first.map(|number| ("$gte", number)), last.map(|number| ("$lte", number))];
-        let bounds: Document = bounds.into_iter().flatten().map(|(sign, number)| (sign.to_owned(), number.into())).collect();
+        let bounds: Document =
+            bounds.into_iter().flatten().map(|(sign, number)| (sign.to_owned(), number.into())).collect();
         if !bounds.is_empty() {
             wanted.insert("_id", bounds);
         }

@@ -255,7 +255,8 @@ impl Jobs {
 }
 
 /// Names of the indexes that `ensure_indexes` makes.
-pub const INDEXES: [&str; 4] = ["kind_1_dueAt_1", "clerkId_1_createdAt_-1", "state_1_kind_1_createdAt_-1", "expiresAt_1"];
+pub const INDEXES: [&str; 4] =
+    ["kind_1_dueAt_1", "clerkId_1_createdAt_-1", "state_1_kind_1_createdAt_-1", "expiresAt_1"];
 
 /// Not leased, or not any more.
 fn free_at(now: Timestamp) -> Document {

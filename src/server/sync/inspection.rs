@@ -10,7 +10,6 @@ use crate::model::audit::{Action, Fact};
 use crate::model::event::{EventDetail, EventList, EventRow, Payload, SavedView};
 use crate::model::event_filter::{EventFilter, EventQuery, ReplayPlan};
 use crate::model::failure::{FailureRow, Failures};
-use crate::model::job::JobRow;
 use crate::model::replay::ReplayPreview;
 use crate::server::access::{Admin, Viewer};
 use crate::server::error::Error;
@@ -42,7 +41,12 @@ pub const NO_EVENT: Error = Error::NotFound { what: "This event" };
 ///
 /// # Errors
 /// `Invalid` for what cannot be understood; MongoDB's.
-pub async fn list_events(state: &AppState, admin: &Admin, query: &str, cursor: Option<&str>) -> Result<EventList, Error> {
+pub async fn list_events(
+    state: &AppState,
+    admin: &Admin,
+    query: &str,
+    cursor: Option<&str>,
+) -> Result<EventList, Error> {
     let filter = read(state, query).await?;
     let (page, kinds, saved) = tokio::try_join!(
         async { Ok(state.store.events.list(&filter, cursor_of(cursor)?.as_ref(), ON_A_PAGE).await?) },

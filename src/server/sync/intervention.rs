@@ -105,6 +105,22 @@ pub async fn discard(
     }
 }
 
+/// The same for a page, where a reason has to be given.
+///
+/// # Errors
+/// As of `discard`; `Refused` without a reason.
+pub async fn discard_for(state: &AppState, admin: &Admin, id: &str, reason: &str) -> Result<Outcome, Error> {
+    let reason = reason.trim();
+    if reason.is_empty() {
+        return Err(Error::Refused {
+            field: "reason",
+            message: "Say why: it becomes the event's decision.".to_owned(),
+        });
+    }
+    let intent = Intent { reason: Some(reason.to_owned()), is_rehearsal: false };
+    discard(state, admin, id, reason, &intent).await
+}
+
 async fn find(state: &AppState, id: &str) -> Result<Event, Error> {
     state.store.events.find(id).await?.ok_or(NO_EVENT)
 }

@@ -11,7 +11,7 @@ use crate::server::store::deliveries::ERASED;
 use crate::server::store::events::{Event, Outcome};
 use crate::server::store::users::User;
 use crate::server::sync::apply::differences;
-use crate::server::sync::fold::{Fresh, Folded, Said, end, fold, group, read};
+use crate::server::sync::fold::{Folded, Fresh, Said, end, fold, group, read};
 use crate::server::sync::ports::Ports;
 
 pub const NO_BODY: &str = "its body is not kept any more";
@@ -42,9 +42,7 @@ pub fn has_body(event: &Event) -> bool {
 pub async fn rehearse<P: Ports>(ports: &P, events: &[Event]) -> Result<Vec<Rehearsed>, Error> {
     let said: Vec<Result<Said, Outcome>> = events
         .iter()
-        .map(|event| {
-            if has_body(event) { read(event, ports.fields()) } else { Err(end(event.state, NO_BODY)) }
-        })
+        .map(|event| if has_body(event) { read(event, ports.fields()) } else { Err(end(event.state, NO_BODY)) })
         .collect();
     let mut ids: Vec<&str> = said.iter().flatten().map(|said| said.incoming.clerk_id()).collect();
     ids.sort_unstable();

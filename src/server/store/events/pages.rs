@@ -52,12 +52,7 @@ impl Row for Event {
 
 impl Events {
     /// One page of those that have an outcome.
-    pub async fn list(
-        &self,
-        filter: &EventFilter,
-        after: Option<&Cursor>,
-        limit: u16,
-    ) -> Result<Page<Summary>, Error> {
+    pub async fn list(&self, filter: &EventFilter, after: Option<&Cursor>, limit: u16) -> Result<Page<Summary>, Error> {
         let wanted = self.document(filter).await?;
         let rows = self.documents.clone_with_type::<Summary>();
         if filter.id_begins.is_none() {
@@ -119,7 +114,8 @@ impl Events {
 
     /// What failed and what was given up, by its cause, the last seen first.
     pub async fn group_failures(&self) -> Result<Vec<FailureGroup>, Error> {
-        let state = |state: EventState| doc! { "$sum": { "$cond": [{ "$eq": ["$state", state.as_str()] }, 1_i64, 0_i64] } };
+        let state =
+            |state: EventState| doc! { "$sum": { "$cond": [{ "$eq": ["$state", state.as_str()] }, 1_i64, 0_i64] } };
         let groups = [
             doc! { "$match": { "state": { "$in": unsuccessful() } } },
             doc! { "$sort": { "receivedAt": -1 } },

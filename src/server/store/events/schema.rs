@@ -27,7 +27,11 @@ impl Events {
             // Finished events are not in it, so it stays as small as the backlog.
             partial_index(doc! { "dueAt": 1 }, due, Some(doc! { "dueAt": { "$exists": true } })),
             // What was simply applied is the rest: nearly all, so that the newest of them are found by their arrival.
-            partial_index(doc! { "state": 1, "receivedAt": -1 }, odd, Some(doc! { "state": { "$in": all_but_applied() } })),
+            partial_index(
+                doc! { "state": 1, "receivedAt": -1 },
+                odd,
+                Some(doc! { "state": { "$in": all_but_applied() } }),
+            ),
             partial_index(doc! { "kind": 1, "receivedAt": -1 }, kind, None),
             partial_index(doc! { "clerkId": 1, "receivedAt": -1 }, person, None),
             partial_index(doc! { "deliveries": 1 }, repeated, Some(doc! { "deliveries": { "$gt": 1 } })),

@@ -47,7 +47,8 @@ pub async fn start(
         Begun::Busy(run) => return Err(busy(&run)),
         Begun::Refused(reason) => return Err(refused("kind", &reason)),
     };
-    let recorded = state.store.audit.append(&fact_of(admin, Action::StartRun, &run.id, Some(kind.as_str()), reason)).await;
+    let recorded =
+        state.store.audit.append(&fact_of(admin, Action::StartRun, &run.id, Some(kind.as_str()), reason)).await;
     if let Err(error) = recorded {
         // What is not in the trail does not happen.
         state.store.runs.release(&owner).await?;
@@ -62,12 +63,7 @@ pub async fn start(
 ///
 /// # Errors
 /// `Refused` if it is not said which, if none match, or while another run is going on; MongoDB's.
-pub async fn replay(
-    state: &AppState,
-    admin: &Admin,
-    plan: ReplayPlan,
-    intent: &Intent,
-) -> Result<Run, Error> {
+pub async fn replay(state: &AppState, admin: &Admin, plan: ReplayPlan, intent: &Intent) -> Result<Run, Error> {
     ensure_own_name(admin)?;
     if plan.ids.is_empty() && plan.filter.is_empty() {
         return Err(refused("q", "Say which events: all of them is not a choice."));
@@ -88,7 +84,11 @@ pub async fn replay(
     let mut run = Run { total, replay: Some(plan.clone()), ..new_run(wanted, "", None) };
     (run.lease_owner, run.lease_until) = (None, None);
     let about = plan.describe();
-    state.store.audit.append(&fact_of(admin, Action::ReplayEvents, &run.id, Some(&about), intent.reason.clone())).await?;
+    state
+        .store
+        .audit
+        .append(&fact_of(admin, Action::ReplayEvents, &run.id, Some(&about), intent.reason.clone()))
+        .await?;
     if state.store.runs.insert(&run).await? {
         return Ok(run);
     }
@@ -145,9 +145,9 @@ pub async fn control(state: &AppState, admin: &Admin, id: &str, action: Action) 
 ///
 /// # Errors
 /// `Invalid` for what cannot be an id; MongoDB's or Clerk's.
-pub async fn resync(state: &AppState, admin: &Admin, clerk_id: &str) -> Result<Outcome, Error> {
+pub async fn refresh(state: &AppState, admin: &Admin, clerk_id: &str) -> Result<Outcome, Error> {
     ensure_own_name(admin)?;
-    state.store.audit.append(&fact_of(admin, Action::ResyncUser, clerk_id, None, None)).await?;
+    state.store.audit.append(&fact_of(admin, Action::RefreshUser, clerk_id, None, None)).await?;
     let (outcome, user) = refresh_person(state, clerk_id, SyncSource::Refetch).await?;
     // Clerk's metadata may be what differed.
     let living = user.filter(|user| state.plan.metadata && user.deleted_at.is_none());
@@ -155,8 +155,37 @@ pub async fn resync(state: &AppState, admin: &Admin, clerk_id: &str) -> Result<O
     Ok(outcome)
 }
 
+/// The walk of this name.
+///
+/// # Errors
+/// `Invalid` for any other.
+pub fn walk_named(name: &str) -> Result<RunKind, Error> {
+    let known = RunKind::WALKS.into_iter().find(|kind| kind.as_str() == name);
+    known.ok_or_else(|| Error::Invalid { field: "kind", message: "There is no such run.".to_owned() })
+}
+
+/// What may be wanted of a run.
+///
+/// # Errors
+/// `Invalid` for anything else.
+pub fn action_named(name: &str) -> Result<Action, Error> {
+    match name {
+        "pause" => Ok(Action::PauseRun),
+        "resume" => Ok(Action::ResumeRun),
+        "cancel" => Ok(Action::CancelRun),
+        _ => Err(Error::Invalid { field: "wish", message: "A run is paused, resumed or cancelled.".to_owned() }),
+    }
+}
+
 fn fact_of(admin: &Admin, action: Action, subject: &str, after: Option<&str>, reason: Option<String>) -> Fact {
-    Fact { actor: admin.actor(), action, subject: subject.to_owned(), before: None, after: after.map(str::to_owned), reason }
+    Fact {
+        actor: admin.actor(),
+        action,
+        subject: subject.to_owned(),
+        before: None,
+        after: after.map(str::to_owned),
+        reason,
+    }
 }
 
 fn busy(run: &Run) -> Error {

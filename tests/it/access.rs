@@ -10,19 +10,54 @@ use serde_json::json;
 use crate::support::app::{TestApp, Wishes};
 
 /// Server functions: what an anonymous visitor, a member and an admin get.
-const FUNCTIONS: [(&str, u16, u16, u16); 3] = [
+const FUNCTIONS: [(&str, u16, u16, u16); 11] = [
     ("/api/session/get_viewer", 200, 200, 200),
     ("/api/profile/get_profile", 401, 200, 200),
     ("/api/admin_sync/get_overview", 401, 403, 200),
+    ("/api/events/list_events", 401, 403, 200),
+    ("/api/events/get_event", 401, 403, 404),
+    ("/api/events/list_failures", 401, 403, 200),
+    ("/api/events/get_replay_preview", 401, 403, 200),
+    ("/api/runs/list_runs", 401, 403, 200),
+    ("/api/runs/get_run", 401, 403, 404),
+    ("/api/effects/list_effects", 401, 403, 200),
+    ("/api/trail/list_trail", 401, 403, 200),
+];
+
+/// Those that change something, with a body.
+const FORMS: [(&str, &str, u16, u16, u16); 15] = [
+    ("/api/events/reveal_payload", "id=none", 401, 403, 404),
+    ("/api/events/replay_event", "id=none", 401, 403, 404),
+    ("/api/events/discard_event", "id=none&reason=r", 401, 403, 404),
+    ("/api/events/mute_failures", "cause=c&hours=0", 401, 403, 422),
+    ("/api/events/unmute_failures", "cause=c", 401, 403, 404),
+    ("/api/events/replay_events", "", 401, 403, 422),
+    ("/api/events/save_filter", "name=n", 401, 403, 422),
+    ("/api/events/rename_filter", "id=none&name=n", 401, 403, 404),
+    ("/api/events/delete_filter", "id=none", 401, 403, 404),
+    ("/api/runs/start_run", "kind=none", 401, 403, 400),
+    ("/api/runs/control_run", "id=none&wish=pause", 401, 403, 404),
+    ("/api/runs/refresh_user", "id=no%20id", 401, 403, 400),
+    ("/api/effects/retry_job", "id=none", 401, 403, 404),
+    ("/api/effects/discard_job", "id=none&reason=r", 401, 403, 404),
+    ("/api/trail/verify_trail", "", 401, 403, 200),
 ];
 
 /// Pages, the same.
-const PAGES: [(&str, u16, u16, u16); 6] = [
+const PAGES: [(&str, u16, u16, u16); 14] = [
     ("/", 200, 200, 200),
     ("/sign-in", 200, 200, 200),
     ("/sign-up", 200, 200, 200),
     ("/profile", 401, 200, 200),
     ("/admin/sync", 401, 403, 200),
+    ("/admin/sync/events", 401, 403, 200),
+    ("/admin/sync/events/none", 401, 403, 404),
+    ("/admin/sync/failures", 401, 403, 200),
+    ("/admin/sync/replay", 401, 403, 200),
+    ("/admin/sync/runs", 401, 403, 200),
+    ("/admin/sync/runs/none", 401, 403, 404),
+    ("/admin/sync/effects", 401, 403, 200),
+    ("/admin/sync/audit", 401, 403, 200),
     ("/no-such-page", 404, 404, 404),
 ];
 
@@ -36,12 +71,22 @@ async fn d5_08_every_endpoint_answers_each_caller_as_declared() {
         assert_eq!(app.get_as(&member, path).await.status(), *by_member, "member {path}");
         assert_eq!(app.get_as(&admin, path).await.status(), *by_admin, "admin {path}");
     }
+    for (path, body, anonymous, by_member, by_admin) in FORMS {
+        for (token, expected) in
+            [(None, anonymous), (Some(app.token(&member)), by_member), (Some(app.token(&admin)), by_admin)]
+        {
+            let ask =
+                app.client.post(app.at(path)).header("content-type", "application/x-www-form-urlencoded").body(body);
+            let ask = token.iter().fold(ask, |ask, token| ask.bearer_auth(token));
+            assert_eq!(ask.send().await.expect("an answer").status(), expected, "{path} by {token:?}");
+        }
+    }
     app.finish().await;
 }
 
 #[test]
 fn every_server_function_is_in_the_table() {
-    let declared: BTreeSet<&str> = FUNCTIONS.iter().map(|row| row.0).collect();
+    let declared: BTreeSet<&str> = FUNCTIONS.iter().map(|row| row.0).chain(FORMS.iter().map(|row| row.0)).collect();
     let registered: BTreeSet<&str> = server_fn_paths().map(|(path, _)| path).collect();
     assert_eq!(registered, declared);
 }

@@ -74,8 +74,8 @@ fn Group(group: FailureRow, place: usize) -> impl IntoView {
             </h2>
             <p class="mt-2">{advice(&group.cause)}</p>
             <p class="mt-2 flex flex-wrap gap-2">
-                <span class="badge badge-error">{group.dead} " dead"</span>
-                <span class="badge badge-warning">{group.failed} " failed"</span>
+                <span class="badge badge-error">{format!("{} dead", group.dead)}</span>
+                <span class="badge badge-warning">{format!("{} failed", group.failed)}</span>
                 <span>{people}</span>
             </p>
             <p class="mt-2 text-sm">

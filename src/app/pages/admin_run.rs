@@ -180,6 +180,7 @@ fn Differences(run: RunReport, page: usize) -> impl IntoView {
 #[component]
 fn Row(difference: Difference) -> impl IntoView {
     let Difference { clerk_id, kind, fields } = difference;
+    let name = format!(" {clerk_id}");
     view! {
         <tr>
             <td data-label="Person">
@@ -191,9 +192,9 @@ fn Row(difference: Difference) -> impl IntoView {
             </td>
             <td data-label="Repair">
                 <form method="post" action="/api/runs/refresh_user">
-                    <button class="btn btn-sm" type="submit" name="id" value=clerk_id.clone()>
+                    <button class="btn btn-sm" type="submit" name="id" value=clerk_id>
                         "Bring up to date"
-                        <span class="sr-only">" " {clerk_id}</span>
+                        <span class="sr-only">{name}</span>
                     </button>
                 </form>
             </td>

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::model::audit::{TrailQuery, TrailRow};
 use crate::server::access::Admin;
 use crate::server::error::Error;
-use crate::server::rpc::Caller;
+use crate::server::rpc::caller::Caller;
 use crate::server::state::AppState;
 use crate::server::trail::{self, AT_ONCE, COLUMNS, csv_line};
 

@@ -1,5 +1,7 @@
 //! Collection `events` as it is looked through: pages of it, the newest first, and what failed for what.
 
+use std::cmp::Reverse;
+
 use futures::TryStreamExt;
 use jiff::Timestamp;
 use mongodb::bson::{Bson, Document, doc};
@@ -129,10 +131,11 @@ impl Events {
                 "lastSeenAt": { "$max": "$receivedAt" },
             } },
             doc! { "$set": { "people": { "$toLong": { "$size": { "$setDifference": ["$people", [Bson::Null]] } } } } },
-            doc! { "$sort": { "lastSeenAt": -1 } },
         ];
         let groups = self.documents.aggregate(groups).with_type::<FailureGroup>().await?;
-        Ok(groups.try_collect().await?)
+        let mut groups: Vec<FailureGroup> = groups.try_collect().await?;
+        groups.sort_by_key(|group| Reverse(group.last_seen_at));
+        Ok(groups)
     }
 
     /// How many are in this state for something else than these causes.

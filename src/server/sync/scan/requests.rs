@@ -11,6 +11,7 @@ use crate::model::run::{RunKind, RunOptions, RunState, Starter, Wish};
 use crate::model::user::SyncSource;
 use crate::server::access::Admin;
 use crate::server::accounts::Intent;
+use crate::server::clerk::lenient::is_id;
 use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::store::events::Outcome;
@@ -147,6 +148,9 @@ pub async fn control(state: &AppState, admin: &Admin, id: &str, action: Action) 
 /// `Invalid` for what cannot be an id; MongoDB's or Clerk's.
 pub async fn refresh(state: &AppState, admin: &Admin, clerk_id: &str) -> Result<Outcome, Error> {
     ensure_own_name(admin)?;
+    if !is_id(clerk_id) {
+        return Err(Error::Invalid { field: "id", message: "This is no id of Clerk's.".to_owned() });
+    }
     state.store.audit.append(&fact_of(admin, Action::RefreshUser, clerk_id, None, None)).await?;
     let (outcome, user) = refresh_person(state, clerk_id, SyncSource::Refetch).await?;
     // Clerk's metadata may be what differed.

@@ -4,8 +4,12 @@
 
 pub mod admin_sync;
 pub mod people;
+pub mod effects;
+pub mod events;
 pub mod profile;
+pub mod runs;
 pub mod session;
+pub mod trail;
 
 use leptos::server_fn::codec::JsonEncoding;
 use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};

@@ -28,6 +28,7 @@
 //! | `server::mail`, `server::outgoing` | one message by SMTP or HTTP, and what came of it | jobs |
 //! | `server::metrics` | every counter, with labels from closed lists | personal values |
 //! | `server::erasure` | what goes when a person is erased, what stays, the receipt | pages |
+//! | `server::trail` | the audit trail as it is read, exported and verified | how it is stored |
 //! | `server::access` | proofs of permission | pages |
 //! | `server::people` | what people see of each other | addresses, roles, unless they are made public |
 //! | `server::profile` | what people do about themselves: edits, sessions, export, deletion | other people |

@@ -28,6 +28,7 @@ pub mod signup;
 pub mod state;
 pub mod store;
 pub mod sync;
+pub mod trail;
 pub mod worker;
 
 /// Looked for in the release wasm by the test run: it must not be there.

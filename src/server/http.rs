@@ -12,6 +12,7 @@ pub mod metrics;
 pub mod pages;
 pub mod profile;
 pub mod session;
+pub mod trail_export;
 pub mod webhooks;
 
 use std::net::SocketAddr;
@@ -49,7 +50,7 @@ impl FromRef<Shared> for LeptosOptions {
 
 /// Every URL that is not a page, a server function or of the JSON API (`api::routes`), with the method it answers. Tested by
 /// `tests/it/access.rs`.
-pub const ROUTES: [(&str, &str); 11] = [
+pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/api/webhooks/clerk"),
     ("GET", "/api/inngest"),
     ("PUT", "/api/inngest"),
@@ -61,6 +62,7 @@ pub const ROUTES: [(&str, &str); 11] = [
     ("POST", "/theme"),
     ("POST", "/profile/picture"),
     ("GET", "/profile/export"),
+    ("GET", "/admin/sync/audit/export"),
 ];
 
 /// The whole service.
@@ -81,6 +83,7 @@ pub fn router(state: Arc<AppState>) -> Router {
         .route("/theme", post(forms::choose_theme))
         .route("/profile/picture", profile::picture_route())
         .route("/profile/export", get(profile::export))
+        .route("/admin/sync/audit/export", get(trail_export::audit))
         .route("/api/{*none}", any(|| async { StatusCode::NOT_FOUND }))
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(from_fn_with_state(shared.clone(), session::attach))

@@ -13,8 +13,11 @@ pub mod endpoints;
 pub mod erasure;
 pub mod events;
 pub mod jobs;
+pub mod mutes;
+pub mod paging;
 pub mod roles;
 pub mod runs;
+pub mod saved_filters;
 pub mod secrets;
 pub mod together;
 pub mod topology;
@@ -39,8 +42,10 @@ use crate::server::store::directory::Directory;
 use crate::server::store::endpoints::Endpoints;
 use crate::server::store::events::Events;
 use crate::server::store::jobs::Jobs;
+use crate::server::store::mutes::Mutes;
 use crate::server::store::roles::Roles;
 use crate::server::store::runs::Runs;
+use crate::server::store::saved_filters::SavedFilters;
 use crate::server::store::secrets::Secrets;
 use crate::server::store::users::Users;
 
@@ -290,6 +295,8 @@ pub struct Store {
     pub events: Events,
     pub jobs: Jobs,
     pub alerts: Alerts,
+    pub mutes: Mutes,
+    pub saved_filters: SavedFilters,
     pub directory: Directory,
     pub endpoints: Endpoints,
     pub roles: Roles,
@@ -327,6 +334,8 @@ impl Store {
             events: Events::of(&database),
             jobs: Jobs::of(&database),
             alerts: Alerts::of(&database),
+            mutes: Mutes::of(&database),
+            saved_filters: SavedFilters::of(&database),
             directory: Directory::of(&database, fields),
             endpoints: Endpoints::of(&database),
             roles: Roles::of(&database, fields),
@@ -345,6 +354,8 @@ impl Store {
         self.events.ensure_indexes(&self.database, event_retention).await?;
         self.jobs.ensure_indexes().await?;
         self.alerts.ensure_indexes().await?;
+        self.mutes.ensure_indexes().await?;
+        self.saved_filters.ensure_indexes().await?;
         self.runs.ensure_indexes().await?;
         self.audit.ensure_indexes().await
     }

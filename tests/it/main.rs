@@ -9,6 +9,7 @@ mod cli;
 mod conflicts;
 mod crash;
 mod directory;
+mod events_pages;
 mod fields;
 mod fuzz;
 mod health;

@@ -78,8 +78,12 @@ async fn open(state: &AppState, kind: AlertKind, cause: &str, count: Count, now:
 /// MongoDB away.
 pub async fn check(state: &AppState, now: Timestamp) -> Result<(), Error> {
     let store = &state.store;
-    let (failing, dead) =
-        futures::try_join!(store.events.count(EventState::Failed), store.events.count(EventState::Dead))?;
+    // What somebody muted is no news until its time is over.
+    let muted: Vec<String> = store.mutes.list(now).await?.into_iter().map(|mute| mute.cause).collect();
+    let (failing, dead) = futures::try_join!(
+        store.events.count_but(EventState::Failed, &muted),
+        store.events.count_but(EventState::Dead, &muted),
+    )?;
     let (lost, unsure) = futures::try_join!(store.jobs.count(JobState::Dead), store.jobs.count(JobState::Unsure))?;
     report(state, AlertKind::EventsFailing, "", failing, now).await?;
     report(state, AlertKind::EventsDead, "", dead, now).await?;

@@ -10,7 +10,7 @@ use mongodb::error::ErrorKind;
 use mongodb::options::ClientOptions;
 use mongodb::{Client, Database, IndexModel};
 
-use crate::server::store::{Error, Store, alerts, audit, deliveries, events, jobs, runs, users};
+use crate::server::store::{Error, Store, alerts, audit, deliveries, events, jobs, mutes, runs, saved_filters, users};
 
 /// `doctor` waits no longer for what has no index.
 const LONGEST_LOOK: Duration = Duration::from_secs(5);
@@ -88,6 +88,8 @@ impl Store {
             ("events", &events::schema::INDEXES[..], self.events.index_names().await),
             ("jobs", &jobs::INDEXES[..], self.jobs.index_names().await),
             ("alerts", &alerts::INDEXES[..], self.alerts.index_names().await),
+            ("mutes", &mutes::INDEXES[..], self.mutes.index_names().await),
+            ("filters", &saved_filters::INDEXES[..], self.saved_filters.index_names().await),
             ("runs", &runs::INDEXES[..], self.runs.index_names().await),
             ("audit", &audit::INDEXES[..], self.audit.index_names().await),
         ];

@@ -261,7 +261,7 @@ pub fn compare(stored: &User, person: &Person) -> Vec<&'static str> {
 }
 
 /// Names of the mapped fields that differ; never their values, which are personal.
-fn differences(stored: &User, user: &User) -> Vec<&'static str> {
+pub fn differences(stored: &User, user: &User) -> Vec<&'static str> {
     let compared = [
         ("email", stored.email != user.email),
         ("emailVerified", stored.email_verified != user.email_verified),

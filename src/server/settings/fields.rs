@@ -19,7 +19,7 @@ const DEEPEST: usize = 32;
 const KEYS: [&str; 5] = ["name", "from", "type", "default", "personal"];
 
 /// What we write into a person's document ourselves, and what would be taken for it.
-pub const RESERVED: [&str; 30] = [
+pub const RESERVED: [&str; 32] = [
     "_id",
     "authProvider",
     "banned",
@@ -32,9 +32,11 @@ pub const RESERVED: [&str; 30] = [
     "emailVerified",
     "etag",
     "firstName",
+    "history",
     "id",
     "imageUrl",
     "isAdmin",
+    "lastActiveAt",
     "lastClerkSync",
     "lastName",
     "locked",

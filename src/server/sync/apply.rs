@@ -106,6 +106,7 @@ pub fn apply(stored: Option<&User>, incoming: &Incoming, new_id: &str, now: Time
 
 fn merge(stored: &User, person: &Person, version: Version, source: SyncSource, now: Timestamp) -> Change {
     let mut user = document(&stored.id, person, version, source, now);
+    user.last_active_at = stored.last_active_at;
     keep_role(&mut user, stored, source);
     keep_username(&mut user, stored);
     let changed = differences(stored, &user);
@@ -206,6 +207,7 @@ fn document(id: &str, person: &Person, version: Version, source: SyncSource, now
         created_at: person.created_at,
         updated_at: person.updated_at,
         deleted_at: None,
+        last_active_at: None,
         fields: person.fields.clone(),
     }
 }
@@ -239,6 +241,7 @@ fn tombstone(id: &str, clerk_id: &str, at: Timestamp, now: Timestamp) -> User {
         created_at: at,
         updated_at: at,
         deleted_at: Some(at),
+        last_active_at: None,
         fields: FieldValues::new(),
     }
 }
@@ -258,7 +261,7 @@ pub fn compare(stored: &User, person: &Person) -> Vec<&'static str> {
 }
 
 /// Names of the mapped fields that differ; never their values, which are personal.
-fn differences(stored: &User, user: &User) -> Vec<&'static str> {
+pub fn differences(stored: &User, user: &User) -> Vec<&'static str> {
     let compared = [
         ("email", stored.email != user.email),
         ("emailVerified", stored.email_verified != user.email_verified),

@@ -1,6 +1,11 @@
 //! What can be done to people: read and edit one's own profile, list everybody, change a role.
 //!
-//! Every function demands a proof from `access`. Knows nothing of pages.
+//! Every function demands a proof from `access`. Knows nothing of pages. What admins do at Clerk is in `moderation`, what
+//! their pages show of one person in `person` and `timeline`.
+
+pub mod moderation;
+pub mod person;
+pub mod timeline;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -74,7 +79,7 @@ pub fn get_profile(state: &AppState, viewer: &Viewer) -> Profile {
 }
 
 /// A value of the application's own for people to read.
-fn text_of(value: &Value) -> Option<String> {
+pub fn text_of(value: &Value) -> Option<String> {
     match value {
         Value::Null => None,
         Value::String(text) => Some(text.clone()),
@@ -164,71 +169,6 @@ pub async fn change_role(
     }
 }
 
-/// Lets a person in no more: at Clerk, which ends their sessions, and by Clerk's answer here. Nobody bans themselves, nor the
-/// last admin. It is in the audit trail before it happens; what Clerk then refuses is recorded as undone.
-///
-/// # Errors
-/// As of `change_role`, and Clerk's.
-pub async fn ban(state: &AppState, admin: &Admin, id: &str, intent: &Intent) -> Result<User, Error> {
-    let user = find_subject(state, admin, id).await?;
-    let refused = |message: &str| Err(Error::Refused { field: "id", message: message.to_owned() });
-    if is_oneself(admin, &user) {
-        return refused("You cannot ban yourself.");
-    }
-    if user.role.is_admin() && !state.store.roles.has_other_admin(&user.clerk_id).await? {
-        return refused("The last admin cannot be banned. Make somebody else an admin first.");
-    }
-    moderate(state, admin, user, Action::Ban, intent).await
-}
-
-/// Lets a banned person in again.
-///
-/// # Errors
-/// As of `ban`.
-pub async fn unban(state: &AppState, admin: &Admin, id: &str, intent: &Intent) -> Result<User, Error> {
-    let user = find_subject(state, admin, id).await?;
-    moderate(state, admin, user, Action::Unban, intent).await
-}
-
-async fn moderate(state: &AppState, admin: &Admin, user: User, action: Action, intent: &Intent) -> Result<User, Error> {
-    let banned = action == Action::Ban;
-    if intent.is_rehearsal {
-        return Ok(User { banned, ..user });
-    }
-    let word = |is_banned: bool| Some(if is_banned { "banned" } else { "not banned" }.to_owned());
-    let fact = fact_of(admin, action, &user, intent);
-    let fact = Fact { before: word(user.banned), after: word(banned), ..fact };
-    state.store.audit.append(&fact).await?;
-    let id = &user.clerk_id;
-    let answer = if banned { state.clerk.ban_user(id).await } else { state.clerk.unban_user(id).await };
-    let changed = match answer {
-        Ok(changed) => changed,
-        Err(error) => return Err(undo(state, fact, error).await),
-    };
-    let (_, written) =
-        write(state, from_fetched(&changed, SyncSource::Moderation, Timestamp::now(), &state.settings.fields)).await?;
-    tracing::info!(user.id = id, by = fact.actor.id, action = action.as_str(), "moderated");
-    written.filter(|user| user.deleted_at.is_none()).ok_or(NOBODY)
-}
-
-/// Records that Clerk said no; without an answer nobody knows, and what was asked for stays on record.
-async fn undo(state: &AppState, fact: Fact, error: clerk::Error) -> Error {
-    let is_refused = !matches!(
-        error,
-        clerk::Error::Unavailable(_) | clerk::Error::UnavailableStatus(_) | clerk::Error::Malformed(_)
-    );
-    let is_nobody = matches!(error, clerk::Error::NotFound);
-    let error = Error::from(error);
-    if is_refused {
-        let reason = Some(error.cause());
-        let undone = Fact { action: Action::Undone, before: fact.after, after: fact.before, reason, ..fact };
-        if let Err(error) = state.store.audit.append(&undone).await {
-            Error::from(error).log("append_audit");
-        }
-    }
-    if is_nobody { NOBODY } else { error }
-}
-
 /// Everything that is kept about a person, for themselves: the document, its events, jobs and entries of the audit trail,
 /// which has this too.
 ///
@@ -242,7 +182,7 @@ pub async fn export_user(state: &AppState, admin: &Admin, user: &User, intent: &
 }
 
 /// The person that an admin wants to change; nobody does that in another's name (D4-17).
-async fn find_subject(state: &AppState, admin: &Admin, id: &str) -> Result<User, Error> {
+pub async fn find_subject(state: &AppState, admin: &Admin, id: &str) -> Result<User, Error> {
     if admin.viewer().is_some_and(|viewer| viewer.actor().is_some()) {
         return Err(Error::Forbidden);
     }

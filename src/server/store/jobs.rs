@@ -18,6 +18,9 @@ use crate::server::store::audit::Audit;
 use crate::server::store::encoding::{date, optional_date, to_date};
 use crate::server::store::{Error, partial_index, write_each};
 
+/// So many of the newest are shown of one person.
+const MOST_OF_A_PERSON: i64 = 500;
+
 /// Something to be done because of a change, as it stands in a person's outbox.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -192,6 +195,12 @@ impl Jobs {
         }
         let newest = self.documents.find(filter).sort(doc! { "createdAt": -1, "_id": 1 });
         Ok(newest.limit(i64::from(wanted.limit)).await?.try_collect().await?)
+    }
+
+    /// Those about one person, the newest first.
+    pub async fn list_about(&self, clerk_id: &str) -> Result<Vec<Job>, Error> {
+        let newest = self.documents.find(doc! { "clerkId": clerk_id }).sort(doc! { "createdAt": -1 });
+        Ok(newest.limit(MOST_OF_A_PERSON).await?.try_collect().await?)
     }
 
     /// Carries out what an operator decided, and records it, in one transaction. `false`: the job is done, discarded, being

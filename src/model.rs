@@ -7,6 +7,7 @@ pub mod audit;
 pub mod error;
 pub mod event;
 pub mod job;
+pub mod notice;
 pub mod person;
 pub mod run;
 pub mod sync;

@@ -15,6 +15,7 @@ pub mod jobs;
 pub mod limits;
 pub mod mail;
 pub mod metrics;
+pub mod notice;
 pub mod outgoing;
 pub mod probe;
 pub mod readiness;

@@ -1,6 +1,11 @@
-//! Parts that several pages use.
+//! Parts that several pages share.
 
+pub mod admin_nav;
 pub mod avatar;
 pub mod clerk_widget;
+pub mod confirm;
+pub mod copy;
 pub mod error_view;
+pub mod notice;
+pub mod pager;
 pub mod time;

@@ -3,10 +3,13 @@
 //! Everything in it works without JavaScript: links, and forms that post.
 
 use leptos::prelude::*;
+use leptos_router::hooks::use_location;
 
 use crate::api::session::get_viewer;
 use crate::app::components::avatar::Avatar;
 use crate::app::components::clerk_widget::{sign_in_url, sign_up_url};
+use crate::app::components::notice::NoticeView;
+use crate::app::components::time::LocalTimes;
 use crate::app::shell::Theme;
 use crate::model::user::Viewer;
 
@@ -18,11 +21,13 @@ pub fn Layout(children: Children) -> impl IntoView {
         </a>
         <Header />
         <main id="main" class="mx-auto w-full max-w-6xl grow px-4 py-8" tabindex="-1">
+            <NoticeView />
             {children()}
         </main>
         <footer class="border-t border-base-300 px-4 py-6 text-center text-sm">
             "Rollcall keeps every Clerk user present and correct in MongoDB."
         </footer>
+        <LocalTimes />
     }
 }
 
@@ -54,24 +59,37 @@ fn Header() -> impl IntoView {
 
 #[component]
 fn SignedIn(viewer: Viewer) -> impl IntoView {
-    let sync = viewer.role.is_admin().then(|| {
-        view! {
-            <a class="btn btn-ghost px-2 sm:px-4" href="/admin/sync">
-                "Sync"
-            </a>
-        }
-    });
+    let role = viewer.role;
     view! {
-        {sync}
-        <a class="btn btn-ghost px-2 sm:px-4" href="/profile">
+        <NavLink path="/people">"People"</NavLink>
+        {role.may_moderate().then(|| view! { <NavLink path="/admin/users">"Users"</NavLink> })}
+        {role.is_admin().then(|| view! { <NavLink path="/admin/sync">"Sync"</NavLink> })}
+        <NavLink path="/profile">
             <Avatar name=viewer.name image_url=viewer.image_url size=24 />
             "Profile"
-        </a>
+        </NavLink>
         <form method="post" action="/sign-out">
             <button class="btn btn-ghost px-2 sm:px-4" type="submit">
                 "Sign out"
             </button>
         </form>
+    }
+}
+
+/// A link of the header, marked on its page and on those below it.
+#[component]
+fn NavLink(path: &'static str, children: Children) -> impl IntoView {
+    let shown = use_location().pathname.get_untracked();
+    let current = match shown.strip_prefix(path) {
+        Some("") => Some("page"),
+        Some(rest) if rest.starts_with('/') => Some("true"),
+        _ => None,
+    };
+    let class = if current.is_some() { "btn btn-ghost btn-active px-2 sm:px-4" } else { "btn btn-ghost px-2 sm:px-4" };
+    view! {
+        <a class=class href=path aria-current=current>
+            {children()}
+        </a>
     }
 }
 

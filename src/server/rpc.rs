@@ -3,6 +3,8 @@
 //!
 //! Knows no single function; what they do is in `accounts` and `sync`.
 
+pub mod form;
+
 use std::sync::Arc;
 
 use http::header::{CACHE_CONTROL, RETRY_AFTER};
@@ -12,7 +14,7 @@ use leptos_axum::ResponseOptions;
 use tokio::sync::OnceCell;
 
 use crate::model::error::AppError;
-use crate::server::access::{Admin, Session, Viewer};
+use crate::server::access::{Admin, Moderator, Session, Viewer};
 use crate::server::error::Error;
 use crate::server::state::AppState;
 
@@ -64,6 +66,19 @@ pub async fn as_viewer<T>(
         let (state, caller) = context()?;
         let viewer = caller.viewer(&state).await?;
         work(state, viewer).await
+    };
+    finish(doing, answer.await)
+}
+
+/// For moderators and admins.
+pub async fn as_moderator<T>(
+    doing: &'static str,
+    work: impl AsyncFnOnce(Arc<AppState>, Moderator) -> Result<T, Error>,
+) -> Result<T, AppError> {
+    let answer = async {
+        let (state, caller) = context()?;
+        let moderator = Moderator::of(&state, caller.viewer(&state).await?)?;
+        work(state, moderator).await
     };
     finish(doing, answer.await)
 }

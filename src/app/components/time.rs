@@ -1,13 +1,101 @@
-//! A moment: machine-readable, shown in UTC.
+//! A moment: machine-readable, in UTC from the server, in the reader's own zone once a script has run (E-16).
+
+use std::time::Duration;
 
 use jiff::Timestamp;
+use js_sys::Intl::{DateTimeFormat, RelativeTimeFormat};
+use js_sys::{Array, Date, Function, Object, Reflect};
 use leptos::prelude::*;
+use leptos::web_sys::Element;
+use wasm_bindgen::{JsCast, JsValue};
 
-/// `2026-11-20 17:05:09 UTC` in a `time` element (E-16).
+/// `2026-11-20 17:05:09 UTC`.
 #[component]
 pub fn Time(at: Timestamp) -> impl IntoView {
+    let (machine, shown) = texts(at);
+    view! { <time datetime=machine>{shown}</time> }
+}
+
+/// How long ago it was, counting on; the moment itself as a tip, and without scripts.
+#[component]
+pub fn Ago(at: Timestamp) -> impl IntoView {
+    let (machine, shown) = texts(at);
+    view! {
+        <time class="ago" datetime=machine>
+            {shown}
+        </time>
+    }
+}
+
+fn texts(at: Timestamp) -> (String, String) {
     let second = at.round(jiff::Unit::Second).unwrap_or(at);
     let machine = second.to_string();
     let shown = format!("{} UTC", machine.trim_end_matches('Z').replace('T', " "));
-    view! { <time datetime=machine>{shown}</time> }
+    (machine, shown)
+}
+
+const TICK: Duration = Duration::from_secs(10);
+
+/// Puts every moment of the page into the reader's zone and words, and keeps doing so.
+#[island]
+pub fn LocalTimes() -> impl IntoView {
+    Effect::new(move |_| {
+        localize();
+        set_interval(localize, TICK);
+    });
+}
+
+/// All moments that are on the page now.
+pub fn localize() {
+    let Some((absolute, relative)) = formats() else { return };
+    let Ok(found) = document().query_selector_all("time[datetime]") else { return };
+    for index in 0..found.length() {
+        let Some(element) = found.item(index).and_then(|node| node.dyn_into::<Element>().ok()) else { continue };
+        let at = Date::new(&JsValue::from(element.get_attribute("datetime").unwrap_or_default()));
+        if at.get_time().is_nan() {
+            continue;
+        }
+        let Some(moment) = absolute.call1(&JsValue::UNDEFINED, &at).ok().and_then(|text| text.as_string()) else {
+            continue;
+        };
+        let shown = if element.class_list().contains("ago") {
+            let _ = element.set_attribute("title", &moment);
+            ago((at.get_time() - Date::now()) / 1000.0, &relative)
+        } else {
+            moment
+        };
+        if element.text_content().as_deref() != Some(&shown) {
+            element.set_text_content(Some(&shown));
+        }
+    }
+}
+
+/// `seconds` from now, in the largest unit that it fills.
+fn ago(seconds: f64, format: &RelativeTimeFormat) -> String {
+    const UNITS: [(f64, &str); 4] = [(86_400.0, "day"), (3_600.0, "hour"), (60.0, "minute"), (1.0, "second")];
+    let fills = |unit: &&(f64, &str)| seconds.abs() >= unit.0;
+    let (length, name) = UNITS.iter().find(fills).copied().unwrap_or((1.0, "second"));
+    String::from(format.format((seconds / length).trunc(), name))
+}
+
+fn formats() -> Option<(Function, RelativeTimeFormat)> {
+    let options = |entries: &[(&str, &str)]| {
+        let options = Object::new();
+        for (name, value) in entries {
+            Reflect::set(&options, &(*name).into(), &(*value).into()).ok()?;
+        }
+        Some(options)
+    };
+    let two = "2-digit";
+    let absolute = options(&[
+        ("year", "numeric"),
+        ("month", "short"),
+        ("day", "numeric"),
+        ("hour", two),
+        ("minute", two),
+        ("second", two),
+        ("timeZoneName", "short"),
+    ])?;
+    let relative = options(&[("numeric", "auto"), ("style", "short")])?;
+    Some((DateTimeFormat::new(&Array::new(), &absolute).format(), RelativeTimeFormat::new(&Array::new(), &relative)))
 }

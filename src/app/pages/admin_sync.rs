@@ -100,9 +100,9 @@ fn Events(events: Vec<EventRow>) -> impl IntoView {
     }
     let rows = events.into_iter().map(|event| view! { <Row event /> }).collect_view();
     view! {
-        <section class="events mt-8">
+        <section class="record-table mt-8">
             <table class="table">
-                <caption class="text-left text-xl font-bold">"Last 50 events"</caption>
+                <caption class="text-left text-xl font-bold">"Last 50 record-table"</caption>
                 <thead>
                     <tr>
                         <th scope="col">"Event"</th>

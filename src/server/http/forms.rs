@@ -10,12 +10,12 @@ use axum::http::header::{REFERER, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
 use serde::Deserialize;
-use url::Url;
 
 use crate::server::clerk;
 use crate::server::clerk::cookies::clear_session_cookies;
 use crate::server::error::Error;
 use crate::server::http::session::{ENDED_COOKIE, session_to_end};
+use crate::server::rpc::form::own_path;
 use crate::server::state::AppState;
 
 /// The cookie that holds the theme: not a secret, not personal.
@@ -73,40 +73,9 @@ pub async fn choose_theme(
         ThemeChoice::Dark => format!("{THEME_COOKIE}=dark; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly"),
         ThemeChoice::System => format!("{THEME_COOKIE}=; Path=/; Max-Age=0; SameSite=Lax; HttpOnly"),
     };
-    let mut response = Redirect::to(&own_path(&headers, &state.settings.server.public_url)).into_response();
+    let mut response = Redirect::to(&own_path(headers.get(REFERER), &state.settings.server.public_url)).into_response();
     if let Ok(value) = HeaderValue::from_str(&cookie) {
         response.headers_mut().append(SET_COOKIE, value);
     }
     response
-}
-
-/// Path and query of the page that the form was on, if it was one of ours (D5-06).
-fn own_path(headers: &HeaderMap, public_url: &Url) -> String {
-    let referer = headers.get(REFERER).and_then(|value| value.to_str().ok()).and_then(|text| Url::parse(text).ok());
-    match referer {
-        Some(url) if url.origin() == public_url.origin() && !url.path().starts_with("//") => {
-            url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()))
-        }
-        _ => "/".to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn d5_06_a_form_goes_back_only_to_a_page_of_ours() {
-        let public_url = Url::parse("http://localhost:3000").expect("a valid address");
-        let back = |referer: &str| {
-            let mut headers = HeaderMap::new();
-            headers.insert(REFERER, HeaderValue::from_str(referer).expect("a header value"));
-            own_path(&headers, &public_url)
-        };
-        assert_eq!(back("http://localhost:3000/profile?a=b"), "/profile?a=b");
-        assert_eq!(back("http://localhost:4000/profile"), "/");
-        assert_eq!(back("https://evil.example/profile"), "/");
-        assert_eq!(back("http://localhost:3000//evil.example"), "/");
-        assert_eq!(back("nonsense"), "/");
-    }
 }

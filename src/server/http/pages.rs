@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::http::header::CONTENT_SECURITY_POLICY;
+use axum::http::header::{CONTENT_SECURITY_POLICY, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue};
 use leptos::nonce::use_nonce;
@@ -19,6 +19,7 @@ use crate::app::shell::{Theme, shell};
 use crate::server::clerk::handshake;
 use crate::server::http::forms::THEME_COOKIE;
 use crate::server::http::{Shared, own_cookies};
+use crate::server::notice;
 use crate::server::settings::clerk::Clerk;
 use crate::server::state::AppState;
 
@@ -42,6 +43,12 @@ fn provide_page_context(state: &Arc<AppState>) {
     // Absent when the route list is made and for assets: neither shows a page.
     let (Some(parts), Some(response)) = (use_context::<Parts>(), use_context::<ResponseOptions>()) else { return };
     provide_context(chosen_theme(&parts.headers));
+    if let Some(sealed) = own_cookies(&parts.headers, notice::COOKIE).next() {
+        if let Some(notice) = notice::open(sealed, &state.settings.clerk.secret_key) {
+            provide_context(notice);
+        }
+        response.append_header(SET_COOKIE, HeaderValue::from_static(notice::NO_COOKIE));
+    }
     let nonce = use_nonce().map(|nonce| nonce.to_string()).unwrap_or_default();
     let with_clerk = WITH_CLERK.contains(&parts.uri.path());
     let policy = content_policy(&nonce, &state.settings.clerk, with_clerk);

@@ -1,0 +1,32 @@
+//! The way between the pages about the mirror.
+
+use leptos::prelude::*;
+
+/// Every page about the mirror, in the order in which they are looked at.
+const PAGES: [(&str, &str); 7] = [
+    ("/admin/sync", "Overview"),
+    ("/admin/sync/events", "Events"),
+    ("/admin/sync/failures", "Failures"),
+    ("/admin/sync/runs", "Runs"),
+    ("/admin/sync/effects", "Effects"),
+    ("/admin/sync/connection", "Connection"),
+    ("/admin/sync/audit", "Audit"),
+];
+
+/// The pages, with the one that is shown, or the one above it, marked. `here` is one of their paths.
+#[component]
+pub fn AdminNav(here: &'static str) -> impl IntoView {
+    let links = PAGES.map(|(path, name)| {
+        let class = if path == here { "tab tab-active" } else { "tab" };
+        view! {
+            <a class=class href=path aria-current=(path == here).then_some("page")>
+                {name}
+            </a>
+        }
+    });
+    view! {
+        <nav class="tabs tabs-border mb-6 flex-wrap" aria-label="Sync pages">
+            {links.into_view()}
+        </nav>
+    }
+}

@@ -1,0 +1,51 @@
+//! What came of the form that was just sent: once, at the top of the page, and at the field that was wrong.
+//!
+//! The notice arrives as context from whoever renders the page.
+
+use leptos::prelude::*;
+
+use crate::model::notice::{Notice, Tone, Undo};
+
+/// The notice of this page, if there is one. It takes the focus, so that it is read out.
+#[component]
+pub fn NoticeView() -> impl IntoView {
+    let notice = use_context::<Notice>()?;
+    let (class, role) = match notice.tone {
+        Tone::Done => ("alert alert-success mb-6", "status"),
+        Tone::Failed => ("alert alert-error mb-6", "alert"),
+    };
+    let undo = notice.undo.map(|undo| view! { <UndoForm undo /> });
+    Some(view! {
+        <div class=class role=role tabindex="-1" autofocus=notice.field.is_none()>
+            <span>{notice.text}</span>
+            {undo}
+        </div>
+    })
+}
+
+#[component]
+fn UndoForm(undo: Undo) -> impl IntoView {
+    let values = undo.values.into_iter().map(|(name, value)| view! { <input type="hidden" name=name value=value /> });
+    view! {
+        <form method="post" action=undo.action>
+            {values.collect_view()}
+            <button class="btn btn-sm" type="submit">
+                "Undo"
+            </button>
+        </form>
+    }
+}
+
+/// What is wrong with a field of this operation's form.
+pub fn field_error(form: &str, field: &str) -> Option<String> {
+    failed(form).filter(|notice| notice.field.as_deref() == Some(field)).map(|notice| notice.text)
+}
+
+/// What was typed into a field of this operation's form, if it was refused.
+pub fn kept(form: &str, field: &str) -> Option<String> {
+    failed(form)?.values.into_iter().find_map(|(name, value)| (name == field).then_some(value))
+}
+
+fn failed(form: &str) -> Option<Notice> {
+    use_context::<Notice>().filter(|notice| notice.tone == Tone::Failed && notice.form.as_deref() == Some(form))
+}

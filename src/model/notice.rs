@@ -1,0 +1,53 @@
+//! What the next page says about the form that was just sent.
+//!
+//! Plain data: how it travels is `server::notice`, how it looks `app::components::notice`.
+
+use serde::{Deserialize, Serialize};
+
+/// The outcome of one form, shown once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Notice {
+    pub tone: Tone,
+    pub text: String,
+    /// The form it is about, by the name of its operation; filled in on the way.
+    pub form: Option<String>,
+    /// Which of its fields was wrong.
+    pub field: Option<String>,
+    /// What was typed, so that nobody types it twice.
+    pub values: Vec<(String, String)>,
+    /// How to take it back, for a few seconds.
+    pub undo: Option<Undo>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Tone {
+    Done,
+    Failed,
+}
+
+/// A form that takes something back.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Undo {
+    /// The server function's path.
+    pub action: String,
+    pub values: Vec<(String, String)>,
+}
+
+impl Notice {
+    /// It went well.
+    pub fn done(text: impl Into<String>) -> Self {
+        Self { tone: Tone::Done, text: text.into(), form: None, field: None, values: Vec::new(), undo: None }
+    }
+
+    /// It did not, and why.
+    pub fn failed(text: impl Into<String>) -> Self {
+        Self { tone: Tone::Failed, ..Self::done(text) }
+    }
+
+    /// Offers to take it back.
+    #[must_use]
+    pub fn with_undo(self, action: &str, values: &[(&str, &str)]) -> Self {
+        let values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        Self { undo: Some(Undo { action: action.to_owned(), values }), ..self }
+    }
+}

@@ -1,0 +1,152 @@
+//! How a form is answered: a plain one by leading back to a page that says what came of it, a script's with the answer.
+//!
+//! Works without JavaScript, and nothing typed is lost. Knows no single form.
+
+use std::sync::Arc;
+
+use http::header::{ACCEPT, LOCATION, REFERER, SET_COOKIE};
+use http::{HeaderValue, StatusCode, request::Parts};
+use leptos::prelude::use_context;
+use leptos_axum::ResponseOptions;
+use url::Url;
+
+use crate::model::error::AppError;
+use crate::model::notice::Notice;
+use crate::server::access::{Admin, Moderator, Viewer};
+use crate::server::error::Error;
+use crate::server::notice;
+use crate::server::rpc;
+use crate::server::state::AppState;
+
+/// The page that a form leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Back {
+    /// A path of ours, with its query.
+    To(String),
+    /// Where the form was, if that is a page of ours; else the home page.
+    ToReferer,
+}
+
+/// One form that was sent.
+#[derive(Debug)]
+pub struct Form {
+    doing: &'static str,
+    back: Back,
+    values: Vec<(String, String)>,
+}
+
+/// The form of this operation.
+pub fn form(doing: &'static str, back: Back) -> Form {
+    Form { doing, back, values: Vec::new() }
+}
+
+impl Form {
+    /// What was typed, to be there again when it is refused. Never a secret.
+    #[must_use]
+    pub fn keeping<'a>(self, values: impl IntoIterator<Item = (&'a str, String)>) -> Self {
+        Self { values: values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(), ..self }
+    }
+
+    /// For the signed-in.
+    pub async fn as_viewer(
+        self,
+        work: impl AsyncFnOnce(Arc<AppState>, Viewer) -> Result<Notice, Error>,
+    ) -> Result<Notice, AppError> {
+        let answer = rpc::as_viewer(self.doing, work).await;
+        self.answer(answer)
+    }
+
+    /// For moderators and admins.
+    pub async fn as_moderator(
+        self,
+        work: impl AsyncFnOnce(Arc<AppState>, Moderator) -> Result<Notice, Error>,
+    ) -> Result<Notice, AppError> {
+        let answer = rpc::as_moderator(self.doing, work).await;
+        self.answer(answer)
+    }
+
+    /// For admins.
+    pub async fn as_admin(
+        self,
+        work: impl AsyncFnOnce(Arc<AppState>, Admin) -> Result<Notice, Error>,
+    ) -> Result<Notice, AppError> {
+        let answer = rpc::as_admin(self.doing, work).await;
+        self.answer(answer)
+    }
+
+    /// Leads a plain form back; the answer itself is for scripts.
+    fn answer(self, answer: Result<Notice, AppError>) -> Result<Notice, AppError> {
+        let (Some(state), Some(parts), Some(response)) =
+            (use_context::<Arc<AppState>>(), use_context::<Parts>(), use_context::<ResponseOptions>())
+        else {
+            return answer;
+        };
+        let wants_page = parts.headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+        if !wants_page.is_some_and(|accepted| accepted.contains("text/html")) {
+            return answer;
+        }
+        let public_url = &state.settings.server.public_url;
+        let back = match self.back {
+            Back::To(path) => path,
+            Back::ToReferer => own_path(parts.headers.get(REFERER), public_url),
+        };
+        let said = match &answer {
+            Ok(notice) => notice.clone(),
+            Err(error) => Notice { values: self.values, ..failure(error) },
+        };
+        let said = Notice { form: Some(self.doing.to_owned()), ..said };
+        let value = notice::seal(&said, &state.settings.clerk.secret_key);
+        let cookie = value.map(|value| notice::cookie(&value, public_url.scheme() == "https"));
+        if let Some(cookie) = cookie.and_then(|cookie| HeaderValue::from_str(&cookie).ok()) {
+            response.append_header(SET_COOKIE, cookie);
+        }
+        if let Ok(back) = HeaderValue::from_str(&back) {
+            response.set_status(StatusCode::SEE_OTHER);
+            response.insert_header(LOCATION, back);
+        }
+        answer
+    }
+}
+
+fn failure(error: &AppError) -> Notice {
+    match error {
+        AppError::Invalid { field, message } => Notice { field: Some(field.clone()), ..Notice::failed(message) },
+        error => Notice::failed(error.to_string()),
+    }
+}
+
+/// Path and query of a page of ours; of any other, the home page (D5-06).
+pub fn own_path(referer: Option<&HeaderValue>, public_url: &Url) -> String {
+    match referer.and_then(|value| value.to_str().ok()).and_then(|text| Url::parse(text).ok()) {
+        Some(url) if url.origin() == public_url.origin() && !url.path().starts_with("//") => {
+            url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()))
+        }
+        _ => "/".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn d5_06_a_form_goes_back_only_to_a_page_of_ours() {
+        let public_url = Url::parse("http://localhost:3000").expect("a valid address");
+        let back =
+            |referer: &str| own_path(Some(&HeaderValue::from_str(referer).expect("a header value")), &public_url);
+        assert_eq!(back("http://localhost:3000/profile?a=b"), "/profile?a=b");
+        assert_eq!(back("http://localhost:4000/profile"), "/");
+        assert_eq!(back("https://evil.example/profile"), "/");
+        assert_eq!(back("http://localhost:3000//evil.example"), "/");
+        assert_eq!(back("nonsense"), "/");
+        assert_eq!(own_path(None, &public_url), "/");
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_field_is_said_at_the_field() {
+        let invalid = AppError::Invalid { field: "username".to_owned(), message: "Taken.".to_owned() };
+        let said = failure(&invalid);
+        assert_eq!((said.field.as_deref(), said.text.as_str()), (Some("username"), "Taken."));
+        assert_eq!(failure(&AppError::TooOften).field, None);
+    }
+}

@@ -3,6 +3,7 @@
 //! Each is a public endpoint `/api/<noun>/<verb>`; permission is demanded in its body through `server::rpc`.
 
 pub mod admin_sync;
+pub mod admin_users;
 pub mod profile;
 pub mod session;
 

@@ -15,6 +15,7 @@ use leptos_router::{SsrMode, path};
 
 use crate::app::layout::Layout;
 use crate::app::pages::admin_sync::AdminSyncPage;
+use crate::app::pages::admin_user::AdminUserPage;
 use crate::app::pages::home::HomePage;
 use crate::app::pages::not_found::NotFoundPage;
 use crate::app::pages::profile::ProfilePage;
@@ -33,6 +34,7 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async />
                     <Route path=path!("/sign-up") view=SignUpPage ssr=SsrMode::Async />
                     <Route path=path!("/profile") view=ProfilePage ssr=SsrMode::Async />
+                    <Route path=path!("/admin/users/:id") view=AdminUserPage ssr=SsrMode::Async />
                     <Route path=path!("/admin/sync") view=AdminSyncPage ssr=SsrMode::Async />
                 </FlatRoutes>
             </Layout>

@@ -8,4 +8,6 @@ pub mod copy;
 pub mod error_view;
 pub mod notice;
 pub mod pager;
+pub mod person_actions;
 pub mod time;
+pub mod timeline;

@@ -1,6 +1,7 @@
 //! One file per page.
 
 pub mod admin_sync;
+pub mod admin_user;
 pub mod home;
 pub mod not_found;
 pub mod profile;

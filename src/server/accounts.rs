@@ -3,6 +3,7 @@
 //! Every function demands a proof from `access`. Knows nothing of pages. What admins do at Clerk is in `moderation`, what
 //! their pages show of one person in `person` and `timeline`.
 
+pub mod forms;
 pub mod moderation;
 pub mod person;
 pub mod timeline;
@@ -175,6 +176,7 @@ pub async fn change_role(
 /// # Errors
 /// `NotFound`, `Forbidden`, or MongoDB's.
 pub async fn export_user(state: &AppState, admin: &Admin, user: &User, intent: &Intent) -> Result<Dossier, Error> {
+    refuse_in_anothers_name(admin)?;
     if !intent.is_rehearsal {
         state.store.audit.append(&fact_of(admin, Action::ExportUser, user, intent)).await?;
     }
@@ -183,10 +185,14 @@ pub async fn export_user(state: &AppState, admin: &Admin, user: &User, intent: &
 
 /// The person that an admin wants to change; nobody does that in another's name (D4-17).
 pub async fn find_subject(state: &AppState, admin: &Admin, id: &str) -> Result<User, Error> {
-    if admin.viewer().is_some_and(|viewer| viewer.actor().is_some()) {
-        return Err(Error::Forbidden);
-    }
+    refuse_in_anothers_name(admin)?;
     state.store.directory.find_by_id(id).await?.ok_or(NOBODY)
+}
+
+/// # Errors
+/// `Forbidden` for an admin who acts as somebody else (D4-17).
+pub fn refuse_in_anothers_name(admin: &Admin) -> Result<(), Error> {
+    if admin.viewer().and_then(Viewer::actor).is_some() { Err(Error::Forbidden) } else { Ok(()) }
 }
 
 pub fn is_oneself(admin: &Admin, user: &User) -> bool {

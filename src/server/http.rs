@@ -4,6 +4,7 @@
 
 pub mod addresses;
 pub mod api;
+pub mod exports;
 pub mod forms;
 pub mod health;
 pub mod inngest;
@@ -48,7 +49,7 @@ impl FromRef<Shared> for LeptosOptions {
 
 /// Every URL that is not a page, a server function or of the JSON API (`api::routes`), with the method it answers. Tested by
 /// `tests/it/access.rs`.
-pub const ROUTES: [(&str, &str); 9] = [
+pub const ROUTES: [(&str, &str); 10] = [
     ("POST", "/api/webhooks/clerk"),
     ("GET", "/api/inngest"),
     ("PUT", "/api/inngest"),
@@ -56,6 +57,7 @@ pub const ROUTES: [(&str, &str); 9] = [
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/metrics"),
+    ("POST", "/admin/users/export"),
     ("POST", "/sign-out"),
     ("POST", "/theme"),
 ];
@@ -74,6 +76,7 @@ pub fn router(state: Arc<AppState>) -> Router {
     let functions = Router::new().route("/api/inngest", any(inngest::receive).layer(failures));
     // People: who asks is settled before anything else.
     let people = pages::router(&shared)
+        .route("/admin/users/export", post(exports::export_person))
         .route("/sign-out", post(forms::sign_out))
         .route("/theme", post(forms::choose_theme))
         .route("/api/{*none}", any(|| async { StatusCode::NOT_FOUND }))

@@ -9,9 +9,9 @@ use crate::model::error::AppError;
 
 /// For pages of the signed-in: without a session, on to sign-in and back to `path` afterwards.
 #[component]
-pub fn ErrorView(error: AppError, path: &'static str) -> impl IntoView {
+pub fn ErrorView(error: AppError, #[prop(into)] path: String) -> impl IntoView {
     if error == AppError::Unauthenticated {
-        return view! { <Redirect path=sign_in_and_back(path) /> }.into_any();
+        return view! { <Redirect path=sign_in_and_back(&path) /> }.into_any();
     }
     let (heading, advice) = match &error {
         AppError::Forbidden if path.starts_with("/admin") => {

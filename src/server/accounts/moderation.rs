@@ -11,6 +11,7 @@ use crate::server::access::Admin;
 use crate::server::accounts::{Intent, NOBODY, fact_of, find_subject, is_oneself};
 use crate::server::clerk;
 use crate::server::clerk::client::Moderation;
+use crate::server::clerk::wire::Session;
 use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::store::events::Outcome;
@@ -76,8 +77,8 @@ pub async fn revoke_sessions(state: &AppState, admin: &Admin, id: &str, intent: 
     let before = Some(format!("{} sessions", sessions.len()));
     let fact = Fact { before, ..fact_of(admin, Action::RevokeSessions, &user, intent) };
     state.store.audit.append(&fact).await?;
-    let ended: Vec<usize> = futures::stream::iter(&sessions)
-        .map(async |session| match state.clerk.revoke_session(&session.id).await {
+    let ended: Vec<usize> = futures::stream::iter(sessions)
+        .map(async |session: Session| match state.clerk.revoke_session(&session.id).await {
             Ok(_) => Ok(1),
             // It ended by itself meanwhile.
             Err(clerk::Error::NotFound) => Ok(0),

@@ -102,7 +102,7 @@ fn Events(events: Vec<EventRow>) -> impl IntoView {
     view! {
         <section class="record-table mt-8">
             <table class="table">
-                <caption class="text-left text-xl font-bold">"Last 50 record-table"</caption>
+                <caption class="text-left text-xl font-bold">"Last 50 events"</caption>
                 <thead>
                     <tr>
                         <th scope="col">"Event"</th>

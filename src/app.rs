@@ -16,9 +16,11 @@ use leptos_router::{SsrMode, path};
 use crate::app::layout::Layout;
 use crate::app::pages::admin_sync::AdminSyncPage;
 use crate::app::pages::admin_user::AdminUserPage;
+use crate::app::pages::admin_users::AdminUsersPage;
 use crate::app::pages::home::HomePage;
 use crate::app::pages::not_found::NotFoundPage;
 use crate::app::pages::profile::ProfilePage;
+use crate::app::pages::role_changes::RoleChangesPage;
 use crate::app::pages::sign_in::{SignInPage, SignUpPage};
 
 /// All pages inside the common frame.
@@ -34,6 +36,8 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async />
                     <Route path=path!("/sign-up") view=SignUpPage ssr=SsrMode::Async />
                     <Route path=path!("/profile") view=ProfilePage ssr=SsrMode::Async />
+                    <Route path=path!("/admin/users") view=AdminUsersPage ssr=SsrMode::Async />
+                    <Route path=path!("/admin/role-changes") view=RoleChangesPage ssr=SsrMode::Async />
                     <Route path=path!("/admin/users/:id") view=AdminUserPage ssr=SsrMode::Async />
                     <Route path=path!("/admin/sync") view=AdminSyncPage ssr=SsrMode::Async />
                 </FlatRoutes>

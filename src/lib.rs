@@ -28,6 +28,7 @@
 //! | `server::mail`, `server::outgoing` | one message by SMTP or HTTP, and what came of it | jobs |
 //! | `server::metrics` | every counter, with labels from closed lists | personal values |
 //! | `server::erasure` | what goes when a person is erased, what stays, the receipt | pages |
+//! | `server::accounts` | what can be done to people, and what of them is shown to whom | HTTP, BSON |
 //! | `server::access` | proofs of permission | pages |
 //! | `server::health`, `server::probe` | every check of `doctor` with its fix | terminals |
 //! | `server::http` | axum: every URL; `http::api` is the JSON API and its OpenAPI document | MongoDB |
@@ -49,6 +50,8 @@
 //! - A walk through Clerk's list is done only at its end marker, with both counts equal at one moment; nobody is deleted
 //!   on the strength of a list.
 //! - Permission is a value that only `server::access` can make; the role is MongoDB's, read at the request.
+//! - What changes about a person is kept in their document by the same write: names of fields, and no personal value. It
+//!   leads to what is stored, or another hand was in it.
 //! - What an admin changes is in the audit trail, in the same transaction or before; each entry is sealed to the one before.
 //! - Feature gates stand in this file only (and for `dev` in `cli.rs`); there is no "if development" in `server` but
 //!   in `settings`.

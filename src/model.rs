@@ -9,6 +9,7 @@ pub mod event;
 pub mod job;
 pub mod notice;
 pub mod person;
+pub mod roster;
 pub mod run;
 pub mod sync;
 pub mod user;

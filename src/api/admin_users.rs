@@ -8,7 +8,39 @@ use leptos::server_fn::codec::GetUrl;
 use crate::model::error::AppError;
 use crate::model::notice::Notice;
 use crate::model::person::{Person, Timeline};
+use crate::model::roster::{Page, Preview, Query};
 use crate::model::user::Role;
+
+/// A page of the table of people.
+#[server(endpoint = "admin_users/list_users", input = GetUrl)]
+pub async fn list_users(#[server(default)] query: Query) -> Result<Page, AppError> {
+    use crate::server::accounts::roster;
+    use crate::server::rpc;
+    rpc::as_moderator("list_users", async |state, moderator| roster::list_roster(&state, &moderator, &query).await)
+        .await
+}
+
+/// What a change of many roles would do; `ids` are Clerk's, with commas.
+#[server(endpoint = "admin_users/list_role_changes", input = GetUrl)]
+pub async fn list_role_changes(
+    #[server(default)] ids: String,
+    #[server(default)] role: String,
+) -> Result<Preview, AppError> {
+    use crate::server::accounts::bulk;
+    use crate::server::rpc;
+    rpc::as_admin("list_role_changes", async |state, admin| bulk::preview_roles(&state, &admin, &ids, &role).await)
+        .await
+}
+
+/// Gives many people one role.
+#[server(endpoint = "admin_users/change_roles")]
+pub async fn change_roles(ids: String, role: Role, #[server(default)] reason: String) -> Result<Notice, AppError> {
+    use crate::server::accounts::forms;
+    use crate::server::rpc::form::{Back, form};
+    form("change_roles", Back::To("/admin/users".to_owned()))
+        .as_admin(async |state, admin| forms::change_roles(&state, &admin, &ids, role, &reason).await)
+        .await
+}
 
 /// One person, by Clerk's id or MongoDB's.
 #[server(endpoint = "admin_users/get_person", input = GetUrl)]

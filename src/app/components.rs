@@ -8,6 +8,8 @@ pub mod copy;
 pub mod error_view;
 pub mod notice;
 pub mod pager;
+pub mod people_table;
 pub mod person_actions;
+pub mod roster_filter;
 pub mod time;
 pub mod timeline;

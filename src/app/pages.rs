@@ -2,9 +2,11 @@
 
 pub mod admin_sync;
 pub mod admin_user;
+pub mod admin_users;
 pub mod home;
 pub mod not_found;
 pub mod profile;
+pub mod role_changes;
 pub mod sign_in;
 
 /// Pages that load clerk-js; all others keep the strict content policy (D6).

@@ -1,11 +1,14 @@
 //! What can be done to people: read and edit one's own profile, list everybody, change a role.
 //!
-//! Every function demands a proof from `access`. Knows nothing of pages. What admins do at Clerk is in `moderation`, what
-//! their pages show of one person in `person` and `timeline`.
+//! Every function demands a proof from `access`. Knows nothing of pages. What admins do at Clerk is in `moderation`,
+//! their table of people in `roster` and `bulk`, what their pages show of one person in `person` and `timeline`, and what
+//! their forms say in `forms`.
 
+pub mod bulk;
 pub mod forms;
 pub mod moderation;
 pub mod person;
+pub mod roster;
 pub mod timeline;
 
 use jiff::Timestamp;

@@ -10,18 +10,38 @@ use serde_json::json;
 use crate::support::app::{TestApp, Wishes};
 
 /// Server functions: what an anonymous visitor, a member and an admin get.
-const FUNCTIONS: [(&str, u16, u16, u16); 3] = [
+const FUNCTIONS: [(&str, u16, u16, u16); 7] = [
     ("/api/session/get_viewer", 200, 200, 200),
     ("/api/profile/get_profile", 401, 200, 200),
     ("/api/admin_sync/get_overview", 401, 403, 200),
+    ("/api/admin_users/list_users", 401, 403, 200),
+    ("/api/admin_users/list_role_changes", 401, 403, 200),
+    ("/api/admin_users/get_person?id=user_nobody", 401, 403, 404),
+    ("/api/admin_users/list_timeline?id=user_nobody", 401, 403, 404),
+];
+
+/// Those that change something, with a body.
+const FORMS: [(&str, &str, u16, u16, u16); 9] = [
+    ("/api/admin_users/change_role", "id=user_nobody&role=admin", 401, 403, 404),
+    ("/api/admin_users/change_roles", "ids=user_nobody&role=admin", 401, 403, 200),
+    ("/api/admin_users/ban", "id=user_nobody", 401, 403, 404),
+    ("/api/admin_users/unban", "id=user_nobody", 401, 403, 404),
+    ("/api/admin_users/lock", "id=user_nobody", 401, 403, 404),
+    ("/api/admin_users/unlock", "id=user_nobody", 401, 403, 404),
+    ("/api/admin_users/revoke_sessions", "id=user_nobody", 401, 403, 404),
+    ("/api/admin_users/refresh_user", "id=user_nobody", 401, 403, 404),
+    ("/api/admin_users/erase_user", "id=user_nobody&typed=user_nobody", 401, 403, 404),
 ];
 
 /// Pages, the same.
-const PAGES: [(&str, u16, u16, u16); 6] = [
+const PAGES: [(&str, u16, u16, u16); 9] = [
     ("/", 200, 200, 200),
     ("/sign-in", 200, 200, 200),
     ("/sign-up", 200, 200, 200),
     ("/profile", 401, 200, 200),
+    ("/admin/users", 401, 403, 200),
+    ("/admin/users/user_nobody", 401, 403, 404),
+    ("/admin/role-changes", 401, 403, 200),
     ("/admin/sync", 401, 403, 200),
     ("/no-such-page", 404, 404, 404),
 ];
@@ -36,12 +56,23 @@ async fn d5_08_every_endpoint_answers_each_caller_as_declared() {
         assert_eq!(app.get_as(&member, path).await.status(), *by_member, "member {path}");
         assert_eq!(app.get_as(&admin, path).await.status(), *by_admin, "admin {path}");
     }
+    for (path, body, anonymous, by_member, by_admin) in FORMS {
+        for (token, expected) in
+            [(None, anonymous), (Some(app.token(&member)), by_member), (Some(app.token(&admin)), by_admin)]
+        {
+            let ask =
+                app.client.post(app.at(path)).header("content-type", "application/x-www-form-urlencoded").body(body);
+            let ask = token.iter().fold(ask, |ask, token| ask.bearer_auth(token));
+            assert_eq!(ask.send().await.expect("an answer").status(), expected, "{path} by {token:?}");
+        }
+    }
     app.finish().await;
 }
 
 #[test]
 fn every_server_function_is_in_the_table() {
-    let declared: BTreeSet<&str> = FUNCTIONS.iter().map(|row| row.0).collect();
+    let read = FUNCTIONS.iter().map(|row| row.0.split('?').next().unwrap_or_default());
+    let declared: BTreeSet<&str> = read.chain(FORMS.iter().map(|row| row.0)).collect();
     let registered: BTreeSet<&str> = server_fn_paths().map(|(path, _)| path).collect();
     assert_eq!(registered, declared);
 }

@@ -5,7 +5,7 @@ use crate::model::notice::Notice;
 use crate::model::user::Role;
 use crate::server::access::Admin;
 use crate::server::accounts::person::find_anybody;
-use crate::server::accounts::{self, Intent, find_subject, moderation};
+use crate::server::accounts::{self, Intent, bulk, find_subject, moderation};
 use crate::server::erasure::{self, Reach};
 use crate::server::error::Error;
 use crate::server::state::AppState;
@@ -27,6 +27,20 @@ pub async fn change_role(state: &AppState, admin: &Admin, id: &str, role: Role, 
     }
     let back = [("id", id), ("role", before.as_str()), ("reason", "undo")];
     Ok(Notice::done(format!("{} is {role} now, was {before}.", user.name)).with_undo(CHANGE_ROLE, &back))
+}
+
+/// Gives many one role, and sums up.
+///
+/// # Errors
+/// As of `bulk::change_roles`.
+pub async fn change_roles(
+    state: &AppState,
+    admin: &Admin,
+    ids: &str,
+    role: Role,
+    reason: &str,
+) -> Result<Notice, Error> {
+    bulk::change_roles(state, admin, ids, role, &intent(reason)?).await
 }
 
 /// # Errors

@@ -78,7 +78,11 @@ fn fields_of(state: &AppState, user: &User) -> Vec<Field> {
     let others = (!others.is_empty()).then(|| others.join(", "));
     let status = user.sync_reason.as_ref().map(|reason| format!("{}: {reason}", user.sync_status.as_str()));
     let status = status.unwrap_or_else(|| user.sync_status.as_str().to_owned());
-    let role = if user.role_pending { "set here; Clerk has yet to confirm it" } else { "as at Clerk" };
+    let role = match (user.role_pending, state.plan.metadata) {
+        (false, _) => "as at Clerk",
+        (true, true) => "set here; Clerk has yet to confirm it",
+        (true, false) => "set here",
+    };
     let rows = [
         ("E-mail", text(&user.email), Origin::Clerk),
         ("E-mail verified", flag(user.email_verified), Origin::Clerk),

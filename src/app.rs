@@ -28,7 +28,7 @@ use crate::app::pages::sign_in::{SignInPage, SignUpPage};
 pub fn App() -> impl IntoView {
     provide_meta_context();
     view! {
-        <Title formatter=|title: String| if title.is_empty() { "Rollcall".to_owned() } else { format!("{title} · Rollcall") } />
+        <Title formatter=title_of />
         <Router>
             <Layout>
                 <FlatRoutes fallback=NotFoundPage>
@@ -44,4 +44,12 @@ pub fn App() -> impl IntoView {
             </Layout>
         </Router>
     }
+}
+
+/// A page's title. What renders it escapes nothing, and a person's name may be in it (D5-01).
+fn title_of(title: String) -> String {
+    if title.is_empty() {
+        return "Rollcall".to_owned();
+    }
+    format!("{} · Rollcall", title.replace('&', "&amp;").replace('<', "&lt;"))
 }

@@ -79,7 +79,7 @@ fn RoleChoice() -> impl IntoView {
             <label class="block">
                 <span class="mb-1 block text-sm">"Role for the chosen"</span>
                 <select class="select w-40" name="role">
-                    {roles.into_view()}
+                    {roles.into_iter().collect_view()}
                 </select>
             </label>
             <button class="btn" type="submit">
@@ -87,6 +87,7 @@ fn RoleChoice() -> impl IntoView {
             </button>
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -115,6 +116,7 @@ fn Person(row: Row, columns: Vec<Column>, can_change: bool) -> impl IntoView {
             {cells}
         </tr>
     }
+    .into_any()
 }
 
 fn cell(row: &Row, column: Column) -> AnyView {

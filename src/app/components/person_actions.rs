@@ -37,6 +37,7 @@ pub fn Actions(person: Person) -> impl IntoView {
             {forms}
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -58,7 +59,7 @@ fn RoleForm(person: Person) -> impl IntoView {
             <label class="block">
                 <span class="mb-1 block text-sm">"Role"</span>
                 <select class="select w-40" name="role" aria-describedby=described>
-                    {options.into_view()}
+                    {options.into_iter().collect_view()}
                 </select>
             </label>
             <label class="block min-w-52 grow basis-52">
@@ -85,6 +86,7 @@ fn RoleForm(person: Person) -> impl IntoView {
                 }
             })}
     }
+    .into_any()
 }
 
 /// What takes nothing away.
@@ -109,6 +111,7 @@ fn Harmless(person: Person) -> impl IntoView {
             <Reason />
         </Confirm>
     }
+    .into_any()
 }
 
 /// Ban and lock, and the ends of both.
@@ -157,6 +160,7 @@ fn Export(id: String) -> impl IntoView {
             </button>
         </form>
     }
+    .into_any()
 }
 
 #[component]
@@ -185,11 +189,12 @@ fn Erase(person: Person) -> impl IntoView {
         </Confirm>
         {wrong.map(|wrong| view! { <p class="w-full text-error">{wrong}</p> })}
     }
+    .into_any()
 }
 
 #[component]
 fn Hidden(id: String) -> impl IntoView {
-    view! { <input type="hidden" name="id" value=id /> }
+    view! { <input type="hidden" name="id" value=id /> }.into_any()
 }
 
 #[component]
@@ -200,4 +205,5 @@ fn Reason() -> impl IntoView {
             <input class="input w-full" name="reason" maxlength="500" autocomplete="off" />
         </label>
     }
+    .into_any()
 }

@@ -45,11 +45,12 @@ pub fn RosterFilter(query: Query, columns: Vec<Column>) -> impl IntoView {
                 </div>
                 <fieldset class="mt-4">
                     <legend class="mb-1 text-sm">"Columns"</legend>
-                    <div class="flex flex-wrap gap-x-5 gap-y-2">{columns.into_view()}</div>
+                    <div class="flex flex-wrap gap-x-5 gap-y-2">{columns.into_iter().collect_view()}</div>
                 </fieldset>
             </details>
         </form>
     }
+    .into_any()
 }
 
 #[component]
@@ -70,6 +71,7 @@ fn Choice(name: &'static str, title: &'static str, chosen: String, words: &'stat
             </select>
         </label>
     }
+    .into_any()
 }
 
 #[component]
@@ -80,4 +82,5 @@ fn Day(name: &'static str, title: &'static str, value: String) -> impl IntoView 
             <input class="input w-full" type="date" name=name value=value />
         </label>
     }
+    .into_any()
 }

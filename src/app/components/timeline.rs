@@ -33,6 +33,7 @@ pub fn TimelineView(timeline: Timeline, path: String, first: Option<String>, is_
             <Pager first next />
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -83,6 +84,7 @@ fn Row(entry: Entry, is_linked: bool) -> impl IntoView {
             </div>
         </li>
     }
+    .into_any()
 }
 
 /// Old and new, or only the name where the values are personal.
@@ -104,6 +106,7 @@ fn Field(change: Change) -> impl IntoView {
             {values}
         </li>
     }
+    .into_any()
 }
 
 fn event_class(state: EventState) -> &'static str {

@@ -35,6 +35,7 @@ pub fn AdminUserPage() -> impl IntoView {
             }}
         </Suspense>
     }
+    .into_any()
 }
 
 #[component]
@@ -84,6 +85,7 @@ fn Whole(person: Person, cursor: Option<String>) -> impl IntoView {
         <Document fields=person.fields />
         <History id=person.clerk_id path cursor is_linked=person.permit != Permit::Look />
     }
+    .into_any()
 }
 
 #[component]
@@ -134,6 +136,7 @@ fn SagaStep(step: Step) -> impl IntoView {
             </div>
         </li>
     }
+    .into_any()
 }
 
 #[component]
@@ -154,6 +157,7 @@ fn Document(fields: Vec<Field>) -> impl IntoView {
             </table>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -177,6 +181,7 @@ fn Row(field: Field) -> impl IntoView {
             </td>
         </tr>
     }
+    .into_any()
 }
 
 #[component]
@@ -204,4 +209,5 @@ fn History(id: String, path: String, cursor: Option<String>, is_linked: bool) ->
             }}
         </Suspense>
     }
+    .into_any()
 }

@@ -37,6 +37,7 @@ pub fn AdminUsersPage() -> impl IntoView {
             }}
         </Suspense>
     }
+    .into_any()
 }
 
 fn query_of(asked: &ParamsMap) -> Query {
@@ -89,12 +90,13 @@ fn Whole(page: Page, query: Query, asked: ParamsMap) -> impl IntoView {
         <RosterFilter query columns=page.columns.clone() />
         <div class="mt-6 flex flex-wrap items-center justify-between gap-2">
             <div class="flex items-center gap-2" role="group" aria-label="Order">
-                {orders.into_view()}
+                {orders.into_iter().collect_view()}
             </div>
             {file}
         </div>
         <PeopleTable page first next is_asked />
     }
+    .into_any()
 }
 
 /// The question was none: it can be mended where it was asked.
@@ -108,6 +110,7 @@ fn Wrong(error: AppError, query: Query) -> impl IntoView {
         </p>
         <RosterFilter query columns=Column::USUAL.to_vec() />
     }
+    .into_any()
 }
 
 /// What the table shows, and what follows on its further pages, as a file.
@@ -130,10 +133,11 @@ fn AsFile(query: Query, columns: Vec<Column>) -> impl IntoView {
     let fields = fields.map(|(name, value)| view! { <input type="hidden" name=name value=value /> });
     view! {
         <form method="post" action="/admin/users/csv">
-            {fields.into_view()}
+            {fields.into_iter().collect_view()}
             <button class="btn btn-sm" type="submit">
                 "Download as CSV"
             </button>
         </form>
     }
+    .into_any()
 }

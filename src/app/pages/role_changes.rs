@@ -25,6 +25,7 @@ pub fn RoleChangesPage() -> impl IntoView {
             })}
         </Suspense>
     }
+    .into_any()
 }
 
 #[component]
@@ -65,6 +66,7 @@ fn Whole(preview: Preview) -> impl IntoView {
         {table}
         {form}
     }
+    .into_any()
 }
 
 #[component]
@@ -104,4 +106,5 @@ fn Table(rows: Vec<Outlook>, role: &'static str) -> impl IntoView {
             </table>
         </div>
     }
+    .into_any()
 }

@@ -97,7 +97,12 @@ fn page_of(mut entries: Vec<Entry>, cursor: Option<Cursor>) -> (Vec<Entry>, Opti
     let moment = |entry: &Entry| entry.at.as_millisecond();
     entries.sort_by(|a, b| {
         let place = |entry: &Entry| (Reverse(moment(entry)), entry.kind.as_str());
-        place(a).cmp(&place(b)).then_with(|| b.id.cmp(&a.id))
+        let later = match a.kind {
+            // As they are fetched.
+            Kind::Event(_) => a.id.cmp(&b.id),
+            _ => b.id.cmp(&a.id),
+        };
+        place(a).cmp(&place(b)).then(later)
     });
     if let Some(Cursor { at, shown }) = cursor {
         entries.retain(|entry| moment(entry) <= at.as_millisecond());

@@ -59,7 +59,7 @@ async fn e_20_people_are_found_by_id_address_and_name_and_by_every_filter() {
         ("query[state]=error", 5),
         ("query[provider]=local", 0),
         ("query[q]=bob&query[mark]=banned", 2),
-        ("query[active_from]=2000-01-01", 20),
+        ("query[q]=crowd&query[active_from]=2000-01-01", 20),
         ("query[role]=user&query[state]=error&query[joined_to]=2025-12-31", 1),
     ] {
         assert_eq!(ids(&app, &admin, query).await.len(), count, "{query}");

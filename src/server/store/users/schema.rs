@@ -131,7 +131,7 @@ fn indexes() -> Vec<IndexModel> {
         named(doc! { "banned": 1, "_id": 1 }, banned, false, Some(doc! { "banned": true })),
         named(doc! { "locked": 1, "_id": 1 }, locked, false, Some(doc! { "locked": true })),
         // Those who were here themselves at all.
-        named(doc! { "lastActiveAt": 1, "_id": 1 }, active, false, Some(doc! { "lastActiveAt": { "$type": "date" } })),
+        named(doc! { "lastActiveAt": 1, "_id": 1 }, active, false, Some(doc! { "lastActiveAt": { "$exists": true } })),
         named(doc! { "email": 1, "_id": 1 }, local, false, Some(doc! { "authProvider": "local" })),
         named(doc! { "createdAt": 1, "clerkId": 1 }, conflict, false, Some(doc! { "usernameConflict": true })),
         named(doc! { "outbox.key": 1 }, outbox, false, Some(doc! { "outbox.key": { "$gt": "" } })),

@@ -4,6 +4,7 @@
 
 pub mod admin_sync;
 pub mod admin_users;
+pub mod people;
 pub mod profile;
 pub mod session;
 

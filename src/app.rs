@@ -19,9 +19,15 @@ use crate::app::pages::admin_user::AdminUserPage;
 use crate::app::pages::admin_users::AdminUsersPage;
 use crate::app::pages::home::HomePage;
 use crate::app::pages::not_found::NotFoundPage;
+use crate::app::pages::people::PeoplePage;
+use crate::app::pages::people::person::PersonPage;
 use crate::app::pages::profile::ProfilePage;
+use crate::app::pages::profile::account::AccountPage;
+use crate::app::pages::profile::departure::DataPage;
+use crate::app::pages::profile::sign_ins::SessionsPage;
 use crate::app::pages::role_changes::RoleChangesPage;
 use crate::app::pages::sign_in::{SignInPage, SignUpPage};
+use crate::app::pages::verify::VerifyPage;
 
 /// All pages inside the common frame.
 #[component]
@@ -35,7 +41,13 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/") view=HomePage ssr=SsrMode::Async />
                     <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async />
                     <Route path=path!("/sign-up") view=SignUpPage ssr=SsrMode::Async />
+                    <Route path=path!("/verify") view=VerifyPage ssr=SsrMode::Async />
                     <Route path=path!("/profile") view=ProfilePage ssr=SsrMode::Async />
+                    <Route path=path!("/profile/sessions") view=SessionsPage ssr=SsrMode::Async />
+                    <Route path=path!("/profile/account") view=AccountPage ssr=SsrMode::Async />
+                    <Route path=path!("/profile/data") view=DataPage ssr=SsrMode::Async />
+                    <Route path=path!("/people") view=PeoplePage ssr=SsrMode::Async />
+                    <Route path=path!("/people/:username") view=PersonPage ssr=SsrMode::Async />
                     <Route path=path!("/admin/users") view=AdminUsersPage ssr=SsrMode::Async />
                     <Route path=path!("/admin/role-changes") view=RoleChangesPage ssr=SsrMode::Async />
                     <Route path=path!("/admin/users/:id") view=AdminUserPage ssr=SsrMode::Async />

@@ -30,6 +30,8 @@
 //! | `server::erasure` | what goes when a person is erased, what stays, the receipt | pages |
 //! | `server::accounts` | what can be done to people, and what of them is shown to whom | HTTP, BSON |
 //! | `server::access` | proofs of permission | pages |
+//! | `server::people` | what people see of each other | addresses, roles, unless they are made public |
+//! | `server::profile` | what people do about themselves: edits, sessions, export, deletion | other people |
 //! | `server::health`, `server::probe` | every check of `doctor` with its fix | terminals |
 //! | `server::http` | axum: every URL; `http::api` is the JSON API and its OpenAPI document | MongoDB |
 //! | `cli` | one file a command | rules of its own |

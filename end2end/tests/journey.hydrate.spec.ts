@@ -1,7 +1,7 @@
 // What a person does, with Clerk's real code: the browser can reach nothing but this machine.
 import type { Page } from '@playwright/test';
 import { admin, newcomer, signIn, signOut, signUp } from './support/people';
-import { described, expect, test } from './support/test';
+import { expect, held, test } from './support/test';
 
 test('sign up, be present in MongoDB, sign out; an admin sees the event', async ({ page, users, complaints }) => {
   const person = newcomer();
@@ -10,8 +10,8 @@ test('sign up, be present in MongoDB, sign out; an admin sees the event', async 
 
   await page.waitForURL('**/profile');
   await expect(page.getByRole('heading', { name: 'Your profile', level: 1 })).toBeVisible();
-  await expect(described(page, 'Name')).toContainText('Ada Lovelace');
-  await expect(described(page, 'E-mail')).toContainText(person.email);
+  await expect(held(page, 'Name')).toContainText('Ada Lovelace');
+  await expect(held(page, 'E-mail')).toContainText(person.email);
 
   const stored = await users.findOne({ email: person.email });
   expect(stored).toMatchObject({
@@ -50,12 +50,12 @@ test('a reload keeps the session; sign out, sign in again', async ({ page }) => 
   await page.waitForURL('**/profile');
 
   await page.reload();
-  await expect(described(page, 'E-mail')).toContainText(person.email);
+  await expect(held(page, 'E-mail')).toContainText(person.email);
 
   await signOut(page);
   await signIn(page, person);
   await page.goto('/profile');
-  await expect(described(page, 'E-mail')).toContainText(person.email);
+  await expect(held(page, 'E-mail')).toContainText(person.email);
 });
 
 test('sign-in leads back to the page that asked for it', async ({ page }) => {
@@ -79,13 +79,12 @@ test('a wrong password is refused in words', async ({ page }) => {
   await expect(page.getByText(/password is incorrect/i).first()).toBeVisible();
 });
 
-test('a name edited in the user button reaches MongoDB', async ({ page, users }) => {
+test('a name edited in Clerk\'s component reaches MongoDB', async ({ page, users }) => {
   const person = newcomer();
   await signUp(page, person);
   await page.waitForURL('**/profile');
 
-  await page.getByRole('button', { name: 'Open user menu' }).click();
-  await page.getByRole('button', { name: 'Manage account' }).click();
+  await page.getByRole('link', { name: 'Sign-in and security' }).click();
   await page.getByRole('button', { name: 'Update profile' }).click();
   await page.getByRole('textbox', { name: 'First name' }).fill('Augusta');
   await page.getByRole('button', { name: 'Save' }).click();
@@ -94,7 +93,7 @@ test('a name edited in the user button reaches MongoDB', async ({ page, users })
     .poll(async () => (await users.findOne({ email: person.email }))?.name, { timeout: 2_000 })
     .toBe('Augusta Lovelace');
   await page.goto('/profile');
-  await expect(described(page, 'Name')).toContainText('Augusta Lovelace');
+  await expect(held(page, 'Name')).toContainText('Augusta Lovelace');
 });
 
 test('signing out needs no JavaScript', async ({ page, browser }) => {

@@ -1,6 +1,6 @@
 import { state } from './support/people';
 import { clerkIsThere, pages } from './support/pages';
-import { described, expect, test } from './support/test';
+import { described, expect, held, test } from './support/test';
 
 for (const seen of pages) {
   test.describe(`${seen.path} as ${seen.who}`, () => {
@@ -50,8 +50,8 @@ test.describe('a user', () => {
   test('sees the own profile and no way to the sync page', async ({ page }) => {
     await page.goto('/profile');
 
-    await expect(described(page, 'E-mail')).toContainText('user@example.com');
-    await expect(described(page, 'Role')).toContainText(/user/i);
+    await expect(held(page, 'E-mail')).toContainText('user@example.com');
+    await expect(held(page, 'Role')).toContainText(/user/i);
     await expect(described(page, 'Status')).toContainText(/active/i);
     await expect(page.getByRole('banner').getByRole('link', { name: 'Sync' })).toHaveCount(0);
   });

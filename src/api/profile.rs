@@ -1,14 +1,99 @@
-//! One's own document.
+//! One's own document, and one's own sessions.
+
+use std::collections::BTreeMap;
 
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 
 use crate::model::error::AppError;
-use crate::model::user::Profile;
+use crate::model::notice::Notice;
+use crate::model::profile::{Names, Profile, SignIn};
 
 /// Everything we hold about the viewer. A person without a document is fetched from Clerk first (A3-25).
 #[server(endpoint = "profile/get_profile", input = GetUrl)]
 pub async fn get_profile() -> Result<Profile, AppError> {
-    use crate::server::{accounts, rpc};
-    rpc::as_viewer("get_profile", async |state, viewer| Ok(accounts::get_profile(&state, &viewer))).await
+    use crate::server::{profile, rpc};
+    rpc::as_viewer("get_profile", async |state, viewer| profile::get_profile(&state, &viewer).await).await
+}
+
+/// Changes first name, last name and username; an empty text removes.
+#[server(endpoint = "profile/edit_profile")]
+pub async fn edit_profile(first_name: String, last_name: String, username: String) -> Result<Notice, AppError> {
+    use crate::server::profile;
+    use crate::server::rpc::form::{Back, form};
+    let names = Names { first_name, last_name, username };
+    form("edit_profile", Back::To("/profile".to_owned()))
+        .keeping(names.typed())
+        .as_viewer(async |state, viewer| profile::edit_names(&state, &viewer, names).await)
+        .await
+}
+
+/// Changes what the viewer says about themselves.
+#[server(endpoint = "profile/edit_bio")]
+pub async fn edit_bio(bio: String) -> Result<Notice, AppError> {
+    use crate::server::profile;
+    use crate::server::rpc::form::{Back, form};
+    form("edit_bio", Back::To("/profile".to_owned()))
+        .keeping([("bio", bio.clone())])
+        .as_viewer(async |state, viewer| profile::edit_bio(&state, &viewer, &bio).await)
+        .await
+}
+
+/// Changes the application's own fields that are marked editable, each by its name.
+#[server(endpoint = "profile/edit_fields")]
+pub async fn edit_fields(values: BTreeMap<String, String>) -> Result<Notice, AppError> {
+    use crate::server::profile;
+    use crate::server::rpc::form::{Back, form};
+    form("edit_fields", Back::To("/profile".to_owned()))
+        .keeping(values.iter().map(|(name, value)| (name.as_str(), value.clone())))
+        .as_viewer(async |state, viewer| profile::edit_fields(&state, &viewer, &values).await)
+        .await
+}
+
+/// Takes the viewer's picture away.
+#[server(endpoint = "profile/remove_picture")]
+pub async fn remove_picture() -> Result<Notice, AppError> {
+    use crate::server::profile;
+    use crate::server::rpc::form::{Back, form};
+    form("remove_picture", Back::To("/profile".to_owned()))
+        .as_viewer(async |state, viewer| profile::remove_picture(&state, &viewer).await)
+        .await
+}
+
+/// Where the viewer is signed in.
+#[server(endpoint = "profile/list_sessions", input = GetUrl)]
+pub async fn list_sessions() -> Result<Vec<SignIn>, AppError> {
+    use crate::server::{profile::sign_ins, rpc};
+    rpc::as_viewer("list_sessions", async |state, viewer| sign_ins::list_sessions(&state, &viewer).await).await
+}
+
+/// Ends one of the viewer's other sessions.
+#[server(endpoint = "profile/revoke_session")]
+pub async fn revoke_session(id: String) -> Result<Notice, AppError> {
+    use crate::server::profile::sign_ins;
+    use crate::server::rpc::form::{Back, form};
+    form("revoke_session", Back::To("/profile/sessions".to_owned()))
+        .as_viewer(async |state, viewer| sign_ins::revoke_session(&state, &viewer, &id).await)
+        .await
+}
+
+/// Ends all of the viewer's sessions but the one that asks.
+#[server(endpoint = "profile/revoke_other_sessions")]
+pub async fn revoke_other_sessions() -> Result<Notice, AppError> {
+    use crate::server::profile::sign_ins;
+    use crate::server::rpc::form::{Back, form};
+    form("revoke_other_sessions", Back::To("/profile/sessions".to_owned()))
+        .as_viewer(async |state, viewer| sign_ins::revoke_other_sessions(&state, &viewer).await)
+        .await
+}
+
+/// Deletes the viewer's account at Clerk and here; `typed` is their username or address.
+#[server(endpoint = "profile/delete_account")]
+pub async fn delete_account(typed: String) -> Result<Notice, AppError> {
+    use crate::server::profile::departure;
+    use crate::server::rpc::form::{Back, form};
+    form("delete_account", Back::To("/profile/data".to_owned()))
+        .leaving()
+        .as_viewer(async |state, viewer| departure::delete_account(&state, &viewer, &typed).await)
+        .await
 }

@@ -11,5 +11,6 @@ pub mod pager;
 pub mod people_table;
 pub mod person_actions;
 pub mod roster_filter;
+pub mod text_field;
 pub mod time;
 pub mod timeline;

@@ -6,7 +6,7 @@ use leptos::prelude::*;
 use leptos_router::hooks::use_location;
 
 use crate::api::session::get_viewer;
-use crate::app::components::avatar::Avatar;
+use crate::app::components::avatar::{Avatar, Size};
 use crate::app::components::clerk_widget::{sign_in_url, sign_up_url};
 use crate::app::components::notice::NoticeView;
 use crate::app::components::time::LocalTimes;
@@ -35,6 +35,11 @@ pub fn Layout(children: Children) -> impl IntoView {
 fn Header() -> impl IntoView {
     let viewer = Resource::new_blocking(|| (), |()| get_viewer());
     view! {
+        <Suspense>
+            {move || Suspend::new(async move {
+                viewer.await.ok().flatten().map(|viewer| view! { <Impersonation viewer /> })
+            })}
+        </Suspense>
         <header class="border-b border-base-300 bg-base-200">
             <nav class="mx-auto flex max-w-6xl flex-wrap items-center gap-x-1 gap-y-1 px-2 py-2 sm:gap-x-2 sm:px-4" aria-label="Main">
                 <a class="btn btn-ghost px-2 text-lg" href="/">
@@ -57,15 +62,30 @@ fn Header() -> impl IntoView {
     }
 }
 
+/// Says on every page that somebody acts in another's place (D4-17).
+#[component]
+fn Impersonation(viewer: Viewer) -> impl IntoView {
+    let impersonator = viewer.impersonator?;
+    Some(view! {
+        <aside class="alert alert-warning justify-center rounded-none" aria-label="Impersonation">
+            <p>
+                "You act as " <strong><bdi>{viewer.name}</bdi></strong> ", and are "
+                <code class="wrap-anywhere">{impersonator}</code>
+                ". What you change is recorded under both; what matters most is refused. Sign out to end it."
+            </p>
+        </aside>
+    })
+}
+
 #[component]
 fn SignedIn(viewer: Viewer) -> impl IntoView {
     let role = viewer.role;
     view! {
-        <NavLink path="/people">"People"</NavLink>
+        {viewer.has_directory.then(|| view! { <NavLink path="/people">"People"</NavLink> })}
         {role.may_moderate().then(|| view! { <NavLink path="/admin/users">"Users"</NavLink> })}
         {role.is_admin().then(|| view! { <NavLink path="/admin/sync">"Sync"</NavLink> })}
         <NavLink path="/profile">
-            <Avatar name=viewer.name image_url=viewer.image_url size=24 />
+            <Avatar name=viewer.name image_url=viewer.image_url size=Size::Small />
             "Profile"
         </NavLink>
         <form method="post" action="/sign-out">

@@ -5,9 +5,11 @@ pub mod admin_user;
 pub mod admin_users;
 pub mod home;
 pub mod not_found;
+pub mod people;
 pub mod profile;
 pub mod role_changes;
 pub mod sign_in;
+pub mod verify;
 
 /// Pages that load clerk-js; all others keep the strict content policy (D6).
-pub const WITH_CLERK: [&str; 3] = ["/sign-in", "/sign-up", "/profile"];
+pub const WITH_CLERK: [&str; 3] = ["/sign-in", "/sign-up", "/profile/account"];

@@ -22,6 +22,10 @@ pub enum Action {
     ExportUser,
     /// Many, as a table.
     ExportUsers,
+    /// Names, picture, bio or fields, in the name of whoever is impersonated.
+    EditProfile,
+    RevokeSession,
+    DeleteAccount,
     SimulateSignup,
     RetryJob,
     DiscardJob,
@@ -45,6 +49,9 @@ impl Action {
             Self::Undone => "undone",
             Self::ExportUser => "export_user",
             Self::ExportUsers => "export_users",
+            Self::EditProfile => "edit_profile",
+            Self::RevokeSession => "revoke_session",
+            Self::DeleteAccount => "delete_account",
             Self::SimulateSignup => "simulate_signup",
             Self::RetryJob => "retry_job",
             Self::DiscardJob => "discard_job",
@@ -79,6 +86,8 @@ impl Source {
 pub struct Actor {
     /// Clerk's id of a person, or `cli:` and the name of the operating system's user (D7-07).
     pub id: String,
+    /// Clerk's id of who really did it, in the place of that person (D4-17).
+    pub impersonator: Option<String>,
     /// Clerk's id of the session.
     pub session: Option<String>,
     pub source: Source,

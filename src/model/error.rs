@@ -11,6 +11,9 @@ pub enum AppError {
     Unauthenticated,
     #[error("You are not allowed to do this.")]
     Forbidden,
+    /// The session is old: who it is must be proved again first.
+    #[error("Prove again that it is you: sign out, sign in, and repeat it.")]
+    Stale,
     #[error("{what} was not found.")]
     NotFound { what: String },
     #[error("{field}: {message}")]

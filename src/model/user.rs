@@ -1,11 +1,10 @@
-//! A person as pages know them: role, sync status, profile, and the rule for the name shown.
+//! A person as pages know them: role, sync status, and the rule for the name shown.
 //!
 //! Does not know how a person is stored (`server::store::users`) or how Clerk spells one (`server::clerk::wire`).
 
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// What a person may do (requirements section 0: one `role`, `isAdmin` is derived).
@@ -153,31 +152,10 @@ pub struct Viewer {
     pub name: String,
     pub image_url: Option<String>,
     pub role: Role,
-}
-
-/// Everything that `/profile` shows of one's own document.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Profile {
-    /// MongoDB's `_id`, 24 hex digits.
-    pub id: String,
-    pub clerk_id: String,
-    pub name: String,
-    pub first_name: Option<String>,
-    pub last_name: Option<String>,
-    pub username: Option<String>,
-    pub email: Option<String>,
-    pub email_verified: bool,
-    pub emails: Vec<Email>,
-    pub image_url: Option<String>,
-    pub role: Role,
-    pub sync_status: SyncStatus,
-    pub sync_reason: Option<String>,
-    pub sync_source: SyncSource,
-    pub last_clerk_sync: Option<Timestamp>,
-    pub created_at: Option<Timestamp>,
-    pub updated_at: Option<Timestamp>,
-    /// Of the application's own, by name, as far as they may be seen.
-    pub fields: Vec<(String, Option<String>)>,
+    /// Clerk's id of who really looks, in this person's place (D4-17).
+    pub impersonator: Option<String>,
+    /// Whether people may look for each other.
+    pub has_directory: bool,
 }
 
 /// The name shown for a person (A0-16, A3-22): first and last name, else the username, else the part of the e-mail

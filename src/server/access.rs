@@ -27,6 +27,8 @@ pub enum Session {
         session_id: String,
         /// Who really asks, while somebody is impersonated (A1-04).
         actor: Option<String>,
+        /// Minutes since the first factor was proved, as far as the token says (D4-25).
+        factor_age: Option<u32>,
     },
     /// Why nobody is signed in, in Clerk's words.
     SignedOut { reason: Cow<'static, str> },
@@ -38,6 +40,7 @@ pub struct Viewer {
     user: User,
     session_id: String,
     actor: Option<String>,
+    factor_age: Option<u32>,
 }
 
 /// A signed-in person who may see everybody.
@@ -65,8 +68,10 @@ impl Viewer {
     /// `Unauthenticated` without a session, `Forbidden` for the banned and the deleted (D4-24), `Unavailable` when
     /// MongoDB, or Clerk for a first request, is away.
     pub async fn of(state: &AppState, session: &Session) -> Result<Self, Error> {
-        let (clerk_id, session_id, actor) = match session {
-            Session::SignedIn { clerk_id, session_id, actor } => (clerk_id, session_id.clone(), actor.clone()),
+        let (clerk_id, session_id, actor, factor_age) = match session {
+            Session::SignedIn { clerk_id, session_id, actor, factor_age } => {
+                (clerk_id, session_id.clone(), actor.clone(), *factor_age)
+            }
             Session::SignedOut { reason } => return Err(Error::Unauthenticated { reason: reason.clone() }),
         };
         let user = ensure_person(state, clerk_id).await?;
@@ -77,7 +82,7 @@ impl Viewer {
         if actor.is_none() {
             note_activity(state, &user);
         }
-        Ok(Self { user, session_id, actor })
+        Ok(Self { user, session_id, actor, factor_age })
     }
 
     pub fn user(&self) -> &User {
@@ -87,6 +92,40 @@ impl Viewer {
     /// Who really asks, while this person is impersonated.
     pub fn actor(&self) -> Option<&str> {
         self.actor.as_deref()
+    }
+
+    /// Clerk's id of the session that asks.
+    pub fn session_id(&self) -> &str {
+        &self.session_id
+    }
+
+    /// Nobody does what matters most in somebody else's name.
+    ///
+    /// # Errors
+    /// `Forbidden` while this person is impersonated (D4-17).
+    pub fn demand_own_hand(&self) -> Result<(), Error> {
+        if self.actor.is_none() { Ok(()) } else { Err(Error::Forbidden) }
+    }
+
+    /// Whoever left a browser open has not just said who they are.
+    ///
+    /// # Errors
+    /// `Stale` if the settings ask for a fresh first factor and this session's is older, or unknown (D4-25).
+    pub fn demand_fresh_factor(&self, state: &AppState) -> Result<(), Error> {
+        match state.settings.access.fresh_minutes {
+            Some(most) if self.factor_age.is_none_or(|age| age > most) => Err(Error::Stale),
+            _ => Ok(()),
+        }
+    }
+
+    /// Who it is, for the audit trail.
+    pub fn as_actor(&self) -> Actor {
+        Actor {
+            id: self.user.clerk_id.clone(),
+            impersonator: self.actor.clone(),
+            session: Some(self.session_id.clone()),
+            source: Source::Web,
+        }
     }
 
     /// The role in force: MongoDB's, or admin by `ADMIN_EMAIL` in development (A3-08).
@@ -151,15 +190,29 @@ impl Admin {
         }
     }
 
+    /// What an admin may do to others: by their own hand only, and for what is sensitive, just after they said who they are.
+    /// Who sits at the console has said so to the machine.
+    ///
+    /// # Errors
+    /// As of the viewer's.
+    pub fn demand_fresh_hand(&self, state: &AppState) -> Result<(), Error> {
+        self.demand_own_hand()?;
+        self.viewer().map_or(Ok(()), |viewer| viewer.demand_fresh_factor(state))
+    }
+
+    /// # Errors
+    /// `Forbidden` while the admin is impersonated (D4-17).
+    pub fn demand_own_hand(&self) -> Result<(), Error> {
+        self.viewer().map_or(Ok(()), Viewer::demand_own_hand)
+    }
+
     /// Who it is, for the audit trail.
     pub fn actor(&self) -> Actor {
         match &self.by {
-            By::Viewer(viewer) => Actor {
-                id: viewer.user.clerk_id.clone(),
-                session: Some(viewer.session_id.clone()),
-                source: Source::Web,
-            },
-            By::Console { os_user } => Actor { id: format!("cli:{os_user}"), session: None, source: Source::Cli },
+            By::Viewer(viewer) => viewer.as_actor(),
+            By::Console { os_user } => {
+                Actor { id: format!("cli:{os_user}"), impersonator: None, session: None, source: Source::Cli }
+            }
         }
     }
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::model::audit::{Action, Fact};
 use crate::model::job::JobKind;
 use crate::model::user::SyncSource;
-use crate::server::access::{Admin, Viewer};
+use crate::server::access::Admin;
 use crate::server::accounts::{Intent, NOBODY, fact_of, is_oneself};
 use crate::server::clerk;
 use crate::server::error::Error;
@@ -71,9 +71,7 @@ pub async fn erase_user(
     intent: &Intent,
 ) -> Result<Option<Receipt>, Error> {
     let refused = |message: &str| Err(Error::Refused { field: "id", message: message.to_owned() });
-    if admin.viewer().and_then(Viewer::actor).is_some() {
-        return Err(Error::Forbidden);
-    }
+    admin.demand_fresh_hand(state)?;
     if is_oneself(admin, user) {
         return refused("You cannot erase yourself.");
     }

@@ -17,6 +17,9 @@ pub enum Error {
     Unauthenticated { reason: Cow<'static, str> },
     #[error("not allowed")]
     Forbidden,
+    /// Allowed, but only just after having said who one is.
+    #[error("the first factor was proved too long ago")]
+    Stale,
     #[error("{what} not found")]
     NotFound { what: &'static str },
     #[error("{field}: {message}")]
@@ -60,7 +63,7 @@ impl Error {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Unauthenticated { .. } => StatusCode::UNAUTHORIZED,
-            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Forbidden | Self::Stale => StatusCode::FORBIDDEN,
             Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::Invalid { .. } => StatusCode::BAD_REQUEST,
             Self::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
@@ -81,6 +84,7 @@ impl Error {
         match self {
             Self::Unauthenticated { .. } => AppError::Unauthenticated,
             Self::Forbidden => AppError::Forbidden,
+            Self::Stale => AppError::Stale,
             Self::NotFound { what } => AppError::NotFound { what: (*what).to_owned() },
             Self::Invalid { field, message } | Self::Refused { field, message } => {
                 AppError::Invalid { field: (*field).to_owned(), message: message.clone() }
@@ -193,6 +197,7 @@ mod tests {
         let table = [
             (Error::Unauthenticated { reason: "token-expired".into() }, 401, AppError::Unauthenticated),
             (Error::Forbidden, 403, AppError::Forbidden),
+            (Error::Stale, 403, AppError::Stale),
             (Error::NotFound { what: "This page" }, 404, AppError::NotFound { what: "This page".to_owned() }),
             (
                 Error::Refused { field: "username", message: "Taken.".to_owned() },

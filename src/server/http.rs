@@ -72,6 +72,7 @@ pub mod inngest;
 pub mod layers;
 pub mod metrics;
 pub mod pages;
+pub mod profile;
 pub mod session;
 pub mod webhooks;
 
@@ -122,6 +123,8 @@ pub const ROUTES: [(&str, &str); 11] = [
     ("POST", "/admin/users/export"),
     ("POST", "/sign-out"),
     ("POST", "/theme"),
+    ("POST", "/profile/picture"),
+    ("GET", "/profile/export"),
 ];
 
 /// The whole service.
@@ -142,6 +145,8 @@ pub fn router(state: Arc<AppState>) -> Router {
         .route("/admin/users/export", post(exports::export_person))
         .route("/sign-out", post(forms::sign_out))
         .route("/theme", post(forms::choose_theme))
+        .route("/profile/picture", profile::picture_route())
+        .route("/profile/export", get(profile::export))
         .route("/api/{*none}", any(|| async { StatusCode::NOT_FOUND }))
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(from_fn_with_state(shared.clone(), session::attach))

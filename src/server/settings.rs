@@ -96,7 +96,7 @@ impl Settings {
         let clerk = clerk::Clerk::read(&mut reader, environment, server.as_ref().map(|server| &server.public_url));
         let sync = sync::Sync::read(&mut reader);
         let fields = fields::Fields::read(&mut reader);
-        let access = access::Access::read(&mut reader, environment);
+        let access = access::Access::read(&mut reader, environment, &fields);
         let public_url = server.as_ref().map(|server| &server.public_url);
         let inngest = inngest::Inngest::read(&mut reader, environment, public_url);
         let api = api::Api::read(&mut reader, environment);
@@ -106,10 +106,10 @@ impl Settings {
         let alerts = alerts::Alerts::read(&mut reader, effects.as_ref(), can_mail);
         let (problems, warnings) = reader.finish();
         let required = leptos.zip(server).zip(database).zip(clerk).zip(sync);
-        let optional = inngest.zip(api).zip(effects).zip(mail).zip(alerts);
+        let optional = inngest.zip(api).zip(effects).zip(mail).zip(alerts).zip(access);
         let Some((required, optional)) = required.zip(optional) else { return Err(Problems(problems)) };
         let ((((leptos, server), database), clerk), sync) = required;
-        let ((((inngest, api), effects), mail), alerts) = optional;
+        let (((((inngest, api), effects), mail), alerts), access) = optional;
         if !problems.is_empty() {
             return Err(Problems(problems));
         }

@@ -16,6 +16,7 @@ pub mod jobs;
 pub mod roles;
 pub mod runs;
 pub mod secrets;
+pub mod together;
 pub mod topology;
 pub mod users;
 

@@ -9,7 +9,7 @@ use crate::standin::ids;
 use crate::standin::instance::Instance;
 use crate::standin::refusal::Refusal;
 use crate::standin::session::Status;
-use crate::standin::user::{Metadata, User};
+use crate::standin::user::{Image, Metadata, User};
 
 const METADATA: [&str; 3] = ["public_metadata", "private_metadata", "unsafe_metadata"];
 
@@ -94,6 +94,14 @@ impl Instance {
                     edit(metadata_of(user, name), patch);
                 }
             }
+            Ok(())
+        })
+    }
+
+    /// A picture of the user's own in place of the drawn one, or none any more.
+    pub fn set_image(&self, id: &str, image: Option<Image>) -> Result<User, Refusal> {
+        self.change_user(id, |user| {
+            user.image = image;
             Ok(())
         })
     }

@@ -10,6 +10,8 @@ use axum::extract::{Path, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
 use crate::standin::instance::Instance;
 use crate::standin::people::PASSWORD;
@@ -23,6 +25,7 @@ pub fn router(instance: Arc<Instance>) -> Router {
         .route("/", get(front_page))
         .route("/npm/@clerk/{package}/dist/{*file}", get(script))
         .route("/avatars/{file}", get(avatar))
+        .route("/avatars/{user}/{image}", get(picture))
         .with_state(instance)
 }
 
@@ -66,6 +69,18 @@ async fn avatar(State(instance): State<Arc<Instance>>, Path(file): Path<String>)
     };
     let headers = [(header::CONTENT_TYPE, "image/svg+xml"), (header::CACHE_CONTROL, "public, max-age=60")];
     embeddable((headers, picture).into_response())
+}
+
+/// An uploaded picture, for as long as it is its person's.
+async fn picture(State(instance): State<Arc<Instance>>, Path((user, image)): Path<(String, String)>) -> Response {
+    let current = instance.world().find_user(&user).and_then(|user| user.image.clone());
+    let current = current.filter(|current| current.id == image);
+    let content = current.and_then(|current| Some((STANDARD.decode(current.content).ok()?, current.media_type)));
+    let Some((bytes, media_type)) = content else {
+        return (StatusCode::NOT_FOUND, "There is no such picture.\n").into_response();
+    };
+    let headers = [(header::CONTENT_TYPE, media_type), (header::CACHE_CONTROL, "public, max-age=3600".to_owned())];
+    embeddable((headers, bytes).into_response())
 }
 
 /// Initials on a colour that belongs to the id.

@@ -1,6 +1,7 @@
 //! The Backend API: every route of it, and the guard all of them pass.
 //!
-//! Routes are here; users are in `bapi::users`, their listing in `bapi::listing`, sessions and tokens in `bapi::sessions`.
+//! Routes are here; users are in `bapi::users`, their listing in `bapi::listing`, sessions and tokens in `bapi::sessions`,
+//! pictures in `bapi::images`.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,6 +20,7 @@ use crate::standin::instance::Instance;
 use crate::standin::params::Params;
 use crate::standin::refusal::Refusal;
 
+pub mod images;
 pub mod limits;
 pub mod listing;
 pub mod sessions;
@@ -35,6 +37,7 @@ pub fn router(instance: Arc<Instance>) -> Router {
         .route("/v1/users/unban", post(users::unban_many))
         .route("/v1/users/{id}", get(users::read).patch(users::update).delete(users::delete))
         .route("/v1/users/{id}/metadata", patch(users::merge_metadata).put(users::replace_metadata))
+        .route("/v1/users/{id}/profile_image", images::route())
         .route("/v1/users/{id}/ban", post(users::ban))
         .route("/v1/users/{id}/unban", post(users::unban))
         .route("/v1/users/{id}/lock", post(users::lock))

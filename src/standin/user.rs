@@ -29,6 +29,7 @@ pub struct User {
     pub public_metadata: Metadata,
     pub private_metadata: Metadata,
     pub unsafe_metadata: Metadata,
+    pub image: Option<Image>,
     pub banned: bool,
     pub locked: bool,
     pub delete_self_enabled: bool,
@@ -68,6 +69,16 @@ pub struct ExternalAccount {
     pub at: i64,
 }
 
+/// A picture that was uploaded.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Image {
+    /// New with every picture, so that no cache shows the old one.
+    pub id: String,
+    pub media_type: String,
+    /// In base64.
+    pub content: String,
+}
+
 impl User {
     /// The full shape of the Backend API and of webhooks. `base` is where the avatars live.
     pub fn to_json(&self, base: &str) -> Value {
@@ -85,7 +96,7 @@ impl User {
         let mut shape = json!({
             "id": self.id, "object": "user", "external_id": self.external_id, "username": self.username,
             "first_name": self.first_name, "last_name": self.last_name, "locale": self.locale,
-            "image_url": image_url, "profile_image_url": image_url, "has_image": false,
+            "image_url": image_url, "profile_image_url": image_url, "has_image": self.image.is_some(),
             "primary_email_address_id": self.primary_email_address_id,
             "primary_phone_number_id": self.primary_phone_number_id, "primary_web3_wallet_id": null,
             "public_metadata": self.public_metadata, "unsafe_metadata": self.unsafe_metadata,
@@ -99,7 +110,10 @@ impl User {
     }
 
     pub fn image_url(&self, base: &str) -> String {
-        format!("{base}/avatars/{}.svg", self.id)
+        match &self.image {
+            Some(image) => format!("{base}/avatars/{}/{}", self.id, image.id),
+            None => format!("{base}/avatars/{}.svg", self.id),
+        }
     }
 
     /// What a session shows of its user.
@@ -107,7 +121,7 @@ impl User {
         let image_url = self.image_url(base);
         json!({
             "user_id": self.id, "first_name": self.first_name, "last_name": self.last_name, "username": self.username,
-            "image_url": image_url, "profile_image_url": image_url, "has_image": false,
+            "image_url": image_url, "profile_image_url": image_url, "has_image": self.image.is_some(),
             "identifier": self.identifier().unwrap_or_default(), "banned": self.banned,
         })
     }

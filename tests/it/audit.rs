@@ -10,7 +10,7 @@ use crate::support::app::TestApp;
 
 fn fact(subject: &str) -> Fact {
     Fact {
-        actor: Actor { id: "cli:keeper".to_owned(), session: None, source: Source::Cli },
+        actor: Actor { id: "cli:keeper".to_owned(), impersonator: None, session: None, source: Source::Cli },
         action: Action::Ban,
         subject: subject.to_owned(),
         before: None,

@@ -154,3 +154,27 @@ async fn e_20_every_list_and_search_is_served_by_an_index() {
     database.run_command(doc! { "profile": 0 }).await.expect("the profiler");
     app.finish().await;
 }
+
+/// Many at once are asked for together: fewer questions than people, and everybody gets their own answer.
+#[tokio::test]
+async fn people_who_are_looked_for_at_once_are_asked_for_together() {
+    let app = TestApp::new().await;
+    crowd(&app).await;
+    let database = app.database.handle();
+    database.run_command(doc! { "profile": 2 }).await.expect("the profiler");
+    let lookups = (0..300).map(|number| {
+        let users = app.state.store.users.clone();
+        async move {
+            let id = if number % 10 == 0 { format!("nobody_{number}") } else { format!("user_{number}") };
+            let found = users.find_together(&id).await.expect("an answer").map(|user| user.clerk_id);
+            assert_eq!(found, (number % 10 != 0).then_some(id));
+        }
+    });
+    futures::future::join_all(lookups).await;
+    database.run_command(doc! { "profile": 0 }).await.expect("the profiler");
+    let profile = database.collection::<Document>("system.profile");
+    let asked = profile.count_documents(doc! { "op": "query", "ns": format!("{}.users", database.name()) }).await;
+    let asked = asked.expect("a count");
+    assert!((1..=20).contains(&asked), "{asked} questions");
+    app.finish().await;
+}

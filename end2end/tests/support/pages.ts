@@ -9,7 +9,7 @@ export interface PageToSee {
   status: number;
   heading: RegExp;
   /** A real Clerk component stands here, once JavaScript has run. */
-  clerk?: 'form' | 'user button';
+  clerk?: 'form' | 'profile';
 }
 
 export const pages: PageToSee[] = [
@@ -18,15 +18,24 @@ export const pages: PageToSee[] = [
   { name: 'sign-up', path: '/sign-up', who: 'nobody', status: 200, heading: /^Sign up$/, clerk: 'form' },
   { name: 'not-found', path: '/no/such/page', who: 'nobody', status: 404, heading: /^Page not found$/ },
   { name: 'home-signed-in', path: '/', who: 'user', status: 200, heading: /./ },
-  { name: 'profile', path: '/profile', who: 'user', status: 200, heading: /^Your profile$/, clerk: 'user button' },
+  { name: 'profile', path: '/profile', who: 'user', status: 200, heading: /^Your profile$/ },
+  { name: 'sessions', path: '/profile/sessions', who: 'user', status: 200, heading: /^Your sessions$/ },
+  { name: 'account', path: '/profile/account', who: 'user', status: 200, heading: /^Sign-in and security$/, clerk: 'profile' },
+  { name: 'your-data', path: '/profile/data', who: 'user', status: 200, heading: /^Your data$/ },
+  { name: 'verify', path: '/verify?back=%2Fprofile%2Fdata', who: 'user', status: 200, heading: /^Confirm that it is you$/ },
+  { name: 'people', path: '/people', who: 'user', status: 200, heading: /^People$/ },
+  { name: 'people-found', path: '/people?q=a', who: 'user', status: 200, heading: /^People$/ },
+  { name: 'people-none', path: '/people?q=nobody-at-all', who: 'user', status: 200, heading: /^People$/ },
+  { name: 'person', path: '/people/ada', who: 'user', status: 200, heading: /./ },
+  { name: 'person-none', path: '/people/nobody-at-all', who: 'user', status: 404, heading: /^Not found$/ },
   { name: 'admins-only', path: '/admin/sync', who: 'user', status: 403, heading: /^Admins only$/ },
   { name: 'sync', path: '/admin/sync', who: 'admin', status: 200, heading: /^Sync$/ },
 ];
 
-export async function clerkIsThere(page: Page, component: 'form' | 'user button'): Promise<void> {
+export async function clerkIsThere(page: Page, component: 'form' | 'profile'): Promise<void> {
   const sign =
     component === 'form'
       ? page.getByRole('textbox', { name: /^email address/i })
-      : page.getByRole('button', { name: 'Open user menu' });
+      : page.getByRole('button', { name: 'Update profile' });
   await expect(sign).toBeVisible();
 }

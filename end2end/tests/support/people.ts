@@ -23,7 +23,7 @@ export function newcomer(): Person {
 }
 
 /** Where the browser state of a signed-in person is kept for the specs that only look at pages. */
-export function state(who: 'admin' | 'user'): string {
+export function state(who: 'admin' | 'user' | 'editor' | 'plain-editor'): string {
   return join(__dirname, '../../../test-results', `signed-in-${who}.json`);
 }
 

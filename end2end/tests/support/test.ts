@@ -55,3 +55,9 @@ export function described(page: Page, term: string) {
     .filter({ hasText: new RegExp(`^\\s*${term}\\s*$`) })
     .locator('xpath=following-sibling::dd[1]');
 }
+
+/** The value beside what it is, in the table of everything that is held. */
+export function held(page: Page, what: string) {
+  const row = page.getByRole('row').filter({ has: page.getByRole('rowheader', { name: what, exact: true }) });
+  return row.getByRole('cell').first();
+}

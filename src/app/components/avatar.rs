@@ -1,25 +1,64 @@
-//! A person's picture, or their initials.
+//! A person's picture over their initials, which show where there is none or it does not load.
 
 use leptos::prelude::*;
 
 use crate::model::user::initials;
 
-/// A round picture of `size` pixels. Only https pictures, and http ones of this machine, are shown (D5-02).
+/// How large.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// Beside a line of text.
+    Small,
+    /// In a list.
+    Medium,
+    /// At the head of a page.
+    Large,
+}
+
+impl Size {
+    /// Pixels, and the same as a class.
+    fn measures(self) -> (u16, &'static str) {
+        match self {
+            Self::Small => (
+                24,
+                "grid size-6 shrink-0 place-items-center overflow-hidden rounded-full bg-neutral text-xs text-neutral-content",
+            ),
+            Self::Medium => (
+                44,
+                "grid size-11 shrink-0 place-items-center overflow-hidden rounded-full bg-neutral text-neutral-content",
+            ),
+            Self::Large => (
+                96,
+                "grid size-24 shrink-0 place-items-center overflow-hidden rounded-full bg-neutral text-3xl text-neutral-content",
+            ),
+        }
+    }
+}
+
+/// Round. Only https pictures, and http ones of this machine, are shown (D5-02).
 #[component]
-pub fn Avatar(name: String, image_url: Option<String>, size: u16) -> impl IntoView {
+pub fn Avatar(name: String, image_url: Option<String>, size: Size) -> impl IntoView {
+    let (pixels, class) = size.measures();
     let shown = image_url.filter(|url| {
         ["https://", "http://localhost:", "http://127.0.0.1:"].iter().any(|origin| url.starts_with(origin))
     });
-    match shown {
-        Some(url) => view! {
-            <img class="rounded-full" src=url alt="" width=size height=size loading="lazy" referrerpolicy="no-referrer" />
+    let picture = shown.map(|url| {
+        view! {
+            <img
+                class="col-start-1 row-start-1 size-full object-cover"
+                src=url
+                alt=""
+                width=pixels
+                height=pixels
+                loading="lazy"
+                referrerpolicy="no-referrer"
+            />
         }
-        .into_any(),
-        None => view! {
-            <span class="avatar avatar-placeholder" aria-hidden="true">
-                <span class="w-6 rounded-full bg-neutral text-xs text-neutral-content">{initials(&name)}</span>
-            </span>
-        }
-        .into_any(),
+    });
+    view! {
+        <span class=class aria-hidden="true">
+            <span class="col-start-1 row-start-1">{initials(&name)}</span>
+            {picture}
+        </span>
     }
 }

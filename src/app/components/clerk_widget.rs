@@ -16,7 +16,8 @@ use wasm_bindgen::prelude::*;
 pub enum ClerkPart {
     SignIn,
     SignUp,
-    UserButton,
+    /// Addresses, passwords, second factors, devices.
+    UserProfile,
 }
 
 /// Where clerk-js comes from and whom it talks to.
@@ -165,8 +166,8 @@ extern "C" {
     #[wasm_bindgen(method, catch, js_name = mountSignUp)]
     fn mount_sign_up(this: &Clerk, place: &HtmlElement, options: &JsValue) -> Result<(), JsValue>;
 
-    #[wasm_bindgen(method, catch, js_name = mountUserButton)]
-    fn mount_user_button(this: &Clerk, place: &HtmlElement, options: &JsValue) -> Result<(), JsValue>;
+    #[wasm_bindgen(method, catch, js_name = mountUserProfile)]
+    fn mount_user_profile(this: &Clerk, place: &HtmlElement, options: &JsValue) -> Result<(), JsValue>;
 }
 
 async fn mount(part: ClerkPart, place: &HtmlElement, urls: &Urls<'_>) -> Result<(), JsValue> {
@@ -200,7 +201,7 @@ async fn mount(part: ClerkPart, place: &HtmlElement, urls: &Urls<'_>) -> Result<
     match part {
         ClerkPart::SignIn => clerk.mount_sign_in(place, &after),
         ClerkPart::SignUp => clerk.mount_sign_up(place, &after),
-        ClerkPart::UserButton => clerk.mount_user_button(place, &object(&[("showName", JsValue::FALSE)])?),
+        ClerkPart::UserProfile => clerk.mount_user_profile(place, &object(&[])?),
     }
 }
 

@@ -1,15 +1,20 @@
-//! One's own document: everything we hold about the viewer, and how it came here (E-19).
+//! One's own document: what people may change of it, and everything that we hold, with where it comes from (E-19).
 
-use jiff::Timestamp;
+pub mod account;
+pub mod departure;
+pub mod document;
+pub mod sign_ins;
+
 use leptos::prelude::*;
 use leptos_meta::Title;
 
 use crate::api::profile::get_profile;
-use crate::app::components::avatar::Avatar;
-use crate::app::components::clerk_widget::{ClerkPart, ClerkWidget};
+use crate::app::components::avatar::{Avatar, Size};
+use crate::app::components::confirm::Confirm;
 use crate::app::components::error_view::ErrorView;
-use crate::app::components::time::Time;
-use crate::model::user::Profile;
+use crate::app::components::text_field::{About, TextArea, TextField};
+use crate::app::pages::profile::document::{History, Holdings, Underway};
+use crate::model::profile::{Input, LONGEST_BIO, OwnField, Profile};
 
 #[component]
 pub fn ProfilePage() -> impl IntoView {
@@ -26,92 +31,275 @@ pub fn ProfilePage() -> impl IntoView {
     }
 }
 
+/// The pages about oneself.
+#[component]
+pub fn ProfileNav(here: &'static str) -> impl IntoView {
+    let pages = [
+        ("/profile", "Profile"),
+        ("/profile/sessions", "Sessions"),
+        ("/profile/account", "Sign-in and security"),
+        ("/profile/data", "Your data"),
+    ];
+    let links = pages.map(|(path, text)| {
+        let current = (path == here).then_some("page");
+        let class = if current.is_some() { "tab tab-active" } else { "tab" };
+        view! {
+            <a class=class href=path aria-current=current>
+                {text}
+            </a>
+        }
+    });
+    view! {
+        <nav class="tabs tabs-border my-6 flex-wrap" aria-label="Your account">
+            {links.collect_view()}
+        </nav>
+    }
+}
+
 #[component]
 fn Document(profile: Profile) -> impl IntoView {
-    let absent = || "not given".to_owned();
-    let others = profile.emails.iter().filter(|email| Some(&email.address) != profile.email.as_ref()).count();
-    let own = profile.fields.iter().map(|(name, value)| {
-        view! { <Field term=name.clone() value=value.clone().unwrap_or_else(absent) /> }
-    });
-    let own = own.collect_view();
-    let email = match (&profile.email, profile.email_verified) {
-        (None, _) => "none".to_owned(),
-        (Some(address), true) => format!("{address} (verified)"),
-        (Some(address), false) => format!("{address} (not verified)"),
-    };
+    let own: Vec<OwnField> = profile.fields.iter().filter(|field| field.input.is_some()).cloned().collect();
+    let handle =
+        profile.username.clone().map(|username| view! { <p class="wrap-anywhere">"@" <bdi>{username}</bdi></p> });
     view! {
         <Title text="Your profile" />
         <div class="flex flex-wrap items-center gap-4">
-            <Avatar name=profile.name.clone() image_url=profile.image_url.clone() size=64 />
+            <Avatar name=profile.name.clone() image_url=profile.image_url.clone() size=Size::Large />
             <div class="min-w-0 grow">
                 <h1 class="text-3xl font-bold">"Your profile"</h1>
-                <p class="text-lg break-words">
+                <p class="text-lg wrap-anywhere">
                     <bdi>{profile.name.clone()}</bdi>
                 </p>
-            </div>
-            <div class="min-w-40">
-                <p class="mb-1 text-sm">"Your Clerk account"</p>
-                <ClerkWidget part=ClerkPart::UserButton redirect_url="/".to_owned() />
+                {handle}
             </div>
         </div>
-        <section class="card mt-8 border border-base-300 bg-base-200">
-            <div class="card-body">
-                <h2 class="card-title">"Your document in MongoDB"</h2>
-                <p>"Name, addresses and picture come from Clerk: change them in your Clerk account and they appear here."</p>
-                <dl class="document-fields mt-2">
-                    <Field term="Name" value=profile.name.clone() />
-                    <Field term="First name" value=profile.first_name.clone().unwrap_or_else(absent) />
-                    <Field term="Last name" value=profile.last_name.clone().unwrap_or_else(absent) />
-                    <Field term="E-mail" value=email />
-                    <Field term="Other addresses" value=others.to_string() />
-                    <Field term="Username" value=profile.username.clone().unwrap_or_else(absent) />
-                    <Field term="Role" value=profile.role.to_string() />
-                    <Field term="Document id" value=profile.id.clone() />
-                    <Field term="Clerk id" value=profile.clerk_id.clone() />
-                    {own}
-                </dl>
+        <ProfileNav here="/profile" />
+        <Underway role_pending=profile.role_pending waiting=profile.waiting.clone() />
+        <div class="grid items-start gap-4 lg:grid-cols-2">
+            <div class="flex flex-col gap-4">
+                <Names profile=profile.clone() />
+                {(!own.is_empty()).then(|| view! { <Own fields=own /> })}
             </div>
-        </section>
+            <div class="flex flex-col gap-4">
+                <Picture />
+                <Bio bio=profile.bio.clone().unwrap_or_default() />
+            </div>
+        </div>
+        <Holdings profile=profile.clone() />
         <History profile />
     }
 }
 
+/// A heading, a form, and nothing else.
 #[component]
-fn History(profile: Profile) -> impl IntoView {
-    let status = match &profile.sync_reason {
-        Some(reason) => format!("{}: {reason}", profile.sync_status.as_str()),
-        None => profile.sync_status.as_str().to_owned(),
-    };
+pub fn Card(#[prop(into)] title: String, children: Children) -> impl IntoView {
+    let id = format!("card-{}", title.to_lowercase().replace(' ', "-"));
+    let labelled = id.clone();
     view! {
-        <section class="card mt-4 border border-base-300 bg-base-200">
+        <section class="card border border-base-300 bg-base-200" aria-labelledby=labelled>
             <div class="card-body">
-                <h2 class="card-title">"How it came here"</h2>
-                <dl class="document-fields mt-2">
-                    <Field term="Status" value=status />
-                    <Field term="Brought by" value=profile.sync_source.as_str().to_owned() />
-                    <Moment term="Last synced" at=profile.last_clerk_sync />
-                    <Moment term="Joined" at=profile.created_at />
-                    <Moment term="Last changed" at=profile.updated_at />
-                </dl>
+                <h2 id=id class="card-title">
+                    {title}
+                </h2>
+                {children()}
             </div>
         </section>
     }
 }
 
 #[component]
-fn Field(#[prop(into)] term: String, value: String) -> impl IntoView {
+fn Save() -> impl IntoView {
     view! {
-        <dt>{term}</dt>
-        <dd>
-            <bdi>{value}</bdi>
-        </dd>
+        <div>
+            <button class="btn btn-primary" type="submit">
+                "Save"
+            </button>
+        </div>
     }
 }
 
 #[component]
-fn Moment(term: &'static str, at: Option<Timestamp>) -> impl IntoView {
+fn Names(profile: Profile) -> impl IntoView {
+    const FORM: &str = "edit_profile";
+    let taken = profile.username.is_some() && profile.username != profile.clerk_username;
+    let hint = match &profile.username {
+        Some(here) if taken => format!("Somebody else has this name too, so here you are {here}."),
+        _ => "Letters, digits, - and _. The address of your public page.".to_owned(),
+    };
     view! {
-        <dt>{term}</dt>
-        <dd>{at.map_or_else(|| "never".into_any(), |at| view! { <Time at /> }.into_any())}</dd>
+        <Card title="Names">
+            <form class="flex flex-col gap-4" method="post" action="/api/profile/edit_profile">
+                <TextField
+                    form=FORM
+                    field="firstName"
+                    name="first_name"
+                    label="First name"
+                    value=profile.first_name.unwrap_or_default()
+                    autocomplete="given-name"
+                />
+                <TextField
+                    form=FORM
+                    field="lastName"
+                    name="last_name"
+                    label="Last name"
+                    value=profile.last_name.unwrap_or_default()
+                    autocomplete="family-name"
+                />
+                <TextField
+                    form=FORM
+                    field="username"
+                    name="username"
+                    label="Username"
+                    value=profile.clerk_username.unwrap_or_default()
+                    autocomplete="username"
+                    hint=hint
+                />
+                <Save />
+            </form>
+        </Card>
+    }
+}
+
+#[component]
+fn Picture() -> impl IntoView {
+    let about = About::of("set_picture", "picture", "PNG, JPEG, GIF or WebP, at most 10 MB.".to_owned());
+    let (id, described_by) = (about.id.clone(), about.described_by());
+    let invalid = about.error.is_some().then_some("true");
+    view! {
+        <Card title="Picture">
+            <form class="flex flex-col gap-4" method="post" action="/profile/picture" enctype="multipart/form-data">
+                <div>
+                    <label class="mb-1 block" for=id.clone()>
+                        "New picture"
+                    </label>
+                    <input
+                        class="file-input w-full"
+                        id=id
+                        name="picture"
+                        type="file"
+                        accept="image/png,image/jpeg,image/gif,image/webp"
+                        required
+                        aria-invalid=invalid
+                        aria-describedby=described_by
+                    />
+                    {about.view()}
+                </div>
+                <div>
+                    <button class="btn btn-primary" type="submit">
+                        "Upload"
+                    </button>
+                </div>
+            </form>
+            <div class="mt-4">
+                <Confirm
+                    id="remove-picture"
+                    label="Remove picture"
+                    title="Remove your picture?"
+                    action="/api/profile/remove_picture"
+                    submit="Remove picture"
+                >
+                    <p>"Clerk draws one with your initials in its place."</p>
+                </Confirm>
+            </div>
+        </Card>
+    }
+}
+
+#[component]
+fn Bio(bio: String) -> impl IntoView {
+    view! {
+        <Card title="About you">
+            <form class="flex flex-col gap-4" method="post" action="/api/profile/edit_bio">
+                <TextArea
+                    form="edit_bio"
+                    field="bio"
+                    name="bio"
+                    label="Bio"
+                    value=bio
+                    longest=LONGEST_BIO
+                    hint=format!("Plain text, at most {LONGEST_BIO} characters. Kept here, not at Clerk.")
+                />
+                <Save />
+            </form>
+        </Card>
+    }
+}
+
+/// The application's own fields that people may change.
+#[component]
+fn Own(fields: Vec<OwnField>) -> impl IntoView {
+    let inputs = fields.into_iter().map(|field| view! { <OwnInput field /> }).collect_view();
+    view! {
+        <Card title="More about you">
+            <form class="flex flex-col gap-4" method="post" action="/api/profile/edit_fields">
+                {inputs}
+                <Save />
+            </form>
+        </Card>
+    }
+}
+
+#[component]
+fn OwnInput(field: OwnField) -> impl IntoView {
+    const FORM: &str = "edit_fields";
+    let value = field.value.unwrap_or_default();
+    let (name, label) = (format!("values[{}]", field.name), title_of(&field.name));
+    let (kind, step) = match field.input {
+        Some(Input::Boolean) => return view! { <Choice field=field.name name label value /> }.into_any(),
+        Some(Input::Number) => ("number", "any"),
+        Some(Input::Integer) => ("number", "1"),
+        _ => ("text", ""),
+    };
+    view! { <TextField form=FORM field=field.name name label value kind step longest=1000 /> }.into_any()
+}
+
+/// Yes, no, or not said.
+#[component]
+fn Choice(field: String, name: String, label: String, value: String) -> impl IntoView {
+    let about = About::of("edit_fields", &field, String::new());
+    let options = [("", "Not said"), ("true", "Yes"), ("false", "No")].map(|(word, text)| {
+        view! {
+            <option value=word selected=word == value>
+                {text}
+            </option>
+        }
+    });
+    view! {
+        <div>
+            <label class="mb-1 block" for=about.id.clone()>
+                {label}
+            </label>
+            <select class="select w-full" id=about.id.clone() name=name aria-describedby=about.described_by()>
+                {options.collect_view()}
+            </select>
+            {about.view()}
+        </div>
+    }
+}
+
+/// `homeOffice` as people read it: `Home office`.
+pub fn title_of(name: &str) -> String {
+    let mut title = String::new();
+    for letter in name.chars() {
+        match letter {
+            letter if title.is_empty() => title.extend(letter.to_uppercase()),
+            letter if letter.is_uppercase() => {
+                title.push(' ');
+                title.extend(letter.to_lowercase());
+            }
+            letter => title.push(letter),
+        }
+    }
+    title
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_a_field_is_read_as_words() {
+        assert_eq!(title_of("department"), "Department");
+        assert_eq!(title_of("homeOffice2"), "Home office2");
     }
 }

@@ -42,7 +42,7 @@ fn is_of_satellite(url: &str, satellites: &[String]) -> bool {
 }
 
 /// A path on this site and nothing else: no host in any spelling, no backslash, no control character (D5-07).
-fn is_own_path(url: &str) -> bool {
+pub fn is_own_path(url: &str) -> bool {
     url.starts_with('/')
         && !url.starts_with("//")
         && !url.starts_with("/\\")

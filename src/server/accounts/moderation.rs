@@ -155,7 +155,7 @@ async fn moderate(
 }
 
 /// Records that Clerk said no; without an answer nobody knows, and what was asked for stays on record.
-async fn undo(state: &AppState, fact: Fact, error: clerk::Error) -> Error {
+pub async fn undo(state: &AppState, fact: Fact, error: clerk::Error) -> Error {
     let is_refused = !matches!(
         error,
         clerk::Error::Unavailable(_) | clerk::Error::UnavailableStatus(_) | clerk::Error::Malformed(_)

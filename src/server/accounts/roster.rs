@@ -13,8 +13,8 @@ use crate::model::audit::{Action, Fact};
 use crate::model::roster::{Column, Page, Query, Row};
 use crate::model::user::{AuthProvider, SyncStatus};
 use crate::server::access::{Admin, Moderator};
+use crate::server::accounts::list_users;
 use crate::server::accounts::person::find_anybody;
-use crate::server::accounts::{list_users, refuse_in_anothers_name};
 use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::store;
@@ -113,7 +113,7 @@ pub async fn export_users(
     admin: &Admin,
     query: &Query,
 ) -> Result<impl Stream<Item = Result<Vec<u8>, Error>> + Send + use<>, Error> {
-    refuse_in_anothers_name(admin)?;
+    admin.demand_own_hand()?;
     let search = Search { after: None, ..Search::of(query)? };
     let permit = Arc::clone(&state.exports).try_acquire_owned().map_err(|_| Error::Busy)?;
     let fact = Fact {

@@ -9,6 +9,7 @@ mod answer;
 pub mod breaker;
 pub mod guard;
 pub mod limiter;
+pub mod own;
 
 use std::fmt;
 use std::time::Duration;

@@ -158,6 +158,8 @@ pub struct Session {
     pub client_id: String,
     #[serde(default, deserialize_with = "nullable")]
     pub status: String,
+    /// Where and with what it was last used, as far as Clerk knows.
+    pub latest_activity: Option<SessionActivity>,
     #[serde(default, deserialize_with = "timestamp")]
     pub last_active_at: Option<Timestamp>,
     #[serde(default, deserialize_with = "timestamp")]
@@ -168,6 +170,19 @@ pub struct Session {
     pub created_at: Option<Timestamp>,
     #[serde(default, deserialize_with = "timestamp")]
     pub updated_at: Option<Timestamp>,
+}
+
+/// The device behind a session.
+#[derive(Clone, Default, PartialEq, Deserialize)]
+pub struct SessionActivity {
+    pub device_type: Option<String>,
+    #[serde(default, deserialize_with = "nullable")]
+    pub is_mobile: bool,
+    pub browser_name: Option<String>,
+    pub browser_version: Option<String>,
+    pub ip_address: Option<String>,
+    pub city: Option<String>,
+    pub country: Option<String>,
 }
 
 /// A session token as the Backend API hands it out.
@@ -265,6 +280,12 @@ impl fmt::Debug for ExternalAccount {
             .field("id", &self.id)
             .field("provider", &self.provider)
             .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for SessionActivity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SessionActivity").field("is_mobile", &self.is_mobile).finish_non_exhaustive()
     }
 }
 

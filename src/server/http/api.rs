@@ -112,7 +112,7 @@ async fn read_me(
     viewer: Viewer,
     Extension(caller): Extension<Arc<Caller>>,
 ) -> Result<Json<Me>, Refusal> {
-    let Session::SignedIn { clerk_id, session_id, actor } = &caller.session else {
+    let Session::SignedIn { clerk_id, session_id, actor, .. } = &caller.session else {
         return Err(Refusal::of("read_me", &Error::OutsideRequest));
     };
     Ok(Json(Me {

@@ -6,24 +6,36 @@ use std::sync::Arc;
 
 use axum::Form;
 use axum::extract::State;
+use axum::extract::rejection::FormRejection;
 use axum::http::header::{REFERER, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::server::clerk;
-use crate::server::clerk::cookies::clear_session_cookies;
 use crate::server::error::Error;
-use crate::server::http::session::{ENDED_COOKIE, session_to_end};
+use crate::server::http::session::{ending_cookies, session_to_end};
 use crate::server::rpc::referer::own_path;
 use crate::server::state::AppState;
 
 /// The cookie that holds the theme: not a secret, not personal.
 pub const THEME_COOKIE: &str = "rollcall_theme";
 
+/// Where to go after signing in again, for whoever signs out to do that.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignOutForm {
+    back: Option<String>,
+}
+
 /// Ends the session at Clerk and here, so that it also works where clerk-js cannot run. While Clerk does not confirm it,
 /// nobody is told that they are signed out.
-pub async fn sign_out(State(state): State<Arc<AppState>>, headers: HeaderMap) -> Response {
+pub async fn sign_out(
+    State(state): State<Arc<AppState>>,
+    headers: HeaderMap,
+    form: Result<Form<SignOutForm>, FormRejection>,
+) -> Response {
     let ended = session_to_end(&state, &headers).await;
     if let Some(session_id) = &ended {
         match state.clerk.revoke_session(session_id).await {
@@ -35,17 +47,22 @@ pub async fn sign_out(State(state): State<Arc<AppState>>, headers: HeaderMap) ->
             }
         }
     }
-    let mut response = Redirect::to("/").into_response();
-    let ended = ended.map(|id| format!("{ENDED_COOKIE}={id}; Path=/; Max-Age=120; SameSite=Lax; HttpOnly"));
-    for cookie in ended
-        .into_iter()
-        .chain(clear_session_cookies(&state.settings.clerk.publishable_key, &state.settings.server.public_url))
-    {
+    let back = form.ok().and_then(|Form(form)| form.back);
+    let next = back.map_or_else(|| "/".to_owned(), |back| sign_in_and_back(&state, &back));
+    let mut response = Redirect::to(&next).into_response();
+    for cookie in ending_cookies(&state, ended.as_deref()) {
         if let Ok(value) = HeaderValue::from_str(&cookie) {
             response.headers_mut().append(SET_COOKIE, value);
         }
     }
     response
+}
+
+/// The way to sign-in that leads back to this path; what is no path of ours is left out.
+fn sign_in_and_back(state: &AppState, path: &str) -> String {
+    let (public_url, page) = (&state.settings.server.public_url, &state.settings.clerk.sign_in_url);
+    let is_own = path.starts_with('/') && public_url.join(path).is_ok_and(|url| url.origin() == public_url.origin());
+    if is_own { format!("{page}?redirect_url={}", utf8_percent_encode(path, NON_ALPHANUMERIC)) } else { page.clone() }
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

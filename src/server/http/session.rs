@@ -18,7 +18,7 @@ use url::Url;
 
 use crate::server::access::Session;
 use crate::server::clerk;
-use crate::server::clerk::cookies::{Chosen, Cookies};
+use crate::server::clerk::cookies::{Chosen, Cookies, clear_session_cookies};
 use crate::server::clerk::handshake::decision::Decision;
 use crate::server::clerk::handshake::reason::RefreshFailure;
 use crate::server::clerk::handshake::refresh::RefreshRequest;
@@ -31,7 +31,7 @@ use crate::server::state::AppState;
 
 /// Names the session that was ended here. clerk-js on the page that is being left may write its token back after we took
 /// it; the token stays valid for a minute, and this outlasts it. Scripts cannot remove it, and a new session has a new id.
-pub const ENDED_COOKIE: &str = "rollcall_ended";
+const ENDED_COOKIE: &str = "rollcall_ended";
 
 /// New keys once, a nonce once and a refresh once: after that the decision stands as it is.
 const MOST_ROUNDS: usize = 4;
@@ -176,6 +176,14 @@ fn unless_ended(session: Session, headers: &HeaderMap) -> Session {
     }
 }
 
+/// The cookies that end a session in the browser that held it.
+pub fn ending_cookies(state: &AppState, session_id: Option<&str>) -> Vec<String> {
+    let settings = &state.settings;
+    let mut cookies = clear_session_cookies(&settings.clerk.publishable_key, &settings.server.public_url);
+    cookies.extend(session_id.map(|id| format!("{ENDED_COOKIE}={id}; Path=/; Max-Age=120; SameSite=Lax; HttpOnly")));
+    cookies
+}
+
 /// The session to end at sign-out. Its token may have run out, which ends no session: signature, issuer and the rest still
 /// say whose it was. It opens nothing.
 pub async fn session_to_end(state: &AppState, headers: &HeaderMap) -> Option<String> {
@@ -195,6 +203,7 @@ fn session_of(decision: &Decision) -> Session {
             clerk_id: claims.sub.clone(),
             session_id: claims.sid.clone(),
             actor: claims.act.as_ref().map(|actor| actor.sub.clone()),
+            factor_age: claims.fva.and_then(|age| age.first),
         },
         // Something is left to do at Clerk first; until then nobody is signed in (D4-16).
         Decision::Pending { .. } => Session::SignedOut { reason: "session-pending".into() },

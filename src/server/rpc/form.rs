@@ -8,13 +8,16 @@ use http::header::{ACCEPT, LOCATION, REFERER, SET_COOKIE};
 use http::{HeaderValue, StatusCode, request::Parts};
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::model::error::AppError;
 use crate::model::notice::Notice;
-use crate::server::access::{Admin, Moderator, Viewer};
+use crate::server::access::{Admin, Moderator, Session, Viewer};
 use crate::server::error::Error;
+use crate::server::http::session::ending_cookies;
 use crate::server::notice;
 use crate::server::rpc;
+use crate::server::rpc::caller::Caller;
 use crate::server::rpc::referer::own_path;
 use crate::server::state::AppState;
 
@@ -33,11 +36,12 @@ pub struct Form {
     doing: &'static str,
     back: Back,
     values: Vec<(String, String)>,
+    is_farewell: bool,
 }
 
 /// The form of this operation.
 pub fn form(doing: &'static str, back: Back) -> Form {
-    Form { doing, back, values: Vec::new() }
+    Form { doing, back, values: Vec::new(), is_farewell: false }
 }
 
 impl Form {
@@ -45,6 +49,12 @@ impl Form {
     #[must_use]
     pub fn keeping<'a>(self, values: impl IntoIterator<Item = (&'a str, String)>) -> Self {
         Self { values: values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(), ..self }
+    }
+
+    /// When it succeeds nobody is signed in any more: it leads to the home page, without the session's cookies.
+    #[must_use]
+    pub fn leaving(self) -> Self {
+        Self { is_farewell: true, ..self }
     }
 
     /// For the signed-in.
@@ -56,21 +66,29 @@ impl Form {
         self.answer(answer)
     }
 
-    /// For moderators and admins.
+    /// For moderators and admins; by their own hand, not in somebody else's name (D4-17).
     pub async fn as_moderator(
         self,
         work: impl AsyncFnOnce(Arc<AppState>, Moderator) -> Result<Notice, Error>,
     ) -> Result<Notice, AppError> {
-        let answer = rpc::as_moderator(self.doing, work).await;
+        let by_own_hand = async |state, moderator: Moderator| {
+            moderator.viewer().demand_own_hand()?;
+            work(state, moderator).await
+        };
+        let answer = rpc::as_moderator(self.doing, by_own_hand).await;
         self.answer(answer)
     }
 
-    /// For admins.
+    /// For admins, the same.
     pub async fn as_admin(
         self,
         work: impl AsyncFnOnce(Arc<AppState>, Admin) -> Result<Notice, Error>,
     ) -> Result<Notice, AppError> {
-        let answer = rpc::as_admin(self.doing, work).await;
+        let by_own_hand = async |state, admin: Admin| {
+            admin.demand_own_hand()?;
+            work(state, admin).await
+        };
+        let answer = rpc::as_admin(self.doing, by_own_hand).await;
         self.answer(answer)
     }
 
@@ -81,14 +99,24 @@ impl Form {
         else {
             return answer;
         };
+        let is_farewell = self.is_farewell && answer.is_ok();
+        if is_farewell {
+            end_session(&state, &parts, &response);
+        }
         let wants_page = parts.headers.get(ACCEPT).and_then(|value| value.to_str().ok());
         if !wants_page.is_some_and(|accepted| accepted.contains("text/html")) {
             return answer;
         }
         let public_url = &state.settings.server.public_url;
         let back = match self.back {
+            _ if is_farewell => "/".to_owned(),
             Back::To(path) => path,
             Back::ToReferer => own_path(parts.headers.get(REFERER), public_url),
+        };
+        // Not the end of it: whoever signs in again comes back to repeat it.
+        let back = match &answer {
+            Err(AppError::Stale) => format!("/verify?back={}", utf8_percent_encode(&back, NON_ALPHANUMERIC)),
+            _ => back,
         };
         let said = match &answer {
             Ok(notice) => notice.clone(),
@@ -108,7 +136,20 @@ impl Form {
     }
 }
 
-fn failure(error: &AppError) -> Notice {
+/// Takes the cookies of the session that asked.
+fn end_session(state: &AppState, parts: &Parts, response: &ResponseOptions) {
+    let session_id = parts.extensions.get::<Arc<Caller>>().and_then(|caller| match &caller.session {
+        Session::SignedIn { session_id, .. } => Some(session_id.as_str()),
+        Session::SignedOut { .. } => None,
+    });
+    let cookies = ending_cookies(state, session_id).into_iter();
+    for cookie in cookies.filter_map(|cookie| HeaderValue::from_str(&cookie).ok()) {
+        response.append_header(SET_COOKIE, cookie);
+    }
+}
+
+/// What a page says of a failure.
+pub fn failure(error: &AppError) -> Notice {
     match error {
         AppError::Invalid { field, message } => Notice { field: Some(field.clone()), ..Notice::failed(message) },
         error => Notice::failed(error.to_string()),

@@ -16,13 +16,14 @@ const MOST_FIELDS: usize = 64;
 const LONGEST_NAME: usize = 64;
 /// MongoDB takes a hundred levels, ours among them.
 const DEEPEST: usize = 32;
-const KEYS: [&str; 5] = ["name", "from", "type", "default", "personal"];
+const KEYS: [&str; 6] = ["name", "from", "type", "default", "personal", "editable"];
 
 /// What we write into a person's document ourselves, and what would be taken for it.
-pub const RESERVED: [&str; 32] = [
+pub const RESERVED: [&str; 33] = [
     "_id",
     "authProvider",
     "banned",
+    "bio",
     "clerkId",
     "clerkUsername",
     "createdAt",
@@ -68,6 +69,8 @@ pub struct Field {
     /// What stands in the document where Clerk has nothing, or nothing of this kind.
     pub default: FieldValue,
     pub is_personal: bool,
+    /// Whether people may change it themselves: at Clerk, in the metadata that is theirs.
+    pub is_editable: bool,
     told: Once,
 }
 
@@ -211,7 +214,7 @@ impl Fields {
 
 impl Field {
     /// What Clerk keeps from front ends is kept from them here, too.
-    fn is_shown(&self) -> bool {
+    pub fn is_shown(&self) -> bool {
         !matches!(self.from, Source::Metadata { of: Metadata::Private, .. })
     }
 
@@ -294,14 +297,31 @@ fn read_row(row: &mut Row<'_, '_>) -> Option<Field> {
     let kind = read_kind(row);
     let from = read_source(row, kind);
     let default = read_default(row, kind);
-    let is_personal = match row.table.get("personal") {
-        None => Some(true),
-        Some(toml::Value::Boolean(is_personal)) => Some(*is_personal),
-        Some(_) => row.problem("`personal` must be true or false"),
-    };
+    let is_personal = read_flag(row, "personal", true);
+    let is_editable = read_flag(row, "editable", false);
+    if is_editable == Some(true) && !is_for_people(kind, from.as_ref()) {
+        row.problem::<()>(
+            "`editable` is for what people may write themselves: a key of unsafe_metadata, as text, number, integer or boolean",
+        );
+    }
     let (name, from, kind, default) = (name?, from?, kind?, default?);
     let name = Box::leak(name.into_boxed_str());
-    Some(Field { name, from, kind, default, is_personal: is_personal?, told: Once::new() })
+    Some(Field { name, from, kind, default, is_personal: is_personal?, is_editable: is_editable?, told: Once::new() })
+}
+
+fn read_flag(row: &mut Row<'_, '_>, key: &str, default: bool) -> Option<bool> {
+    match row.table.get(key) {
+        None => Some(default),
+        Some(toml::Value::Boolean(flag)) => Some(*flag),
+        Some(_) => row.problem(format!("`{key}` must be true or false")),
+    }
+}
+
+/// Whether a form can ask for it and Clerk lets the person write it. What is unknown was complained of already.
+fn is_for_people(kind: Option<Kind>, from: Option<&Source>) -> bool {
+    let is_plain = |kind| matches!(kind, Kind::Text | Kind::Number | Kind::Integer | Kind::Boolean);
+    let is_theirs = |from: &Source| matches!(from, Source::Metadata { of: Metadata::Unsafe, .. });
+    kind.is_none_or(is_plain) && from.is_none_or(is_theirs)
 }
 
 fn read_name(row: &mut Row<'_, '_>) -> Option<String> {

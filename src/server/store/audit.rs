@@ -13,7 +13,7 @@ use mongodb::bson::{Document, deserialize_from_document, doc};
 use mongodb::options::{IndexOptions, ReadConcern, ReturnDocument};
 use mongodb::{ClientSession, Collection, Database, IndexModel};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::model::audit::Fact;
 use crate::server::store::encoding::date;
@@ -32,6 +32,9 @@ pub struct Entry {
     #[serde(with = "date")]
     pub at: Timestamp,
     pub actor: String,
+    /// Who really did it, in the actor's place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub impersonator: Option<String>,
     pub session: Option<String>,
     pub source: String,
     pub action: String,
@@ -182,6 +185,7 @@ impl Entry {
             number: end.number + 1,
             at,
             actor: fact.actor.id.clone(),
+            impersonator: fact.actor.impersonator.clone(),
             session: fact.actor.session.clone(),
             source: fact.actor.source.as_str().to_owned(),
             action: fact.action.as_str().to_owned(),
@@ -198,20 +202,22 @@ impl Entry {
 
     /// A list in JSON: no two entries have the same text.
     fn sealed(&self) -> String {
-        let text = json!([
-            self.number,
-            self.at.as_millisecond(),
-            self.actor,
-            self.session,
-            self.source,
-            self.action,
-            self.subject,
-            self.before,
-            self.after,
-            self.reason,
-            self.previous,
-        ]);
-        STANDARD.encode(digest(&SHA256, text.to_string().as_bytes()))
+        let mut sealed = vec![
+            json!(self.number),
+            json!(self.at.as_millisecond()),
+            json!(self.actor),
+            json!(self.session),
+            json!(self.source),
+            json!(self.action),
+            json!(self.subject),
+            json!(self.before),
+            json!(self.after),
+            json!(self.reason),
+            json!(self.previous),
+        ];
+        // Only where there is one: entries that were sealed without it stay as they are.
+        sealed.extend(self.impersonator.as_ref().map(|id| json!(id)));
+        STANDARD.encode(digest(&SHA256, Value::Array(sealed).to_string().as_bytes()))
     }
 }
 
@@ -252,7 +258,7 @@ mod tests {
     use super::*;
 
     fn trail(length: usize) -> Vec<Document> {
-        let actor = Actor { id: "cli:keeper".to_owned(), session: None, source: Source::Cli };
+        let actor = Actor { id: "cli:keeper".to_owned(), impersonator: None, session: None, source: Source::Cli };
         let mut end = End { number: 0, seal: BEGINNING.to_owned() };
         let mut rows = Vec::new();
         for turn in 0..length {

@@ -4,12 +4,17 @@
 //! names are ours. Whether a write should happen is `sync::apply`'s business.
 
 pub mod activity;
+pub mod bio;
 pub mod fields;
 pub mod history;
 pub mod living;
+pub mod lookups;
 pub mod outbox;
+pub mod pending;
 pub mod schema;
 pub mod writes;
+
+use std::sync::Arc;
 
 use futures::TryStreamExt;
 use jiff::Timestamp;
@@ -17,13 +22,14 @@ use mongodb::bson::{
     Bson, Document, RawDocument, RawDocumentBuf, deserialize_from_slice, doc, oid::ObjectId, serialize_to_bson,
 };
 use mongodb::{ClientSession, Collection, Database};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::model::user::{AuthProvider, Email, Role, SyncSource, SyncStatus};
 use crate::server::settings::fields::{FieldValues, Fields};
 use crate::server::store::Error;
 use crate::server::store::encoding::{date, object_id, optional_date, optional_object_id};
 use crate::server::store::jobs::Effect;
+use crate::server::store::together::Together;
 use crate::server::store::users::history::{Entry, FieldChange};
 
 /// The order of what Clerk says about one person, in milliseconds (design 2.3): newer wins.
@@ -62,6 +68,10 @@ pub struct User {
     #[serde(default)]
     pub username_conflict: bool,
     pub image_url: Option<String>,
+    /// What the person says about themselves, here and nowhere else: no event touches it, a deletion removes it. Where it is
+    /// absent, whatever the application keeps under this name is left alone.
+    #[serde(default, deserialize_with = "text_if_any", skip_serializing_if = "Option::is_none")]
+    pub bio: Option<String>,
     #[serde(default)]
     pub role: Role,
     /// The role was set here and Clerk has not confirmed it: until then nothing that Clerk says undoes it (design 2.5).
@@ -122,12 +132,19 @@ pub struct LocalUser {
 pub struct Users {
     documents: Collection<RawDocumentBuf>,
     fields: Fields,
+    lookups: Arc<Together<lookups::Found>>,
 }
 
 /// A person as read: our fields, and those of the application's own that the table names.
 pub fn read_user(document: &RawDocument, fields: &Fields) -> mongodb::error::Result<User> {
     let user: User = deserialize_from_slice(document.as_bytes())?;
     Ok(User { fields: fields::read(document, fields)?, ..user })
+}
+
+/// A text, or nothing if it is of another kind.
+fn text_if_any<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    let value = Bson::deserialize(deserializer)?;
+    Ok(value.as_str().map(str::to_owned))
 }
 
 /// A new value for `_id`.
@@ -137,7 +154,7 @@ pub fn new_id() -> String {
 
 impl Users {
     pub fn of(database: &Database, fields: &Fields) -> Self {
-        Self { documents: database.collection("users"), fields: fields.clone() }
+        Self { documents: database.collection("users"), fields: fields.clone(), lookups: Arc::default() }
     }
 
     pub async fn find(&self, clerk_id: &str) -> Result<Option<User>, Error> {

@@ -107,6 +107,7 @@ pub fn apply(stored: Option<&User>, incoming: &Incoming, new_id: &str, now: Time
 fn merge(stored: &User, person: &Person, version: Version, source: SyncSource, now: Timestamp) -> Change {
     let mut user = document(&stored.id, person, version, source, now);
     user.last_active_at = stored.last_active_at;
+    user.bio.clone_from(&stored.bio);
     keep_role(&mut user, stored, source);
     keep_username(&mut user, stored);
     let changed = differences(stored, &user);
@@ -192,6 +193,7 @@ fn document(id: &str, person: &Person, version: Version, source: SyncSource, now
         username: person.username.clone(),
         clerk_username: person.username.clone(),
         image_url: person.image_url.clone(),
+        bio: None,
         username_conflict: false,
         role: person.role,
         role_pending: false,
@@ -226,6 +228,7 @@ fn tombstone(id: &str, clerk_id: &str, at: Timestamp, now: Timestamp) -> User {
         username: None,
         clerk_username: None,
         image_url: None,
+        bio: None,
         username_conflict: false,
         role: Role::User,
         role_pending: false,

@@ -73,9 +73,30 @@ async fn users_come_and_go(clerk: &Clerk) {
         let users = clerk.backend(&format!("POST /users/{verb}")).json(two).gives(200).await;
         assert_eq!(users.as_array().map(Vec::len), Some(2));
     }
+    pictures_come_and_go(clerk, &id).await;
     let deleted = clerk.backend("DELETE /users/{user_id}").of(&id).gives(200).await;
     assert_eq!(deleted, json!({ "object": "user", "id": id, "deleted": true, "external_id": "crm-7" }));
     clerk.backend("GET /users/{user_id}").of(&id).refused(404, "resource_not_found").await;
+}
+
+async fn pictures_come_and_go(clerk: &Clerk, id: &str) {
+    let set = |content: &[u8]| clerk.backend("POST /users/{user_id}/profile_image").of(id).file(content);
+    let shown = async |user: &Value| reqwest::get(text(&user["image_url"])).await.expect("an answer");
+    let png = b"\x89PNG\r\n\x1a\nnearly".as_slice();
+    let changed = set(png).gives(200).await;
+    assert_eq!(changed["has_image"], true);
+    let picture = shown(&changed).await;
+    assert_eq!(picture.headers()["content-type"], "image/png");
+    assert_eq!(picture.bytes().await.expect("a body"), png);
+    let again = set(b"\xff\xd8\xffnearly").gives(200).await;
+    assert_ne!(again["image_url"], changed["image_url"], "no cache shows the old one");
+    assert_eq!(shown(&changed).await.status(), 404);
+    set(b"<svg/>").refused(400, "image_invalid").await;
+    let route = "DELETE /users/{user_id}/profile_image";
+    let removed = clerk.backend(route).of(id).gives(200).await;
+    assert_eq!(removed["has_image"], false);
+    assert_eq!(shown(&removed).await.headers()["content-type"], "image/svg+xml");
+    clerk.backend(route).of("user_nobody").refused(404, "resource_not_found").await;
 }
 
 async fn sessions_come_and_go(clerk: &Clerk) {

@@ -8,6 +8,7 @@ use rollcall::standin::{Options, Standin};
 use serde_json::Value;
 
 use crate::standin::shapes;
+use crate::support::app::multipart;
 
 pub const APP: &str = "http://localhost:3000";
 
@@ -77,6 +78,8 @@ enum Body {
     None,
     Json(Value),
     Form(Vec<(String, String)>),
+    /// One file, as a browser would send it.
+    File(Vec<u8>),
 }
 
 pub struct Call<'a> {
@@ -122,6 +125,10 @@ impl Call<'_> {
         Call { body: Body::Form(fields), ..self }
     }
 
+    pub fn file(self, content: &[u8]) -> Self {
+        Call { body: Body::File(content.to_vec()), ..self }
+    }
+
     fn request(&self) -> RequestBuilder {
         let mut url = url::Url::parse(&self.clerk.url(&self.path)).expect("an address");
         if !self.query.is_empty() {
@@ -137,6 +144,10 @@ impl Call<'_> {
         match &self.body {
             Body::None => request,
             Body::Json(body) => request.json(body),
+            Body::File(content) => {
+                let (kind, body) = multipart("file", content);
+                request.header("content-type", kind).body(body)
+            }
             Body::Form(fields) => {
                 let form = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
                 request.header("content-type", "application/x-www-form-urlencoded").body(form)

@@ -35,6 +35,8 @@ ROUTES = {
         "DELETE /users/{user_id}",
         "PATCH /users/{user_id}/metadata",
         "PUT /users/{user_id}/metadata",
+        "POST /users/{user_id}/profile_image",
+        "DELETE /users/{user_id}/profile_image",
         "POST /users/{user_id}/ban",
         "POST /users/{user_id}/unban",
         "POST /users/{user_id}/lock",

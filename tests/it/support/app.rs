@@ -168,6 +168,12 @@ fn work(state: &Arc<AppState>, stopped: &watch::Receiver<bool>) {
     tokio::spawn(jobs::run(Arc::clone(state), stopped.clone()));
 }
 
+/// A form with one file: its content type and its body.
+pub fn multipart(name: &str, content: &[u8]) -> (&'static str, Vec<u8>) {
+    let head = format!("--edge\r\ncontent-disposition: form-data; name=\"{name}\"; filename=\"me\"\r\n\r\n");
+    ("multipart/form-data; boundary=edge", [head.as_bytes(), content, b"\r\n--edge--\r\n"].concat())
+}
+
 /// Follows no redirect, keeps no cookie: a test sees every answer.
 pub fn client() -> Client {
     Client::builder().redirect(reqwest::redirect::Policy::none()).build().expect("a client")

@@ -98,9 +98,9 @@ pub const RULES: &[Rule] = &[
         },
     },
     Rule {
-        says: "server::{accounts, sync, health, access, worker} know no axum, leptos, bson, reqwest",
+        says: "server::{accounts, people, profile, sync, health, access, worker} know no axum, leptos, bson, reqwest",
         breaches: |file| {
-            let features = ["accounts", "sync", "health", "access", "worker", "jobs"];
+            let features = ["accounts", "people", "profile", "sync", "health", "access", "worker", "jobs"];
             let is_feature = features.iter().any(|name| file.is_of(&format!("server/{name}")));
             if is_feature { crates_in(file, &[WEB, BROWSER, DATABASE, NETWORK].concat()) } else { Vec::new() }
         },

@@ -62,6 +62,7 @@ impl Refusal {
         match error {
             Error::Unauthenticated { .. } => refusal("Unauthorized - Invalid token"),
             Error::Forbidden => refusal("Forbidden - insufficient permissions"),
+            Error::Stale => refusal("Forbidden - sign in again first"),
             Error::NotFound { .. } => refusal("User not found"),
             Error::Invalid { field, message } | Error::Refused { field, message } => {
                 Self::new(error.status(), message.clone()).about(field)

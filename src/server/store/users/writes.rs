@@ -143,19 +143,27 @@ struct Each<'a> {
 impl<'a> Statement<'a> {
     fn of(write: &'a Write) -> Result<Self, Error> {
         let Write { user, before, guard, effects, history } = write;
-        let (q, unset) = match guard {
-            Guard::Unchanged(etag) => (doc! { "clerkId": &user.clerk_id, "etag": id_or_null(etag.as_deref()) }, None),
+        let (q, mut gone) = match guard {
+            Guard::Unchanged(etag) => {
+                (doc! { "clerkId": &user.clerk_id, "etag": id_or_null(etag.as_deref()) }, Document::new())
+            }
             // Whoever signs in through Clerk has no password here (A4-06).
             Guard::Local | Guard::New => (
                 doc! { "_id": id_or_null(Some(&user.id)), "clerkId": Bson::Null, "authProvider": "local" },
-                Some(doc! { "passwordHash": "" }),
+                doc! { "passwordHash": "" },
             ),
         };
-        // Nothing personal stays of a deleted person.
-        let unset = unset.or_else(|| user.deleted_at.map(|_| doc! { "lastActiveAt": "" }));
         let outbox = (!effects.is_empty()).then_some(Each { each: effects });
         let history = if history.is_empty() { None } else { Some(history::addition(history)?) };
         let push = (outbox.is_some() || history.is_some()).then_some(Push { outbox, history });
+        if user.bio.is_none() && before.as_ref().is_some_and(|before| before.bio.is_some()) {
+            gone.insert("bio", "");
+        }
+        if user.deleted_at.is_some() {
+            // Nothing personal stays of a deleted person.
+            gone.insert("lastActiveAt", "");
+        }
+        let unset = (!gone.is_empty()).then_some(gone);
         let set =
             changes(before.as_deref(), user).map_err(|error| Error::Refused(mongodb::error::Error::custom(error)))?;
         Ok(Self { q, u: Modification { set, push, unset } })

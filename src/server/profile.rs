@@ -1,0 +1,287 @@
+//! What people do about themselves: look at their document, change it, and say who they are.
+//!
+//! Names, picture and custom fields are Clerk's and are changed there first; Clerk's answer is then written here, on the
+//! path of every other change, so that its echo changes nothing. The bio is ours. Every function demands a `Viewer`.
+
+pub mod departure;
+pub mod sign_ins;
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde_json::{Map, Number, Value};
+
+use crate::model::audit::{Action, Fact};
+use crate::model::notice::Notice;
+use crate::model::profile::{Input, LARGEST_PICTURE, LONGEST_BIO, Names, OwnField, Profile, Waiting};
+use crate::model::user::SyncSource;
+use crate::server::access::Viewer;
+use crate::server::accounts::{self, NOBODY, text_of};
+use crate::server::clerk;
+use crate::server::clerk::client::ProfileChange;
+use crate::server::clerk::client::own::Picture;
+use crate::server::clerk::wire;
+use crate::server::error::Error;
+use crate::server::settings::fields::{Field, FieldValues, Fields, Kind, Metadata, Source};
+use crate::server::state::AppState;
+use crate::server::store::users::User;
+use crate::server::sync::mapping::from_fetched;
+use crate::server::sync::process::write;
+
+const UNCHANGED: &str = "Nothing was changed.";
+/// Clerk takes eight kilobytes of metadata in all.
+const LONGEST_VALUE: usize = 1000;
+/// How files of each kind begin. Nothing that can carry a script.
+const PICTURES: [(&str, &[u8]); 3] =
+    [("image/png", b"\x89PNG\r\n\x1a\n"), ("image/jpeg", b"\xff\xd8\xff"), ("image/gif", b"GIF8")];
+
+/// The viewer's own document, with what is still under way.
+///
+/// # Errors
+/// MongoDB's.
+pub async fn get_profile(state: &AppState, viewer: &Viewer) -> Result<Profile, Error> {
+    let role = viewer.role(state);
+    let user = viewer.user().clone();
+    let shown = state.settings.fields.rows().iter().filter(|field| field.is_shown());
+    let waiting = state.store.users.list_pending(&user.clerk_id).await?;
+    Ok(Profile {
+        fields: shown.map(|field| own_field(field, &user)).collect(),
+        waiting: waiting.iter().map(|waits| Waiting { kind: waits.kind, attempts: waits.attempts }).collect(),
+        id: user.id,
+        clerk_id: user.clerk_id,
+        name: user.name,
+        first_name: user.first_name,
+        last_name: user.last_name,
+        username: user.username,
+        clerk_username: user.clerk_username,
+        email: user.email,
+        email_verified: user.email_verified,
+        emails: user.emails,
+        image_url: user.image_url,
+        bio: user.bio,
+        role,
+        role_pending: user.role_pending,
+        locked: user.locked,
+        sync_status: user.sync_status,
+        sync_reason: user.sync_reason,
+        sync_source: user.sync_source,
+        last_clerk_sync: user.last_clerk_sync,
+        created_at: Some(user.created_at),
+        updated_at: Some(user.updated_at),
+    })
+}
+
+fn own_field(field: &Field, user: &User) -> OwnField {
+    let value = user.fields.get(field.name).and_then(|value| text_of(&value.to_json()));
+    let input = match field.kind {
+        _ if !field.is_editable => None,
+        Kind::Number => Some(Input::Number),
+        Kind::Integer => Some(Input::Integer),
+        Kind::Boolean => Some(Input::Boolean),
+        _ => Some(Input::Text),
+    };
+    let origin = match &field.from {
+        Source::Own(_) => "Clerk",
+        Source::Metadata { of: Metadata::Public, .. } => "Clerk, public metadata",
+        Source::Metadata { of: Metadata::Private, .. } => "Clerk, private metadata",
+        Source::Metadata { of: Metadata::Unsafe, .. } => "Clerk, your own metadata",
+    };
+    OwnField { name: field.name.to_owned(), value, origin: origin.to_owned(), input }
+}
+
+/// Changes names, of which only those are sent that are not so already: an instance may have no usernames at all.
+///
+/// # Errors
+/// As of [`accounts::edit_profile`].
+pub async fn edit_names(state: &AppState, viewer: &Viewer, names: Names) -> Result<Notice, Error> {
+    let user = viewer.user();
+    let differing =
+        |new: String, old: &Option<String>| Some(new).filter(|new| new.trim() != old.as_deref().unwrap_or_default());
+    let change = ProfileChange {
+        first_name: differing(names.first_name, &user.first_name),
+        last_name: differing(names.last_name, &user.last_name),
+        username: differing(names.username, &user.clerk_username),
+    };
+    if change == ProfileChange::default() {
+        return Ok(Notice::done(UNCHANGED));
+    }
+    note(state, viewer, Action::EditProfile).await?;
+    accounts::edit_profile(state, viewer, change).await?;
+    Ok(Notice::done("Your names are saved."))
+}
+
+/// Changes what the viewer says about themselves; nothing but blanks removes it.
+///
+/// # Errors
+/// `Refused` when it is too long or no plain text, `TooOften`, or MongoDB's.
+pub async fn edit_bio(state: &AppState, viewer: &Viewer, bio: &str) -> Result<Notice, Error> {
+    let bio = bio.replace("\r\n", "\n");
+    let bio = bio.trim();
+    let refused = |message: String| Err(Error::Refused { field: "bio", message });
+    let length = bio.chars().count();
+    if length > LONGEST_BIO {
+        return refused(format!("At most {LONGEST_BIO} characters; this has {length}."));
+    }
+    if bio.chars().any(|letter| letter.is_control() && letter != '\n' && letter != '\t') {
+        return refused("No control characters.".to_owned());
+    }
+    let bio = Some(bio).filter(|bio| !bio.is_empty());
+    if bio == viewer.user().bio.as_deref() {
+        return Ok(Notice::done(UNCHANGED));
+    }
+    let id = &viewer.user().clerk_id;
+    state.limits.edits.take(id)?;
+    note(state, viewer, Action::EditProfile).await?;
+    if !state.store.users.set_bio(id, bio).await? {
+        return Err(NOBODY);
+    }
+    Ok(Notice::done(if bio.is_some() { "Your bio is saved." } else { "Your bio is removed." }))
+}
+
+/// Changes those of the application's own fields that are marked editable, in the metadata at Clerk that is the person's own.
+///
+/// # Errors
+/// `Refused` by the field when a value is not of its type or nobody may change it; Clerk's, and MongoDB's.
+pub async fn edit_fields(
+    state: &AppState,
+    viewer: &Viewer,
+    values: &BTreeMap<String, String>,
+) -> Result<Notice, Error> {
+    let user = viewer.user();
+    let change = change_of_fields(&state.settings.fields, &user.fields, values)?;
+    if change.is_empty() {
+        return Ok(Notice::done(UNCHANGED));
+    }
+    state.limits.edits.take(&user.clerk_id)?;
+    note(state, viewer, Action::EditProfile).await?;
+    let answer = state.clerk.merge_unsafe_metadata(&user.clerk_id, &change).await;
+    keep(state, answer, "fields").await?;
+    Ok(Notice::done("Your details are saved."))
+}
+
+/// What to merge at Clerk: only what differs, each value under its path.
+fn change_of_fields(
+    fields: &Fields,
+    stored: &FieldValues,
+    values: &BTreeMap<String, String>,
+) -> Result<Map<String, Value>, Error> {
+    let mut change = Map::new();
+    for (name, text) in values {
+        let row = fields.rows().iter().find(|field| field.is_editable && field.name == name);
+        let Some((field, Source::Metadata { path, .. })) = row.map(|field| (field, &field.from)) else {
+            return Err(Error::Refused { field: "fields", message: "There is no such field to change.".to_owned() });
+        };
+        let text = text.trim();
+        let before = stored.get(field.name).and_then(|value| text_of(&value.to_json()));
+        if before.as_deref().unwrap_or_default() != text {
+            insert(&mut change, path, value_of(field, text)?);
+        }
+    }
+    Ok(change)
+}
+
+/// A form's text as a value of the field's type; nothing removes it.
+fn value_of(field: &Field, text: &str) -> Result<Value, Error> {
+    let refused = |message: &str| Error::Refused { field: field.name, message: message.to_owned() };
+    if text.is_empty() {
+        return Ok(Value::Null);
+    }
+    if text.chars().count() > LONGEST_VALUE {
+        return Err(refused("At most 1000 characters."));
+    }
+    match field.kind {
+        Kind::Boolean => text.parse().map(Value::Bool).map_err(|_| refused("Must be true or false.")),
+        Kind::Integer => text.parse::<i64>().map(Value::from).map_err(|_| refused("Must be a whole number.")),
+        Kind::Number => {
+            let number = text.parse().ok().and_then(Number::from_f64);
+            number.map(Value::Number).ok_or_else(|| refused("Must be a number."))
+        }
+        _ if text.chars().any(char::is_control) => Err(refused("No control characters.")),
+        _ => Ok(Value::from(text)),
+    }
+}
+
+fn insert(into: &mut Map<String, Value>, path: &[String], value: Value) {
+    let Some((first, rest)) = path.split_first() else { return };
+    if rest.is_empty() {
+        into.insert(first.clone(), value);
+        return;
+    }
+    let inner = into.entry(first.clone()).or_insert_with(|| Value::Object(Map::new()));
+    if let Value::Object(inner) = inner {
+        insert(inner, rest, value);
+    }
+}
+
+/// Gives the viewer another picture.
+///
+/// # Errors
+/// `Refused` when it is no picture or too large; Clerk's, and MongoDB's.
+pub async fn set_picture(state: &AppState, viewer: &Viewer, bytes: Vec<u8>) -> Result<Notice, Error> {
+    let picture = picture_of(bytes)?;
+    let id = &viewer.user().clerk_id;
+    state.limits.edits.take(id)?;
+    note(state, viewer, Action::EditProfile).await?;
+    keep(state, state.clerk.set_profile_image(id, picture).await, "picture").await?;
+    Ok(Notice::done("Your picture is saved."))
+}
+
+/// Takes the viewer's picture away; Clerk draws one in its place.
+///
+/// # Errors
+/// Clerk's, and MongoDB's.
+pub async fn remove_picture(state: &AppState, viewer: &Viewer) -> Result<Notice, Error> {
+    let id = &viewer.user().clerk_id;
+    state.limits.edits.take(id)?;
+    note(state, viewer, Action::EditProfile).await?;
+    keep(state, state.clerk.delete_profile_image(id).await, "picture").await?;
+    Ok(Notice::done("Your picture is removed."))
+}
+
+/// Named after what the bytes are.
+fn picture_of(bytes: Vec<u8>) -> Result<Picture, Error> {
+    let refused = |message: &str| Err(Error::Refused { field: "picture", message: message.to_owned() });
+    if bytes.is_empty() {
+        return refused("Choose a file first.");
+    }
+    if bytes.len() > LARGEST_PICTURE {
+        return refused("At most 10 MB.");
+    }
+    let is_webp = bytes.starts_with(b"RIFF") && bytes.get(8..12) == Some(b"WEBP");
+    let known = PICTURES.iter().find(|(_, beginning)| bytes.starts_with(beginning)).map(|(media_type, _)| *media_type);
+    match known.or(is_webp.then_some("image/webp")) {
+        Some(media_type) => Ok(Picture { media_type, bytes }),
+        None => refused("Only PNG, JPEG, GIF and WebP pictures."),
+    }
+}
+
+/// Writes Clerk's answer to a change, or says at the field why there is none.
+async fn keep(state: &AppState, answer: Result<wire::User, clerk::Error>, field: &'static str) -> Result<(), Error> {
+    let changed = match answer {
+        Err(clerk::Error::NotFound) => return Err(NOBODY),
+        Err(clerk::Error::Rejected { status: 400 | 409 | 413 | 422, message, .. }) => {
+            return Err(Error::Refused { field, message });
+        }
+        answer => answer?,
+    };
+    let incoming = from_fetched(&changed, SyncSource::Edit, Timestamp::now(), &state.settings.fields);
+    let (_, written) = write(state, incoming).await?;
+    written.filter(|user| user.deleted_at.is_none()).map(|_| ()).ok_or(NOBODY)
+}
+
+/// What is done in somebody else's name is on record, with both of them (D4-17).
+async fn note(state: &AppState, viewer: &Viewer, action: Action) -> Result<(), Error> {
+    if viewer.actor().is_none() {
+        return Ok(());
+    }
+    Ok(state.store.audit.append(&fact_of(viewer, action)).await?)
+}
+
+/// Something that the viewer did about themselves.
+fn fact_of(viewer: &Viewer, action: Action) -> Fact {
+    let subject = viewer.user().clerk_id.clone();
+    Fact { actor: viewer.as_actor(), action, subject, before: None, after: None, reason: None }
+}
+
+#[cfg(test)]
+mod tests;

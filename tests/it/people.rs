@@ -1,0 +1,183 @@
+//! People as they see each other: the directory and the public pages (issue 5, item 5).
+
+use mongodb::bson::{DateTime, Document, doc, oid::ObjectId};
+use serde_json::json;
+
+use crate::support::app::{TestApp, Wishes};
+
+async fn page(app: &TestApp, id: &str, path: &str) -> String {
+    let answer = app.get_as(id, path).await;
+    assert_eq!(answer.status(), 200, "{path}");
+    answer.text().await.expect("text")
+}
+
+fn named(first: &str, last: &str, username: &str) -> serde_json::Value {
+    json!({
+        "email_address": [format!("{username}@example.com")], "first_name": first, "last_name": last, "username": username,
+    })
+}
+
+/// As if they had come from Clerk long ago.
+async fn crowd(app: &TestApp, count: i64) {
+    let users = app.database.handle().collection::<Document>("users");
+    let person = |number: i64| {
+        let at = DateTime::from_millis(1_760_000_000_000 + number * 1000);
+        doc! {
+            "_id": ObjectId::new(), "clerkId": format!("user_{number}"), "name": format!("Person {number:05}"),
+            "username": format!("person{number:05}"), "email": format!("p{number}@example.com"), "role": "user",
+            "syncStatus": "active", "authProvider": "clerk", "version": { "updatedAt": 1_i64, "eventAt": 1_i64 },
+            "createdAt": at, "updatedAt": at,
+        }
+    };
+    users.insert_many((0..count).map(person)).await.expect("stored");
+}
+
+/// The address of the next page.
+fn next_of(page: &str) -> Option<String> {
+    let link = page.split("<a ").find(|link| link.contains("rel=\"next\""))?;
+    let address = link.split("href=\"").nth(1)?.split('"').next()?;
+    Some(address.replace("&amp;", "&"))
+}
+
+#[tokio::test]
+async fn the_directory_lists_the_living_by_name_and_pages_through_all_of_them() {
+    let app = TestApp::new().await;
+    let zoe = app.person(named("Zoë", "Adams", "zoe")).await;
+    crowd(&app, 100).await;
+    let mut seen = Vec::new();
+    let mut path = Some("/people".to_owned());
+    while let Some(address) = path {
+        let shown = page(&app, &zoe, &address).await;
+        let links = shown.split("href=\"/people/").skip(1).filter_map(|rest| rest.split('"').next());
+        seen.extend(links.map(str::to_owned));
+        path = next_of(&shown);
+    }
+    let mut expected: Vec<String> = (0..100).map(|number| format!("person{number:05}")).collect();
+    expected.push("zoe".to_owned());
+    assert_eq!(seen, expected, "in the order of a dictionary, nobody twice, nobody left out");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d5_19_d5_20_a_search_finds_by_name_and_username_never_by_address() {
+    let app = TestApp::new().await;
+    let zoe = app.person(named("Zoë", "Adams", "zed")).await;
+    app.person(named("Bob", "<b>Bold</b>", "bob")).await;
+    for (text, finds_zoe, finds_bob) in [
+        ("zoe", true, false),
+        ("ADA", true, false),
+        ("ze", true, false),
+        ("b", false, true),
+        ("bob%40", false, false),
+        (".*", false, false),
+    ] {
+        let shown = page(&app, &zoe, &format!("/people?q={text}")).await;
+        let found = (shown.contains("href=\"/people/zed\""), shown.contains("href=\"/people/bob\""));
+        assert_eq!(found, (finds_zoe, finds_bob), "{text}");
+        assert!(!shown.contains("<b>Bold"), "text is text");
+        assert!(!shown.contains("@example.com"), "an address is nobody's to see");
+    }
+    assert!(page(&app, &zoe, "/people?q=nobody").await.contains("Nobody's name or username begins so."));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_page_of_a_person_shows_what_is_public_and_nothing_else() {
+    let app = TestApp::new().await;
+    let zoe = app.person(named("Zoë", "Adams", "zoe")).await;
+    let bob = app.person(named("Bob", "Bold", "bob")).await;
+    let users = app.database.handle().collection::<Document>("users");
+    let bio = doc! { "$set": { "bio": "I build <script>alert(1)</script> things." } };
+    users.update_one(doc! { "clerkId": &zoe }, bio).await.expect("written");
+    let shown = page(&app, &bob, "/people/Zoe").await;
+    for text in ["Zoë Adams", "@<!>zoe", "I build &lt;script&gt;alert(1)", "Joined", "<title>Zoë Adams · Rollcall"] {
+        assert!(shown.contains(text) || shown.contains(&text.replace("<!>", "")), "{text}");
+    }
+    for hidden in ["zoe@example.com", "Edit your profile", "Role"] {
+        assert!(!shown.contains(hidden), "{hidden}");
+    }
+    assert!(page(&app, &zoe, "/people/zoe").await.contains("Edit your profile"));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_settings_say_what_is_public_and_whether_there_is_a_directory() {
+    let config = "[[fields]]\nname = \"team\"\nfrom = \"public_metadata.team\"\ntype = \"text\"";
+    let public = vec![("ROLLCALL_PUBLIC_FIELDS", "role,team".to_owned())];
+    let app = TestApp::with(Wishes { variables: public, config, ..Wishes::default() }).await;
+    let mut attributes = named("Zoë", "Adams", "zoe");
+    attributes["public_metadata"] = json!({ "team": "Blue" });
+    let zoe = app.person(attributes).await;
+    let users = app.database.handle().collection::<Document>("users");
+    users.update_one(doc! { "clerkId": &zoe }, doc! { "$set": { "bio": "Hello" } }).await.expect("written");
+    let shown = page(&app, &zoe, "/people/zoe").await;
+    assert!(shown.contains("Blue") && shown.contains("Role"), "{shown}");
+    let main = shown.split("<main").nth(1).expect("a page");
+    assert!(!main.contains("Hello") && !main.contains("Joined") && !main.contains("<img"), "{main}");
+    app.finish().await;
+    let off = vec![("ROLLCALL_DIRECTORY", "false".to_owned())];
+    let app = TestApp::with(Wishes { variables: off, ..Wishes::default() }).await;
+    let zoe = app.person(named("Zoë", "Adams", "zoe")).await;
+    for path in ["/people", "/people/zoe", "/api/people/list_people", "/api/people/get_person?username=zoe"] {
+        assert_eq!(app.get_as(&zoe, path).await.status(), 404, "{path}");
+    }
+    assert!(!page(&app, &zoe, "/").await.contains("href=\"/people\""));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d5_19_who_is_banned_deleted_or_not_there_is_the_same_nobody() {
+    let app = TestApp::new().await;
+    let viewer = app.person(named("Bob", "Bold", "bob")).await;
+    let banned = app.person(named("Zoë", "Adams", "zoe")).await;
+    let deleted = app.person(named("Ada", "Adams", "ada")).await;
+    app.clerk.ban(&banned);
+    app.clerk.delete_user(&deleted);
+    assert!(app.clerk.drained(std::time::Duration::from_secs(10)).await);
+    app.settled().await;
+    let mut pages = Vec::new();
+    for name in ["zoe", "ada", "eve"] {
+        let answer = app.get_as(&viewer, &format!("/people/{name}")).await;
+        assert_eq!(answer.status(), 404, "{name}");
+        let shown = answer.text().await.expect("text");
+        let main = shown.split("<main").nth(1).and_then(|rest| rest.split("</main>").next()).expect("a page");
+        pages.push(main.replace(name, "somebody"));
+    }
+    assert_eq!(pages[0], pages[1]);
+    assert_eq!(pages[1], pages[2]);
+    let listed = page(&app, &viewer, "/people").await;
+    assert!(listed.contains("/people/bob") && !listed.contains("Zoë") && !listed.contains("Deleted person"));
+    app.finish().await;
+}
+
+/// What MongoDB's profiler saw of the pages' own queries.
+#[tokio::test]
+async fn the_pages_of_people_are_served_by_indexes() {
+    let app = TestApp::new().await;
+    let zoe = app.person(named("Zoë", "Adams", "zoe")).await;
+    crowd(&app, 2_000).await;
+    let next = next_of(&page(&app, &zoe, "/people").await).expect("a next page");
+    let found = next_of(&page(&app, &zoe, "/people?q=person").await).expect("a next page");
+    let database = app.database.handle();
+    database.run_command(doc! { "profile": 2 }).await.expect("the profiler");
+    let paths =
+        ["/people", &next, "/people?q=person", &found, "/people?q=nobody", "/people/person00007", "/people/nobody"];
+    for path in paths {
+        app.get_as(&zoe, path).await;
+    }
+    database.run_command(doc! { "profile": 0 }).await.expect("the profiler");
+    let profile = database.collection::<Document>("system.profile");
+    let about = doc! { "ns": format!("{}.users", app.database.name), "op": { "$in": ["query", "command"] } };
+    let mut rows = profile.find(about).await.expect("the profile");
+    let mut queries = 0;
+    while rows.advance().await.expect("a row") {
+        let row: Document = rows.deserialize_current().expect("a document");
+        let plan = row.get_str("planSummary").unwrap_or_default();
+        assert!(!plan.contains("COLLSCAN") && !row.contains_key("hasSortStage"), "{row}");
+        let examined = row.get_i32("docsExamined").unwrap_or_default();
+        assert!(examined <= 60, "{examined}: {row}");
+        queries += 1;
+    }
+    assert!(queries >= 7, "{queries}");
+    app.finish().await;
+}

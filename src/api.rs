@@ -3,9 +3,10 @@
 //! Each is a public endpoint `/api/<noun>/<verb>`; permission is demanded in its body through `server::rpc`.
 
 pub mod admin_sync;
-pub mod people;
+pub mod admin_users;
 pub mod effects;
 pub mod events;
+pub mod people;
 pub mod profile;
 pub mod runs;
 pub mod session;

@@ -23,6 +23,8 @@ use crate::app::pages::admin_run::AdminRunPage;
 use crate::app::pages::admin_runs::AdminRunsPage;
 use crate::app::pages::admin_sync::AdminSyncPage;
 use crate::app::pages::admin_trail::AdminTrailPage;
+use crate::app::pages::admin_user::AdminUserPage;
+use crate::app::pages::admin_users::AdminUsersPage;
 use crate::app::pages::home::HomePage;
 use crate::app::pages::not_found::NotFoundPage;
 use crate::app::pages::people::PeoplePage;
@@ -31,6 +33,7 @@ use crate::app::pages::profile::ProfilePage;
 use crate::app::pages::profile::account::AccountPage;
 use crate::app::pages::profile::departure::DataPage;
 use crate::app::pages::profile::sign_ins::SessionsPage;
+use crate::app::pages::role_changes::RoleChangesPage;
 use crate::app::pages::sign_in::{SignInPage, SignUpPage};
 use crate::app::pages::verify::VerifyPage;
 
@@ -39,7 +42,7 @@ use crate::app::pages::verify::VerifyPage;
 pub fn App() -> impl IntoView {
     provide_meta_context();
     view! {
-        <Title formatter=|title: String| if title.is_empty() { "Rollcall".to_owned() } else { format!("{title} · Rollcall") } />
+        <Title formatter=title_of />
         <Router>
             <Layout>
                 <FlatRoutes fallback=NotFoundPage>
@@ -53,6 +56,9 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/profile/data") view=DataPage ssr=SsrMode::Async />
                     <Route path=path!("/people") view=PeoplePage ssr=SsrMode::Async />
                     <Route path=path!("/people/:username") view=PersonPage ssr=SsrMode::Async />
+                    <Route path=path!("/admin/users") view=AdminUsersPage ssr=SsrMode::Async />
+                    <Route path=path!("/admin/role-changes") view=RoleChangesPage ssr=SsrMode::Async />
+                    <Route path=path!("/admin/users/:id") view=AdminUserPage ssr=SsrMode::Async />
                     <Route path=path!("/admin/sync") view=AdminSyncPage ssr=SsrMode::Async />
                     <Route path=path!("/admin/sync/events") view=AdminEventsPage ssr=SsrMode::Async />
                     <Route path=path!("/admin/sync/events/:id") view=AdminEventPage ssr=SsrMode::Async />
@@ -66,4 +72,12 @@ pub fn App() -> impl IntoView {
             </Layout>
         </Router>
     }
+}
+
+/// A page's title. What renders it escapes nothing, and a person's name may be in it (D5-01).
+fn title_of(title: String) -> String {
+    if title.is_empty() {
+        return "Rollcall".to_owned();
+    }
+    format!("{} · Rollcall", title.replace('&', "&amp;").replace('<', "&lt;"))
 }

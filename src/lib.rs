@@ -29,6 +29,7 @@
 //! | `server::metrics` | every counter, with labels from closed lists | personal values |
 //! | `server::erasure` | what goes when a person is erased, what stays, the receipt | pages |
 //! | `server::trail` | the audit trail as it is read, exported and verified | how it is stored |
+//! | `server::accounts` | what can be done to people, and what of them is shown to whom | HTTP, BSON |
 //! | `server::access` | proofs of permission | pages |
 //! | `server::people` | what people see of each other | addresses, roles, unless they are made public |
 //! | `server::profile` | what people do about themselves: edits, sessions, export, deletion | other people |
@@ -52,6 +53,8 @@
 //! - A walk through Clerk's list is done only at its end marker, with both counts equal at one moment; nobody is deleted
 //!   on the strength of a list.
 //! - Permission is a value that only `server::access` can make; the role is MongoDB's, read at the request.
+//! - What changes about a person is kept in their document by the same write: names of fields, and no personal value. It
+//!   leads to what is stored, or another hand was in it.
 //! - What an admin changes is in the audit trail, in the same transaction or before; each entry is sealed to the one before.
 //! - Feature gates stand in this file only (and for `dev` in `cli.rs`); there is no "if development" in `server` but
 //!   in `settings`.

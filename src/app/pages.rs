@@ -9,10 +9,13 @@ pub mod admin_run;
 pub mod admin_runs;
 pub mod admin_sync;
 pub mod admin_trail;
+pub mod admin_user;
+pub mod admin_users;
 pub mod home;
 pub mod not_found;
 pub mod people;
 pub mod profile;
+pub mod role_changes;
 pub mod sign_in;
 pub mod verify;
 

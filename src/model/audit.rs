@@ -13,9 +13,16 @@ pub enum Action {
     ChangeRole,
     Ban,
     Unban,
+    Lock,
+    Unlock,
+    RevokeSessions,
+    /// Asked Clerk, and wrote what it said.
+    RefreshUser,
     /// What was recorded just before did not happen: Clerk refused, or was away.
     Undone,
     ExportUser,
+    /// Many, as a table.
+    ExportUsers,
     /// Names, picture, bio or fields, in the name of whoever is impersonated.
     EditProfile,
     RevokeSession,
@@ -35,8 +42,6 @@ pub enum Action {
     PauseRun,
     ResumeRun,
     CancelRun,
-    /// Asked Clerk, and wrote what it said.
-    RefreshUser,
     ExportAudit,
     EraseUser,
     /// What an erasure found, in numbers.
@@ -44,12 +49,20 @@ pub enum Action {
 }
 
 impl Action {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 29] = [
         Self::ChangeRole,
         Self::Ban,
         Self::Unban,
+        Self::Lock,
+        Self::Unlock,
+        Self::RevokeSessions,
+        Self::RefreshUser,
         Self::Undone,
         Self::ExportUser,
+        Self::ExportUsers,
+        Self::EditProfile,
+        Self::RevokeSession,
+        Self::DeleteAccount,
         Self::SimulateSignup,
         Self::RetryJob,
         Self::DiscardJob,
@@ -63,7 +76,6 @@ impl Action {
         Self::PauseRun,
         Self::ResumeRun,
         Self::CancelRun,
-        Self::RefreshUser,
         Self::ExportAudit,
         Self::EraseUser,
         Self::EraseReceipt,
@@ -74,8 +86,13 @@ impl Action {
             Self::ChangeRole => "change_role",
             Self::Ban => "ban",
             Self::Unban => "unban",
+            Self::Lock => "lock",
+            Self::Unlock => "unlock",
+            Self::RevokeSessions => "revoke_sessions",
+            Self::RefreshUser => "refresh_user",
             Self::Undone => "undone",
             Self::ExportUser => "export_user",
+            Self::ExportUsers => "export_users",
             Self::EditProfile => "edit_profile",
             Self::RevokeSession => "revoke_session",
             Self::DeleteAccount => "delete_account",
@@ -92,7 +109,6 @@ impl Action {
             Self::PauseRun => "pause_run",
             Self::ResumeRun => "resume_run",
             Self::CancelRun => "cancel_run",
-            Self::RefreshUser => "refresh_user",
             Self::ExportAudit => "export_audit",
             Self::EraseUser => "erase_user",
             Self::EraseReceipt => "erase_receipt",

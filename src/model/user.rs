@@ -130,6 +130,15 @@ pub enum AuthProvider {
     Clerk,
 }
 
+impl AuthProvider {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Local => "local",
+            Self::Clerk => "clerk",
+        }
+    }
+}
+
 /// One e-mail address of a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Email {

@@ -7,12 +7,17 @@
 
 use std::borrow::Cow;
 
+use jiff::Timestamp;
+
 use crate::model::audit::{Actor, Source};
 use crate::model::user::Role;
 use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::store::users::User;
 use crate::server::sync::provision::ensure_person;
+
+/// In seconds, in UTC.
+const DAY: i64 = 86_400;
 
 /// Who the request's session token names: verified, but not yet known to be allowed anything.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +78,10 @@ impl Viewer {
         if user.deleted_at.is_some() || user.banned {
             return Err(Error::Forbidden);
         }
+        // Whoever acts in somebody's name is not them.
+        if actor.is_none() {
+            note_activity(state, &user);
+        }
         Ok(Self { user, session_id, actor, factor_age })
     }
 
@@ -129,6 +138,20 @@ impl Viewer {
                 .is_some_and(|email| state.settings.access.admin_emails.contains(&email.to_lowercase()));
         if listed { Role::Admin } else { self.user.role }
     }
+}
+
+/// Once a day and person: beside the request, which does not wait for it.
+fn note_activity(state: &AppState, user: &User) {
+    let day = Timestamp::from_second(Timestamp::now().as_second().div_euclid(DAY) * DAY).unwrap_or_default();
+    if user.last_active_at.is_some_and(|last| last >= day) {
+        return;
+    }
+    let (users, clerk_id) = (state.store.users.clone(), user.clerk_id.clone());
+    tokio::spawn(async move {
+        if let Err(error) = users.note_activity(&clerk_id, day).await {
+            Error::from(error).log("note_activity");
+        }
+    });
 }
 
 impl Moderator {

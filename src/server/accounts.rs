@@ -1,6 +1,15 @@
 //! What can be done to people: edit one's own names, list everybody, change a role, ban.
 //!
-//! Every function demands a proof from `access`. Knows nothing of pages.
+//! Every function demands a proof from `access`. Knows nothing of pages. What admins do at Clerk is in `moderation`,
+//! their table of people in `roster` and `bulk`, what their pages show of one person in `person` and `timeline`, and what
+//! their forms say in `forms`.
+
+pub mod bulk;
+pub mod forms;
+pub mod moderation;
+pub mod person;
+pub mod roster;
+pub mod timeline;
 
 use jiff::Timestamp;
 use serde_json::Value;
@@ -139,77 +148,13 @@ pub async fn change_role(
     }
 }
 
-/// Lets a person in no more: at Clerk, which ends their sessions, and by Clerk's answer here. Nobody bans themselves, nor the
-/// last admin. It is in the audit trail before it happens; what Clerk then refuses is recorded as undone.
-///
-/// # Errors
-/// As of `change_role`, and Clerk's.
-pub async fn ban(state: &AppState, admin: &Admin, id: &str, intent: &Intent) -> Result<User, Error> {
-    let user = find_subject(state, admin, id).await?;
-    let refused = |message: &str| Err(Error::Refused { field: "id", message: message.to_owned() });
-    if is_oneself(admin, &user) {
-        return refused("You cannot ban yourself.");
-    }
-    if user.role.is_admin() && !state.store.roles.has_other_admin(&user.clerk_id).await? {
-        return refused("The last admin cannot be banned. Make somebody else an admin first.");
-    }
-    moderate(state, admin, user, Action::Ban, intent).await
-}
-
-/// Lets a banned person in again.
-///
-/// # Errors
-/// As of `ban`.
-pub async fn unban(state: &AppState, admin: &Admin, id: &str, intent: &Intent) -> Result<User, Error> {
-    let user = find_subject(state, admin, id).await?;
-    moderate(state, admin, user, Action::Unban, intent).await
-}
-
-async fn moderate(state: &AppState, admin: &Admin, user: User, action: Action, intent: &Intent) -> Result<User, Error> {
-    let banned = action == Action::Ban;
-    if intent.is_rehearsal {
-        return Ok(User { banned, ..user });
-    }
-    let word = |is_banned: bool| Some(if is_banned { "banned" } else { "not banned" }.to_owned());
-    let fact = fact_of(admin, action, &user, intent);
-    let fact = Fact { before: word(user.banned), after: word(banned), ..fact };
-    state.store.audit.append(&fact).await?;
-    let id = &user.clerk_id;
-    let answer = if banned { state.clerk.ban_user(id).await } else { state.clerk.unban_user(id).await };
-    let changed = match answer {
-        Ok(changed) => changed,
-        Err(error) => return Err(undo(state, fact, error).await),
-    };
-    let (_, written) =
-        write(state, from_fetched(&changed, SyncSource::Moderation, Timestamp::now(), &state.settings.fields)).await?;
-    tracing::info!(user.id = id, by = fact.actor.id, action = action.as_str(), "moderated");
-    written.filter(|user| user.deleted_at.is_none()).ok_or(NOBODY)
-}
-
-/// Records that Clerk said no; without an answer nobody knows, and what was asked for stays on record.
-pub async fn undo(state: &AppState, fact: Fact, error: clerk::Error) -> Error {
-    let is_refused = !matches!(
-        error,
-        clerk::Error::Unavailable(_) | clerk::Error::UnavailableStatus(_) | clerk::Error::Malformed(_)
-    );
-    let is_nobody = matches!(error, clerk::Error::NotFound);
-    let error = Error::from(error);
-    if is_refused {
-        let reason = Some(error.cause());
-        let undone = Fact { action: Action::Undone, before: fact.after, after: fact.before, reason, ..fact };
-        if let Err(error) = state.store.audit.append(&undone).await {
-            Error::from(error).log("append_audit");
-        }
-    }
-    if is_nobody { NOBODY } else { error }
-}
-
 /// Everything that is kept about a person, for themselves: the document, its events, jobs and entries of the audit trail,
 /// which has this too.
 ///
 /// # Errors
 /// `NotFound`, `Forbidden`, or MongoDB's.
 pub async fn export_user(state: &AppState, admin: &Admin, user: &User, intent: &Intent) -> Result<Dossier, Error> {
+    admin.demand_own_hand()?;
     if !intent.is_rehearsal {
         state.store.audit.append(&fact_of(admin, Action::ExportUser, user, intent)).await?;
     }
@@ -218,7 +163,7 @@ pub async fn export_user(state: &AppState, admin: &Admin, user: &User, intent: &
 
 /// The person that an admin wants to change; nobody does that in another's name (D4-17), nor from an old session if the
 /// settings say so (D4-25).
-async fn find_subject(state: &AppState, admin: &Admin, id: &str) -> Result<User, Error> {
+pub async fn find_subject(state: &AppState, admin: &Admin, id: &str) -> Result<User, Error> {
     admin.demand_fresh_hand(state)?;
     state.store.directory.find_by_id(id).await?.ok_or(NOBODY)
 }

@@ -1,9 +1,71 @@
 //! axum lives here: `router` is the table of all URLs.
 //!
 //! Knows nothing of MongoDB and of what an event means; each file holds handlers of one kind.
+//!
+//! # Routes of one's own
+//!
+//! A handler says what it demands by what it takes (A3-18). [`session::attach`] settles who asks and blocks nobody: a handler
+//! that takes the [`Caller`](crate::server::rpc::caller::Caller) finds out, and decides itself.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use axum::Extension;
+//! use rollcall::server::access::Session;
+//! use rollcall::server::rpc::caller::Caller;
+//!
+//! // GET /greeting: for everybody, with or without a session.
+//! async fn greet(Extension(caller): Extension<Arc<Caller>>) -> String {
+//!     match &caller.session {
+//!         Session::SignedIn { clerk_id, session_id, actor } => format!("{clerk_id} by {session_id} ({actor:?})"),
+//!         Session::SignedOut { reason } => format!("nobody: {reason}"),
+//!     }
+//! }
+//! ```
+//!
+//! The three proofs of [`access`](crate::server::access) demand more. Without a session they answer 401 `Unauthorized -
+//! Invalid token`; with one they load the person from MongoDB, or from Clerk on a first request: 404 `User not found` when
+//! Clerk knows nobody, 503 with `Retry-After` while one of the two is away, 403 for the banned. A role that does not suffice
+//! is 403, `Forbidden - admin access only` or `Forbidden - insufficient permissions`.
+//!
+//! ```
+//! use axum::extract::Path;
+//! use axum::middleware::from_fn_with_state;
+//! use axum::routing::{get, patch, post};
+//! use axum::Router;
+//! use rollcall::server::access::{Admin, Moderator, Viewer};
+//! use rollcall::server::http::session::attach;
+//! use rollcall::server::http::{Shared, layers};
+//!
+//! // GET /account: whoever is signed in, with their document.
+//! async fn account(viewer: Viewer) -> String {
+//!     viewer.user().name.clone()
+//! }
+//!
+//! // POST /products: admins.
+//! async fn add_product(admin: Admin) -> String {
+//!     format!("added by {}", admin.actor().id)
+//! }
+//!
+//! // PATCH /orders/{id}: moderators, and admins, who may what they may.
+//! async fn change_order(moderator: Moderator, Path(id): Path<String>) -> String {
+//!     format!("{id} changed by {}", moderator.viewer().user().clerk_id)
+//! }
+//!
+//! fn routes(shared: &Shared) -> Router<Shared> {
+//!     Router::new()
+//!         .route("/account", get(account))
+//!         .route("/products", post(add_product))
+//!         .route("/orders/{id}", patch(change_order))
+//!         // What changes something comes from pages of ours only.
+//!         .layer(from_fn_with_state(shared.clone(), layers::same_origin))
+//!         .layer(from_fn_with_state(shared.clone(), attach))
+//! }
+//! ```
 
 pub mod addresses;
 pub mod api;
+pub mod exports;
 pub mod forms;
 pub mod health;
 pub mod inngest;
@@ -58,6 +120,8 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/metrics"),
+    ("POST", "/admin/users/csv"),
+    ("POST", "/admin/users/export"),
     ("POST", "/sign-out"),
     ("POST", "/theme"),
     ("POST", "/profile/picture"),
@@ -79,6 +143,8 @@ pub fn router(state: Arc<AppState>) -> Router {
     let functions = Router::new().route("/api/inngest", any(inngest::receive).layer(failures));
     // People: who asks is settled before anything else.
     let people = pages::router(&shared)
+        .route("/admin/users/csv", post(exports::export_people))
+        .route("/admin/users/export", post(exports::export_person))
         .route("/sign-out", post(forms::sign_out))
         .route("/theme", post(forms::choose_theme))
         .route("/profile/picture", profile::picture_route())

@@ -60,6 +60,8 @@ pub struct AppState {
     pub redemptions: Semaphore,
     /// How many sessions may be refreshed at once; beyond that visitors are sent to Clerk.
     pub refreshes: Semaphore,
+    /// Of tables of everybody, one is made at a time.
+    pub exports: Arc<Semaphore>,
     pub limits: Limits,
     pub vitals: Vitals,
 }
@@ -114,6 +116,7 @@ impl AppState {
             flights: Flights::default(),
             redemptions: Semaphore::new(REDEMPTIONS_AT_ONCE),
             refreshes: Semaphore::new(REFRESHES_AT_ONCE),
+            exports: Arc::new(Semaphore::new(1)),
             vitals: Vitals::default(),
             limits: Limits::new(settings.server.address_requests, settings.server.address_failures),
             settings,

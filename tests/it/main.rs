@@ -2,6 +2,7 @@
 
 mod access;
 mod addresses;
+mod admin_users;
 mod api;
 mod audit;
 mod clerk_calls;

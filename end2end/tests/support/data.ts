@@ -6,6 +6,11 @@ export function mongodbUri(): string {
   return `mongodb://127.0.0.1:${read('mongod/port').trim()}/rollcall?directConnection=true`;
 }
 
+/** Every local Clerk has this one; it opens nothing else. */
+export function secretKey(): string {
+  return ['sk', 'test', 'rollcallLocalStandInKeyOpensNothingElse'].join('_');
+}
+
 export function webhookSecret(): string {
   return JSON.parse(read('clerk.json')).webhook_secret;
 }

@@ -27,7 +27,7 @@ pub fn NoticeView() -> impl IntoView {
 fn UndoForm(undo: Undo) -> impl IntoView {
     let values = undo.values.into_iter().map(|(name, value)| view! { <input type="hidden" name=name value=value /> });
     view! {
-        <form method="post" action=undo.action>
+        <form class="undo" method="post" action=undo.action>
             {values.collect_view()}
             <button class="btn btn-sm" type="submit">
                 "Undo"

@@ -5,7 +5,7 @@ use clap::Args;
 use crate::cli::End;
 use crate::cli::console::{Consent, Console, refused};
 use crate::cli::users::{called, find_one, print_change};
-use crate::server::accounts;
+use crate::server::accounts::moderation;
 use crate::server::error::Error;
 use crate::server::settings::fields::Fields;
 use crate::server::store::users::User;
@@ -28,7 +28,7 @@ pub async fn ban(console: &Console, options: Options) -> anyhow::Result<End> {
     let Some(user) = find_one(console, &options.who).await? else { return Ok(End::Found) };
     options.consent.ask(&format!("Ban {}?", called(&user)))?;
     let intent = options.consent.intent(options.reason);
-    let banned = accounts::ban(&console.state, &console.admin, &user.clerk_id, &intent).await;
+    let banned = moderation::ban(&console.state, &console.admin, &user.clerk_id, &intent).await;
     end(banned, "banned", intent.is_rehearsal, options.json.then_some(&console.state.settings.fields))
 }
 
@@ -36,7 +36,7 @@ pub async fn unban(console: &Console, options: Options) -> anyhow::Result<End> {
     let Some(user) = find_one(console, &options.who).await? else { return Ok(End::Found) };
     options.consent.ask(&format!("Let {} in again?", called(&user)))?;
     let intent = options.consent.intent(options.reason);
-    let unbanned = accounts::unban(&console.state, &console.admin, &user.clerk_id, &intent).await;
+    let unbanned = moderation::unban(&console.state, &console.admin, &user.clerk_id, &intent).await;
     end(unbanned, "not banned", intent.is_rehearsal, options.json.then_some(&console.state.settings.fields))
 }
 

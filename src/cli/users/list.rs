@@ -51,8 +51,13 @@ struct Paging {
 }
 
 pub async fn run(console: &Console, options: ListOptions) -> anyhow::Result<End> {
-    let filter =
-        Filter { role: options.role, status: options.state, is_banned: options.banned, is_deleted: options.deleted };
+    let filter = Filter {
+        role: options.role,
+        status: options.state,
+        is_banned: options.banned,
+        is_deleted: options.deleted,
+        ..Filter::default()
+    };
     list(console, &options.paging, None, filter).await
 }
 

@@ -88,6 +88,17 @@ pub struct NewUser {
     pub skip_password_requirement: bool,
 }
 
+/// What Clerk is told about whether a person may sign in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Moderation {
+    /// Ends every session of theirs, and they begin no other.
+    Ban,
+    Unban,
+    /// They begin no new session, as after too many wrong passwords.
+    Lock,
+    Unlock,
+}
+
 /// A client of one instance. Cheap to clone; all clones share one limit and one circuit.
 #[derive(Clone)]
 pub struct Client {
@@ -209,13 +220,15 @@ impl Client {
         deleted.map(|_| ())
     }
 
-    /// Ends every session of the person and lets them begin no other; answers with the person as they are then.
-    pub async fn ban_user(&self, id: &str) -> Result<User, Error> {
-        self.request(Method::POST, &["users", checked(id)?, "ban"], |call| call.json(&json!({}))).await
-    }
-
-    pub async fn unban_user(&self, id: &str) -> Result<User, Error> {
-        self.request(Method::POST, &["users", checked(id)?, "unban"], |call| call.json(&json!({}))).await
+    /// Answers with the person as they are then.
+    pub async fn moderate_user(&self, id: &str, moderation: Moderation) -> Result<User, Error> {
+        let word = match moderation {
+            Moderation::Ban => "ban",
+            Moderation::Unban => "unban",
+            Moderation::Lock => "lock",
+            Moderation::Unlock => "unlock",
+        };
+        self.request(Method::POST, &["users", checked(id)?, word], |call| call.json(&json!({}))).await
     }
 
     /// Deep merge; answers with the person as they are then. Limited to ten calls in ten seconds for each person.

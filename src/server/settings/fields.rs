@@ -19,7 +19,7 @@ const DEEPEST: usize = 32;
 const KEYS: [&str; 6] = ["name", "from", "type", "default", "personal", "editable"];
 
 /// What we write into a person's document ourselves, and what would be taken for it.
-pub const RESERVED: [&str; 31] = [
+pub const RESERVED: [&str; 33] = [
     "_id",
     "authProvider",
     "banned",
@@ -33,9 +33,11 @@ pub const RESERVED: [&str; 31] = [
     "emailVerified",
     "etag",
     "firstName",
+    "history",
     "id",
     "imageUrl",
     "isAdmin",
+    "lastActiveAt",
     "lastClerkSync",
     "lastName",
     "locked",

@@ -12,7 +12,7 @@ use crate::server::store::events::Event;
 use crate::server::store::{Error, Store};
 
 /// Fields of a tombstone: its ids, what it says about itself, and what is told about it.
-const KEPT: [&str; 27] = [
+const KEPT: [&str; 29] = [
     "_id",
     "clerkId",
     "email",
@@ -40,6 +40,9 @@ const KEPT: [&str; 27] = [
     "updatedAt",
     "deletedAt",
     "outbox",
+    // Ours too, and gone without being counted.
+    "history",
+    "lastActiveAt",
 ];
 /// The one message of a webhook that carries nothing but ids.
 const OF_THE_DELETION: &str = r#""type":"user\.deleted""#;
@@ -102,9 +105,9 @@ impl Store {
         let gone: Document = foreign.map(|(name, _)| (name.clone(), Bson::from(""))).collect();
         let personal = doc! { "body": { "$type": "string", "$not": { "$regex": OF_THE_DELETION } } };
         let mut change = doc! { "$pull": { "outbox": personal }, "$set": { "etag": ObjectId::new() } };
-        if !gone.is_empty() {
-            change.insert("$unset", gone.clone());
-        }
+        let mut unset = doc! { "history": "", "lastActiveAt": "" };
+        unset.extend(gone.clone());
+        change.insert("$unset", unset);
         let deleted = doc! { "clerkId": id, "deletedAt": { "$type": "date" } };
         users.update_one(deleted.clone(), change).await?;
         let left = users.find_one(deleted).await?.and_then(|left| left.get_array("outbox").map(Vec::len).ok());

@@ -18,6 +18,9 @@ use crate::server::store::encoding::{date, optional_date, to_date};
 use crate::server::store::paging::{self, Cursor, Page, Row};
 use crate::server::store::{Error, partial_index, write_each};
 
+/// So many of the newest are shown of one person.
+const MOST_OF_A_PERSON: i64 = 500;
+
 /// Something to be done because of a change, as it stands in a person's outbox.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -204,6 +207,12 @@ impl Jobs {
             filter.insert("clerkId", clerk_id);
         }
         paging::page(&self.documents, &filter, after, wanted.limit).await
+    }
+
+    /// Those about one person, the newest first.
+    pub async fn list_about(&self, clerk_id: &str) -> Result<Vec<Job>, Error> {
+        let newest = self.documents.find(doc! { "clerkId": clerk_id }).sort(doc! { "createdAt": -1 });
+        Ok(newest.limit(MOST_OF_A_PERSON).await?.try_collect().await?)
     }
 
     /// Carries out what an operator decided, and records it, in one transaction. `false`: the job is done, discarded, being

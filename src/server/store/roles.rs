@@ -100,7 +100,7 @@ impl Roles {
             return Ok(RoleWritten::LastAdmin);
         }
         if !change.is_rehearsal {
-            self.users.set_role(session, &change.clerk_id, change.role, &change.effects).await?;
+            self.users.set_role(session, &user, change.role, &change.effects).await?;
             let text = |role: Role| Some(role.as_str().to_owned());
             let fact = Fact { before: text(user.role), after: text(change.role), ..change.fact.clone() };
             self.audit.append_in(session, &fact).await?;

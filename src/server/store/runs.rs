@@ -63,6 +63,9 @@ pub struct Progress {
     pub per_second: u64,
 }
 
+/// So many are shown of one person.
+const MOST_OF_A_PERSON: i64 = 50;
+
 /// One run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -151,6 +154,14 @@ impl Runs {
     /// The newest of all kinds.
     pub async fn list_newest(&self, limit: i64) -> Result<Vec<Run>, Error> {
         self.list_before(None, limit).await
+    }
+
+    /// The newest in which this person stands by name.
+    pub async fn list_about(&self, clerk_id: &str) -> Result<Vec<Run>, Error> {
+        let named = [doc! { "progress.differences.clerkId": clerk_id }, doc! { "progress.skipped.clerkId": clerk_id }];
+        let about = doc! { "kind": { "$exists": true }, "$or": named.to_vec() };
+        let found = self.documents.find(about).sort(doc! { "startedAt": -1 }).limit(MOST_OF_A_PERSON);
+        Ok(found.await?.try_collect().await?)
     }
 
     /// Takes a running run that nobody is at.

@@ -3,8 +3,10 @@
 //! Fields that are not ours are never touched: the application keeps its own beside them. Those that the table `[[fields]]`
 //! names are ours. Whether a write should happen is `sync::apply`'s business.
 
+pub mod activity;
 pub mod bio;
 pub mod fields;
+pub mod history;
 pub mod living;
 pub mod lookups;
 pub mod outbox;
@@ -28,6 +30,7 @@ use crate::server::store::Error;
 use crate::server::store::encoding::{date, object_id, optional_date, optional_object_id};
 use crate::server::store::jobs::Effect;
 use crate::server::store::together::Together;
+use crate::server::store::users::history::{Entry, FieldChange};
 
 /// The order of what Clerk says about one person, in milliseconds (design 2.3): newer wins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -100,6 +103,9 @@ pub struct User {
     /// Set once and for ever (design 2.3).
     #[serde(default, with = "optional_date")]
     pub deleted_at: Option<Timestamp>,
+    /// The day on which they were last here themselves. Written by `note_activity` only.
+    #[serde(default, with = "optional_date", skip_serializing)]
+    pub last_active_at: Option<Timestamp>,
     /// Of the application's own, a value for each row of the table. `read_user` fills them: a derived reader would have to
     /// keep every field that it does not know.
     #[serde(flatten, skip_deserializing, serialize_with = "fields::serialize")]
@@ -214,16 +220,26 @@ impl Users {
     pub async fn set_role(
         &self,
         session: &mut ClientSession,
-        clerk_id: &str,
+        user: &User,
         role: Role,
         effects: &[Effect],
     ) -> mongodb::error::Result<bool> {
         let effects = serialize_to_bson(effects).map_err(mongodb::error::Error::custom)?;
+        let change = |field: &str, before: String, after: String| FieldChange {
+            field: field.to_owned(),
+            before: Some(before),
+            after: Some(after),
+        };
+        let mut fields = vec![change("role", user.role.to_string(), role.to_string())];
+        if !user.role_pending {
+            fields.push(change("rolePending", false.to_string(), true.to_string()));
+        }
+        let entry = Entry { at: Timestamp::now(), event: None, source: None, fields };
         let change = doc! {
             "$set": { "role": role.as_str(), "rolePending": true, "etag": ObjectId::new() },
-            "$push": { "outbox": { "$each": effects } },
+            "$push": { "outbox": { "$each": effects }, "history": history::addition(&[entry])? },
         };
-        let living = doc! { "clerkId": clerk_id, "deletedAt": Bson::Null };
+        let living = doc! { "clerkId": &user.clerk_id, "deletedAt": Bson::Null };
         Ok(self.documents.update_one(living, change).session(session).await?.matched_count == 1)
     }
 

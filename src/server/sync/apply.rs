@@ -106,6 +106,7 @@ pub fn apply(stored: Option<&User>, incoming: &Incoming, new_id: &str, now: Time
 
 fn merge(stored: &User, person: &Person, version: Version, source: SyncSource, now: Timestamp) -> Change {
     let mut user = document(&stored.id, person, version, source, now);
+    user.last_active_at = stored.last_active_at;
     user.bio.clone_from(&stored.bio);
     keep_role(&mut user, stored, source);
     keep_username(&mut user, stored);
@@ -208,6 +209,7 @@ fn document(id: &str, person: &Person, version: Version, source: SyncSource, now
         created_at: person.created_at,
         updated_at: person.updated_at,
         deleted_at: None,
+        last_active_at: None,
         fields: person.fields.clone(),
     }
 }
@@ -242,6 +244,7 @@ fn tombstone(id: &str, clerk_id: &str, at: Timestamp, now: Timestamp) -> User {
         created_at: at,
         updated_at: at,
         deleted_at: Some(at),
+        last_active_at: None,
         fields: FieldValues::new(),
     }
 }

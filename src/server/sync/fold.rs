@@ -15,6 +15,7 @@ use crate::server::store::users::writes::{Guard, Write};
 use crate::server::store::users::{LocalUser, User};
 use crate::server::sync::apply::{Change, Claims, Incoming, give_suffix};
 use crate::server::sync::effects::{Plan, Step, effects_of};
+use crate::server::sync::history::{Stage, entries_of};
 use crate::server::sync::mapping::from_event;
 
 /// One person, and what is said about them, in the order of arrival.
@@ -128,7 +129,7 @@ pub fn fold(
     let mut user = stored.cloned();
     let mut outcomes = Vec::with_capacity(case.said.len());
     let mut claims: Option<&Claims> = None;
-    let mut is_changed = false;
+    let mut stages: Vec<Stage> = Vec::new();
     for said in &case.said {
         let mut incoming = &said.incoming;
         let mut change = decide(user.as_ref(), incoming, fresh.id);
@@ -143,13 +144,17 @@ pub fn fold(
         outcomes.push(outcome_of(&change));
         if let Change::Insert(next) | Change::Update { user: next, .. } = change {
             claims = claims_of(incoming);
+            stages.push(Stage { event: said.event.as_ref().map(Origin::id), incoming, user: (*next).clone() });
             user = Some(*next);
-            is_changed = true;
         }
     }
-    match user.filter(|_| is_changed) {
+    match user.filter(|_| !stages.is_empty()) {
         None => Folded::Settled(outcomes),
-        Some(user) => Folded::Write(Box::new(write_of(stored, local, user, claims, case.suffix, fresh)), outcomes),
+        Some(user) => {
+            let mut write = write_of(stored, local, user, claims, case.suffix, fresh);
+            write.history = entries_of(stored, stages, &write.user, fresh.now);
+            Folded::Write(Box::new(write), outcomes)
+        }
     }
 }
 
@@ -173,7 +178,7 @@ fn write_of(
         }
     };
     let effects = effects_of(Step { before: stored, after: &user, claims, guard: &guard }, fresh.plan, fresh.now);
-    Write { user, before: stored.cloned().map(Box::new), guard, effects }
+    Write { user, before: stored.cloned().map(Box::new), guard, effects, history: Vec::new() }
 }
 
 fn claims_of(incoming: &Incoming) -> Option<&Claims> {

@@ -14,6 +14,7 @@ use crate::server::store::users::writes::{Guard, Write, Written};
 use crate::server::sync::apply::give_suffix;
 use crate::server::sync::effects::{Step, effects_of};
 use crate::server::sync::fold::Suffix;
+use crate::server::sync::history::entry_of;
 use crate::server::sync::ports::{Holder, Ports};
 
 /// Gives every contested username to whom it belongs, as far as it can be had.
@@ -67,7 +68,8 @@ async fn write<P: Ports>(ports: &P, before: &User, mut after: User) -> Result<Wr
     let mut effects = effects_of(step, ports.plan(), ports.now());
     // Clerk's own username is untouched.
     effects.retain(|effect| effect.kind != JobKind::Metadata);
-    let ends =
-        ports.write_people(&[Write { user: after, before: Some(Box::new(before.clone())), guard, effects }]).await?;
+    let history = entry_of(ports.now(), before, &after).into_iter().collect();
+    let write = Write { user: after, before: Some(Box::new(before.clone())), guard, effects, history };
+    let ends = ports.write_people(&[write]).await?;
     Ok(ends.into_iter().next().unwrap_or(Written::Lost))
 }

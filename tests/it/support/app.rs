@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, COOKIE};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE};
 use reqwest::{Client, Response};
 use rollcall::server::settings::environment::Variables;
 use rollcall::server::settings::{DEFAULTS, Settings};
@@ -89,6 +89,14 @@ impl TestApp {
     pub async fn get_as(&self, clerk_id: &str, path: &str) -> Response {
         let bearer = format!("Bearer {}", self.token(clerk_id));
         self.client.get(self.at(path)).header(AUTHORIZATION, bearer).send().await.expect("an answer")
+    }
+
+    /// A form as a script sends it: the plain answer comes back, no redirect.
+    pub async fn post_as(&self, clerk_id: Option<&str>, path: &str, body: &str) -> Response {
+        let post = self.client.post(self.at(path)).header("sec-fetch-site", "same-origin");
+        let post = post.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body(body.to_owned());
+        let post = clerk_id.into_iter().fold(post, |post, id| post.bearer_auth(self.token(id)));
+        post.send().await.expect("an answer")
     }
 
     /// A page navigated to in a browser with these cookies.

@@ -63,7 +63,7 @@ impl Users {
 }
 
 /// Names of the indexes that `ensure_schema` makes.
-pub const INDEXES: [&str; 13] = [
+pub const INDEXES: [&str; 15] = [
     "clerkId_1",
     "username_1",
     "email_1__id_1",
@@ -73,6 +73,8 @@ pub const INDEXES: [&str; 13] = [
     "role_1__id_1",
     "syncStatus_1__id_1",
     "banned_1__id_1",
+    "locked_1__id_1",
+    "lastActiveAt_1__id_1",
     "email_1_local",
     "createdAt_1_usernameConflict",
     "outbox.key_1",
@@ -93,8 +95,23 @@ fn indexes() -> Vec<IndexModel> {
         options.partial_filter_expression = Some(doc! { "deletedAt": Bson::Null });
         IndexModel::builder().keys(doc! { field: 1, "_id": 1 }).options(options).build()
     };
-    let [clerk_id, username, email, name, last_name, deleted_at, role, status, banned, local, conflict, outbox, joined] =
-        INDEXES;
+    let [
+        clerk_id,
+        username,
+        email,
+        name,
+        last_name,
+        deleted_at,
+        role,
+        status,
+        banned,
+        locked,
+        active,
+        local,
+        conflict,
+        outbox,
+        joined,
+    ] = INDEXES;
     vec![
         // The application may keep people of its own here who have no Clerk id; and many people have no username.
         named(doc! { "clerkId": 1 }, clerk_id, true, Some(doc! { "clerkId": { "$gt": "" } })),
@@ -112,6 +129,9 @@ fn indexes() -> Vec<IndexModel> {
         named(doc! { "role": 1, "_id": 1 }, role, false, Some(doc! { "role": { "$lt": "user" } })),
         named(doc! { "syncStatus": 1, "_id": 1 }, status, false, Some(doc! { "syncStatus": { "$gt": "active" } })),
         named(doc! { "banned": 1, "_id": 1 }, banned, false, Some(doc! { "banned": true })),
+        named(doc! { "locked": 1, "_id": 1 }, locked, false, Some(doc! { "locked": true })),
+        // Those who were here themselves at all.
+        named(doc! { "lastActiveAt": 1, "_id": 1 }, active, false, Some(doc! { "lastActiveAt": { "$exists": true } })),
         named(doc! { "email": 1, "_id": 1 }, local, false, Some(doc! { "authProvider": "local" })),
         named(doc! { "createdAt": 1, "clerkId": 1 }, conflict, false, Some(doc! { "usernameConflict": true })),
         named(doc! { "outbox.key": 1 }, outbox, false, Some(doc! { "outbox.key": { "$gt": "" } })),

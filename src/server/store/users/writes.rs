@@ -6,6 +6,7 @@ use mongodb::bson::{Bson, Document, doc, oid::ObjectId, serialize_to_document};
 use serde::Serialize;
 
 use crate::server::store::jobs::Effect;
+use crate::server::store::users::history::{self, Entry};
 use crate::server::store::users::{User, Users};
 use crate::server::store::{DUPLICATE_KEY, Error, Refusal, write_each};
 
@@ -19,6 +20,8 @@ pub struct Write {
     pub guard: Guard,
     /// Put into the person's outbox by the same write, so that a crash cannot come between (C-8).
     pub effects: Vec<Effect>,
+    /// What changes, for the person's history.
+    pub history: Vec<Entry>,
 }
 
 /// What must still be true for a write to hold.
@@ -63,7 +66,10 @@ impl Users {
         if places.is_empty() {
             return Ok(Vec::new());
         }
-        let added = places.iter().map(|place| Added { user: &writes[*place].user, outbox: &writes[*place].effects });
+        let added = places.iter().map(|place| {
+            let Write { user, effects, history, .. } = &writes[*place];
+            Added { user, outbox: effects, history }
+        });
         let answer = write_each(&self.documents, "insert", added.collect()).await?;
         Ok(answer.refused.iter().map(|refusal| (places[refusal.place], end_of(refusal))).collect())
     }
@@ -99,6 +105,8 @@ struct Added<'a> {
     user: &'a User,
     #[serde(skip_serializing_if = "is_empty")]
     outbox: &'a [Effect],
+    #[serde(skip_serializing_if = "is_empty")]
+    history: &'a [Entry],
 }
 
 /// One statement of an update command: sets those of our fields that differ and no others.
@@ -120,7 +128,10 @@ struct Modification<'a> {
 
 #[derive(Serialize)]
 struct Push<'a> {
-    outbox: Each<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outbox: Option<Each<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<Document>,
 }
 
 #[derive(Serialize)]
@@ -131,7 +142,7 @@ struct Each<'a> {
 
 impl<'a> Statement<'a> {
     fn of(write: &'a Write) -> Result<Self, Error> {
-        let Write { user, before, guard, effects } = write;
+        let Write { user, before, guard, effects, history } = write;
         let (q, mut gone) = match guard {
             Guard::Unchanged(etag) => {
                 (doc! { "clerkId": &user.clerk_id, "etag": id_or_null(etag.as_deref()) }, Document::new())
@@ -142,9 +153,15 @@ impl<'a> Statement<'a> {
                 doc! { "passwordHash": "" },
             ),
         };
-        let push = (!effects.is_empty()).then_some(Push { outbox: Each { each: effects } });
+        let outbox = (!effects.is_empty()).then_some(Each { each: effects });
+        let history = if history.is_empty() { None } else { Some(history::addition(history)?) };
+        let push = (outbox.is_some() || history.is_some()).then_some(Push { outbox, history });
         if user.bio.is_none() && before.as_ref().is_some_and(|before| before.bio.is_some()) {
             gone.insert("bio", "");
+        }
+        if user.deleted_at.is_some() {
+            // Nothing personal stays of a deleted person.
+            gone.insert("lastActiveAt", "");
         }
         let unset = (!gone.is_empty()).then_some(gone);
         let set =
@@ -170,8 +187,8 @@ fn id_or_null(id: Option<&str>) -> Bson {
     id.and_then(|id| ObjectId::parse_str(id).ok()).map_or(Bson::Null, Bson::ObjectId)
 }
 
-fn is_empty(effects: &[Effect]) -> bool {
-    effects.is_empty()
+fn is_empty<T>(items: &[T]) -> bool {
+    items.is_empty()
 }
 
 fn end_of(refusal: &Refusal) -> Written {

@@ -6,6 +6,7 @@ use crate::model::job::JobKind;
 use crate::model::user::SyncSource;
 use crate::server::store::users::User;
 use crate::server::sync::apply::{Change, apply};
+use crate::server::sync::history::unexplained;
 use crate::server::sync::mapping::from_fetched;
 use crate::server::sync::simulation::clerk::{Clerk, Member};
 use crate::server::sync::simulation::store::{Store, is_pending};
@@ -27,6 +28,12 @@ pub fn examine(universe: &Universe) -> Result<(), String> {
     let Universe { store, clerk, .. } = universe;
     if let Some(breach) = store.breaches.first() {
         return Err(breach.clone());
+    }
+    for (id, row) in &store.people {
+        let odd = unexplained(&row.user, &row.history);
+        if !odd.is_empty() {
+            return Err(format!("the history of {id} does not lead to its {}", odd.join(", ")));
+        }
     }
     for member in &clerk.members {
         examine_person(store, clerk, member)?;

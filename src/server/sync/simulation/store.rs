@@ -11,6 +11,7 @@ use crate::model::job::JobKind;
 use crate::server::store::deliveries::Batch;
 use crate::server::store::events::{Event, Origin, Outcome, Record};
 use crate::server::store::jobs::Effect;
+use crate::server::store::users::history::Entry;
 use crate::server::store::users::outbox::Outbox;
 use crate::server::store::users::writes::{Guard, Write, Written};
 use crate::server::store::users::{LocalUser, User};
@@ -39,6 +40,7 @@ pub struct Store {
 pub struct Row {
     pub user: User,
     pub outbox: Vec<Effect>,
+    pub history: Vec<Entry>,
 }
 
 /// The application's own person.
@@ -57,7 +59,7 @@ pub struct Job {
 
 impl Store {
     pub fn write(&mut self, write: &Write) -> Written {
-        let Write { user, guard, effects, .. } = write;
+        let Write { user, guard, effects, history, .. } = write;
         let stored = self.people.get(&user.clerk_id);
         let holds = match guard {
             Guard::New => stored.is_none(),
@@ -75,9 +77,11 @@ impl Store {
         if *guard == Guard::Local {
             self.locals.retain(|local| local.found.id != user.id);
         }
-        let mut outbox = self.people.remove(&user.clerk_id).map(|row| row.outbox).unwrap_or_default();
+        let row = self.people.remove(&user.clerk_id);
+        let (mut outbox, mut entries) = row.map(|row| (row.outbox, row.history)).unwrap_or_default();
         outbox.extend(effects.iter().cloned());
-        self.people.insert(user.clerk_id.clone(), Row { user: user.clone(), outbox });
+        entries.extend(history.iter().cloned());
+        self.people.insert(user.clerk_id.clone(), Row { user: user.clone(), outbox, history: entries });
         Written::Done
     }
 

@@ -1,0 +1,209 @@
+//! What an admin can do about one person: each a form of its own, with the reason for the audit trail.
+//!
+//! Whoever may not has no buttons, and is told why; the server refuses in any case.
+
+use leptos::prelude::*;
+
+use crate::app::components::confirm::Confirm;
+use crate::app::components::notice::{field_error, kept};
+use crate::model::person::{Permit, Person};
+use crate::model::user::Role;
+
+#[component]
+pub fn Actions(person: Person) -> impl IntoView {
+    let explanation = person.permit.explanation().map(|text| view! { <p class="alert mt-3">{text}</p> });
+    let is_last_admin = person.is_last_admin.then(|| {
+        view! { <p class="alert mt-3">"The last admin stays one. Make somebody else an admin first."</p> }
+    });
+    let may_act = matches!(person.permit, Permit::Everything | Permit::Oneself);
+    let forms = may_act.then(|| {
+        let is_free = person.permit == Permit::Everything && !person.is_last_admin;
+        let can_decide = is_free && !person.is_deleted;
+        view! {
+            {can_decide.then(|| view! { <RoleForm person=person.clone() /> })}
+            <div class="mt-4 flex flex-wrap gap-2">
+                {(!person.is_deleted).then(|| view! { <Harmless person=person.clone() /> })}
+                {can_decide.then(|| view! { <Doors person=person.clone() /> })}
+                <Export id=person.clerk_id.clone() />
+                {is_free.then(|| view! { <Erase person=person.clone() /> })}
+            </div>
+        }
+    });
+    view! {
+        <section class="mt-8">
+            <h2 class="text-xl font-bold">"Actions"</h2>
+            {explanation}
+            {is_last_admin}
+            {forms}
+        </section>
+    }
+    .into_any()
+}
+
+#[component]
+fn RoleForm(person: Person) -> impl IntoView {
+    let chosen = kept("change_role", "role").unwrap_or_else(|| person.role.to_string());
+    let options = [Role::User, Role::Moderator, Role::Admin].map(|role| {
+        let is_chosen = role.as_str() == chosen;
+        view! {
+            <option value=role.as_str() selected=is_chosen>
+                {role.as_str()}
+            </option>
+        }
+    });
+    let wrong = ["role", "reason"].into_iter().find_map(|field| field_error("change_role", field));
+    let described = wrong.is_some().then_some("role-error");
+    view! {
+        <form class="mt-4 flex flex-wrap items-end gap-3" method="post" action="/api/admin_users/change_role">
+            <input type="hidden" name="id" value=person.clerk_id />
+            <label class="block">
+                <span class="mb-1 block text-sm">"Role"</span>
+                <select class="select w-40" name="role" aria-describedby=described>
+                    {options.into_iter().collect_view()}
+                </select>
+            </label>
+            <label class="block min-w-52 grow basis-52">
+                <span class="mb-1 block text-sm">"Reason, for the audit trail"</span>
+                <input
+                    class="input w-full"
+                    name="reason"
+                    maxlength="500"
+                    autocomplete="off"
+                    value=kept("change_role", "reason")
+                    aria-describedby=described
+                />
+            </label>
+            <button class="btn btn-primary" type="submit">
+                "Change role"
+            </button>
+        </form>
+        {wrong
+            .map(|wrong| {
+                view! {
+                    <p id="role-error" class="mt-1 text-error">
+                        {wrong}
+                    </p>
+                }
+            })}
+    }
+    .into_any()
+}
+
+/// What takes nothing away.
+#[component]
+fn Harmless(person: Person) -> impl IntoView {
+    view! {
+        <form method="post" action="/api/admin_users/refresh_user">
+            <input type="hidden" name="id" value=person.clerk_id.clone() />
+            <button class="btn btn-sm" type="submit">
+                "Sync from Clerk now"
+            </button>
+        </form>
+        <Confirm
+            id="revoke-sessions"
+            label="End sessions"
+            title=format!("End every session of {}?", person.name)
+            action="/api/admin_users/revoke_sessions"
+            submit="End sessions"
+        >
+            <p>"They are signed out on every device within a minute, and may sign in again."</p>
+            <Hidden id=person.clerk_id />
+            <Reason />
+        </Confirm>
+    }
+    .into_any()
+}
+
+/// Ban and lock, and the ends of both.
+#[component]
+fn Doors(person: Person) -> impl IntoView {
+    let name = &person.name;
+    let banned = "Clerk ends their sessions and lets them begin no other. Here they are refused at once.";
+    let locked = "They can begin no new session until somebody unlocks them, or Clerk's time for it has passed.";
+    let ban = if person.banned {
+        ("unban", "Unban", format!("Let {name} in again?"), None)
+    } else {
+        ("ban", "Ban", format!("Ban {name}?"), Some(banned))
+    };
+    let lock = if person.locked {
+        ("unlock", "Unlock", format!("Unlock {name}?"), None)
+    } else {
+        ("lock", "Lock", format!("Lock {name}?"), Some(locked))
+    };
+    let doors = [ban, lock].map(|(verb, label, title, consequence)| {
+        let id = person.clerk_id.clone();
+        view! {
+            <Confirm
+                id=verb
+                label
+                title
+                action=format!("/api/admin_users/{verb}")
+                submit=label
+                danger=consequence.is_some()
+            >
+                {consequence.map(|text| view! { <p>{text}</p> })}
+                <Hidden id />
+                <Reason />
+            </Confirm>
+        }
+    });
+    doors.into_view()
+}
+
+#[component]
+fn Export(id: String) -> impl IntoView {
+    view! {
+        <form method="post" action="/admin/users/export">
+            <Hidden id />
+            <button class="btn btn-sm" type="submit">
+                "Export as JSON"
+            </button>
+        </form>
+    }
+    .into_any()
+}
+
+#[component]
+fn Erase(person: Person) -> impl IntoView {
+    let wrong = field_error("erase_user", "typed").or_else(|| field_error("erase_user", "id"));
+    view! {
+        <Confirm
+            id="erase"
+            label="Erase"
+            title=format!("Erase {} for ever?", person.name)
+            action="/api/admin_users/erase_user"
+            submit="Erase for ever"
+            danger=true
+            typed=person.clerk_id.clone()
+        >
+            <p>
+                "Their document, what Clerk sent about them and what waits to be done are removed. A tombstone with the ids "
+                "stays, so that a late event revives nobody, and so does the audit trail."
+            </p>
+            <Hidden id=person.clerk_id />
+            <label class="flex items-center gap-2">
+                <input class="checkbox" type="checkbox" name="keep_at_clerk" value="true" />
+                "Leave them at Clerk"
+            </label>
+            <Reason />
+        </Confirm>
+        {wrong.map(|wrong| view! { <p class="w-full text-error">{wrong}</p> })}
+    }
+    .into_any()
+}
+
+#[component]
+fn Hidden(id: String) -> impl IntoView {
+    view! { <input type="hidden" name="id" value=id /> }.into_any()
+}
+
+#[component]
+fn Reason() -> impl IntoView {
+    view! {
+        <label class="block">
+            <span class="mb-1 block text-sm">"Reason, for the audit trail (name nobody)"</span>
+            <input class="input w-full" name="reason" maxlength="500" autocomplete="off" />
+        </label>
+    }
+    .into_any()
+}

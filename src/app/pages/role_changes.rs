@@ -1,0 +1,110 @@
+//! One role for many people, before it is given: who would change, who not, and why.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
+
+use crate::api::admin_users::list_role_changes;
+use crate::app::components::error_view::ErrorView;
+use crate::model::roster::{Outlook, Preview};
+
+#[component]
+pub fn RoleChangesPage() -> impl IntoView {
+    let asked = use_query_map().get_untracked();
+    let ids = asked.get_all("id").unwrap_or_default().join(",");
+    let role = asked.get("role").unwrap_or_default();
+    let preview =
+        Resource::new_blocking(move || (ids.clone(), role.clone()), |(ids, role)| list_role_changes(ids, role));
+    view! {
+        <Suspense>
+            {move || Suspend::new(async move {
+                match preview.await {
+                    Ok(preview) => view! { <Whole preview /> }.into_any(),
+                    Err(error) => view! { <ErrorView error path="/admin/users" /> }.into_any(),
+                }
+            })}
+        </Suspense>
+    }
+    .into_any()
+}
+
+#[component]
+fn Whole(preview: Preview) -> impl IntoView {
+    let Preview { role, rows } = preview;
+    let changed: Vec<&str> = rows.iter().filter(|row| row.refusal.is_none()).map(|row| row.clerk_id.as_str()).collect();
+    let (count, ids) = (changed.len(), changed.join(","));
+    let said = match (rows.len(), count) {
+        (0, _) => "Nobody was chosen. Tick the boxes of those who shall have the role.".to_owned(),
+        (all, 0) => format!("None of {all} would change."),
+        (all, count) => format!("{count} of {all} would be {role}."),
+    };
+    let form = (count > 0).then(|| {
+        view! {
+            <form class="mt-6 flex flex-wrap items-end gap-3" method="post" action="/api/admin_users/change_roles">
+                <input type="hidden" name="ids" value=ids />
+                <input type="hidden" name="role" value=role.as_str() />
+                <label class="block min-w-52 grow basis-52">
+                    <span class="mb-1 block text-sm">"Reason, for the audit trail (name nobody)"</span>
+                    <input class="input w-full" name="reason" maxlength="500" autocomplete="off" />
+                </label>
+                <button class="btn btn-primary" type="submit">
+                    {if count == 1 { format!("Make 1 person {role}") } else { format!("Make {count} people {role}") }}
+                </button>
+            </form>
+        }
+    });
+    let table = (!rows.is_empty()).then(|| view! { <Table rows role=role.as_str() /> });
+    view! {
+        <Title text="Change roles" />
+        <p class="text-sm">
+            <a class="link" href="/admin/users">
+                "Users"
+            </a>
+        </p>
+        <h1 class="mt-2 text-3xl font-bold">"Change roles"</h1>
+        <p class="mt-3">{said}</p>
+        {table}
+        {form}
+    }
+    .into_any()
+}
+
+#[component]
+fn Table(rows: Vec<Outlook>, role: &'static str) -> impl IntoView {
+    let rows = rows.into_iter().map(|row| {
+        let Outlook { clerk_id, name, before, refusal } = row;
+        let outcome = match refusal {
+            None => view! { <span>{before.as_str()} " → " {role}</span> }.into_any(),
+            Some(refusal) => view! {
+                <span class="badge badge-sm badge-warning me-2">"stays"</span>
+                {refusal}
+            }
+            .into_any(),
+        };
+        view! {
+            <tr>
+                <td data-label="Name">
+                    <a class="link" href=format!("/admin/users/{clerk_id}")>
+                        <bdi class="wrap-anywhere">{name}</bdi>
+                    </a>
+                </td>
+                <td data-label="Outcome">{outcome}</td>
+            </tr>
+        }
+    });
+    view! {
+        <div class="record-table mt-4">
+            <table class="table">
+                <caption class="sr-only">"What would change"</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"Name"</th>
+                        <th scope="col">"Outcome"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows.collect_view()}</tbody>
+            </table>
+        </div>
+    }
+    .into_any()
+}

@@ -1,0 +1,18 @@
+//! On which day a person was last here themselves: ours, written by nothing else, and no change of the person.
+
+use jiff::Timestamp;
+use mongodb::bson::{Bson, doc};
+
+use crate::server::store::Error;
+use crate::server::store::encoding::to_date;
+use crate::server::store::users::Users;
+
+impl Users {
+    /// Says so, once a day however often it is asked for. Neither `etag` nor `version` moves.
+    pub async fn note_activity(&self, clerk_id: &str, day: Timestamp) -> Result<(), Error> {
+        let day = to_date(day);
+        let living = doc! { "clerkId": clerk_id, "deletedAt": Bson::Null, "lastActiveAt": { "$not": { "$gte": day } } };
+        self.documents.update_one(living, doc! { "$set": { "lastActiveAt": day } }).await?;
+        Ok(())
+    }
+}

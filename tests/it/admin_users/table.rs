@@ -1,0 +1,189 @@
+//! The table of people: every filter by its address, pages, columns, the file, and that an index serves the common ones.
+
+use mongodb::bson::oid::ObjectId;
+use mongodb::bson::{DateTime, Document, doc};
+use serde_json::{Value, json};
+
+use crate::admin_users::{page, read, someone, trail};
+use crate::support::app::TestApp;
+
+const CROWD: i64 = 2_000;
+
+/// Many people, past Clerk: what is tested is how they are looked through.
+async fn crowd(app: &TestApp) {
+    let users = app.database.handle().collection::<Document>("users");
+    let people = (0..CROWD).map(|number| {
+        let at = DateTime::from_millis(1_760_000_000_000 + number * 86_400_000);
+        let name = ["Bob", "=Eve", "Zoë"][usize::try_from(number % 3).unwrap_or(0)];
+        let mut person = doc! {
+            "_id": ObjectId::new(), "clerkId": format!("user_crowd{number}"), "name": format!("{name} {number}"),
+            "username": format!("crowd{number}"), "email": format!("crowd{number}@example.com"), "emailVerified": true,
+            "role": if number == 5 { "moderator" } else { "user" }, "banned": number % 500 == 3,
+            "locked": number % 500 == 4, "syncStatus": if number % 400 == 1 { "error" } else { "active" },
+            "authProvider": "clerk", "version": { "updatedAt": 1_i64, "eventAt": 1_i64 }, "createdAt": at, "updatedAt": at,
+        };
+        if number % 100 == 7 {
+            person.insert("lastActiveAt", at);
+        }
+        person
+    });
+    users.insert_many(people).await.expect("stored");
+}
+
+async fn ids(app: &TestApp, by: &str, query: &str) -> Vec<String> {
+    let table = read(app, by, &format!("list_users?{query}")).await;
+    let rows = table["rows"].as_array().expect("rows");
+    rows.iter().map(|row| row["clerk_id"].as_str().expect("an id").to_owned()).collect()
+}
+
+#[tokio::test]
+async fn e_20_people_are_found_by_id_address_and_name_and_by_every_filter() {
+    let app = TestApp::new().await;
+    let admin = someone(&app, "Ad", "admin").await;
+    crowd(&app).await;
+    let mongo_id =
+        app.database.user("user_crowd5").await.expect("stored").get_object_id("_id").expect("an id").to_hex();
+    for query in [
+        "query[q]=user_crowd5".to_owned(),
+        format!("query[q]={mongo_id}"),
+        "query[q]=CROWD5%40example".to_owned(),
+        "query[role]=moderator".to_owned(),
+        "query[joined_from]=2025-10-14&query[joined_to]=2025-10-14".to_owned(),
+    ] {
+        assert_eq!(ids(&app, &admin, &query).await, ["user_crowd5"], "{query}");
+    }
+    for (query, count) in [
+        ("query[mark]=banned", 4),
+        ("query[mark]=locked", 4),
+        ("query[mark]=deleted", 0),
+        ("query[state]=error", 5),
+        ("query[provider]=local", 0),
+        ("query[q]=bob&query[mark]=banned", 2),
+        ("query[q]=crowd&query[active_from]=2000-01-01", 20),
+        ("query[role]=user&query[state]=error&query[joined_to]=2025-12-31", 1),
+    ] {
+        assert_eq!(ids(&app, &admin, query).await.len(), count, "{query}");
+    }
+    let newest = ids(&app, &admin, "query[provider]=clerk").await;
+    assert_eq!((newest.len(), newest[0].as_str()), (50, "user_crowd1999"));
+    let by_name = read(&app, &admin, "list_users?query[sort]=name").await;
+    assert_eq!(by_name["rows"][0]["name"], "=Eve 1");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d5_21_a_question_that_is_none_is_400_and_the_form_is_there_to_mend_it() {
+    let app = TestApp::new().await;
+    let admin = someone(&app, "Ad", "admin").await;
+    for query in ["role=king", "sort=$where", "joined_from=yesterday", "after=x", "column=passwordHash", "mark=all"] {
+        let (status, shown) = page(&app, &admin, &format!("/admin/users?{query}")).await;
+        assert_eq!(status, 400, "{query}");
+        assert!(shown.contains("role=\"alert\"") && shown.contains("type=\"search\""), "{query}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn e_31_pages_filters_and_columns_are_in_the_address() {
+    let app = TestApp::new().await;
+    let admin = someone(&app, "Ad", "admin").await;
+    crowd(&app).await;
+    let (status, shown) = page(&app, &admin, "/admin/users?q=bob&column=username&column=mongo").await;
+    assert_eq!(status, 200);
+    assert!(shown.contains("crowd0") && shown.contains("MongoDB id") && !shown.contains("crowd0@example.com"));
+    let next = shown.split("href=\"").filter_map(|rest| rest.split('"').next()).find(|link| link.contains("after="));
+    let next = next.expect("a next page").replace("&amp;", "&");
+    for kept in ["q=bob", "column=username", "column=mongo"] {
+        assert!(next.contains(kept), "{kept}: {next}");
+    }
+    let (status, further) = page(&app, &admin, &next).await;
+    assert_eq!(status, 200);
+    assert!(further.contains("First page") && !further.contains(">Bob 0<"));
+    let (_, nobody) = page(&app, &admin, "/admin/users?q=nobodyatall").await;
+    assert!(nobody.contains("Ask for less"));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d5_03_e_17_the_file_holds_everybody_asked_for_and_no_formula_and_is_on_record() {
+    let app = TestApp::new().await;
+    let admin = someone(&app, "Ad", "admin").await;
+    crowd(&app).await;
+    let ask = |body: &'static str| app.post_as(Some(&admin), "/admin/users/csv", body);
+    let answer = ask("mark=&role=user&sort=name&columns=email,role").await;
+    assert_eq!(answer.status(), 200);
+    let header = |name: &str| answer.headers()[name].to_str().expect("text").to_owned();
+    assert!(header("content-type").starts_with("text/csv") && header("content-disposition").contains("people.csv"));
+    let text = answer.text().await.expect("text");
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 1 + 1999, "the head, and every user of all pages");
+    assert_eq!(lines[0], "Clerk id,Name,E-mail,Role");
+    assert_eq!(lines[1], "user_crowd1,'=Eve 1,crowd1@example.com,user");
+    assert!(!text.contains(",=") && !text.contains("\n="));
+    let entry = trail(&app, "users").await.pop().expect("an entry");
+    assert_eq!((entry.action.as_str(), entry.after.as_deref()), ("export_users", Some("role: user")));
+    assert_eq!(ask("role=king").await.status(), 400);
+    assert_eq!(ask("passwordHash=1").await.status(), 422, "no such field");
+    let text = ask("q=bob&mark=banned").await.text().await.expect("text");
+    assert_eq!(text.lines().count(), 1 + 2, "the filter counts");
+    app.finish().await;
+}
+
+/// Asks MongoDB's profiler what the page's own queries did.
+#[tokio::test]
+async fn e_27_the_common_questions_are_served_by_an_index_and_look_at_few() {
+    let app = TestApp::new().await;
+    let admin = someone(&app, "Ad", "admin").await;
+    crowd(&app).await;
+    let database = app.database.handle();
+    let profile = database.collection::<Document>("system.profile");
+    for query in [
+        "",
+        "query[sort]=name",
+        "query[q]=bob",
+        "query[q]=crowd77%40",
+        "query[role]=admin",
+        "query[mark]=banned",
+        "query[mark]=locked",
+        "query[mark]=deleted",
+        "query[state]=error",
+        "query[joined_from]=2026-01-01&query[joined_to]=2026-01-31",
+        "query[active_from]=2026-01-01",
+    ] {
+        database.run_command(doc! { "profile": 2 }).await.expect("the profiler");
+        read(&app, &admin, &format!("list_users?{query}")).await;
+        database.run_command(doc! { "profile": 0 }).await.expect("the profiler");
+        let about = doc! { "op": "query", "ns": format!("{}.users", database.name()) };
+        let mut seen = profile.find(about).await.expect("the profile");
+        let mut queries = 0;
+        while seen.advance().await.expect("a row") {
+            let row: Document = seen.deserialize_current().expect("a document");
+            let plan = row.get_str("planSummary").unwrap_or_default();
+            assert!(!plan.contains("COLLSCAN"), "{query}: {plan}");
+            let examined = row.get_i32("keysExamined").unwrap_or(i32::MAX);
+            assert!(examined <= 120, "{query}: {examined} keys: {plan}");
+            queries += 1;
+        }
+        assert!(queries > 0, "{query}");
+        profile.drop().await.expect("emptied");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d5_01_names_with_markup_are_text_in_the_table_on_the_page_and_in_the_file() {
+    let app = TestApp::new().await;
+    let admin = someone(&app, "Ad", "admin").await;
+    let name = "<img src=x onerror=alert(1)>";
+    let id = app.person(json!({ "email_address": ["x@example.com"], "first_name": name })).await;
+    for path in
+        ["/admin/users".to_owned(), format!("/admin/users/{id}"), format!("/admin/role-changes?id={id}&role=admin")]
+    {
+        let (status, shown) = page(&app, &admin, &path).await;
+        assert_eq!(status, 200, "{path}");
+        assert!(!shown.contains("<img src=x") && shown.contains("&lt;img src=x"), "{path}");
+    }
+    let row: Value = read(&app, &admin, &format!("list_users?query[q]={id}")).await["rows"][0].clone();
+    assert_eq!(row["name"], name);
+    app.finish().await;
+}

@@ -4,8 +4,10 @@
 
 pub mod alert;
 pub mod audit;
+pub mod chart;
 pub mod error;
 pub mod event;
+pub mod health;
 pub mod job;
 pub mod notice;
 pub mod run;

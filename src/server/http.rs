@@ -8,6 +8,7 @@ pub mod forms;
 pub mod health;
 pub mod inngest;
 pub mod layers;
+pub mod live;
 pub mod metrics;
 pub mod pages;
 pub mod session;
@@ -48,7 +49,7 @@ impl FromRef<Shared> for LeptosOptions {
 
 /// Every URL that is not a page, a server function or of the JSON API (`api::routes`), with the method it answers. Tested by
 /// `tests/it/access.rs`.
-pub const ROUTES: [(&str, &str); 9] = [
+pub const ROUTES: [(&str, &str); 10] = [
     ("POST", "/api/webhooks/clerk"),
     ("GET", "/api/inngest"),
     ("PUT", "/api/inngest"),
@@ -56,6 +57,7 @@ pub const ROUTES: [(&str, &str); 9] = [
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/metrics"),
+    ("GET", "/admin/sync/live"),
     ("POST", "/sign-out"),
     ("POST", "/theme"),
 ];
@@ -72,6 +74,11 @@ pub fn router(state: Arc<AppState>) -> Router {
         .route("/metrics", get(metrics::render));
     // A function may take longer than a request; what comes in is read in its time all the same.
     let functions = Router::new().route("/api/inngest", any(inngest::receive).layer(failures));
+    // It goes on for as long as the page is open: no timeout, and nothing that gathers what is sent.
+    let streams = Router::new()
+        .route("/admin/sync/live", get(live::stream))
+        .layer(from_fn_with_state(shared.clone(), session::attach))
+        .layer(from_fn_with_state(shared.clone(), addresses::limit_requests));
     // People: who asks is settled before anything else.
     let people = pages::router(&shared)
         .route("/sign-out", post(forms::sign_out))
@@ -91,6 +98,7 @@ pub fn router(state: Arc<AppState>) -> Router {
         .merge(api::router(&shared).layer(from_fn_with_state(shared.clone(), addresses::limit_requests)))
         .layer(timeout)
         .merge(functions)
+        .merge(streams)
         .layer(from_fn_with_state(shared.clone(), layers::headers))
         .layer(from_fn(layers::log_request))
         .with_state::<()>(shared)

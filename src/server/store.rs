@@ -12,10 +12,12 @@ pub mod encoding;
 pub mod endpoints;
 pub mod erasure;
 pub mod events;
+pub mod instances;
 pub mod jobs;
 pub mod roles;
 pub mod runs;
 pub mod secrets;
+pub mod statistics;
 pub mod topology;
 pub mod users;
 
@@ -37,10 +39,12 @@ use crate::server::store::deliveries::Deliveries;
 use crate::server::store::directory::Directory;
 use crate::server::store::endpoints::Endpoints;
 use crate::server::store::events::Events;
+use crate::server::store::instances::Instances;
 use crate::server::store::jobs::Jobs;
 use crate::server::store::roles::Roles;
 use crate::server::store::runs::Runs;
 use crate::server::store::secrets::Secrets;
+use crate::server::store::statistics::Statistics;
 use crate::server::store::users::Users;
 
 /// MongoDB's code for a duplicate key.
@@ -295,6 +299,8 @@ pub struct Store {
     pub runs: Runs,
     pub audit: Audit,
     pub secrets: Secrets,
+    pub statistics: Statistics,
+    pub instances: Instances,
     database: Database,
 }
 
@@ -332,6 +338,8 @@ impl Store {
             runs: Runs::of(&database),
             audit: Audit::of(&database),
             secrets: Secrets::of(&database),
+            statistics: Statistics::of(&database),
+            instances: Instances::of(&database),
             database,
         })
     }
@@ -345,6 +353,8 @@ impl Store {
         self.jobs.ensure_indexes().await?;
         self.alerts.ensure_indexes().await?;
         self.runs.ensure_indexes().await?;
+        self.statistics.ensure_indexes().await?;
+        self.instances.ensure_indexes().await?;
         self.audit.ensure_indexes().await
     }
 

@@ -10,10 +10,11 @@ use serde_json::json;
 use crate::support::app::{TestApp, Wishes};
 
 /// Server functions: what an anonymous visitor, a member and an admin get.
-const FUNCTIONS: [(&str, u16, u16, u16); 3] = [
+const FUNCTIONS: [(&str, u16, u16, u16); 4] = [
     ("/api/session/get_viewer", 200, 200, 200),
     ("/api/profile/get_profile", 401, 200, 200),
     ("/api/admin_sync/get_overview", 401, 403, 200),
+    ("/api/admin_sync/get_charts", 401, 403, 200),
 ];
 
 /// Pages, the same.

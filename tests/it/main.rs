@@ -8,6 +8,7 @@ mod clerk_calls;
 mod cli;
 mod conflicts;
 mod crash;
+mod dashboard;
 mod fields;
 mod fuzz;
 mod health;

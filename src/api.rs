@@ -2,7 +2,9 @@
 //!
 //! Each is a public endpoint `/api/<noun>/<verb>`; permission is demanded in its body through `server::rpc`.
 
+pub mod activity;
 pub mod admin_sync;
+pub mod connection;
 pub mod profile;
 pub mod session;
 

@@ -14,6 +14,8 @@ use leptos_router::components::{FlatRoutes, Route, Router};
 use leptos_router::{SsrMode, path};
 
 use crate::app::layout::Layout;
+use crate::app::pages::admin_activity::AdminActivityPage;
+use crate::app::pages::admin_connection::AdminConnectionPage;
 use crate::app::pages::admin_sync::AdminSyncPage;
 use crate::app::pages::home::HomePage;
 use crate::app::pages::not_found::NotFoundPage;
@@ -33,7 +35,9 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/sign-in") view=SignInPage ssr=SsrMode::Async />
                     <Route path=path!("/sign-up") view=SignUpPage ssr=SsrMode::Async />
                     <Route path=path!("/profile") view=ProfilePage ssr=SsrMode::Async />
+                    <Route path=path!("/admin/activity") view=AdminActivityPage ssr=SsrMode::Async />
                     <Route path=path!("/admin/sync") view=AdminSyncPage ssr=SsrMode::Async />
+                    <Route path=path!("/admin/sync/connection") view=AdminConnectionPage ssr=SsrMode::Async />
                 </FlatRoutes>
             </Layout>
         </Router>

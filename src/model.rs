@@ -2,9 +2,11 @@
 //!
 //! Owns shapes and the pure rules about them (a person's display name). Knows nothing of HTTP, MongoDB, Clerk or Leptos.
 
+pub mod activity;
 pub mod alert;
 pub mod audit;
 pub mod chart;
+pub mod connection;
 pub mod error;
 pub mod event;
 pub mod health;

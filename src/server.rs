@@ -6,6 +6,7 @@
 pub mod access;
 pub mod accounts;
 pub mod clerk;
+pub mod connection;
 pub mod erasure;
 pub mod error;
 pub mod health;

@@ -3,6 +3,7 @@
 //! An event costs an addition in memory. What is lost when a process is killed is a few seconds of these numbers, and
 //! nothing of the events themselves: how many are in which state is counted anew from the collection now and then.
 
+pub mod activity;
 pub mod chart;
 pub mod lag;
 pub mod picture;

@@ -12,6 +12,7 @@ pub mod encoding;
 pub mod endpoints;
 pub mod erasure;
 pub mod events;
+pub mod examinations;
 pub mod instances;
 pub mod jobs;
 pub mod roles;
@@ -39,6 +40,7 @@ use crate::server::store::deliveries::Deliveries;
 use crate::server::store::directory::Directory;
 use crate::server::store::endpoints::Endpoints;
 use crate::server::store::events::Events;
+use crate::server::store::examinations::Examinations;
 use crate::server::store::instances::Instances;
 use crate::server::store::jobs::Jobs;
 use crate::server::store::roles::Roles;
@@ -301,6 +303,7 @@ pub struct Store {
     pub secrets: Secrets,
     pub statistics: Statistics,
     pub instances: Instances,
+    pub examinations: Examinations,
     database: Database,
 }
 
@@ -340,6 +343,7 @@ impl Store {
             secrets: Secrets::of(&database),
             statistics: Statistics::of(&database),
             instances: Instances::of(&database),
+            examinations: Examinations::of(&database),
             database,
         })
     }

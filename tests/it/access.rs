@@ -10,20 +10,28 @@ use serde_json::json;
 use crate::support::app::{TestApp, Wishes};
 
 /// Server functions: what an anonymous visitor, a member and an admin get.
-const FUNCTIONS: [(&str, u16, u16, u16); 4] = [
+const FUNCTIONS: [(&str, u16, u16, u16); 6] = [
     ("/api/session/get_viewer", 200, 200, 200),
     ("/api/profile/get_profile", 401, 200, 200),
     ("/api/admin_sync/get_overview", 401, 403, 200),
+    ("/api/activity/get_activity", 401, 403, 200),
     ("/api/admin_sync/get_charts", 401, 403, 200),
+    ("/api/connection/get_connection", 401, 403, 200),
 ];
 
+/// Those that change something, with a body.
+const FORMS: [(&str, &str, u16, u16, u16); 2] =
+    [("/api/connection/send_test_event", "", 401, 403, 200), ("/api/connection/examine", "", 401, 403, 200)];
+
 /// Pages, the same.
-const PAGES: [(&str, u16, u16, u16); 6] = [
+const PAGES: [(&str, u16, u16, u16); 8] = [
     ("/", 200, 200, 200),
     ("/sign-in", 200, 200, 200),
     ("/sign-up", 200, 200, 200),
     ("/profile", 401, 200, 200),
+    ("/admin/activity", 401, 403, 200),
     ("/admin/sync", 401, 403, 200),
+    ("/admin/sync/connection", 401, 403, 200),
     ("/no-such-page", 404, 404, 404),
 ];
 
@@ -37,12 +45,22 @@ async fn d5_08_every_endpoint_answers_each_caller_as_declared() {
         assert_eq!(app.get_as(&member, path).await.status(), *by_member, "member {path}");
         assert_eq!(app.get_as(&admin, path).await.status(), *by_admin, "admin {path}");
     }
+    for (path, body, anonymous, by_member, by_admin) in FORMS {
+        for (token, expected) in
+            [(None, anonymous), (Some(app.token(&member)), by_member), (Some(app.token(&admin)), by_admin)]
+        {
+            let ask =
+                app.client.post(app.at(path)).header("content-type", "application/x-www-form-urlencoded").body(body);
+            let ask = token.iter().fold(ask, |ask, token| ask.bearer_auth(token));
+            assert_eq!(ask.send().await.expect("an answer").status(), expected, "{path} by {token:?}");
+        }
+    }
     app.finish().await;
 }
 
 #[test]
 fn every_server_function_is_in_the_table() {
-    let declared: BTreeSet<&str> = FUNCTIONS.iter().map(|row| row.0).collect();
+    let declared: BTreeSet<&str> = FUNCTIONS.iter().map(|row| row.0).chain(FORMS.iter().map(|row| row.0)).collect();
     let registered: BTreeSet<&str> = server_fn_paths().map(|(path, _)| path).collect();
     assert_eq!(registered, declared);
 }

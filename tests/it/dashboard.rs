@@ -337,3 +337,86 @@ async fn e_07_two_hundred_open_dashboards_cost_next_to_nothing_and_end_with_the_
     assert_eq!(server.ended().await.code(), Some(0));
     app.finish().await;
 }
+
+#[tokio::test]
+async fn c_9_the_connection_page_shows_address_types_and_the_use_of_each_secret() {
+    let second = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    let app = TestApp::new().await;
+    let admin = admin(&app).await;
+    app.settled().await;
+    eventually("the type is seen", || async {
+        let connection: Value = app.get_as(&admin, "/api/connection/get_connection").await.json().await.expect("JSON");
+        let created = &connection["types"][0];
+        if created["kind"] == "user.created" && created["count"] == 1 { Ok(()) } else { Err(connection.to_string()) }
+    })
+    .await;
+    let shown = page(&app, &admin, "/admin/sync/connection").await;
+    let address = format!("{}/api/webhooks/clerk", app.url);
+    for text in [&address, "user.deleted", "never seen: subscribe to it", "in use", "Add a second", "Not examined yet."]
+    {
+        let text = text.replace("Add a second", "add a second webhook endpoint");
+        assert!(shown.contains(&text), "{text}");
+    }
+    assert!(!shown.contains("whsec_") && !shown.contains(second));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn e_02_a_test_event_and_every_check_are_a_button_without_scripts() {
+    let app = TestApp::new().await;
+    let admin = admin(&app).await;
+    app.settled().await;
+    let before = app.database.count("events", doc! {}).await;
+    for (form, said) in [("send_test_event", "was accepted"), ("examine", "checks were made")] {
+        let post = app.client.post(app.at(&format!("/api/connection/{form}"))).bearer_auth(app.token(&admin));
+        let post = post.header("accept", "text/html").header("content-type", "application/x-www-form-urlencoded");
+        let answer = post.body("").send().await.expect("an answer");
+        assert_eq!(answer.status(), 303, "{form}");
+        let location = answer.headers()["location"].to_str().expect("text");
+        assert!(location.starts_with("/admin/sync/connection"), "{location}");
+        let cookie =
+            answer.headers()["set-cookie"].to_str().expect("text").split(';').next().expect("a pair").to_owned();
+        let ask = app.client.get(app.at("/admin/sync/connection")).bearer_auth(app.token(&admin));
+        let page = ask.header("cookie", cookie).send().await.expect("an answer").text().await.expect("text");
+        assert!(page.contains(said), "{form}: {page}");
+    }
+    let page = page(&app, &admin, "/admin/sync/connection").await;
+    assert!(page.contains("replica set") && page.contains("webhook route"));
+    assert_eq!(app.database.count("events", doc! {}).await, before, "a test leaves no trace");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn e_02_an_empty_database_teaches_three_steps_and_each_is_done_by_itself() {
+    let app = TestApp::with(Wishes { seed_users: 2, ..Wishes::default() }).await;
+    let admin =
+        app.clerk.find_user("admin@example.com").expect("a seeded admin")["id"].as_str().expect("an id").to_owned();
+    let first = page(&app, &admin, "/admin/sync").await;
+    assert!(first.contains("Connect Clerk in three steps") && first.contains("No event yet"));
+    let numbers = overview(&app, &admin).await;
+    assert_eq!(numbers["steps"], json!({ "has_keys": true, "has_endpoint": false, "has_people": true }));
+    app.deliver("msg_1", &user_event("user.created", "user_x", "Xenia", Timestamp::now().as_millisecond())).await;
+    app.settled().await;
+    assert!(!page(&app, &admin, "/admin/sync").await.contains("Connect Clerk in three steps"));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a2_34_activity_counts_newcomers_by_day_roles_and_providers() {
+    let app = TestApp::new().await;
+    let admin = admin(&app).await;
+    app.person(json!({ "email_address": ["m@example.com"], "public_metadata": { "role": "moderator" } })).await;
+    let old = app.person(json!({ "email_address": ["old@example.com"] })).await;
+    app.settled().await;
+    let last_week = DateTime::from_millis(Timestamp::now().as_millisecond() - 10 * 86_400_000);
+    app.database.set("users", doc! { "clerkId": &old }, doc! { "createdAt": last_week }).await;
+    let activity: Value = app.get_as(&admin, "/api/activity/get_activity").await.json().await.expect("JSON");
+    assert_eq!((&activity["joined_in_week"], &activity["joined_in_month"]), (&json!(2), &json!(3)));
+    let counts: Vec<u64> =
+        activity["roles"].as_array().expect("roles").iter().filter_map(|share| share["count"].as_u64()).collect();
+    assert_eq!(counts, [1, 1, 1]);
+    assert_eq!(activity["charts"][0]["rows"].as_array().map(Vec::len), Some(2), "a row a day with newcomers");
+    let shown = page(&app, &admin, "/admin/activity").await;
+    assert!(shown.contains("Newcomers") && shown.contains("<svg aria-hidden") && shown.contains("moderator"));
+    app.finish().await;
+}

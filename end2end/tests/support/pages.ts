@@ -20,6 +20,9 @@ export const pages: PageToSee[] = [
   { name: 'home-signed-in', path: '/', who: 'user', status: 200, heading: /./ },
   { name: 'profile', path: '/profile', who: 'user', status: 200, heading: /^Your profile$/, clerk: 'user button' },
   { name: 'admins-only', path: '/admin/sync', who: 'user', status: 403, heading: /^Admins only$/ },
+  { name: 'connection', path: '/admin/sync/connection', who: 'admin', status: 200, heading: /^Connection$/ },
+  { name: 'activity', path: '/admin/activity', who: 'admin', status: 200, heading: /^Activity$/ },
+  { name: 'sync-week', path: '/admin/sync?period=week', who: 'admin', status: 200, heading: /^Sync$/ },
   { name: 'sync', path: '/admin/sync', who: 'admin', status: 200, heading: /^Sync$/ },
 ];
 

@@ -62,6 +62,7 @@ fn Overview(overview: SyncOverview, charts: Vec<Chart>, period: Period) -> impl 
         <Charts charts period />
         <Newest events=overview.events />
     }
+    .into_any()
 }
 
 /// The word, why, what next, and the last proof.
@@ -76,8 +77,8 @@ fn Word(overview: SyncOverview) -> impl IntoView {
     let word = judgement.health.as_str();
     view! {
         <section class="health-panel" data-value=word data-frame="word" aria-labelledby="health-word">
-            <div class="flex flex-wrap items-center gap-x-4 gap-y-2">
-                <h2 id="health-word" class="text-3xl font-bold" role="status">
+            <div class="flex flex-wrap items-center gap-x-4 gap-y-2" role="status">
+                <h2 id="health-word" class="text-3xl font-bold">
                     <span class="sr-only">"The mirror is: "</span>
                     <span data-live="word">{word}</span>
                 </h2>
@@ -108,6 +109,7 @@ fn Word(overview: SyncOverview) -> impl IntoView {
             </div>
         </section>
     }
+    .into_any()
 }
 
 /// A moment that a script keeps up to date, or words for none.
@@ -127,4 +129,5 @@ pub fn LiveTime(name: &'static str, at: Option<jiff::Timestamp>, none: &'static 
         }
         .into_any(),
     }
+    .into_any()
 }

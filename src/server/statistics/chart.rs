@@ -21,6 +21,8 @@ const OUTCOMES: [(&str, &[&str]); 4] = [
     ("dead", &["dead"]),
 ];
 
+const DAY: i64 = 86_400;
+
 /// From which buckets a period is made.
 pub fn length_of(period: Period) -> Length {
     match period {
@@ -67,7 +69,7 @@ pub fn charts(buckets: &[Bucket], period: Period, now: Timestamp) -> Vec<Chart> 
         slot.backlog = slot.backlog.max(bucket.backlog);
         slot.drift = slot.drift.max(bucket.drift);
     }
-    let time = Time { start, step, period };
+    let time = Time::of(period, now);
     vec![events(&slots, &time), lag(&slots, &time), backlog(&slots, &time), drift(&slots, &time)]
 }
 
@@ -77,36 +79,60 @@ fn add(to: &mut BTreeMap<String, i64>, more: &BTreeMap<String, i64>) {
     }
 }
 
-/// The times of the charts.
+/// The times of a chart: when it begins, how long a point is in seconds, and in which words.
 struct Time {
     start: Timestamp,
     step: i64,
-    period: Period,
+    form: &'static str,
+    exact_form: &'static str,
+    each: &'static str,
 }
 
 impl Time {
-    /// When a point begins, for the table.
-    fn exact(&self, place: usize) -> String {
+    fn of(period: Period, now: Timestamp) -> Self {
+        let (form, each) = match period {
+            Period::Hour => ("%H:%M", "each minute"),
+            Period::Day => ("%H:%M", "each quarter of an hour"),
+            Period::Week => ("%a %d", "each hour"),
+        };
+        let exact_form = "%Y-%m-%d %H:%M UTC";
+        Self { start: start_of(period, now), step: steps_of(period).0, form, exact_form, each }
+    }
+
+    fn at(&self, place: usize, form: &str) -> String {
         let after = i64::try_from(place).unwrap_or_default() * self.step;
         let at = self.start.saturating_add(SignedDuration::from_secs(after)).unwrap_or(self.start);
-        at.strftime("%Y-%m-%d %H:%M UTC").to_string()
+        at.strftime(form).to_string()
+    }
+
+    /// When a point begins, for the table.
+    fn exact(&self, place: usize) -> String {
+        self.at(place, self.exact_form)
     }
 
     /// The same, for the axis.
     fn short(&self, place: usize) -> String {
-        let after = i64::try_from(place).unwrap_or_default() * self.step;
-        let at = self.start.saturating_add(SignedDuration::from_secs(after)).unwrap_or(self.start);
-        let form = if self.period == Period::Week { "%a %d" } else { "%H:%M" };
-        at.strftime(form).to_string()
+        self.at(place, self.form)
     }
+}
 
-    fn each(&self) -> &'static str {
-        match self.period {
-            Period::Hour => "each minute",
-            Period::Day => "each quarter of an hour",
-            Period::Week => "each hour",
+/// How many people joined on each day from the day of `start` on.
+pub fn joined(days: &[(Timestamp, u64)], start: Timestamp, count: usize) -> Chart {
+    let mut values = vec![None; count];
+    for (at, joined) in days {
+        let place = (at.as_second() - start.as_second()).div_euclid(DAY);
+        if let Some(value) = usize::try_from(place).ok().and_then(|place| values.get_mut(place)) {
+            *value = Some(*joined);
         }
     }
+    let most = values.iter().flatten().max().copied();
+    let summary = most.map_or_else(
+        || "Nobody joined in this time.".to_owned(),
+        |most| format!("At most {} on one day.", grouped(most)),
+    );
+    let drawing = Drawing { values: vec![values], is_stacked: true, axis: Axis::Count };
+    let time = Time { start, step: DAY, form: "%b %d", exact_form: "%Y-%m-%d", each: "each day" };
+    chart(("chart-joined", format!("People who joined, {}", time.each), summary), &["joined"], &drawing, &time)
 }
 
 fn events(slots: &[Slot], time: &Time) -> Chart {
@@ -122,11 +148,11 @@ fn events(slots: &[Slot], time: &Time) -> Chart {
     let summary = if total == 0 {
         "No event in this time.".to_owned()
     } else {
-        format!("{} attempts at events in all, at most {} {}.", grouped(total), grouped(most.unwrap_or(0)), time.each())
+        format!("{} attempts at events in all, at most {} {}.", grouped(total), grouped(most.unwrap_or(0)), time.each)
     };
     let drawing = Drawing { values, is_stacked: true, axis: Axis::Count };
     let names = OUTCOMES.map(|(name, _)| name);
-    chart(("chart-events", format!("Events by outcome, {}", time.each()), summary), &names, &drawing, time)
+    chart(("chart-events", format!("Events by outcome, {}", time.each), summary), &names, &drawing, time)
 }
 
 fn lag(slots: &[Slot], time: &Time) -> Chart {

@@ -4,6 +4,7 @@
 //! names are ours. Whether a write should happen is `sync::apply`'s business.
 
 pub mod fields;
+pub mod joined;
 pub mod living;
 pub mod outbox;
 pub mod schema;

@@ -30,6 +30,7 @@ pub fn Charts(charts: Vec<Chart>, period: Period) -> impl IntoView {
             </div>
         </section>
     }
+    .into_any()
 }
 
 /// One chart; who does not see it has its sentence and its table.
@@ -89,4 +90,5 @@ pub fn ChartView(chart: Chart) -> impl IntoView {
             </details>
         </figure>
     }
+    .into_any()
 }

@@ -39,6 +39,7 @@ pub fn FirstRun(steps: Steps) -> impl IntoView {
             </ol>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -49,4 +50,5 @@ fn Step(name: &'static str, title: &'static str, word: &'static str, children: C
             {children()}
         </li>
     }
+    .into_any()
 }

@@ -40,6 +40,7 @@ pub fn Newest(events: Vec<EventRow>) -> impl IntoView {
             </p>
         </section>
     }
+    .into_any()
 }
 
 /// One event, or the row that waits for one.

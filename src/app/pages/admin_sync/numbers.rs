@@ -38,6 +38,7 @@ pub fn Numbers(overview: SyncOverview) -> impl IntoView {
             <Surroundings overview />
         </div>
     }
+    .into_any()
 }
 
 /// A number that leads on.
@@ -63,6 +64,7 @@ fn Tile(
             </a>
         </li>
     }
+    .into_any()
 }
 
 /// What goes through, and how fast.
@@ -117,6 +119,7 @@ fn Flow(overview: SyncOverview) -> impl IntoView {
             </dl>
         </section>
     }
+    .into_any()
 }
 
 /// What it depends on, and what follows from it.
@@ -177,6 +180,7 @@ fn Surroundings(overview: SyncOverview) -> impl IntoView {
             </dl>
         </section>
     }
+    .into_any()
 }
 
 fn title(state: EventState) -> &'static str {

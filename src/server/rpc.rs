@@ -3,7 +3,9 @@
 //!
 //! Knows no single function; what they do is in `accounts` and `sync`.
 
+pub mod caller;
 pub mod form;
+pub mod referer;
 
 use std::sync::Arc;
 
@@ -11,34 +13,12 @@ use http::header::{CACHE_CONTROL, RETRY_AFTER};
 use http::{HeaderValue, request::Parts};
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
-use tokio::sync::OnceCell;
 
 use crate::model::error::AppError;
-use crate::server::access::{Admin, Moderator, Session, Viewer};
+use crate::server::access::{Admin, Moderator, Viewer};
 use crate::server::error::Error;
+use crate::server::rpc::caller::Caller;
 use crate::server::state::AppState;
-
-/// Who makes the request; the person is loaded at most once, however many functions a page calls.
-#[derive(Debug)]
-pub struct Caller {
-    pub session: Session,
-    viewer: OnceCell<Result<Viewer, Arc<Error>>>,
-}
-
-impl Caller {
-    pub fn new(session: Session) -> Self {
-        Self { session, viewer: OnceCell::new() }
-    }
-
-    /// Asked, and a failure logged, once a request: with MongoDB away a page must not wait for it twice.
-    pub async fn viewer(&self, state: &AppState) -> Result<Viewer, Error> {
-        let load = || async {
-            let viewer = Viewer::of(state, &self.session).await;
-            viewer.inspect_err(|error| error.log("load_viewer")).map_err(Arc::new)
-        };
-        self.viewer.get_or_init(load).await.clone().map_err(Error::Met)
-    }
-}
 
 /// For everybody: the viewer if there is one. Banned and deleted people count as nobody here.
 pub async fn as_anyone<T>(

@@ -9,6 +9,7 @@ mod cli;
 mod conflicts;
 mod crash;
 mod dashboard;
+mod directory;
 mod fields;
 mod fuzz;
 mod health;

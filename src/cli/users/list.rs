@@ -7,7 +7,9 @@ use crate::cli::End;
 use crate::cli::console::{Console, one_of};
 use crate::cli::users::{print_people, shape};
 use crate::model::user::{Role, SyncStatus};
-use crate::server::store::directory::{Filter, Page, Wanted, is_document_id};
+use crate::server::store::directory::cursor::is_cursor;
+use crate::server::store::directory::filter::Filter;
+use crate::server::store::directory::{Order, Page, Wanted};
 
 #[derive(Debug, Args)]
 pub struct ListOptions {
@@ -59,7 +61,14 @@ pub async fn find(console: &Console, options: FindOptions) -> anyhow::Result<End
 }
 
 async fn list(console: &Console, paging: &Paging, prefix: Option<&str>, filter: Filter) -> anyhow::Result<End> {
-    let wanted = Wanted { limit: paging.limit, after: paging.cursor.as_deref(), prefix, filter };
+    let wanted = Wanted {
+        limit: paging.limit,
+        after: paging.cursor.as_deref(),
+        prefix,
+        with_email: true,
+        order: Order::Stored,
+        filter,
+    };
     let Page { users, next } = console.state.store.directory.list(wanted).await?;
     if paging.json {
         let users: Vec<Value> = users.iter().map(|user| shape(user, &console.state.settings.fields)).collect();
@@ -74,5 +83,5 @@ async fn list(console: &Console, paging: &Paging, prefix: Option<&str>, filter: 
 }
 
 fn cursor(text: &str) -> Result<String, &'static str> {
-    if is_document_id(text) { Ok(text.to_owned()) } else { Err("must be what the page before said") }
+    if is_cursor(text) { Ok(text.to_owned()) } else { Err("must be what the page before said") }
 }

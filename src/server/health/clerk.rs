@@ -12,7 +12,8 @@ use crate::server::error::causes;
 use crate::server::health::Finding;
 use crate::server::settings::Settings;
 use crate::server::store::Store;
-use crate::server::store::directory::{Filter, Wanted};
+use crate::server::store::directory::filter::Filter;
+use crate::server::store::directory::{Order, Wanted};
 
 /// Of how many admins a session is looked for.
 const ADMINS: u16 = 5;
@@ -126,7 +127,7 @@ async fn session_claim(settings: &Settings, store: &Store, clerk: &Client) -> Op
         return None;
     }
     let filter = Filter { role: Some(Role::Admin), ..Filter::default() };
-    let wanted = Wanted { limit: ADMINS, after: None, prefix: None, filter };
+    let wanted = Wanted { limit: ADMINS, after: None, prefix: None, with_email: false, order: Order::Stored, filter };
     for admin in store.directory.list(wanted).await.ok()?.users {
         let Some(session) = clerk.list_sessions(&admin.clerk_id).await.ok()?.into_iter().next() else { continue };
         let token = clerk.create_session_token(&session.id).await.ok()?;

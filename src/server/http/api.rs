@@ -29,10 +29,11 @@ use crate::server::http::api::demands::{Body, Listing, PersonId};
 use crate::server::http::api::refusal::{Problem, Refusal};
 use crate::server::http::session::{ScriptSessions, identify};
 use crate::server::http::{Shared, layers};
-use crate::server::rpc::Caller;
+use crate::server::rpc::caller::Caller;
 use crate::server::settings::api::Api;
 use crate::server::state::AppState;
-use crate::server::store::directory::{Filter, Wanted};
+use crate::server::store::directory::filter::Filter;
+use crate::server::store::directory::{Order, Wanted};
 
 /// How long a browser may remember what it was allowed.
 const REMEMBERED_FOR: Duration = Duration::from_hours(1);
@@ -159,6 +160,8 @@ async fn list_users(State(state): App, moderator: Moderator, listing: Listing) -
         limit: listing.limit(),
         after: listing.cursor.as_deref(),
         prefix: listing.prefix(),
+        with_email: true,
+        order: Order::Stored,
         filter: Filter::default(),
     };
     let listed = accounts::list_users(&state, &moderator, wanted).await;

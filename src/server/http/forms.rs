@@ -15,7 +15,7 @@ use crate::server::clerk;
 use crate::server::clerk::cookies::clear_session_cookies;
 use crate::server::error::Error;
 use crate::server::http::session::{ENDED_COOKIE, session_to_end};
-use crate::server::rpc::form::own_path;
+use crate::server::rpc::referer::own_path;
 use crate::server::state::AppState;
 
 /// The cookie that holds the theme: not a secret, not personal.

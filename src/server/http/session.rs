@@ -26,7 +26,7 @@ use crate::server::clerk::handshake::{self, Facts, Redemption, Refreshed, authen
 use crate::server::clerk::session::{VerifyOptions, verify_token};
 use crate::server::error::Error;
 use crate::server::http::{Shared, empty, own_cookies};
-use crate::server::rpc::Caller;
+use crate::server::rpc::caller::Caller;
 use crate::server::state::AppState;
 
 /// Names the session that was ended here. clerk-js on the page that is being left may write its token back after we took

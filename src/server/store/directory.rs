@@ -2,45 +2,56 @@
 //!
 //! Reads only; who may look is `access`' business.
 
+pub mod cursor;
+pub mod filter;
+pub mod walk;
+
 use std::time::Duration;
 
 use futures::TryStreamExt;
 use mongodb::bson::{Bson, Document, RawDocumentBuf, doc, oid::ObjectId};
 use mongodb::{Collection, Database};
 
-use crate::model::user::{Role, SyncStatus};
 use crate::server::settings::fields::Fields;
 use crate::server::store::Error;
+use crate::server::store::directory::cursor::Cursor;
+use crate::server::store::directory::filter::{Filter, living};
+use crate::server::store::directory::walk::{Walk, collation};
 use crate::server::store::users::{User, read_user};
 
-/// A search that finds little has to look at everybody; nobody waits for longer than this.
+/// A filter that finds little may have to look at everybody; nobody waits for longer than this.
 const LONGEST_SEARCH: Duration = Duration::from_secs(3);
 const MOST_NAMESAKES: i64 = 10;
 /// `MaxTimeMSExpired`.
 const OUT_OF_TIME: i32 = 50;
 
-/// Which people to list, in the order in which they were first stored.
+/// Which people to list, and in which order.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted<'a> {
     pub limit: u16,
-    /// The last person of the page before, by MongoDB's id.
+    /// Where the page before ended: its `next`. One of another order is as none.
     pub after: Option<&'a str>,
-    /// What name, username or address begins with, in any case.
+    /// What name, last name or username begins with, whatever its case and accents. The order then is of what was found.
     pub prefix: Option<&'a str>,
+    /// Whether the address may begin with it, too.
+    pub with_email: bool,
+    pub order: Order,
     pub filter: Filter,
 }
 
-/// Which people; what is not said does not matter.
+/// In which order people are listed who are not searched for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    pub role: Option<Role>,
-    pub status: Option<SyncStatus>,
-    pub is_banned: bool,
-    /// The deleted instead of the living.
-    pub is_deleted: bool,
+pub enum Order {
+    /// As they were first stored.
+    #[default]
+    Stored,
+    /// As in a dictionary.
+    Name,
+    /// The newest at Clerk first; of the deleted, whoever went last.
+    Newest,
 }
 
-/// Some people, and after whom to go on, if there are more.
+/// Some people, and where to go on, if there are more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Page {
     pub users: Vec<User>,
@@ -88,80 +99,104 @@ impl Directory {
         Ok(found.iter().map(|document| read_user(document, &self.fields)).collect::<Result<_, _>>()?)
     }
 
-    /// One page of the living, unless others are asked for. A document that cannot be read is left out, so that it hides nobody else.
+    /// One page of the living, unless others are asked for. A document that cannot be read is left out, so that it hides
+    /// nobody else.
     pub async fn list(&self, wanted: Wanted<'_>) -> Result<Page, Error> {
-        let mut filter = wanted.filter.document();
-        if let Some(after) = wanted.after.and_then(|id| ObjectId::parse_str(id).ok()) {
-            filter.insert("_id", doc! { "$gt": after });
-        }
-        if let Some(prefix) = wanted.prefix {
-            let begins = |field: &str| doc! { field: beginning(prefix) };
-            filter.insert("$or", [begins("name"), begins("username"), begins("email")].to_vec());
-        }
+        let walks = wanted.walks();
+        let after = wanted.after.and_then(Cursor::parse);
+        let reached = after.as_ref().and_then(|after| walks.iter().position(|walk| walk.name == after.walk()));
+        let mut after = after.filter(|_| reached.is_some());
         let limit = usize::from(wanted.limit);
-        let query = self.documents.find(filter).sort(doc! { "_id": 1 }).limit(i64::from(wanted.limit) + 1);
+        let mut page = Vec::new();
+        for (index, walk) in walks.iter().enumerate().skip(reached.unwrap_or(0)) {
+            loop {
+                // One more than asked for says whether there is a next page.
+                let missing = limit + 1 - page.len();
+                let found = self.pass(walk, after.take().as_ref(), wanted.filter, missing).await?;
+                let is_end = found.len() < missing;
+                let last = found.last().and_then(|document| place(walk, document));
+                let seen = self.found_before(&walks[..index], &found).await?;
+                let new = found.into_iter().filter(|document| !seen.contains(&id_of(document)));
+                page.extend(new.map(|document| (walk, document)));
+                if page.len() > limit {
+                    page.truncate(limit);
+                    return Ok(self.page(&page, true));
+                }
+                if is_end || last.is_none() {
+                    break;
+                }
+                after = last;
+            }
+        }
+        Ok(self.page(&page, false))
+    }
+
+    /// As many as `limit` people of one walk.
+    async fn pass(
+        &self,
+        walk: &Walk,
+        after: Option<&Cursor>,
+        filter: Filter,
+        limit: usize,
+    ) -> Result<Vec<RawDocumentBuf>, Error> {
+        // The filter may speak of the walk's own field.
+        let both = doc! { "$and": [filter.document(), walk.condition(after)] };
+        let query = self.documents.find(both).sort(walk.sort()).limit(i64::try_from(limit).unwrap_or(i64::MAX));
+        let query = match walk.collation() {
+            Some(collation) => query.collation(collation),
+            None => query,
+        };
         let found = async { query.max_time(LONGEST_SEARCH).await?.try_collect::<Vec<RawDocumentBuf>>().await };
-        let mut found = found.await.map_err(out_of_time)?;
-        let more = found.len() > limit;
-        found.truncate(limit);
-        let last = found.last().and_then(|document| document.get_object_id("_id").ok()).map(ObjectId::to_hex);
-        let users = found.iter().filter_map(|document| read_user(document, &self.fields).ok()).collect();
-        Ok(Page { users, next: last.filter(|_| more) })
+        found.await.map_err(out_of_time)
+    }
+
+    /// Which of these an earlier walk has found already.
+    async fn found_before(&self, earlier: &[Walk], found: &[RawDocumentBuf]) -> Result<Vec<Option<ObjectId>>, Error> {
+        let ways: Vec<Document> = earlier.iter().filter_map(Walk::begins).collect();
+        if ways.is_empty() || found.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<ObjectId> = found.iter().filter_map(id_of).collect();
+        let again = doc! { "_id": { "$in": ids }, "$or": ways };
+        let ids = doc! { "_id": 1 };
+        let query = self.documents.find(again).projection(ids.clone()).hint(mongodb::options::Hint::Keys(ids));
+        let seen: Vec<RawDocumentBuf> = query.collation(collation()).await?.try_collect().await?;
+        Ok(seen.iter().map(id_of).collect())
+    }
+
+    fn page(&self, found: &[(&Walk, RawDocumentBuf)], has_more: bool) -> Page {
+        let last = found.last().filter(|_| has_more);
+        Page {
+            users: found.iter().filter_map(|(_, document)| read_user(document, &self.fields).ok()).collect(),
+            next: last.and_then(|(walk, document)| place(walk, document)?.encode()),
+        }
     }
 }
 
-impl Filter {
-    fn document(self) -> Document {
-        let mut filter = living();
-        if self.is_deleted {
-            filter.insert("deletedAt", doc! { "$type": "date" });
+impl Wanted<'_> {
+    fn walks(&self) -> Vec<Walk> {
+        match (self.prefix, self.order) {
+            // Nothing is left of them that one could look for.
+            _ if self.filter.is_deleted => vec![Walk::deleted()],
+            (Some(prefix), _) => Walk::search(prefix, self.with_email),
+            (None, Order::Stored) => vec![Walk::stored()],
+            (None, Order::Name) => vec![Walk::by_name()],
+            (None, Order::Newest) => vec![Walk::newest()],
         }
-        if self.is_banned {
-            filter.insert("banned", true);
-        }
-        if let Some(role) = self.role {
-            filter.insert("role", role.as_str());
-        }
-        if let Some(status) = self.status {
-            filter.insert("syncStatus", status.as_str());
-        }
-        filter
     }
 }
 
-/// People of Clerk's who are not deleted; the application may keep others in the same collection.
-fn living() -> Document {
-    doc! { "clerkId": { "$gt": "" }, "deletedAt": Bson::Null }
+fn id_of(document: &RawDocumentBuf) -> Option<ObjectId> {
+    document.get_object_id("_id").ok()
 }
 
-/// Matches what begins with `prefix`, taken letter by letter (D5-20).
-fn beginning(prefix: &str) -> Document {
-    let mut pattern = String::from("^");
-    for letter in prefix.chars() {
-        if letter.is_ascii() && !letter.is_ascii_alphanumeric() {
-            pattern.push('\\');
-        }
-        pattern.push(letter);
-    }
-    doc! { "$regex": pattern, "$options": "i" }
+fn place(walk: &Walk, document: &RawDocumentBuf) -> Option<Cursor> {
+    walk.place(|field| document.get(field).ok().flatten().and_then(|value| Bson::try_from(value).ok()))
 }
 
 fn out_of_time(error: mongodb::error::Error) -> Error {
     match Error::from(error) {
         refused if refused.code() == Some(OUT_OF_TIME) => Error::TimedOut,
         error => error,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn d5_20_a_search_text_is_a_literal_and_anchored() {
-        for (prefix, pattern) in [("ada", "^ada"), (".*", "^\\.\\*"), ("a|b)$", "^a\\|b\\)\\$"), ("Zoë 1", "^Zoë\\ 1")]
-        {
-            assert_eq!(beginning(prefix), doc! { "$regex": pattern, "$options": "i" });
-        }
     }
 }

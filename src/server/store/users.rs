@@ -6,9 +6,12 @@
 pub mod fields;
 pub mod joined;
 pub mod living;
+pub mod lookups;
 pub mod outbox;
 pub mod schema;
 pub mod writes;
+
+use std::sync::Arc;
 
 use futures::TryStreamExt;
 use jiff::Timestamp;
@@ -23,6 +26,7 @@ use crate::server::settings::fields::{FieldValues, Fields};
 use crate::server::store::Error;
 use crate::server::store::encoding::{date, object_id, optional_date, optional_object_id};
 use crate::server::store::jobs::Effect;
+use crate::server::store::users::lookups::Lookups;
 
 /// The order of what Clerk says about one person, in milliseconds (design 2.3): newer wins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -117,6 +121,7 @@ pub struct LocalUser {
 pub struct Users {
     documents: Collection<RawDocumentBuf>,
     fields: Fields,
+    lookups: Arc<Lookups>,
 }
 
 /// A person as read: our fields, and those of the application's own that the table names.
@@ -132,7 +137,7 @@ pub fn new_id() -> String {
 
 impl Users {
     pub fn of(database: &Database, fields: &Fields) -> Self {
-        Self { documents: database.collection("users"), fields: fields.clone() }
+        Self { documents: database.collection("users"), fields: fields.clone(), lookups: Arc::default() }
     }
 
     pub async fn find(&self, clerk_id: &str) -> Result<Option<User>, Error> {

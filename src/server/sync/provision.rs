@@ -40,7 +40,7 @@ impl Flights {
 /// # Errors
 /// `Unavailable` when MongoDB or Clerk is away, `NotFound` when Clerk knows no such person.
 pub async fn ensure_person(state: &AppState, clerk_id: &str) -> Result<User, Error> {
-    if let Some(user) = state.store.users.find(clerk_id).await? {
+    if let Some(user) = state.store.users.find_together(clerk_id).await? {
         return Ok(user);
     }
     let flight = state.flights.join(clerk_id);

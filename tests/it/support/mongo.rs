@@ -68,8 +68,13 @@ impl TestDatabase {
         self.uri.trim_start_matches("mongodb://").split('/').next().expect("host and port").to_owned()
     }
 
+    /// The database itself, for what only one test asks of it.
+    pub fn handle(&self) -> mongodb::Database {
+        self.client.database(&self.name)
+    }
+
     fn collection(&self, name: &str) -> mongodb::Collection<Document> {
-        self.client.database(&self.name).collection(name)
+        self.handle().collection(name)
     }
 
     pub async fn user(&self, clerk_id: &str) -> Option<Document> {

@@ -17,8 +17,8 @@ use crate::server::access::{Admin, Moderator, Viewer};
 use crate::server::error::Error;
 use crate::server::http::Shared;
 use crate::server::http::api::refusal::Refusal;
-use crate::server::rpc::Caller;
-use crate::server::store::directory::is_document_id;
+use crate::server::rpc::caller::Caller;
+use crate::server::store::directory::cursor::is_cursor;
 
 /// The most that a body may hold: names are short.
 const LARGEST_BODY: usize = 64 * 1024;
@@ -88,7 +88,7 @@ impl Listing {
         if !(1..=LARGEST_PAGE).contains(&self.limit()) {
             return wrong("limit", "limit must be a whole number from 1 to 100");
         }
-        if self.cursor.as_deref().is_some_and(|cursor| !is_document_id(cursor)) {
+        if self.cursor.as_deref().is_some_and(|cursor| !is_cursor(cursor)) {
             return wrong("cursor", "cursor must be the nextCursor of another page");
         }
         let is_text = |text: &str| text.chars().count() <= LONGEST_SEARCH && !text.chars().any(char::is_control);

@@ -1,12 +1,13 @@
 //! What the collection must have: validator and indexes.
 
 use futures::TryStreamExt;
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::ErrorKind;
 use mongodb::options::{CreateCollectionOptions, IndexOptions, ValidationLevel};
 use mongodb::{Database, IndexModel};
 
 use crate::server::store::Error;
+use crate::server::store::directory::walk::collation;
 use crate::server::store::users::Users;
 
 impl Users {
@@ -22,7 +23,17 @@ impl Users {
             }
             Some(_) => tracing::warn!("the collection users has a validator of its own, which is left as it is"),
         }
+        self.drop_replaced().await?;
         self.documents.create_indexes(indexes()).await?;
+        Ok(())
+    }
+
+    /// Indexes of earlier versions, in whose place others stand now.
+    async fn drop_replaced(&self) -> Result<(), Error> {
+        let there = self.documents.list_index_names().await?;
+        for name in REPLACED.into_iter().filter(|name| there.iter().any(|known| known == name)) {
+            self.documents.drop_index(name).await?;
+        }
         Ok(())
     }
 
@@ -52,16 +63,23 @@ impl Users {
 }
 
 /// Names of the indexes that `ensure_schema` makes.
-pub const INDEXES: [&str; 8] = [
+pub const INDEXES: [&str; 13] = [
     "clerkId_1",
     "username_1",
-    "email_1",
-    "deletedAt_1",
+    "email_1__id_1",
+    "name_1__id_1",
+    "lastName_1__id_1",
+    "deletedAt_1__id_1",
+    "role_1__id_1",
+    "syncStatus_1__id_1",
+    "banned_1__id_1",
     "email_1_local",
     "createdAt_1_usernameConflict",
     "outbox.key_1",
     "createdAt_1_clerkId_1",
 ];
+
+const REPLACED: [&str; 2] = ["email_1", "deletedAt_1"];
 
 fn indexes() -> Vec<IndexModel> {
     let named = |keys: Document, name: &str, unique: bool, partial: Option<Document>| {
@@ -70,17 +88,30 @@ fn indexes() -> Vec<IndexModel> {
         options.partial_filter_expression = partial;
         IndexModel::builder().keys(keys).options(options).build()
     };
-    let [clerk_id, username, email, deleted_at, local, conflict, outbox, joined] = INDEXES;
+    let collated = |field: &str, name: &str| {
+        let mut options = IndexOptions::builder().name(name.to_owned()).collation(collation()).build();
+        options.partial_filter_expression = Some(doc! { "deletedAt": Bson::Null });
+        IndexModel::builder().keys(doc! { field: 1, "_id": 1 }).options(options).build()
+    };
+    let [clerk_id, username, email, name, last_name, deleted_at, role, status, banned, local, conflict, outbox, joined] =
+        INDEXES;
     vec![
         // The application may keep people of its own here who have no Clerk id; and many people have no username.
         named(doc! { "clerkId": 1 }, clerk_id, true, Some(doc! { "clerkId": { "$gt": "" } })),
         named(doc! { "username": 1 }, username, true, Some(doc! { "username": { "$gt": "" } })),
         // Two people may share an address: shown, never fatal (D2-39).
-        named(doc! { "email": 1 }, email, false, None),
+        named(doc! { "email": 1, "_id": 1 }, email, false, None),
+        // For those who look for somebody: names as a dictionary orders them.
+        collated("name", name),
+        collated("lastName", last_name),
         // In the order of Clerk's list, page by page of which a run compares.
         named(doc! { "createdAt": 1, "clerkId": 1 }, joined, false, Some(doc! { "clerkId": { "$gt": "" } })),
         // What follows holds few people, most of the time nobody.
-        named(doc! { "deletedAt": 1 }, deleted_at, false, Some(doc! { "deletedAt": { "$type": "date" } })),
+        named(doc! { "deletedAt": 1, "_id": 1 }, deleted_at, false, Some(doc! { "deletedAt": { "$type": "date" } })),
+        // `admin` and `moderator` come before `user`, `error` and `pending` after `active`.
+        named(doc! { "role": 1, "_id": 1 }, role, false, Some(doc! { "role": { "$lt": "user" } })),
+        named(doc! { "syncStatus": 1, "_id": 1 }, status, false, Some(doc! { "syncStatus": { "$gt": "active" } })),
+        named(doc! { "banned": 1, "_id": 1 }, banned, false, Some(doc! { "banned": true })),
         named(doc! { "email": 1, "_id": 1 }, local, false, Some(doc! { "authProvider": "local" })),
         named(doc! { "createdAt": 1, "clerkId": 1 }, conflict, false, Some(doc! { "usernameConflict": true })),
         named(doc! { "outbox.key": 1 }, outbox, false, Some(doc! { "outbox.key": { "$gt": "" } })),

@@ -85,7 +85,6 @@ fn Word(overview: SyncOverview) -> impl IntoView {
                 <p class="grow text-lg" data-live="reason">
                     {judgement.reason}
                 </p>
-<<<<<<< HEAD
             </div>
             <p class="mt-2">
                 <span data-live="next">{judgement.next_step}</span>
@@ -108,29 +107,6 @@ fn Word(overview: SyncOverview) -> impl IntoView {
                     "Refresh"
                 </a>
             </div>
-=======
-            </section>
-        }
-        .into_any();
-    }
-    let rows = events.into_iter().map(|event| view! { <Row event /> }).collect_view();
-    view! {
-        <section class="record-table mt-8">
-            <table class="table">
-                <caption class="text-left text-xl font-bold">"Last 50 events"</caption>
-                <thead>
-                    <tr>
-                        <th scope="col">"Event"</th>
-                        <th scope="col">"Type"</th>
-                        <th scope="col">"Person"</th>
-                        <th scope="col">"State"</th>
-                        <th scope="col">"Decision"</th>
-                        <th scope="col">"Received"</th>
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
->>>>>>> main
         </section>
     }
     .into_any()

@@ -92,6 +92,7 @@ pub struct Judgement {
 
 /// What a judgement is made from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each sign is so or not")]
 pub struct Signs {
     /// Whether anything ever arrived, or was fetched.
     pub has_begun: bool,

@@ -129,5 +129,4 @@ pub fn LiveTime(name: &'static str, at: Option<jiff::Timestamp>, none: &'static 
         }
         .into_any(),
     }
-    .into_any()
 }

@@ -20,7 +20,7 @@ use crate::server::access::{Admin, Viewer};
 use crate::server::error::Error;
 use crate::server::http::empty;
 use crate::server::live::{self, Live, Update, closed};
-use crate::server::rpc::Caller;
+use crate::server::rpc::caller::Caller;
 use crate::server::state::AppState;
 
 const PROVE_EVERY: Duration = Duration::from_secs(3);

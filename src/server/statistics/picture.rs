@@ -61,7 +61,7 @@ fn draw_on(
 ) -> Result<(), Failure> {
     let length = i64::try_from(drawing.values.first().map_or(0, Vec::len))?;
     // Room above the highest, and an axis for nothing as well.
-    let top = (drawing.largest().max(4) as f64) * 1.08;
+    let top = float(drawing.largest().max(4)) * 1.08;
     let text = || TextStyle::from(("sans-serif", 13).into_font()).color(&TEXT);
     let mut chart = ChartBuilder::on(area)
         .margin(4)
@@ -94,11 +94,17 @@ fn draw_on(
     area.present().map_err(|error: DrawingAreaErrorKind<_>| error.to_string().into())
 }
 
+#[expect(clippy::cast_precision_loss, reason = "a picture has fewer points than a float has numbers")]
+fn float(value: u64) -> f64 {
+    value as f64
+}
+
 fn color(number: usize) -> RGBColor {
     RGBColor(0, 0, SERIES.saturating_add(u8::try_from(number).unwrap_or(u8::MAX)))
 }
 
 fn label(value: f64, axis: Axis) -> String {
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "not negative, and rounded")]
     let whole = value.round().max(0.0) as u64;
     match axis {
         Axis::Milliseconds => milliseconds(whole),
@@ -111,10 +117,10 @@ fn label(value: f64, axis: Axis) -> String {
 fn columns(drawing: &Drawing) -> Vec<Rectangle<(i64, f64)>> {
     let mut found = Vec::new();
     for place in 0..drawing.values.first().map_or(0, Vec::len) {
-        let (left, mut below) = (place as i64, 0.0);
+        let (left, mut below) = (i64::try_from(place).unwrap_or_default(), 0.0);
         for (number, values) in drawing.values.iter().enumerate() {
             let Some(value) = values[place] else { continue };
-            let above = below + value as f64;
+            let above = below + float(value);
             found.push(Rectangle::new([(left, below), (left + 1, above)], color(number).filled()));
             below = above;
         }
@@ -125,9 +131,9 @@ fn columns(drawing: &Drawing) -> Vec<Rectangle<(i64, f64)>> {
 /// Points that follow each other without a gap; one alone is a short line.
 fn lines(values: &[Option<u64>]) -> Vec<Vec<(i64, f64)>> {
     let mut found: Vec<Vec<(i64, f64)>> = vec![Vec::new()];
-    for (place, value) in values.iter().enumerate() {
+    for (place, value) in (0..).zip(values) {
         match (value, found.last_mut()) {
-            (Some(value), Some(line)) => line.push((place as i64, *value as f64)),
+            (Some(value), Some(line)) => line.push((place, float(*value))),
             (None, Some(line)) if !line.is_empty() => found.push(Vec::new()),
             _ => {}
         }

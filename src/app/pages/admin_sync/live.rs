@@ -106,26 +106,31 @@ pub fn LiveNumbers() -> impl IntoView {
             link.set(Link::Paused);
         }
     };
-    let said = move || match link.get() {
+    view! {
+        <span class="needs-script">
+            <span class="flex flex-wrap items-center gap-2">
+                <span class="live-dot" data-value=move || if link.get() == Link::Live { "on" } else { "off" } aria-hidden="true"></span>
+                <span class="tabular-nums" id="live-state">
+                    {move || said(link.get(), age.get())}
+                </span>
+                <button class="btn btn-xs" type="button" on:click=toggle>
+                    {move || if matches!(link.get(), Link::Paused | Link::Ended) { "Go on" } else { "Pause" }}
+                </button>
+                <button class="btn btn-xs btn-primary" type="button" hidden=move || held.get() == 0 on:click=move |_| show_rows()>
+                    {move || format!("{} new events", held.get())}
+                </button>
+            </span>
+        </span>
+    }
+}
+
+fn said(link: Link, age: u32) -> String {
+    match link {
         Link::Connecting => "Connecting…".to_owned(),
-        Link::Live if age.get() < 2 => "Live, updated now".to_owned(),
-        Link::Live => format!("Live, updated {} s ago", age.get()),
+        Link::Live if age < 2 => "Live, updated now".to_owned(),
+        Link::Live => format!("Live, updated {age} s ago"),
         Link::Paused => "Paused".to_owned(),
         Link::Ended => "Not live: sign in again, or reload".to_owned(),
-    };
-    view! {
-        <span class="needs-script flex flex-wrap items-center gap-2">
-            <span class="live-dot" data-value=move || if link.get() == Link::Live { "on" } else { "off" } aria-hidden="true"></span>
-            <span class="tabular-nums" id="live-state">
-                {said}
-            </span>
-            <button class="btn btn-xs" type="button" on:click=toggle>
-                {move || if matches!(link.get(), Link::Paused | Link::Ended) { "Go on" } else { "Pause" }}
-            </button>
-            <button class="btn btn-xs btn-primary" type="button" hidden=move || held.get() == 0 on:click=move |_| show_rows()>
-                {move || format!("{} new events", held.get())}
-            </button>
-        </span>
     }
 }
 

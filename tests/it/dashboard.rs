@@ -193,6 +193,7 @@ async fn numbers_of_two_processes_are_added_and_the_processes_are_listed() {
     })
     .await;
     rollcall::server::statistics::leave(&second).await;
+    rollcall::server::statistics::leave(&app.state).await;
     let minutes = app.database.all("statistics").await;
     let received: i64 = minutes
         .iter()

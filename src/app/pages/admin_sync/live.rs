@@ -32,12 +32,15 @@ pub fn LiveNumbers() -> impl IntoView {
     let age = RwSignal::new(0_u32);
     let held = RwSignal::new(0_u32);
     let source = StoredValue::new_local(None::<EventSource>);
-    let rows = StoredValue::new_local(Array::new());
+    // Nothing of the browser is there while the server renders this.
+    let rows = StoredValue::new_local(None::<Array>);
     let updated_at = StoredValue::new_local(0.0);
 
     let show_rows = move || {
-        insert(&rows.get_value());
-        rows.set_value(Array::new());
+        if let Some(waiting) = rows.get_value() {
+            insert(&waiting);
+        }
+        rows.set_value(None);
         held.set(0);
     };
     let close = move || {
@@ -54,8 +57,9 @@ pub fn LiveNumbers() -> impl IntoView {
             updated_at.set_value(Date::now());
             age.set(0);
             apply(&update);
-            rows.set_value(rows.get_value().concat(&fresh_rows(&update)));
-            held.set(rows.get_value().length());
+            let waiting = rows.get_value().unwrap_or_default().concat(&fresh_rows(&update));
+            held.set(waiting.length());
+            rows.set_value(Some(waiting));
             if !is_read() {
                 show_rows();
             }

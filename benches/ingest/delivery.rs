@@ -12,9 +12,8 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 
 use crate::ingest::plan::{Event, Kind, Plan, created_at, happened_at, last_name, message_id, person_id};
+use crate::ingest::processes::SIGNING_KEY;
 
-/// Opens nothing but the benchmark's own server.
-const SIGNING_KEY: &[u8; 32] = b"the key of a benchmark, no other";
 const PER_CHUNK: usize = 1_000;
 
 /// `<…>` stands for what differs; line ends and indentation are not sent.
@@ -43,11 +42,6 @@ const DELETED: &str = r#"{"data":{"deleted":true,"id":"user_<id>","object":"user
 const REST: &str = r#""event_attributes":{"http_request":{"client_ip":"192.0.2.17",
  "user_agent":"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36"}},
  "instance_id":"ins_2benchmark0benchmark0bench","object":"event","timestamp":<updated>,"type":"user.<kind>"}"#;
-
-/// As the server's settings want it.
-pub fn signing_secret() -> String {
-    format!("whsec_{}", STANDARD.encode(SIGNING_KEY))
-}
 
 /// The name in a person's addresses and username. No digit of it comes from anything but the number.
 pub fn person_name(person: usize) -> String {

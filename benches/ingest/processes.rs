@@ -9,13 +9,15 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use mongodb::Client;
 use mongodb::options::ClientOptions;
 use rollcall::server::store::topology::ensure_replica_set;
 use tempfile::TempDir;
 
-use crate::ingest::delivery::signing_secret;
-
+/// Opens nothing but the benchmark's own server.
+pub const SIGNING_KEY: &[u8; 32] = b"the key of a benchmark, no other";
 const SET_NAME: &str = "bench";
 const START_WITHIN: Duration = Duration::from_mins(1);
 /// The one named, the one on `PATH`, or the one that `make setup` fetched.
@@ -150,6 +152,10 @@ fn environment(address: SocketAddr, mongodb_uri: &str) -> Vec<(&'static str, Str
         ("CLERK_WEBHOOK_SIGNING_SECRET", signing_secret()),
         ("CLERK_API_URL", "http://127.0.0.1:9".to_owned()),
     ]
+}
+
+fn signing_secret() -> String {
+    format!("whsec_{}", STANDARD.encode(SIGNING_KEY))
 }
 
 fn free_address() -> anyhow::Result<SocketAddr> {

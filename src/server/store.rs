@@ -19,6 +19,7 @@ pub mod roles;
 pub mod runs;
 pub mod secrets;
 pub mod statistics;
+pub mod together;
 pub mod topology;
 pub mod users;
 

@@ -26,7 +26,7 @@ use crate::server::settings::fields::{FieldValues, Fields};
 use crate::server::store::Error;
 use crate::server::store::encoding::{date, object_id, optional_date, optional_object_id};
 use crate::server::store::jobs::Effect;
-use crate::server::store::users::lookups::Lookups;
+use crate::server::store::together::Together;
 
 /// The order of what Clerk says about one person, in milliseconds (design 2.3): newer wins.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -121,7 +121,7 @@ pub struct LocalUser {
 pub struct Users {
     documents: Collection<RawDocumentBuf>,
     fields: Fields,
-    lookups: Arc<Lookups>,
+    lookups: Arc<Together<lookups::Found>>,
 }
 
 /// A person as read: our fields, and those of the application's own that the table names.

@@ -2,8 +2,10 @@
 //!
 //! Each is a public endpoint `/api/<noun>/<verb>`; permission is demanded in its body through `server::rpc`.
 
+pub mod activity;
 pub mod admin_sync;
 pub mod admin_users;
+pub mod connection;
 pub mod effects;
 pub mod events;
 pub mod people;

@@ -14,6 +14,8 @@ use leptos_router::components::{FlatRoutes, Route, Router};
 use leptos_router::{SsrMode, path};
 
 use crate::app::layout::Layout;
+use crate::app::pages::admin_activity::AdminActivityPage;
+use crate::app::pages::admin_connection::AdminConnectionPage;
 use crate::app::pages::admin_effects::AdminEffectsPage;
 use crate::app::pages::admin_event::AdminEventPage;
 use crate::app::pages::admin_events::AdminEventsPage;
@@ -68,6 +70,8 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/admin/sync/runs/:id") view=AdminRunPage ssr=SsrMode::Async />
                     <Route path=path!("/admin/sync/effects") view=AdminEffectsPage ssr=SsrMode::Async />
                     <Route path=path!("/admin/sync/audit") view=AdminTrailPage ssr=SsrMode::Async />
+                    <Route path=path!("/admin/activity") view=AdminActivityPage ssr=SsrMode::Async />
+                    <Route path=path!("/admin/sync/connection") view=AdminConnectionPage ssr=SsrMode::Async />
                 </FlatRoutes>
             </Layout>
         </Router>

@@ -1,5 +1,7 @@
 //! One file per page.
 
+pub mod admin_activity;
+pub mod admin_connection;
 pub mod admin_effects;
 pub mod admin_event;
 pub mod admin_events;

@@ -70,6 +70,7 @@ pub mod forms;
 pub mod health;
 pub mod inngest;
 pub mod layers;
+pub mod live;
 pub mod metrics;
 pub mod pages;
 pub mod profile;
@@ -122,6 +123,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/metrics"),
     ("POST", "/admin/users/csv"),
     ("POST", "/admin/users/export"),
+    ("GET", "/admin/sync/live"),
     ("POST", "/sign-out"),
     ("POST", "/theme"),
     ("POST", "/profile/picture"),
@@ -141,6 +143,11 @@ pub fn router(state: Arc<AppState>) -> Router {
         .route("/metrics", get(metrics::render));
     // A function may take longer than a request; what comes in is read in its time all the same.
     let functions = Router::new().route("/api/inngest", any(inngest::receive).layer(failures));
+    // It goes on for as long as the page is open: no timeout, and nothing that gathers what is sent.
+    let streams = Router::new()
+        .route("/admin/sync/live", get(live::stream))
+        .layer(from_fn_with_state(shared.clone(), session::attach))
+        .layer(from_fn_with_state(shared.clone(), addresses::limit_requests));
     // People: who asks is settled before anything else.
     let people = pages::router(&shared)
         .route("/admin/users/csv", post(exports::export_people))
@@ -165,6 +172,7 @@ pub fn router(state: Arc<AppState>) -> Router {
         .merge(api::router(&shared).layer(from_fn_with_state(shared.clone(), addresses::limit_requests)))
         .layer(timeout)
         .merge(functions)
+        .merge(streams)
         .layer(from_fn_with_state(shared.clone(), layers::headers))
         .layer(from_fn(layers::log_request))
         .with_state::<()>(shared)

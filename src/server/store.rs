@@ -12,6 +12,8 @@ pub mod encoding;
 pub mod endpoints;
 pub mod erasure;
 pub mod events;
+pub mod examinations;
+pub mod instances;
 pub mod jobs;
 pub mod mutes;
 pub mod paging;
@@ -19,6 +21,7 @@ pub mod roles;
 pub mod runs;
 pub mod saved_filters;
 pub mod secrets;
+pub mod statistics;
 pub mod together;
 pub mod topology;
 pub mod users;
@@ -41,12 +44,15 @@ use crate::server::store::deliveries::Deliveries;
 use crate::server::store::directory::Directory;
 use crate::server::store::endpoints::Endpoints;
 use crate::server::store::events::Events;
+use crate::server::store::examinations::Examinations;
+use crate::server::store::instances::Instances;
 use crate::server::store::jobs::Jobs;
 use crate::server::store::mutes::Mutes;
 use crate::server::store::roles::Roles;
 use crate::server::store::runs::Runs;
 use crate::server::store::saved_filters::SavedFilters;
 use crate::server::store::secrets::Secrets;
+use crate::server::store::statistics::Statistics;
 use crate::server::store::users::Users;
 
 /// MongoDB's code for a duplicate key.
@@ -303,6 +309,9 @@ pub struct Store {
     pub runs: Runs,
     pub audit: Audit,
     pub secrets: Secrets,
+    pub statistics: Statistics,
+    pub instances: Instances,
+    pub examinations: Examinations,
     database: Database,
 }
 
@@ -342,6 +351,9 @@ impl Store {
             runs: Runs::of(&database),
             audit: Audit::of(&database),
             secrets: Secrets::of(&database),
+            statistics: Statistics::of(&database),
+            instances: Instances::of(&database),
+            examinations: Examinations::of(&database),
             database,
         })
     }
@@ -357,6 +369,8 @@ impl Store {
         self.mutes.ensure_indexes().await?;
         self.saved_filters.ensure_indexes().await?;
         self.runs.ensure_indexes().await?;
+        self.statistics.ensure_indexes().await?;
+        self.instances.ensure_indexes().await?;
         self.audit.ensure_indexes().await
     }
 

@@ -29,6 +29,9 @@ const FUNCTIONS: &[(&str, u16, u16, u16)] = &[
     ("/api/admin_users/list_role_changes", 401, 403, 200),
     ("/api/admin_users/get_person?id=user_nobody", 401, 403, 404),
     ("/api/admin_users/list_timeline?id=user_nobody", 401, 403, 404),
+    ("/api/activity/get_activity", 401, 403, 200),
+    ("/api/admin_sync/get_charts", 401, 403, 200),
+    ("/api/connection/get_connection", 401, 403, 200),
 ];
 
 /// Those that change something, with a body; who deletes their account must not mean it here.
@@ -64,6 +67,8 @@ const FORMS: &[(&str, &str, u16, u16, u16)] = &[
     ("/api/profile/revoke_session", "id=sess_none", 401, 404, 404),
     ("/api/profile/revoke_other_sessions", "", 401, 200, 200),
     ("/api/profile/delete_account", "typed=nobody", 401, 422, 422),
+    ("/api/connection/send_test_event", "", 401, 403, 200),
+    ("/api/connection/examine", "", 401, 403, 200),
 ];
 
 /// Pages, the same.
@@ -90,6 +95,8 @@ const PAGES: &[(&str, u16, u16, u16)] = &[
     ("/admin/sync/runs/none", 401, 403, 404),
     ("/admin/sync/effects", 401, 403, 200),
     ("/admin/sync/audit", 401, 403, 200),
+    ("/admin/activity", 401, 403, 200),
+    ("/admin/sync/connection", 401, 403, 200),
     ("/no-such-page", 404, 404, 404),
 ];
 

@@ -9,6 +9,7 @@ mod clerk_calls;
 mod cli;
 mod conflicts;
 mod crash;
+mod dashboard;
 mod directory;
 mod events_pages;
 mod fields;

@@ -6,6 +6,7 @@
 pub mod intervention;
 pub mod pages;
 pub mod schema;
+pub mod watch;
 
 use std::collections::HashMap;
 

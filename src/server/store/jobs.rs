@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::TryStreamExt;
 use jiff::Timestamp;
 use mongodb::bson::{Bson, Document, doc};
+use mongodb::options::CountOptions;
 use mongodb::{Collection, Database};
 use serde::{Deserialize, Serialize};
 
@@ -236,6 +237,21 @@ impl Jobs {
         let rows = self.documents.clone_with_type::<Document>();
         let found: Vec<Document> = rows.find(waiting).projection(doc! { "_id": 1 }).await?.try_collect().await?;
         Ok(found.iter().filter_map(|row| row.get_str("_id").ok()).map(str::to_owned).collect())
+    }
+
+    /// How many are in each state: those done are the rest, and of the others no more than `most` are counted.
+    pub async fn count_by_state(&self, most: u64) -> Result<Vec<(JobState, u64)>, Error> {
+        let odd = JobState::ALL.into_iter().filter(|state| *state != JobState::Done);
+        let counts = odd.map(async |state| {
+            let options = CountOptions::builder().limit(most).build();
+            let count = self.documents.count_documents(doc! { "state": state.as_str() }).with_options(options).await?;
+            Ok::<_, Error>((state, count))
+        });
+        let all = async { Ok(self.documents.estimated_document_count().await?) };
+        let (mut counts, all) = futures::try_join!(futures::future::try_join_all(counts), all)?;
+        let others: u64 = counts.iter().map(|(_, count)| count).sum();
+        counts.insert(1, (JobState::Done, all.saturating_sub(others)));
+        Ok(counts)
     }
 
     /// How many are in this state.

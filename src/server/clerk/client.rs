@@ -94,7 +94,6 @@ pub enum Moderation {
     /// Ends every session of theirs, and they begin no other.
     Ban,
     Unban,
-    /// They begin no new session, as after too many wrong passwords.
     Lock,
     Unlock,
 }

@@ -2,11 +2,17 @@
 //!
 //! Each is a public endpoint `/api/<noun>/<verb>`; permission is demanded in its body through `server::rpc`.
 
+pub mod activity;
 pub mod admin_sync;
 pub mod admin_users;
+pub mod connection;
+pub mod effects;
+pub mod events;
 pub mod people;
 pub mod profile;
+pub mod runs;
 pub mod session;
+pub mod trail;
 
 use leptos::server_fn::codec::JsonEncoding;
 use leptos::server_fn::error::{FromServerFnError, ServerFnErrorErr};

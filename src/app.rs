@@ -14,7 +14,17 @@ use leptos_router::components::{FlatRoutes, Route, Router};
 use leptos_router::{SsrMode, path};
 
 use crate::app::layout::Layout;
+use crate::app::pages::admin_activity::AdminActivityPage;
+use crate::app::pages::admin_connection::AdminConnectionPage;
+use crate::app::pages::admin_effects::AdminEffectsPage;
+use crate::app::pages::admin_event::AdminEventPage;
+use crate::app::pages::admin_events::AdminEventsPage;
+use crate::app::pages::admin_failures::AdminFailuresPage;
+use crate::app::pages::admin_replay::AdminReplayPage;
+use crate::app::pages::admin_run::AdminRunPage;
+use crate::app::pages::admin_runs::AdminRunsPage;
 use crate::app::pages::admin_sync::AdminSyncPage;
+use crate::app::pages::admin_trail::AdminTrailPage;
 use crate::app::pages::admin_user::AdminUserPage;
 use crate::app::pages::admin_users::AdminUsersPage;
 use crate::app::pages::home::HomePage;
@@ -52,6 +62,16 @@ pub fn App() -> impl IntoView {
                     <Route path=path!("/admin/role-changes") view=RoleChangesPage ssr=SsrMode::Async />
                     <Route path=path!("/admin/users/:id") view=AdminUserPage ssr=SsrMode::Async />
                     <Route path=path!("/admin/sync") view=AdminSyncPage ssr=SsrMode::Async />
+                    <Route path=path!("/admin/sync/events") view=AdminEventsPage ssr=SsrMode::Async />
+                    <Route path=path!("/admin/sync/events/:id") view=AdminEventPage ssr=SsrMode::Async />
+                    <Route path=path!("/admin/sync/failures") view=AdminFailuresPage ssr=SsrMode::Async />
+                    <Route path=path!("/admin/sync/replay") view=AdminReplayPage ssr=SsrMode::Async />
+                    <Route path=path!("/admin/sync/runs") view=AdminRunsPage ssr=SsrMode::Async />
+                    <Route path=path!("/admin/sync/runs/:id") view=AdminRunPage ssr=SsrMode::Async />
+                    <Route path=path!("/admin/sync/effects") view=AdminEffectsPage ssr=SsrMode::Async />
+                    <Route path=path!("/admin/sync/audit") view=AdminTrailPage ssr=SsrMode::Async />
+                    <Route path=path!("/admin/activity") view=AdminActivityPage ssr=SsrMode::Async />
+                    <Route path=path!("/admin/sync/connection") view=AdminConnectionPage ssr=SsrMode::Async />
                 </FlatRoutes>
             </Layout>
         </Router>

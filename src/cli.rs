@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 problems were found or a rule says no, 2 it could not run. Knows no rule of its own: everything a command does
 //! is `server`'s.
 
+pub mod audit;
 pub mod completions;
 pub mod console;
 #[cfg(feature = "standin")]
@@ -68,6 +69,9 @@ enum Command {
     /// Effects of changes that wait, or that were given up.
     #[command(subcommand)]
     Jobs(jobs::Command),
+    /// Who did what to whom and why: list it, follow its chain.
+    #[command(subcommand)]
+    Audit(audit::Command),
     /// Which webhook secret was last used when, and whether it is safe to retire.
     Secrets(secrets::Options),
     /// A rehearsal with nobody in particular.
@@ -134,6 +138,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<End> {
         Command::Users(command) => users::run(command, load(&text)?).await,
         Command::Events(command) => events::run(command, load(&text)?).await,
         Command::Jobs(command) => jobs::run(command, load(&text)?).await,
+        Command::Audit(command) => audit::run(command, load(&text)?).await,
         Command::Secrets(options) => secrets::run(options, load(&text)?).await,
         Command::Simulate(command) => simulate::run(command, load(&text)?).await,
         Command::Completions(options) => completions::run(options),

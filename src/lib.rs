@@ -26,8 +26,12 @@
 //! | `server::sync` | the mirror: accept, decide, write | HTTP, BSON |
 //! | `server::jobs` | effects: leases, attempts, alerts | why a change has an effect |
 //! | `server::mail`, `server::outgoing` | one message by SMTP or HTTP, and what came of it | jobs |
+//! | `server::statistics` | what happened in each minute and hour, all processes together; charts; when quiet is too quiet | single events |
+//! | `server::live` | what open dashboards are told, by one watcher a process | HTTP |
+//! | `server::connection` | what the connection page shows and does | pages |
 //! | `server::metrics` | every counter, with labels from closed lists | personal values |
 //! | `server::erasure` | what goes when a person is erased, what stays, the receipt | pages |
+//! | `server::trail` | the audit trail as it is read, exported and verified | how it is stored |
 //! | `server::accounts` | what can be done to people, and what of them is shown to whom | HTTP, BSON |
 //! | `server::access` | proofs of permission | pages |
 //! | `server::people` | what people see of each other | addresses, roles, unless they are made public |
@@ -45,6 +49,7 @@
 //! - Newer wins, older is stale, equal and different is settled by asking Clerk; a deletion is for ever.
 //! - What waits together is written together: deliveries as one document, people by their events, each under its guard,
 //!   and events with their outcome. A batch of deliveries is open until each of its events is in `events`.
+//! - What is counted for charts is added every few seconds: a kill loses that, and nothing of the events.
 //! - Of several people who want one username the first to join Clerk has it; the others carry a suffix until it is free.
 //! - An effect is written with the change it belongs to, in the person's outbox; its key makes it one job for ever.
 //! - A mail is handed over only under a durable mark: who finds the mark and no end flags it and does not send again.

@@ -6,6 +6,7 @@
 pub mod access;
 pub mod accounts;
 pub mod clerk;
+pub mod connection;
 pub mod erasure;
 pub mod error;
 pub mod health;
@@ -13,6 +14,7 @@ pub mod http;
 pub mod inngest;
 pub mod jobs;
 pub mod limits;
+pub mod live;
 pub mod mail;
 pub mod metrics;
 pub mod notice;
@@ -26,8 +28,10 @@ pub mod rpc;
 pub mod settings;
 pub mod signup;
 pub mod state;
+pub mod statistics;
 pub mod store;
 pub mod sync;
+pub mod trail;
 pub mod worker;
 
 /// Looked for in the release wasm by the test run: it must not be there.

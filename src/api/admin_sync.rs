@@ -3,12 +3,20 @@
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 
+use crate::model::chart::{Chart, Period};
 use crate::model::error::AppError;
 use crate::model::sync::SyncOverview;
 
-/// Counts by state, the backlog and the newest events.
+/// Every number of the mirror, and the newest events.
 #[server(endpoint = "admin_sync/get_overview", input = GetUrl)]
 pub async fn get_overview() -> Result<SyncOverview, AppError> {
     use crate::server::{rpc, sync};
-    rpc::as_admin("get_overview", async |state, _admin| sync::status::get_overview(&state.store).await).await
+    rpc::as_admin("get_overview", async |state, _admin| sync::status::get_overview(&state).await).await
+}
+
+/// The numbers over a time, drawn.
+#[server(endpoint = "admin_sync/get_charts", input = GetUrl)]
+pub async fn get_charts(#[server(default)] period: Period) -> Result<Vec<Chart>, AppError> {
+    use crate::server::{rpc, sync};
+    rpc::as_admin("get_charts", async |state, _admin| sync::status::get_charts(&state, period).await).await
 }

@@ -66,17 +66,9 @@ fn unusable_connection_string(error: &crate::server::store::Error) -> Finding {
     }
 }
 
-fn word(verdict: Verdict) -> &'static str {
-    match verdict {
-        Verdict::Good => "ok",
-        Verdict::Warning => "warning",
-        Verdict::Bad => "bad",
-    }
-}
-
 fn print_text(findings: &[Finding]) {
     for finding in findings {
-        println!("{:<8} {:<18} {}", word(finding.verdict), finding.check, finding.seen);
+        println!("{:<8} {:<18} {}", finding.verdict.as_str(), finding.check, finding.seen);
         if let Some(fix) = &finding.fix {
             println!("{:<27} fix: {fix}", "");
         }
@@ -89,7 +81,7 @@ fn print_json(findings: &[Finding]) {
         .map(|finding| {
             json!({
                 "check": finding.check,
-                "verdict": word(finding.verdict),
+                "verdict": finding.verdict.as_str(),
                 "seen": finding.seen,
                 "fix": finding.fix,
             })

@@ -11,10 +11,10 @@ use serde_json::{Value, json};
 use crate::cli::End;
 use crate::cli::console::{Console, one_of};
 use crate::model::event::EventState;
+use crate::model::event_filter::EventFilter;
 use crate::server::error::Error;
 use crate::server::settings::Settings;
 use crate::server::store::events::Summary;
-use crate::server::store::events::pages::Filter;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -49,8 +49,15 @@ pub struct Which {
 }
 
 impl Which {
-    fn filter(self) -> Filter {
-        Filter { state: self.state, kind: self.kind, clerk_id: self.person, since: self.since, before: self.before }
+    fn filter(self) -> EventFilter {
+        EventFilter {
+            states: self.state.into_iter().collect(),
+            kind: self.kind,
+            person: self.person,
+            since: self.since,
+            before: self.before,
+            ..EventFilter::default()
+        }
     }
 }
 

@@ -85,17 +85,17 @@ pub async fn run(command: Command, settings: Settings) -> anyhow::Result<End> {
 }
 
 async fn list(console: &Console, options: ListOptions) -> anyhow::Result<End> {
-    let wanted = Wanted { state: options.state, kind: options.kind, limit: options.limit };
-    let jobs = console.state.store.jobs.list(wanted).await?;
-    print(&jobs, options.json);
+    let wanted = Wanted { state: options.state, kind: options.kind, clerk_id: None, limit: options.limit };
+    let jobs = console.state.store.jobs.list(&wanted, None).await?;
+    print(&jobs.rows, options.json);
     Ok(End::Done)
 }
 
 /// Each by itself: what a rule refuses of one holds up no other.
 async fn retry(console: &Console, options: RetryOptions) -> anyhow::Result<End> {
     let ids = if options.all_dead {
-        let wanted = Wanted { state: Some(JobState::Dead), kind: options.kind, limit: MOST };
-        console.state.store.jobs.list(wanted).await?.into_iter().map(|job| job.id).collect()
+        let wanted = Wanted { state: Some(JobState::Dead), kind: options.kind, clerk_id: None, limit: MOST };
+        console.state.store.jobs.list(&wanted, None).await?.rows.into_iter().map(|job| job.id).collect()
     } else {
         options.ids
     };

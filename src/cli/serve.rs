@@ -15,7 +15,7 @@ use crate::server::settings::server::LogFormat;
 use crate::server::settings::{Environment, Settings};
 use crate::server::state::AppState;
 use crate::server::sync::scan::timer;
-use crate::server::{SERVER_ONLY_MARKER, http, jobs, worker};
+use crate::server::{SERVER_ONLY_MARKER, http, jobs, statistics, worker};
 
 /// Serves until the process is told to stop.
 pub async fn run(settings: Settings) -> anyhow::Result<End> {
@@ -50,6 +50,8 @@ pub async fn serve(
     let mut working = tokio::spawn(worker::run(Arc::clone(&state), arrivals, finished));
     let mut effecting = tokio::spawn(jobs::run(Arc::clone(&state), stopped.clone()));
     let mut timing = tokio::spawn(timer::run(Arc::clone(&state), stopped.clone()));
+    let mut counting = tokio::spawn(statistics::run(Arc::clone(&state), stopped.clone()));
+    let ending = Arc::clone(&state);
     let router = http::router(Arc::clone(&state));
     let mut until = stopped;
     let serving = http::serve(listener, router, async move {
@@ -65,15 +67,19 @@ pub async fn serve(
         ended = &mut working => ended.context("the worker ended by itself")?,
         ended = &mut effecting => ended.context("the jobs ended by themselves")?,
         ended = &mut timing => ended.context("the timer ended by itself")?,
+        ended = &mut counting => ended.context("the statistics ended by themselves")?,
         () = &mut stop => {
             tracing::info!("stopping: no new requests; finishing what is in hand");
             let _ = stopping.send(true);
+            ending.live.close();
             // What is still running after the grace is cut off: unfinished events are found again at the next start.
             let all = async {
                 let served = serving.await;
                 // Nobody can add anything any more: what was accepted is applied.
                 let _ = finishing.send(true);
-                (served, working.await, effecting.await, timing.await)
+                let ended = (served, working.await, effecting.await, timing.await, counting.await);
+                statistics::leave(&ending).await;
+                ended
             };
             if tokio::time::timeout(grace, all).await.is_err() {
                 tracing::warn!("the grace is over; some requests were cut off");

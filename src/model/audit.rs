@@ -3,6 +3,7 @@
 //! Ids, roles and states only: a name or an address in it could never be erased again. Does not know how the trail is kept
 //! (`server::store::audit`).
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// What was done. The same word names the operation everywhere.
@@ -31,12 +32,55 @@ pub enum Action {
     DiscardJob,
     ReplayEvent,
     DiscardEvent,
+    /// A run of them, by a filter or picked by hand.
+    ReplayEvents,
+    /// What an event says, personal data and all, was looked at.
+    RevealPayload,
+    MuteFailures,
+    UnmuteFailures,
+    StartRun,
+    PauseRun,
+    ResumeRun,
+    CancelRun,
+    ExportAudit,
     EraseUser,
     /// What an erasure found, in numbers.
     EraseReceipt,
 }
 
 impl Action {
+    pub const ALL: [Self; 29] = [
+        Self::ChangeRole,
+        Self::Ban,
+        Self::Unban,
+        Self::Lock,
+        Self::Unlock,
+        Self::RevokeSessions,
+        Self::RefreshUser,
+        Self::Undone,
+        Self::ExportUser,
+        Self::ExportUsers,
+        Self::EditProfile,
+        Self::RevokeSession,
+        Self::DeleteAccount,
+        Self::SimulateSignup,
+        Self::RetryJob,
+        Self::DiscardJob,
+        Self::ReplayEvent,
+        Self::DiscardEvent,
+        Self::ReplayEvents,
+        Self::RevealPayload,
+        Self::MuteFailures,
+        Self::UnmuteFailures,
+        Self::StartRun,
+        Self::PauseRun,
+        Self::ResumeRun,
+        Self::CancelRun,
+        Self::ExportAudit,
+        Self::EraseUser,
+        Self::EraseReceipt,
+    ];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::ChangeRole => "change_role",
@@ -57,6 +101,15 @@ impl Action {
             Self::DiscardJob => "discard_job",
             Self::ReplayEvent => "replay_event",
             Self::DiscardEvent => "discard_event",
+            Self::ReplayEvents => "replay_events",
+            Self::RevealPayload => "reveal_payload",
+            Self::MuteFailures => "mute_failures",
+            Self::UnmuteFailures => "unmute_failures",
+            Self::StartRun => "start_run",
+            Self::PauseRun => "pause_run",
+            Self::ResumeRun => "resume_run",
+            Self::CancelRun => "cancel_run",
+            Self::ExportAudit => "export_audit",
             Self::EraseUser => "erase_user",
             Self::EraseReceipt => "erase_receipt",
         }
@@ -104,4 +157,39 @@ pub struct Fact {
     pub after: Option<String>,
     /// Why, in the words of who did it.
     pub reason: Option<String>,
+}
+
+/// One line of the trail as it is shown and exported.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TrailRow {
+    pub number: i64,
+    pub at: Timestamp,
+    pub actor: String,
+    pub source: String,
+    pub action: String,
+    pub subject: String,
+    pub before: Option<String>,
+    pub after: Option<String>,
+    pub reason: Option<String>,
+}
+
+/// A page of the trail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrailPage {
+    /// The newest first.
+    pub rows: Vec<TrailRow>,
+    /// The number before which to go on, if there are more.
+    pub next: Option<i64>,
+}
+
+/// Which entries, as the address says it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TrailQuery {
+    pub actor: Option<String>,
+    pub action: Option<String>,
+    pub subject: Option<String>,
+    pub from: Option<String>,
+    pub to: Option<String>,
 }

@@ -5,6 +5,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::model::audit::TrailRow;
+use crate::model::job::JobRow;
+
 /// Where an event stands. It only ever moves from `Received` or `Failed` to one of the others; only an
 /// operator's replay brings it back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -57,4 +60,90 @@ pub struct EventRow {
     pub deliveries: u32,
     pub received_at: Timestamp,
     pub finished_at: Option<Timestamp>,
+}
+
+/// A page of events.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventList {
+    pub events: Vec<EventRow>,
+    /// After which to go on, if there are more.
+    pub next: Option<String>,
+    /// What was asked for, in words.
+    pub about: String,
+    pub is_filtered: bool,
+    /// Every type there is.
+    pub kinds: Vec<String>,
+    /// Whoever asks keeps these.
+    pub saved: Vec<SavedView>,
+}
+
+/// A filter under a name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedView {
+    pub id: String,
+    pub name: String,
+    /// The query of its address.
+    pub query: String,
+}
+
+/// What is left of what an event said.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Payload {
+    /// As JSON; masked, unless somebody asked for all of it.
+    Kept { text: String, is_masked: bool },
+    /// Its time was over.
+    Forgotten,
+    /// Its person was erased.
+    Erased,
+}
+
+/// One event and what belongs to it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventDetail {
+    pub row: EventRow,
+    pub instance_id: Option<String>,
+    /// When it happened, by Clerk's clock.
+    pub event_at: Option<Timestamp>,
+    /// When it is tried again.
+    pub due_at: Option<Timestamp>,
+    /// Attempts that failed for what passes by itself.
+    pub waits: u32,
+    pub payload: Payload,
+    /// Where deliveries come in.
+    pub endpoint: String,
+    /// Its person's effects since it arrived.
+    pub effects: Vec<JobRow>,
+    /// Of the same person, the nearest first.
+    pub earlier: Vec<EventRow>,
+    pub later: Vec<EventRow>,
+    /// What was done about it.
+    pub trail: Vec<TrailRow>,
+}
+
+impl EventDetail {
+    /// Fields that it changed, as its decision says.
+    pub fn changed_fields(&self) -> Vec<&str> {
+        let decision = self.row.decision.as_deref().unwrap_or_default();
+        decision.strip_prefix("updated ").map(|fields| fields.split(", ").collect()).unwrap_or_default()
+    }
+
+    /// How long it took from its arrival to its end, in milliseconds.
+    pub fn lag(&self) -> Option<u128> {
+        self.row.finished_at.map(|end| end.duration_since(self.row.received_at).as_millis().unsigned_abs())
+    }
+}
+
+/// What one state means for whoever looks at an event, and what to do next.
+pub fn next_step(state: EventState) -> &'static str {
+    match state {
+        EventState::Received => "It is stored and waits for its turn. Nothing is to be done.",
+        EventState::Applied => "MongoDB holds what it says. Nothing is to be done.",
+        EventState::Stale => "Something newer about this person was there before it. Nothing is to be done.",
+        EventState::Duplicate => "MongoDB held exactly this already. Nothing is to be done.",
+        EventState::Ignored => "It says nothing about a person that is kept here. Nothing is to be done.",
+        EventState::Failed => {
+            "It is tried again by itself. If the cause is mended, replay it now; if it is not wanted, discard it."
+        }
+        EventState::Dead => "It was given up. Mend the cause, then replay it; nothing newer is overwritten by that.",
+    }
 }

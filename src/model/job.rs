@@ -2,6 +2,7 @@
 //!
 //! Does not know how a job is stored (`server::store::jobs`) or what it does (`server::jobs`).
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 /// What a job does.
@@ -60,4 +61,31 @@ impl JobState {
             Self::Discarded => "discarded",
         }
     }
+}
+
+/// One line of the list of effects. What it carries is personal, and not in it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobRow {
+    /// The effect's key.
+    pub id: String,
+    pub kind: JobKind,
+    pub clerk_id: Option<String>,
+    pub state: JobState,
+    pub attempts: u32,
+    pub cause: Option<String>,
+    pub created_at: Timestamp,
+    pub due_at: Option<Timestamp>,
+    pub finished_at: Option<Timestamp>,
+}
+
+/// A page of effects.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JobList {
+    pub jobs: Vec<JobRow>,
+    /// After which to go on, if there are more.
+    pub next: Option<String>,
+    /// How many were given up, and how many may have happened.
+    pub dead: u64,
+    pub unsure: u64,
+    pub waiting: u64,
 }

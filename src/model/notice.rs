@@ -44,6 +44,18 @@ impl Notice {
         Self { tone: Tone::Failed, ..Self::done(text) }
     }
 
+    /// Says whom or what it is about.
+    #[must_use]
+    pub fn about(self, id: &str) -> Self {
+        Self { values: vec![("id".to_owned(), id.to_owned())], ..self }
+    }
+
+    /// Whether this operation went well, and about this.
+    pub fn is_about(&self, form: &str, id: &str) -> bool {
+        let is_it = self.values.iter().any(|(name, value)| name == "id" && value == id);
+        self.tone == Tone::Done && self.form.as_deref() == Some(form) && is_it
+    }
+
     /// Offers to take it back.
     #[must_use]
     pub fn with_undo(self, action: &str, values: &[(&str, &str)]) -> Self {

@@ -20,10 +20,13 @@ pub enum RunKind {
     Proof,
     /// A reconciliation of those only who changed since the last.
     CatchUp,
+    /// Stored events, carried out again.
+    Replay,
 }
 
 impl RunKind {
-    pub const ALL: [Self; 4] = [Self::Backfill, Self::Reconcile, Self::Proof, Self::CatchUp];
+    /// Walks through Clerk's list, which need nothing else to be said.
+    pub const WALKS: [Self; 4] = [Self::Backfill, Self::Reconcile, Self::Proof, Self::CatchUp];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -31,6 +34,7 @@ impl RunKind {
             Self::Reconcile => "reconcile",
             Self::Proof => "proof",
             Self::CatchUp => "catch-up",
+            Self::Replay => "replay",
         }
     }
 }
@@ -75,6 +79,19 @@ pub enum Starter {
     Timer,
     /// A call of Inngest's.
     Inngest,
+    /// An admin, on a page.
+    Page,
+}
+
+impl Starter {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Command => "a command",
+            Self::Timer => "the clock",
+            Self::Inngest => "Inngest",
+            Self::Page => "an admin",
+        }
+    }
 }
 
 /// What an operator may want of a run that is going on.
@@ -205,10 +222,12 @@ pub struct RunReport {
     pub options: RunOptions,
     pub started_at: Timestamp,
     pub finished_at: Option<Timestamp>,
-    /// People at Clerk when it began.
+    /// People at Clerk when it began; of a replay, events.
     pub total: u64,
     pub per_second: u64,
     pub remaining_seconds: Option<u64>,
+    /// What a replay is about, and whether others are told of what it changes.
+    pub about: Option<String>,
     pub counts: RunCounts,
     pub counted: Option<Counted>,
     /// How often each field differed.
@@ -232,6 +251,17 @@ pub struct RunsOverview {
     pub proof: Option<RunReport>,
     /// The newest first.
     pub history: Vec<RunReport>,
+}
+
+/// A page of the history.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunsPage {
+    /// The one that is going on.
+    pub current: Option<RunReport>,
+    /// The newest first.
+    pub runs: Vec<RunReport>,
+    /// Before which to go on, if there are more.
+    pub next: Option<Timestamp>,
 }
 
 impl RunReport {
@@ -265,6 +295,11 @@ impl RunReport {
             (RunState::Done, RunKind::Backfill) => {
                 format!("backfill done: {} people, {written} written, {skipped} skipped", self.people())
             }
+            (RunState::Done, RunKind::Replay) => format!(
+                "replay {}: {seen} events, {written} {}, {skipped} could not be",
+                if self.options.dry_run { "rehearsed" } else { "done" },
+                if self.options.dry_run { "would change something" } else { "changed something" },
+            ),
             (RunState::Done, _) if self.options.dry_run => {
                 format!("{} would mend {differences} of {} people", self.kind.as_str(), self.people())
             }
@@ -298,6 +333,7 @@ mod tests {
             total: 9,
             per_second: 0,
             remaining_seconds: None,
+            about: None,
             counts: RunCounts { seen: 9, ..RunCounts::default() },
             counted: Some(Counted { clerk: 8, here: 8 }),
             fields: BTreeMap::new(),

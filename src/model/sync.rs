@@ -1,4 +1,4 @@
-//! What the sync page shows: counts by state, the last event, the backlog.
+//! What the sync page shows: the mirror at one moment, and the same numbers as texts that a script can put in their places.
 //!
 //! Numbers only; how they are gathered is `server::sync::status`.
 
@@ -6,20 +6,36 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::event::{EventRow, EventState};
+use crate::model::health::{Judgement, grouped, milliseconds};
+use crate::model::job::JobState;
 
 /// The mirror at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SyncOverview {
     /// When the numbers were read.
     pub as_of: Timestamp,
-    pub health: Health,
+    #[serde(flatten)]
+    pub judgement: Judgement,
     pub counts: Vec<StateCount>,
     /// Deliveries of an event that was already stored.
     pub redeliveries: u64,
     pub people: u64,
     pub deleted_people: u64,
     pub last_received_at: Option<Timestamp>,
+    /// Events that wait for an attempt.
+    pub backlog: u64,
     pub oldest_pending_at: Option<Timestamp>,
+    /// Of the last hour.
+    pub lag: Lag,
+    /// Deliveries that were acknowledged in the last hour.
+    pub received_in_hour: u64,
+    pub effects: Vec<EffectCount>,
+    pub clerk: ClerkCalls,
+    /// The last word on whether MongoDB equals Clerk.
+    pub proof: Option<ProofLine>,
+    pub instances: Vec<Instance>,
+    /// How far Clerk is connected.
+    pub steps: Steps,
     /// The newest first, at most 50.
     pub events: Vec<EventRow>,
 }
@@ -31,69 +47,133 @@ pub struct StateCount {
     pub count: u64,
 }
 
-/// One word for the whole mirror (E-01).
+/// How many effects are in one state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Health {
-    /// Nothing has arrived yet.
-    Waiting,
-    Healthy,
-    /// Events wait longer than they should.
-    Behind,
-    /// Some events could not be applied.
-    Degraded,
+pub struct EffectCount {
+    pub state: JobState,
+    pub count: u64,
 }
 
-impl Health {
-    /// An event that waits longer than this, in seconds, makes the mirror `Behind`.
-    pub const BEHIND_AFTER_SECONDS: i64 = 10;
+/// From the event at Clerk to MongoDB.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lag {
+    pub p50_ms: Option<u64>,
+    pub p95_ms: Option<u64>,
+    pub p99_ms: Option<u64>,
+}
 
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "Waiting",
-            Self::Healthy => "Healthy",
-            Self::Behind => "Behind",
-            Self::Degraded => "Degraded",
+/// What all processes together may ask of Clerk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClerkCalls {
+    /// Calls that can be made in the next ten seconds.
+    pub left: u64,
+    pub of: u64,
+    /// Clerk only fails and is left alone for a while.
+    pub is_circuit_open: bool,
+}
+
+/// A proof in one line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProofLine {
+    pub run_id: String,
+    pub statement: String,
+    pub is_clean: bool,
+    pub differences: u64,
+}
+
+/// One process at work.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    pub id: String,
+    pub version: String,
+    pub started_at: Timestamp,
+    pub seen_at: Timestamp,
+    pub inbox_free: u64,
+}
+
+/// The three steps from an empty database to a mirror.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Steps {
+    /// Clerk takes the secret key, as far as is known.
+    pub has_keys: bool,
+    /// A delivery that a secret of ours has signed came.
+    pub has_endpoint: bool,
+    /// Somebody is here.
+    pub has_people: bool,
+}
+
+impl Steps {
+    pub fn are_done(self) -> bool {
+        self.has_keys && self.has_endpoint && self.has_people
+    }
+}
+
+impl SyncOverview {
+    pub fn count(&self, state: EventState) -> u64 {
+        self.counts.iter().find(|row| row.state == state).map_or(0, |row| row.count)
+    }
+
+    /// Every number as it is shown, by the name of its place on the page. A moment is in ISO 8601.
+    pub fn figures(&self) -> Vec<(String, String)> {
+        let or_none = |ms: Option<u64>| ms.map_or_else(|| "no event".to_owned(), milliseconds);
+        let moment = |at: Option<Timestamp>| at.map(machine).unwrap_or_default();
+        let step = |is_done: bool| if is_done { "done" } else { "to do" }.to_owned();
+        let mut figures = vec![
+            ("word", self.judgement.health.as_str().to_owned()),
+            ("reason", self.judgement.reason.clone()),
+            ("next", self.judgement.next_step.clone()),
+            ("as-of", machine(self.as_of)),
+            ("proof", self.proof_text()),
+            ("redelivered", grouped(self.redeliveries)),
+            ("people", grouped(self.people)),
+            ("deleted", grouped(self.deleted_people)),
+            ("last-event", moment(self.last_received_at)),
+            ("backlog", grouped(self.backlog)),
+            ("oldest", moment(self.oldest_pending_at)),
+            ("p50", or_none(self.lag.p50_ms)),
+            ("p95", or_none(self.lag.p95_ms)),
+            ("p99", or_none(self.lag.p99_ms)),
+            ("received-in-hour", grouped(self.received_in_hour)),
+            ("clerk", self.clerk_text()),
+            ("drift", self.drift_text()),
+            ("instances", grouped(self.instances.len() as u64)),
+            ("step-keys", step(self.steps.has_keys)),
+            ("step-endpoint", step(self.steps.has_endpoint)),
+            ("step-people", step(self.steps.has_people)),
+        ]
+        .into_iter()
+        .map(|(name, text)| (name.to_owned(), text))
+        .collect::<Vec<_>>();
+        figures.extend(self.counts.iter().map(|row| (format!("event-{}", row.state.as_str()), grouped(row.count))));
+        figures.extend(self.effects.iter().map(|row| (format!("effect-{}", row.state.as_str()), grouped(row.count))));
+        figures
+    }
+
+    pub fn proof_text(&self) -> String {
+        self.proof.as_ref().map_or_else(
+            || "Nothing was proved yet: a proof compares everybody in MongoDB with Clerk.".to_owned(),
+            |proof| proof.statement.clone(),
+        )
+    }
+
+    pub fn drift_text(&self) -> String {
+        match &self.proof {
+            None => "not known".to_owned(),
+            Some(proof) if proof.differences == 1 => "1 person".to_owned(),
+            Some(proof) => format!("{} people", grouped(proof.differences)),
         }
     }
 
-    /// What the word means, and what to do next.
-    pub fn explanation(self) -> &'static str {
-        match self {
-            Self::Waiting => "No event has arrived yet. Point a Clerk webhook endpoint at /api/webhooks/clerk.",
-            Self::Healthy => "Every event that arrived has been dealt with.",
-            Self::Behind => "Events wait longer than ten seconds. Look at MongoDB's load, then at the log.",
-            Self::Degraded => "Some events could not be applied. Their decision column says why.",
-        }
-    }
-
-    /// The word for these numbers. `oldest_pending_seconds` is how long the oldest unprocessed event has waited.
-    pub fn judge(counts: &[StateCount], oldest_pending_seconds: Option<i64>) -> Self {
-        let of = |state| counts.iter().find(|row| row.state == state).map_or(0, |row| row.count);
-        if counts.iter().all(|row| row.count == 0) {
-            Self::Waiting
-        } else if of(EventState::Failed) + of(EventState::Dead) > 0 {
-            Self::Degraded
-        } else if oldest_pending_seconds.is_some_and(|seconds| seconds > Self::BEHIND_AFTER_SECONDS) {
-            Self::Behind
+    pub fn clerk_text(&self) -> String {
+        let ClerkCalls { left, of, is_circuit_open } = self.clerk;
+        if is_circuit_open {
+            "left alone: it only fails".to_owned()
         } else {
-            Self::Healthy
+            format!("{} of {} calls in 10 s", grouped(left), grouped(of))
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn e_01_one_word_says_how_the_mirror_is() {
-        let count = |state, count| StateCount { state, count };
-        let applied = count(EventState::Applied, 9);
-        assert_eq!(Health::judge(&[count(EventState::Applied, 0)], None), Health::Waiting);
-        assert_eq!(Health::judge(&[applied], None), Health::Healthy);
-        assert_eq!(Health::judge(&[applied, count(EventState::Received, 1)], Some(3)), Health::Healthy);
-        assert_eq!(Health::judge(&[applied, count(EventState::Received, 1)], Some(30)), Health::Behind);
-        assert_eq!(Health::judge(&[applied, count(EventState::Dead, 1)], Some(30)), Health::Degraded);
-        assert_eq!(Health::judge(&[applied, count(EventState::Failed, 1)], None), Health::Degraded);
-    }
+fn machine(at: Timestamp) -> String {
+    at.round(jiff::Unit::Second).unwrap_or(at).to_string()
 }

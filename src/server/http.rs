@@ -71,10 +71,12 @@ pub mod forms;
 pub mod health;
 pub mod inngest;
 pub mod layers;
+pub mod live;
 pub mod metrics;
 pub mod pages;
 pub mod profile;
 pub mod session;
+pub mod trail_export;
 pub mod webhooks;
 
 use std::net::SocketAddr;
@@ -112,7 +114,7 @@ impl FromRef<Shared> for LeptosOptions {
 
 /// Every URL that is not a page, a server function or of the JSON API (`api::routes`), with the method it answers. Tested by
 /// `tests/it/access.rs`.
-pub const ROUTES: [(&str, &str); 11] = [
+pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/api/webhooks/clerk"),
     ("GET", "/api/inngest"),
     ("PUT", "/api/inngest"),
@@ -122,10 +124,12 @@ pub const ROUTES: [(&str, &str); 11] = [
     ("GET", "/metrics"),
     ("POST", "/admin/users/csv"),
     ("POST", "/admin/users/export"),
+    ("GET", "/admin/sync/live"),
     ("POST", "/sign-out"),
     ("POST", "/theme"),
     ("POST", "/profile/picture"),
     ("GET", "/profile/export"),
+    ("GET", "/admin/sync/audit/export"),
 ];
 
 /// The whole service.
@@ -140,6 +144,11 @@ pub fn router(state: Arc<AppState>) -> Router {
         .route("/metrics", get(metrics::render));
     // A function may take longer than a request; what comes in is read in its time all the same.
     let functions = Router::new().route("/api/inngest", any(inngest::receive).layer(failures));
+    // It goes on for as long as the page is open: no timeout, and nothing that gathers what is sent.
+    let streams = Router::new()
+        .route("/admin/sync/live", get(live::stream))
+        .layer(from_fn_with_state(shared.clone(), session::attach))
+        .layer(from_fn_with_state(shared.clone(), addresses::limit_requests));
     // People: who asks is settled before anything else.
     let people = pages::router(&shared)
         .route("/admin/users/csv", post(exports::export_people))
@@ -148,6 +157,7 @@ pub fn router(state: Arc<AppState>) -> Router {
         .route("/theme", post(forms::choose_theme))
         .route("/profile/picture", profile::picture_route())
         .route("/profile/export", get(profile::export))
+        .route("/admin/sync/audit/export", get(trail_export::audit))
         .route("/api/{*none}", any(|| async { StatusCode::NOT_FOUND }))
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(from_fn_with_state(shared.clone(), session::attach))
@@ -163,6 +173,7 @@ pub fn router(state: Arc<AppState>) -> Router {
         .merge(api::router(&shared).layer(from_fn_with_state(shared.clone(), addresses::limit_requests)))
         .layer(timeout)
         .merge(functions)
+        .merge(streams)
         .layer(from_fn_with_state(shared.clone(), layers::headers))
         .layer(from_fn(layers::log_request))
         .with_state::<()>(shared)

@@ -7,6 +7,7 @@
 pub mod alert;
 pub mod intervention;
 pub mod lane;
+pub mod ledger;
 pub mod metadata;
 pub mod schedule;
 pub mod watch;

@@ -249,8 +249,8 @@ mod tests {
         assert!(!text.contains("invented"), "{text}");
     }
 
-    #[test]
-    fn every_metric_has_a_help_text_and_every_time_its_unit() {
+    /// With every metric used once.
+    fn used() -> String {
         let metrics = Metrics::new();
         metrics.received("user.created", 0);
         metrics.refused("encoded");
@@ -259,9 +259,35 @@ mod tests {
         metrics.asked_clerk(Seen { outcome: "ok", waited: Duration::ZERO });
         metrics.job_ended(JobKind::Webhook, JobState::Done);
         metrics.too_often("requests");
-        let text = metrics
-            .render(Now { backlog: Some(Backlog { events: 3, oldest_s: 7 }), is_circuit_open: true, ..Now::default() })
-            .unwrap();
+        let backlog = Some(Backlog { events: 3, oldest_s: 7 });
+        metrics.render(Now { backlog, is_circuit_open: true, ..Now::default() }).unwrap()
+    }
+
+    /// A name that nobody exports would be a panel without numbers, or an alert that never comes.
+    #[test]
+    fn every_metric_of_the_dashboard_and_of_the_alert_rules_is_exported() {
+        let text = used();
+        let is_of_name = |character: char| character.is_ascii_lowercase() || character == '_';
+        for (file, least) in [(include_str!("../../ops/grafana.json"), 15), (include_str!("../../ops/alerts.yml"), 8)] {
+            let names: std::collections::BTreeSet<&str> = file
+                .match_indices("rollcall_")
+                .map(|(place, _)| &file[place..])
+                .map(|rest| &rest[..rest.find(|next| !is_of_name(next)).unwrap_or(rest.len())])
+                .collect();
+            assert!(names.len() >= least, "{names:?}");
+            for name in names {
+                assert!(
+                    text.lines()
+                        .any(|line| line.starts_with(&format!("{name}{{")) || line.starts_with(&format!("{name} "))),
+                    "{name}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn every_metric_has_a_help_text_and_every_time_its_unit() {
+        let text = used();
         for name in ["webhooks_total counter", "webhook_ack_seconds histogram", "event_lag_seconds histogram"] {
             assert!(text.contains(&format!("# TYPE rollcall_{name}")), "{name}: {text}");
         }

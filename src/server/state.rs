@@ -4,6 +4,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
+use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use tokio::sync::{Notify, Semaphore};
 
@@ -16,12 +17,15 @@ use crate::server::clerk::verified::Verified;
 use crate::server::clerk::webhook::Verifier;
 use crate::server::inngest;
 use crate::server::limits::Limits;
+use crate::server::live::Live;
 use crate::server::mail::{Mailer, Relay, RelayError};
 use crate::server::metrics::METRICS;
 use crate::server::outgoing::{Sender, SenderError};
 use crate::server::readiness::Vitals;
 use crate::server::rotation::Rotation;
 use crate::server::settings::{self, Settings};
+use crate::server::statistics::tally::Tally;
+use crate::server::store::users::new_id;
 use crate::server::store::{self, Store};
 use crate::server::sync::arrivals::Arrivals;
 use crate::server::sync::effects::Plan;
@@ -64,6 +68,13 @@ pub struct AppState {
     pub exports: Arc<Semaphore>,
     pub limits: Limits,
     pub vitals: Vitals,
+    /// What is counted and not added to everybody's numbers yet.
+    pub tally: Tally,
+    /// Dashboards that are open.
+    pub live: Live,
+    /// By which this process is told from others.
+    pub instance_id: String,
+    pub started_at: Timestamp,
 }
 
 /// Why a process cannot be put together.
@@ -118,6 +129,10 @@ impl AppState {
             refreshes: Semaphore::new(REFRESHES_AT_ONCE),
             exports: Arc::new(Semaphore::new(1)),
             vitals: Vitals::default(),
+            tally: Tally::default(),
+            live: Live::default(),
+            instance_id: new_id(),
+            started_at: Timestamp::now(),
             limits: Limits::new(settings.server.address_requests, settings.server.address_failures),
             settings,
         })

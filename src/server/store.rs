@@ -12,10 +12,16 @@ pub mod encoding;
 pub mod endpoints;
 pub mod erasure;
 pub mod events;
+pub mod examinations;
+pub mod instances;
 pub mod jobs;
+pub mod mutes;
+pub mod paging;
 pub mod roles;
 pub mod runs;
+pub mod saved_filters;
 pub mod secrets;
+pub mod statistics;
 pub mod together;
 pub mod topology;
 pub mod users;
@@ -38,10 +44,15 @@ use crate::server::store::deliveries::Deliveries;
 use crate::server::store::directory::Directory;
 use crate::server::store::endpoints::Endpoints;
 use crate::server::store::events::Events;
+use crate::server::store::examinations::Examinations;
+use crate::server::store::instances::Instances;
 use crate::server::store::jobs::Jobs;
+use crate::server::store::mutes::Mutes;
 use crate::server::store::roles::Roles;
 use crate::server::store::runs::Runs;
+use crate::server::store::saved_filters::SavedFilters;
 use crate::server::store::secrets::Secrets;
+use crate::server::store::statistics::Statistics;
 use crate::server::store::users::Users;
 
 /// MongoDB's code for a duplicate key.
@@ -290,12 +301,17 @@ pub struct Store {
     pub events: Events,
     pub jobs: Jobs,
     pub alerts: Alerts,
+    pub mutes: Mutes,
+    pub saved_filters: SavedFilters,
     pub directory: Directory,
     pub endpoints: Endpoints,
     pub roles: Roles,
     pub runs: Runs,
     pub audit: Audit,
     pub secrets: Secrets,
+    pub statistics: Statistics,
+    pub instances: Instances,
+    pub examinations: Examinations,
     database: Database,
 }
 
@@ -327,12 +343,17 @@ impl Store {
             events: Events::of(&database),
             jobs: Jobs::of(&database),
             alerts: Alerts::of(&database),
+            mutes: Mutes::of(&database),
+            saved_filters: SavedFilters::of(&database),
             directory: Directory::of(&database, fields),
             endpoints: Endpoints::of(&database),
             roles: Roles::of(&database, fields),
             runs: Runs::of(&database),
             audit: Audit::of(&database),
             secrets: Secrets::of(&database),
+            statistics: Statistics::of(&database),
+            instances: Instances::of(&database),
+            examinations: Examinations::of(&database),
             database,
         })
     }
@@ -345,7 +366,11 @@ impl Store {
         self.events.ensure_indexes(&self.database, event_retention).await?;
         self.jobs.ensure_indexes().await?;
         self.alerts.ensure_indexes().await?;
+        self.mutes.ensure_indexes().await?;
+        self.saved_filters.ensure_indexes().await?;
         self.runs.ensure_indexes().await?;
+        self.statistics.ensure_indexes().await?;
+        self.instances.ensure_indexes().await?;
         self.audit.ensure_indexes().await
     }
 

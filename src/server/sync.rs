@@ -2,8 +2,10 @@
 //!
 //! `inbox` accepts a delivery durably, `arrivals` is its way to the worker, `process` carries events out, `questions` asks Clerk where only Clerk can say, `usernames`
 //! settles who has a contested name, `provision` brings a person on their first request, `refresh` on a hint, `scan`
-//! everybody and proves it; `intervention` is what operators do about one event; `relay` hands events to Inngest and `functions` is what its calls do; `status` reads the numbers. `apply`,
-//! `effects`, `fields`, `fold`, `history` and `mapping` are pure; `ports` is what the others need of the world. Knows nothing of HTTP.
+//! everybody and proves it; `intervention` is what operators do about one event, `rehearsal` what it would do, `inspection`
+//! what pages show of events and their failures; `relay` hands events to Inngest and `functions` is what its calls do;
+//! `status` reads the numbers. `apply`, `effects`, `fields`, `fold`, `history` and `mapping` are pure; `ports` is what the
+//! others need of the world. Knows nothing of HTTP.
 
 pub mod apply;
 pub mod arrivals;
@@ -13,6 +15,7 @@ pub mod fold;
 pub mod functions;
 pub mod history;
 pub mod inbox;
+pub mod inspection;
 pub mod intervention;
 pub mod mapping;
 pub mod ports;
@@ -20,6 +23,7 @@ pub mod process;
 pub mod provision;
 pub mod questions;
 pub mod refresh;
+pub mod rehearsal;
 pub mod relay;
 pub mod scan;
 pub mod status;

@@ -10,21 +10,47 @@ use serde_json::json;
 use crate::support::app::{TestApp, Wishes};
 
 /// Server functions: what an anonymous visitor, a member and an admin get.
-const FUNCTIONS: [(&str, u16, u16, u16); 10] = [
+const FUNCTIONS: &[(&str, u16, u16, u16)] = &[
     ("/api/session/get_viewer", 200, 200, 200),
     ("/api/profile/get_profile", 401, 200, 200),
     ("/api/profile/list_sessions", 401, 200, 200),
     ("/api/people/list_people", 401, 200, 200),
     ("/api/people/get_person?username=nobody", 401, 404, 404),
     ("/api/admin_sync/get_overview", 401, 403, 200),
+    ("/api/events/list_events", 401, 403, 200),
+    ("/api/events/get_event", 401, 403, 404),
+    ("/api/events/list_failures", 401, 403, 200),
+    ("/api/events/get_replay_preview", 401, 403, 200),
+    ("/api/runs/list_runs", 401, 403, 200),
+    ("/api/runs/get_run", 401, 403, 404),
+    ("/api/effects/list_effects", 401, 403, 200),
+    ("/api/trail/list_trail", 401, 403, 200),
     ("/api/admin_users/list_users", 401, 403, 200),
     ("/api/admin_users/list_role_changes", 401, 403, 200),
     ("/api/admin_users/get_person?id=user_nobody", 401, 403, 404),
     ("/api/admin_users/list_timeline?id=user_nobody", 401, 403, 404),
+    ("/api/activity/get_activity", 401, 403, 200),
+    ("/api/admin_sync/get_charts", 401, 403, 200),
+    ("/api/connection/get_connection", 401, 403, 200),
 ];
 
-/// Those that change something, with a body; the last deletes whoever asks, so it must not mean it.
-const FORMS: [(&str, &str, u16, u16, u16); 16] = [
+/// Those that change something, with a body; who deletes their account must not mean it here.
+const FORMS: &[(&str, &str, u16, u16, u16)] = &[
+    ("/api/events/reveal_payload", "id=none", 401, 403, 404),
+    ("/api/events/replay_event", "id=none", 401, 403, 404),
+    ("/api/events/discard_event", "id=none&reason=r", 401, 403, 404),
+    ("/api/events/mute_failures", "cause=c&hours=0", 401, 403, 422),
+    ("/api/events/unmute_failures", "cause=c", 401, 403, 404),
+    ("/api/events/replay_events", "", 401, 403, 422),
+    ("/api/events/save_filter", "name=n", 401, 403, 422),
+    ("/api/events/rename_filter", "id=none&name=n", 401, 403, 404),
+    ("/api/events/delete_filter", "id=none", 401, 403, 404),
+    ("/api/runs/start_run", "kind=none", 401, 403, 400),
+    ("/api/runs/control_run", "id=none&wish=pause", 401, 403, 404),
+    ("/api/runs/refresh_user", "id=no%20id", 401, 403, 400),
+    ("/api/effects/retry_job", "id=none", 401, 403, 404),
+    ("/api/effects/discard_job", "id=none&reason=r", 401, 403, 404),
+    ("/api/trail/verify_trail", "", 401, 403, 200),
     ("/api/admin_users/change_role", "id=user_nobody&role=admin", 401, 403, 404),
     ("/api/admin_users/change_roles", "ids=user_nobody&role=admin", 401, 403, 200),
     ("/api/admin_users/ban", "id=user_nobody", 401, 403, 404),
@@ -41,10 +67,12 @@ const FORMS: [(&str, &str, u16, u16, u16); 16] = [
     ("/api/profile/revoke_session", "id=sess_none", 401, 404, 404),
     ("/api/profile/revoke_other_sessions", "", 401, 200, 200),
     ("/api/profile/delete_account", "typed=nobody", 401, 422, 422),
+    ("/api/connection/send_test_event", "", 401, 403, 200),
+    ("/api/connection/examine", "", 401, 403, 200),
 ];
 
 /// Pages, the same.
-const PAGES: [(&str, u16, u16, u16); 15] = [
+const PAGES: &[(&str, u16, u16, u16)] = &[
     ("/", 200, 200, 200),
     ("/sign-in", 200, 200, 200),
     ("/sign-up", 200, 200, 200),
@@ -59,6 +87,16 @@ const PAGES: [(&str, u16, u16, u16); 15] = [
     ("/people", 401, 200, 200),
     ("/people/nobody", 401, 404, 404),
     ("/admin/sync", 401, 403, 200),
+    ("/admin/sync/events", 401, 403, 200),
+    ("/admin/sync/events/none", 401, 403, 404),
+    ("/admin/sync/failures", 401, 403, 200),
+    ("/admin/sync/replay", 401, 403, 200),
+    ("/admin/sync/runs", 401, 403, 200),
+    ("/admin/sync/runs/none", 401, 403, 404),
+    ("/admin/sync/effects", 401, 403, 200),
+    ("/admin/sync/audit", 401, 403, 200),
+    ("/admin/activity", 401, 403, 200),
+    ("/admin/sync/connection", 401, 403, 200),
     ("/no-such-page", 404, 404, 404),
 ];
 
@@ -67,12 +105,12 @@ async fn d5_08_every_endpoint_answers_each_caller_as_declared() {
     let app = TestApp::new().await;
     let member = app.person(json!({ "email_address": ["m@example.com"] })).await;
     let admin = app.person(json!({ "email_address": ["a@example.com"], "public_metadata": { "role": "admin" } })).await;
-    for (path, anonymous, by_member, by_admin) in FUNCTIONS.iter().chain(&PAGES) {
+    for (path, anonymous, by_member, by_admin) in FUNCTIONS.iter().chain(PAGES) {
         assert_eq!(app.get(path).await.status(), *anonymous, "anonymous {path}");
         assert_eq!(app.get_as(&member, path).await.status(), *by_member, "member {path}");
         assert_eq!(app.get_as(&admin, path).await.status(), *by_admin, "admin {path}");
     }
-    for (path, body, anonymous, by_member, by_admin) in FORMS {
+    for (path, body, anonymous, by_member, by_admin) in FORMS.iter().copied() {
         for (token, expected) in
             [(None, anonymous), (Some(app.token(&member)), by_member), (Some(app.token(&admin)), by_admin)]
         {
@@ -116,7 +154,7 @@ async fn every_other_route_answers_its_methods_and_no_other() {
         ("ROLLCALL_METRICS_TOKEN", "a-token-of-a-test".to_owned()),
     ];
     let app = TestApp::with(Wishes { variables, ..Wishes::default() }).await;
-    let declared: BTreeSet<(&str, &str)> = ROUTES.into_iter().chain(api::routes()).collect();
+    let declared: BTreeSet<(&str, &str)> = ROUTES.iter().copied().chain(api::routes()).collect();
     assert_eq!(declared.len(), ROUTES.len() + api::routes().len(), "a route is declared twice");
     for (_, path) in &declared {
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {

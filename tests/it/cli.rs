@@ -2,6 +2,7 @@
 //!
 //! Every run has a cleared environment and a working folder of its own, so nothing of this machine gets in.
 
+mod audit;
 mod doctor;
 mod erase;
 mod events;
@@ -25,8 +26,8 @@ use tokio::process::Command;
 use crate::support::app::{TestApp, variables};
 use crate::support::inngest::{BEARER, FakeInngest};
 
-const COMMANDS: [&str; 10] =
-    ["serve", "dev", "doctor", "inngest", "users", "events", "jobs", "secrets", "simulate", "completions"];
+const COMMANDS: [&str; 11] =
+    ["serve", "dev", "doctor", "inngest", "users", "events", "jobs", "audit", "secrets", "simulate", "completions"];
 const REQUIRED: [&str; 5] =
     ["CLERK_PUBLISHABLE_KEY", "CLERK_SECRET_KEY", "CLERK_WEBHOOK_SIGNING_SECRET", "MONGODB_URI", "ROLLCALL_PUBLIC_URL"];
 const PASSWORD: &str = "neverToBePrinted";

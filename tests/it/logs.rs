@@ -71,7 +71,13 @@ async fn a0_12_a3_27_d7_05_the_binary_starts_and_its_log_names_people_by_id_only
     });
     let id = watched.person(admin, "applied").await;
     let token = watched.clerk.session_token(&id, TokenOptions::asked_by(&watched.server.url));
-    for path in ["/api/admin_sync/get_overview", "/api/profile/get_profile", "/api/me"] {
+    for path in [
+        "/api/admin_sync/get_overview",
+        "/admin/sync/connection",
+        "/api/activity/get_activity",
+        "/api/profile/get_profile",
+        "/api/me",
+    ] {
         let ask = client().get(format!("{}{path}", watched.server.url)).bearer_auth(&token);
         assert_eq!(ask.send().await.expect("an answer").status(), 200, "{path}");
     }

@@ -126,6 +126,23 @@ async fn d3_05_each_secret_has_its_counter_and_each_end_of_a_webhook_its_own() {
     app.finish().await;
 }
 
+/// That each names only metrics that there are is tested beside them.
+#[test]
+fn the_dashboard_and_the_alert_rules_are_complete() {
+    let [dashboard, rules] = ["ops/grafana.json", "ops/alerts.yml"].map(|path| {
+        std::fs::read_to_string(std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).expect("a file")
+    });
+    let panels: serde_json::Value = serde_json::from_str(&dashboard).expect("JSON");
+    let panels = panels["panels"].as_array().expect("panels");
+    assert!(panels.iter().all(|panel| panel["targets"][0]["expr"].is_string()), "each has a query");
+    let count = |word: &str| rules.lines().filter(|line| line.trim_start().starts_with(word)).count();
+    let alerts = count("- alert:");
+    assert!(alerts >= 10);
+    for part in ["expr:", "severity:", "summary:", "description:"] {
+        assert_eq!(count(part), alerts, "every alert has its {part}");
+    }
+}
+
 #[tokio::test]
 async fn calls_to_clerk_and_jobs_are_counted_by_how_they_end() {
     let app = start(&[("ROLLCALL_METADATA", "true")]).await;

@@ -29,7 +29,18 @@ export const pages: PageToSee[] = [
   { name: 'person', path: '/people/ada', who: 'user', status: 200, heading: /./ },
   { name: 'person-none', path: '/people/nobody-at-all', who: 'user', status: 404, heading: /^Not found$/ },
   { name: 'admins-only', path: '/admin/sync', who: 'user', status: 403, heading: /^Admins only$/ },
+  { name: 'connection', path: '/admin/sync/connection', who: 'admin', status: 200, heading: /^Connection$/ },
+  { name: 'activity', path: '/admin/activity', who: 'admin', status: 200, heading: /^Activity$/ },
+  { name: 'sync-week', path: '/admin/sync?period=week', who: 'admin', status: 200, heading: /^Sync$/ },
   { name: 'sync', path: '/admin/sync', who: 'admin', status: 200, heading: /^Sync$/ },
+  { name: 'events', path: '/admin/sync/events', who: 'admin', status: 200, heading: /^Events$/ },
+  { name: 'events-none', path: '/admin/sync/events?type=none', who: 'admin', status: 200, heading: /^Events$/ },
+  { name: 'events-unclear', path: '/admin/sync/events?q=colour:red', who: 'admin', status: 400, heading: /^Events$/ },
+  { name: 'failures', path: '/admin/sync/failures', who: 'admin', status: 200, heading: /^Failures$/ },
+  { name: 'replay', path: '/admin/sync/replay?type=user.created', who: 'admin', status: 200, heading: /^Replay$/ },
+  { name: 'runs', path: '/admin/sync/runs', who: 'admin', status: 200, heading: /^Runs$/ },
+  { name: 'effects', path: '/admin/sync/effects', who: 'admin', status: 200, heading: /^Effects$/ },
+  { name: 'audit', path: '/admin/sync/audit', who: 'admin', status: 200, heading: /^Audit$/ },
 ];
 
 export async function clerkIsThere(page: Page, component: 'form' | 'profile'): Promise<void> {

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::app::components::avatar::Avatar;
+use crate::app::components::avatar::{Avatar, Size};
 use crate::app::components::pager::Pager;
 use crate::app::components::time::Time;
 use crate::model::roster::{Column, Page, Row};
@@ -109,7 +109,7 @@ fn Person(row: Row, columns: Vec<Column>, can_change: bool) -> impl IntoView {
             {choose}
             <td data-label="Name">
                 <a class="link flex items-center gap-2" href=format!("/admin/users/{}", row.clerk_id)>
-                    <Avatar name=row.name.clone() image_url=row.image_url.clone() size=24 />
+                    <Avatar name=row.name.clone() image_url=row.image_url.clone() size=Size::Small />
                     <bdi class="wrap-anywhere">{row.name.clone()}</bdi>
                 </a>
             </td>

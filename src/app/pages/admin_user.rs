@@ -8,7 +8,7 @@ use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
 use crate::api::admin_users::{get_person, list_timeline};
-use crate::app::components::avatar::Avatar;
+use crate::app::components::avatar::{Avatar, Size};
 use crate::app::components::copy::CopyButton;
 use crate::app::components::error_view::ErrorView;
 use crate::app::components::person_actions::Actions;
@@ -57,7 +57,7 @@ fn Whole(person: Person, cursor: Option<String>) -> impl IntoView {
             </a>
         </p>
         <div class="mt-2 flex flex-wrap items-center gap-4">
-            <Avatar name=person.name.clone() image_url=person.image_url.clone() size=64 />
+            <Avatar name=person.name.clone() image_url=person.image_url.clone() size=Size::Large />
             <div class="min-w-0 grow">
                 <h1 class="text-3xl font-bold wrap-anywhere">
                     <bdi>{person.name.clone()}</bdi>

@@ -1,14 +1,13 @@
 //! `rollcall events list`: pages of events, the newest first.
 
 use clap::Args;
-use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::cli::End;
 use crate::cli::console::{Console, print_table};
 use crate::cli::events::{Which, row};
 use crate::server::store::events::Summary;
-use crate::server::store::events::pages::{Cursor, Page};
+use crate::server::store::paging::{Cursor, Page};
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -27,9 +26,9 @@ pub struct Options {
 
 pub async fn run(console: &Console, options: Options) -> anyhow::Result<End> {
     let filter = options.which.filter();
-    let Page { events, next } =
+    let Page { rows: events, next } =
         console.state.store.events.list(&filter, options.cursor.as_ref(), options.limit).await?;
-    let next = next.map(|Cursor { received_at, id }| format!("{}.{id}", received_at.as_millisecond()));
+    let next = next.map(|cursor| cursor.encoded());
     if options.json {
         let rows: Vec<Value> = events.iter().map(row).collect();
         println!("{}", json!({ "events": rows, "nextCursor": next }));
@@ -57,8 +56,5 @@ fn print(events: &[Summary]) {
 }
 
 fn cursor(text: &str) -> Result<Cursor, &'static str> {
-    let wrong = "must be what the page before said";
-    let (at, id) = text.split_once('.').ok_or(wrong)?;
-    let received_at = at.parse().ok().and_then(|at| Timestamp::from_millisecond(at).ok()).ok_or(wrong)?;
-    Ok(Cursor { received_at, id: id.to_owned() })
+    Cursor::parse(text).ok_or("must be what the page before said")
 }

@@ -7,7 +7,7 @@ use crate::cli::End;
 use crate::cli::console::{Consent, Console, Progress, print_table, refused};
 use crate::cli::events::{Which, about};
 use crate::model::event::EventState;
-use crate::server::store::events::pages::{Filter, Page};
+use crate::server::store::paging::Page;
 use crate::server::sync::intervention::{self, Replayed};
 
 /// As many as one command carries out again.
@@ -20,6 +20,9 @@ pub struct Options {
     ids: Vec<String>,
     #[command(flatten)]
     which: Which,
+    /// Let mails and webhooks go out for what changes.
+    #[arg(long)]
+    effects: bool,
     /// Why, for the audit trail.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
@@ -47,11 +50,11 @@ pub struct DiscardOptions {
 /// The oldest first, each by itself: what a rule refuses of one holds up no other.
 pub async fn replay(console: &Console, options: Options) -> anyhow::Result<End> {
     let filter = options.which.filter();
-    let (ids, has_more) = match (options.ids.is_empty(), filter == Filter::default()) {
+    let (ids, has_more) = match (options.ids.is_empty(), filter.is_empty()) {
         (false, _) => (options.ids, false),
         (true, true) => anyhow::bail!("name events, or say which: --state, --type, --person, --since, --before"),
         (true, false) => {
-            let Page { events, next } = console.state.store.events.list(&filter, None, MOST).await?;
+            let Page { rows: events, next } = console.state.store.events.list(&filter, None, MOST).await?;
             (events.into_iter().rev().map(|event| event.id).collect::<Vec<_>>(), next.is_some())
         }
     };
@@ -66,7 +69,7 @@ pub async fn replay(console: &Console, options: Options) -> anyhow::Result<End> 
     let (mut replayed, mut end) = (Vec::new(), End::Done);
     for (place, id) in ids.iter().enumerate() {
         progress.tell(&format!("{} of {}", place + 1, ids.len()));
-        match intervention::replay(&console.state, &console.admin, id, &intent).await {
+        match intervention::replay(&console.state, &console.admin, id, !options.effects, &intent).await {
             Ok(event) => replayed.push(event),
             Err(error) => {
                 progress.end();

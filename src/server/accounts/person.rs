@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::audit::Action;
+use crate::model::event_filter::EventFilter;
 use crate::model::job::JobState;
 use crate::model::person::{Field, Origin, Permit, Person, Shown, Step, StepState};
 use crate::server::access::Moderator;
@@ -10,7 +11,6 @@ use crate::server::accounts::{NOBODY, text_of};
 use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::store::audit::Entry;
-use crate::server::store::events::pages::Filter;
 use crate::server::store::jobs::Job;
 use crate::server::store::users::User;
 use crate::server::sync::effects::metadata_of;
@@ -170,15 +170,15 @@ fn push_step(state: &AppState, user: &User, given: &Entry, job: Option<&Job>) ->
 
 /// Clerk tells of every change, of ours too.
 async fn echo_step(state: &AppState, user: &User, given: &Entry) -> Result<Step, Error> {
-    let filter = Filter {
+    let filter = EventFilter {
         kind: Some("user.updated".to_owned()),
-        clerk_id: Some(user.clerk_id.clone()),
+        person: Some(user.clerk_id.clone()),
         since: Some(given.at),
-        ..Filter::default()
+        ..EventFilter::default()
     };
     let page = state.store.events.list(&filter, None, EVENTS_LOOKED_AT).await?;
     let name = "Clerk's event about it".to_owned();
-    Ok(match page.events.last() {
+    Ok(match page.rows.last() {
         Some(event) => Step {
             name,
             state: StepState::Done,

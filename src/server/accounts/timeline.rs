@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use jiff::Timestamp;
 
+use crate::model::event_filter::EventFilter;
 use crate::model::job::JobState;
 use crate::model::person::{Change, Entry, Kind, Timeline};
 use crate::server::access::Moderator;
@@ -16,7 +17,6 @@ use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::store::audit;
 use crate::server::store::events::Summary;
-use crate::server::store::events::pages::Filter;
 use crate::server::store::jobs::Job;
 use crate::server::store::runs::Run;
 use crate::server::store::users::history;
@@ -56,10 +56,10 @@ pub async fn list_timeline(state: &AppState, _: &Moderator, id: &str, cursor: Op
     let user = find_anybody(state, id).await?;
     let store = &state.store;
     let of_page = PAGE + 1 + cursor.map_or(0, |cursor| cursor.shown);
-    let filter = Filter {
-        clerk_id: Some(user.clerk_id.clone()),
+    let filter = EventFilter {
+        person: Some(user.clerk_id.clone()),
         before: cursor.and_then(|cursor| Timestamp::from_millisecond(cursor.at.as_millisecond() + 1).ok()),
-        ..Filter::default()
+        ..EventFilter::default()
     };
     let limit = u16::try_from(of_page).unwrap_or(u16::MAX);
     let (events, changes, facts, jobs, runs) = futures::try_join!(
@@ -81,7 +81,7 @@ pub async fn list_timeline(state: &AppState, _: &Moderator, id: &str, cursor: Op
             None => entries.push(of_change(place, entry)),
         }
     }
-    entries.extend(events.events.into_iter().map(|event| {
+    entries.extend(events.rows.into_iter().map(|event| {
         let fields = by_event.remove(&event.id).unwrap_or_default();
         of_event(event, fields)
     }));

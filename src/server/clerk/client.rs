@@ -147,6 +147,11 @@ impl Client {
         self.guard.is_open()
     }
 
+    /// How many calls could be made in the next ten seconds.
+    pub fn calls_left(&self) -> u32 {
+        self.guard.calls_left()
+    }
+
     pub async fn fetch_user(&self, id: &str) -> Result<User, Error> {
         self.request(Method::GET, &["users", checked(id)?], |call| call).await
     }

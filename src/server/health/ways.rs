@@ -18,7 +18,7 @@ use crate::server::store::users::new_id;
 /// What comes in.
 pub async fn examine_inward(settings: &Settings, store: &Store, sender: &Sender) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let url = at(settings, probe::PATH);
+    let url = webhook_url(settings);
     let reached = probe_webhook(settings, sender, &url).await;
     let is_reached = matches!(reached, Ok(()));
     if !settings.clerk.webhook_secrets.is_empty() {
@@ -45,6 +45,11 @@ pub async fn switched_off(settings: &Settings, store: &Store) -> Option<Finding>
     ))
 }
 
+/// Where Clerk delivers.
+pub fn webhook_url(settings: &Settings) -> Url {
+    at(settings, probe::PATH)
+}
+
 fn at(settings: &Settings, path: &str) -> Url {
     let mut url = settings.server.public_url.clone();
     url.set_path(path);
@@ -52,7 +57,7 @@ fn at(settings: &Settings, path: &str) -> Url {
 }
 
 /// A delivery by each secret; where one is not believed, a second says whether the body or the secret is to blame.
-async fn probe_webhook(settings: &Settings, sender: &Sender, url: &Url) -> Result<(), (String, String)> {
+pub async fn probe_webhook(settings: &Settings, sender: &Sender, url: &Url) -> Result<(), (String, String)> {
     let address = url.as_str();
     for secret in &settings.clerk.webhook_secrets {
         let Ok(signer) = Signer::new(secret.expose_secret()) else { continue };

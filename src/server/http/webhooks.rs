@@ -18,13 +18,14 @@ use serde_json::json;
 
 use crate::model::event::EventState;
 use crate::server::clerk::webhook::event::{Event as Delivered, ParseError, Subject};
-use crate::server::clerk::webhook::{KNOWN_TYPES, Verified};
+use crate::server::clerk::webhook::{KNOWN_TYPES, Rejection, Verified};
 use crate::server::error::Error;
 use crate::server::inngest::keys::hex;
 use crate::server::metrics::METRICS;
 use crate::server::probe;
 use crate::server::settings::clerk::WEBHOOK_SECRET_VARIABLES;
 use crate::server::state::AppState;
+use crate::server::statistics::tally::Refusal;
 use crate::server::store::events::Event;
 use crate::server::sync::inbox::Handling;
 use crate::server::sync::mapping::from_event;
@@ -59,6 +60,9 @@ pub async fn receive(State(state): State<Arc<AppState>>, headers: HeaderMap, bod
         Ok(proof) => proof,
         Err(rejection) => {
             METRICS.refused(rejection.reason());
+            if rejection == Rejection::SignatureMismatch {
+                state.tally.refused(Refusal::Signature);
+            }
             tracing::warn!(reason = rejection.reason(), "webhook refused");
             return refuse(StatusCode::BAD_REQUEST, probe::UNVERIFIED);
         }
@@ -80,6 +84,7 @@ pub async fn receive(State(state): State<Arc<AppState>>, headers: HeaderMap, bod
         }
         Err(error) => {
             METRICS.refused(if error.is_passing() { "try_later" } else { "internal" });
+            state.tally.refused(Refusal::Ours);
             error.log("receive");
             answer(&error)
         }
@@ -110,7 +115,7 @@ async fn accept(state: &AppState, verified: &Verified, body: &[u8], now: Timesta
         std::str::from_utf8(body).map_err(|_| Error::Invalid { field: "body", message: "is not UTF-8".to_owned() })?;
     let delivered = match Delivered::parse(body) {
         Ok(delivered) => delivered,
-        Err(error) => return bury(state, dead_event(verified, payload, &error, now), verified.secret).await,
+        Err(error) => return bury(state, dead_event(verified, payload, &error, now), verified.secret, now).await,
     };
     if let (Some(pinned), Some(other)) = (&state.settings.clerk.instance_id, &delivered.instance_id)
         && pinned != other
@@ -118,7 +123,7 @@ async fn accept(state: &AppState, verified: &Verified, body: &[u8], now: Timesta
         let mut event = inbox_event(verified, payload, &delivered, now);
         (event.state, event.due_at, event.finished_at) = (EventState::Dead, None, Some(now));
         event.decision = Some("it is of another Clerk instance (ROLLCALL_CLERK_INSTANCE_ID)".to_owned());
-        return bury(state, event, verified.secret).await;
+        return bury(state, event, verified.secret, now).await;
     }
     let mut event = inbox_event(verified, payload, &delivered, now);
     if relay::is_relayed(state, &event) {
@@ -130,14 +135,16 @@ async fn accept(state: &AppState, verified: &Verified, body: &[u8], now: Timesta
         state.inbox.accept(event, handling).await?;
     }
     METRICS.received(&delivered.kind, verified.secret);
+    state.tally.received(&delivered.kind, now);
     tracing::debug!(event.id = verified.id, event.kind = label(&delivered.kind), "webhook received");
     Ok(Verdict::Received)
 }
 
-async fn bury(state: &AppState, event: Event, secret: usize) -> Result<Verdict, Error> {
+async fn bury(state: &AppState, event: Event, secret: usize, now: Timestamp) -> Result<Verdict, Error> {
     tracing::warn!(event.id = event.id, cause = event.decision, "a signed event that cannot be used is kept as dead");
     state.inbox.accept(event, Handling::Finished).await?;
     METRICS.received("unusable", secret);
+    state.tally.received("unusable", now);
     Ok(Verdict::Poison)
 }
 

@@ -36,6 +36,18 @@ pub async fn discard(state: &AppState, admin: &Admin, id: &str, intent: &Intent)
     Ok(Job { state: JobState::Discarded, ..after })
 }
 
+/// The same for a page, where a reason has to be given.
+///
+/// # Errors
+/// As of `discard`; `Refused` without a reason.
+pub async fn discard_for(state: &AppState, admin: &Admin, id: &str, reason: &str) -> Result<Job, Error> {
+    let reason = reason.trim();
+    if reason.is_empty() {
+        return Err(Error::Refused { field: "reason", message: "Say why it shall not happen.".to_owned() });
+    }
+    discard(state, admin, id, &Intent { reason: Some(reason.to_owned()), is_rehearsal: false }).await
+}
+
 async fn find_open(state: &AppState, id: &str) -> Result<Job, Error> {
     let job = state.store.jobs.find(id).await?.ok_or(Error::NotFound { what: "This job" })?;
     match job.state {

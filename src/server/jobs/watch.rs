@@ -13,18 +13,23 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::model::alert::{AlertKind, AlertState};
 use crate::model::event::EventState;
+use crate::model::health::SilenceCause;
 use crate::model::job::JobState;
 use crate::server::error::Error;
 use crate::server::jobs::alert::{Channel, KIND, Notice};
 use crate::server::jobs::webhook::find_off;
 use crate::server::state::AppState;
+use crate::server::statistics::silence::{QUIET_AT_LEAST, expect, find_cause, is_silent};
 use crate::server::store::alerts::{Alert, Count};
 use crate::server::store::jobs::Effect;
+use crate::server::store::statistics::Length;
 use crate::server::sync::ports::Ports;
 
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// A single failed attempt is no news: most are mended by the next.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
+/// How far back is looked for what usually comes.
+const LEARNED_FROM: SignedDuration = SignedDuration::from_hours(24 * 84);
 /// What happens now and then is over when it has not happened for so long.
 const QUIET_FOR: SignedDuration = SignedDuration::from_mins(15);
 /// Kinds that are raised when they happen; the others are looked for.
@@ -78,15 +83,21 @@ async fn open(state: &AppState, kind: AlertKind, cause: &str, count: Count, now:
 /// MongoDB away.
 pub async fn check(state: &AppState, now: Timestamp) -> Result<(), Error> {
     let store = &state.store;
-    let (failing, dead) =
-        futures::try_join!(store.events.count(EventState::Failed), store.events.count(EventState::Dead))?;
+    // What somebody muted is no news until its time is over.
+    let muted: Vec<String> = store.mutes.list(now).await?.into_iter().map(|mute| mute.cause).collect();
+    let (failing, dead) = futures::try_join!(
+        store.events.count_but(EventState::Failed, &muted),
+        store.events.count_but(EventState::Dead, &muted),
+    )?;
     let (lost, unsure) = futures::try_join!(store.jobs.count(JobState::Dead), store.jobs.count(JobState::Unsure))?;
     report(state, AlertKind::EventsFailing, "", failing, now).await?;
     report(state, AlertKind::EventsDead, "", dead, now).await?;
     report(state, AlertKind::JobsDead, "", lost + unsure, now).await?;
     report(state, AlertKind::EndpointGone, "", u64::from(is_endpoint_off(state).await?), now).await?;
-    if let Some(is_silent) = find_silence(state, now).await? {
-        report(state, AlertKind::Silence, "", u64::from(is_silent), now).await?;
+    if let Some(silence) = find_silence(state, now).await? {
+        for cause in SilenceCause::ALL {
+            report(state, AlertKind::Silence, cause.as_str(), u64::from(silence == Quiet::Silent(cause)), now).await?;
+        }
     }
     store.alerts.close_unseen(&RAISED, now.saturating_sub(QUIET_FOR).unwrap_or(Timestamp::MIN)).await?;
     for alert in store.alerts.list().await? {
@@ -95,13 +106,27 @@ pub async fn check(state: &AppState, now: Timestamp) -> Result<(), Error> {
     relay(state).await
 }
 
-/// Whether it has been quiet for too long; nothing can be said when nothing ever came, or all of it was forgotten.
-async fn find_silence(state: &AppState, now: Timestamp) -> Result<Option<bool>, Error> {
-    let Some(silence_after) = state.settings.alerts.silence_after else { return Ok(None) };
+/// Whether nothing comes, and why.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Quiet {
+    AsUsual,
+    Silent(SilenceCause),
+}
+
+/// Whether it has been quiet for longer than usual, or than is set; nothing can be said when nothing ever came, or all of it
+/// was forgotten.
+async fn find_silence(state: &AppState, now: Timestamp) -> Result<Option<Quiet>, Error> {
     let newest = state.store.events.list_newest(1).await?;
-    let Some(last) = newest.first() else { return Ok(None) };
-    let quiet_for = now.duration_since(last.received_at);
-    Ok(Some(quiet_for > SignedDuration::try_from(silence_after).unwrap_or(SignedDuration::MAX)))
+    let Some(last_at) = newest.first().map(|last| last.received_at) else { return Ok(None) };
+    let quiet_for = now.duration_since(last_at);
+    if quiet_for < QUIET_AT_LEAST {
+        return Ok(Some(Quiet::AsUsual));
+    }
+    let learned_since = last_at.saturating_sub(LEARNED_FROM).unwrap_or(Timestamp::MIN);
+    let history = state.store.statistics.list(Length::Hour, learned_since).await?;
+    let bound = state.settings.alerts.silence_after.and_then(|bound| SignedDuration::try_from(bound).ok());
+    let is_silent = is_silent(expect(&history, last_at, now), quiet_for, bound);
+    Ok(Some(if is_silent { Quiet::Silent(find_cause(&history, last_at)) } else { Quiet::AsUsual }))
 }
 
 async fn is_endpoint_off(state: &AppState) -> Result<bool, Error> {

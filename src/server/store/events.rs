@@ -6,6 +6,7 @@
 pub mod intervention;
 pub mod pages;
 pub mod schema;
+pub mod watch;
 
 use std::collections::HashMap;
 
@@ -205,6 +206,12 @@ impl Events {
         self.finish(mended.collect(), &[EventState::Received, EventState::Failed, EventState::Dead], now).await
     }
 
+    /// Records the ends of further attempts at known events, whatever became of them before.
+    pub async fn record_again(&self, records: Vec<Record>, now: Timestamp) -> Result<(), Error> {
+        let outcomes = records.into_iter().map(|Record { event, outcome }| (event.id().to_owned(), outcome)).collect();
+        self.finish(outcomes, &EventState::ALL, now).await
+    }
+
     /// Adds events; answers those that are there already.
     async fn add<'a>(&self, events: &'a [Event]) -> Result<Vec<&'a Event>, Error> {
         if events.is_empty() {
@@ -250,6 +257,7 @@ impl Events {
             let mut update = doc! { "$inc": { "attempts": 1, "waits": i32::from(outcome.is_wait) } };
             if let Some(due_at) = outcome.due_at {
                 fields.insert("dueAt", to_date(due_at));
+                update.insert("$unset", doc! { "finishedAt": "" });
             } else {
                 update.insert("$unset", doc! { "dueAt": "" });
                 fields.insert("finishedAt", to_date(now));
@@ -287,11 +295,6 @@ impl Events {
         totals.push(StateTotal { state: EventState::Received, count: count(new.saturating_add(open)) });
         totals.push(StateTotal { state: EventState::Applied, count: count(all).saturating_sub(others).max(0) });
         Ok(totals)
-    }
-
-    /// How many events are in this state.
-    pub async fn count(&self, state: EventState) -> Result<u64, Error> {
-        Ok(self.documents.count_documents(doc! { "state": state.as_str() }).await?)
     }
 
     /// How many deliveries there were beyond the first of each event.

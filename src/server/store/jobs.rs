@@ -5,17 +5,18 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use futures::{FutureExt, TryStreamExt};
+use futures::TryStreamExt;
 use jiff::Timestamp;
 use mongodb::bson::{Bson, Document, doc};
-use mongodb::options::{ReadConcern, ReturnDocument};
-use mongodb::{ClientSession, Collection, Database};
+use mongodb::options::CountOptions;
+use mongodb::{Collection, Database};
 use serde::{Deserialize, Serialize};
 
 use crate::model::audit::Fact;
 use crate::model::job::{JobKind, JobState};
 use crate::server::store::audit::Audit;
 use crate::server::store::encoding::{date, optional_date, to_date};
+use crate::server::store::paging::{self, Cursor, Page, Row};
 use crate::server::store::{Error, partial_index, write_each};
 
 /// So many of the newest are shown of one person.
@@ -79,11 +80,21 @@ pub struct Attempt {
 }
 
 /// Which jobs to list, the newest first.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
     pub state: Option<JobState>,
     pub kind: Option<JobKind>,
+    /// Of this person, by Clerk's id.
+    pub clerk_id: Option<String>,
     pub limit: u16,
+}
+
+impl Row for Job {
+    const MOMENT: &str = "createdAt";
+
+    fn cursor(&self) -> Cursor {
+        Cursor { at: self.created_at, id: self.id.clone() }
+    }
 }
 
 /// What an operator does about a job that has ended, or that waits.
@@ -185,16 +196,18 @@ impl Jobs {
         Ok(self.documents.find_one(doc! { "_id": id }).await?)
     }
 
-    pub async fn list(&self, wanted: Wanted) -> Result<Vec<Job>, Error> {
-        let mut filter = Document::new();
-        if let Some(state) = wanted.state {
-            filter.insert("state", state.as_str());
+    /// One page. Every state and kind is named, so that the one index over both serves, each of its parts in order.
+    pub async fn list(&self, wanted: &Wanted, after: Option<&Cursor>) -> Result<Page<Job>, Error> {
+        let states = wanted.state.map_or_else(|| JobState::ALL.to_vec(), |state| vec![state]);
+        let kinds = wanted.kind.map_or_else(|| JobKind::ALL.to_vec(), |kind| vec![kind]);
+        let mut filter = doc! {
+            "state": { "$in": states.into_iter().map(JobState::as_str).collect::<Vec<_>>() },
+            "kind": { "$in": kinds.into_iter().map(JobKind::as_str).collect::<Vec<_>>() },
+        };
+        if let Some(clerk_id) = &wanted.clerk_id {
+            filter.insert("clerkId", clerk_id);
         }
-        if let Some(kind) = wanted.kind {
-            filter.insert("kind", kind.as_str());
-        }
-        let newest = self.documents.find(filter).sort(doc! { "createdAt": -1, "_id": 1 });
-        Ok(newest.limit(i64::from(wanted.limit)).await?.try_collect().await?)
+        paging::page(&self.documents, &filter, after, wanted.limit).await
     }
 
     /// Those about one person, the newest first.
@@ -206,40 +219,16 @@ impl Jobs {
     /// Carries out what an operator decided, and records it, in one transaction. `false`: the job is done, discarded, being
     /// worked on at this moment, or not there.
     pub async fn intervene(&self, id: &str, intervention: Intervention, fact: &Fact) -> Result<bool, Error> {
-        self.audit.ensure_end().await?;
-        let context = (self.clone(), id.to_owned(), intervention, fact.clone());
-        let mut session = self.documents.client().start_session().await?;
-        let is_done = session
-            .start_transaction()
-            .read_concern(ReadConcern::snapshot())
-            .and_run(context, |session, (jobs, id, intervention, fact)| {
-                async move { jobs.intervene_in(session, id, intervention, fact).await }.boxed()
-            })
-            .await?;
-        Ok(is_done)
-    }
-
-    async fn intervene_in(
-        &self,
-        session: &mut ClientSession,
-        id: &str,
-        intervention: &Intervention,
-        fact: &Fact,
-    ) -> mongodb::error::Result<bool> {
         let now = Timestamp::now();
         let (state, mut change) = match intervention {
             Intervention::Retry => (JobState::Waiting, again(now)),
-            Intervention::Discard { expires_at } => (JobState::Discarded, never(now, *expires_at)),
+            Intervention::Discard { expires_at } => (JobState::Discarded, never(now, expires_at)),
         };
         change.insert("$inc", doc! { "generation": 1_i64 });
         let open = [JobState::Waiting, JobState::Dead, JobState::Unsure].map(JobState::as_str);
         let free = doc! { "_id": id, "state": { "$in": open.to_vec() }, "leaseUntil": free_at(now) };
-        let changed = self.documents.find_one_and_update(free, change).return_document(ReturnDocument::Before);
-        let Some(before) = changed.session(&mut *session).await? else { return Ok(false) };
-        let text = |state: JobState| Some(state.as_str().to_owned());
-        let fact = Fact { before: text(before.state), after: text(state), ..fact.clone() };
-        self.audit.append_in(session, &fact).await?;
-        Ok(true)
+        let fact = Fact { after: Some(state.as_str().to_owned()), ..fact.clone() };
+        self.audit.intervene(&self.documents, (free, change), fact).await
     }
 
     /// Those of these keys whose jobs still wait.
@@ -248,6 +237,21 @@ impl Jobs {
         let rows = self.documents.clone_with_type::<Document>();
         let found: Vec<Document> = rows.find(waiting).projection(doc! { "_id": 1 }).await?.try_collect().await?;
         Ok(found.iter().filter_map(|row| row.get_str("_id").ok()).map(str::to_owned).collect())
+    }
+
+    /// How many are in each state: those done are the rest, and of the others no more than `most` are counted.
+    pub async fn count_by_state(&self, most: u64) -> Result<Vec<(JobState, u64)>, Error> {
+        let odd = JobState::ALL.into_iter().filter(|state| *state != JobState::Done);
+        let counts = odd.map(async |state| {
+            let options = CountOptions::builder().limit(most).build();
+            let count = self.documents.count_documents(doc! { "state": state.as_str() }).with_options(options).await?;
+            Ok::<_, Error>((state, count))
+        });
+        let all = async { Ok(self.documents.estimated_document_count().await?) };
+        let (mut counts, all) = futures::try_join!(futures::future::try_join_all(counts), all)?;
+        let others: u64 = counts.iter().map(|(_, count)| count).sum();
+        counts.insert(1, (JobState::Done, all.saturating_sub(others)));
+        Ok(counts)
     }
 
     /// How many are in this state.
@@ -262,7 +266,7 @@ impl Jobs {
         let indexes = [
             partial_index(doc! { "kind": 1, "dueAt": 1 }, due, Some(doc! { "dueAt": { "$exists": true } })),
             partial_index(doc! { "clerkId": 1, "createdAt": -1 }, person, None),
-            partial_index(doc! { "state": 1 }, state, None),
+            partial_index(doc! { "state": 1, "kind": 1, "createdAt": -1 }, state, None),
             expiring,
         ];
         self.documents.create_indexes(indexes).await?;
@@ -276,7 +280,8 @@ impl Jobs {
 }
 
 /// Names of the indexes that `ensure_indexes` makes.
-pub const INDEXES: [&str; 4] = ["kind_1_dueAt_1", "clerkId_1_createdAt_-1", "state_1", "expiresAt_1"];
+pub const INDEXES: [&str; 4] =
+    ["kind_1_dueAt_1", "clerkId_1_createdAt_-1", "state_1_kind_1_createdAt_-1", "expiresAt_1"];
 
 /// Not leased, or not any more.
 fn free_at(now: Timestamp) -> Document {

@@ -13,11 +13,12 @@ use mongodb::options::{IndexOptions, ReturnDocument};
 use mongodb::{Collection, Database, IndexModel};
 use serde::{Deserialize, Serialize};
 
+use crate::model::event_filter::ReplayPlan;
 use crate::model::run::{Counted, Difference, RunCounts, RunKind, RunOptions, RunState, Skipped, Starter, Wish};
 use crate::server::store::encoding::{date, optional_date, to_date};
 use crate::server::store::{DUPLICATE_KEY, Error};
 
-/// Where in Clerk's list a run is.
+/// Where in Clerk's list a run is; of a replay, among the events.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Place {
@@ -95,6 +96,9 @@ pub struct Run {
     pub progress: Progress,
     pub counted: Option<Counted>,
     pub cause: Option<String>,
+    /// Of a replay: which events, and how.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replay: Option<ReplayPlan>,
     /// When it may be forgotten.
     #[serde(default, with = "optional_date", skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
@@ -138,10 +142,18 @@ impl Runs {
         Ok(self.documents.find_one(of).sort(doc! { "startedAt": -1 }).await?)
     }
 
+    /// The newest of all kinds, from before this moment on.
+    pub async fn list_before(&self, before: Option<Timestamp>, limit: i64) -> Result<Vec<Run>, Error> {
+        let mut runs = doc! { "kind": { "$exists": true } };
+        if let Some(before) = before {
+            runs.insert("startedAt", doc! { "$lt": to_date(before) });
+        }
+        Ok(self.documents.find(runs).sort(doc! { "startedAt": -1 }).limit(limit).await?.try_collect().await?)
+    }
+
     /// The newest of all kinds.
     pub async fn list_newest(&self, limit: i64) -> Result<Vec<Run>, Error> {
-        let runs = doc! { "kind": { "$exists": true } };
-        Ok(self.documents.find(runs).sort(doc! { "startedAt": -1 }).limit(limit).await?.try_collect().await?)
+        self.list_before(None, limit).await
     }
 
     /// The newest in which this person stands by name.

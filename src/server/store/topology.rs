@@ -10,7 +10,9 @@ use mongodb::error::ErrorKind;
 use mongodb::options::ClientOptions;
 use mongodb::{Client, Database, IndexModel};
 
-use crate::server::store::{Error, Store, alerts, audit, deliveries, events, jobs, runs, users};
+use crate::server::store::{
+    Error, Store, alerts, audit, deliveries, events, instances, jobs, mutes, runs, saved_filters, statistics, users,
+};
 
 /// `doctor` waits no longer for what has no index.
 const LONGEST_LOOK: Duration = Duration::from_secs(5);
@@ -88,8 +90,12 @@ impl Store {
             ("events", &events::schema::INDEXES[..], self.events.index_names().await),
             ("jobs", &jobs::INDEXES[..], self.jobs.index_names().await),
             ("alerts", &alerts::INDEXES[..], self.alerts.index_names().await),
+            ("mutes", &mutes::INDEXES[..], self.mutes.index_names().await),
+            ("filters", &saved_filters::INDEXES[..], self.saved_filters.index_names().await),
             ("runs", &runs::INDEXES[..], self.runs.index_names().await),
             ("audit", &audit::INDEXES[..], self.audit.index_names().await),
+            ("statistics", &statistics::INDEXES[..], self.statistics.index_names().await),
+            ("instances", &instances::INDEXES[..], self.instances.index_names().await),
         ];
         let mut missing = Vec::new();
         for (collection, names, found) in wanted {

@@ -7,6 +7,7 @@ pub mod activity;
 pub mod bio;
 pub mod fields;
 pub mod history;
+pub mod joined;
 pub mod living;
 pub mod lookups;
 pub mod outbox;

@@ -24,6 +24,14 @@ pub struct Plan {
     pub webhook: bool,
 }
 
+impl Plan {
+    /// Without what others would notice. What brings Clerk's metadata in line stays: it tells nobody anything.
+    #[must_use]
+    pub fn quiet(self) -> Self {
+        Self { metadata: self.metadata, ..Self::default() }
+    }
+}
+
 /// A change that is about to be written: `before` is what is stored, `after` what will be, with its etag.
 #[derive(Clone, Copy, Debug)]
 pub struct Step<'a> {

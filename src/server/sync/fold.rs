@@ -27,6 +27,8 @@ pub struct Case {
     pub answer: Option<Answer>,
     /// How long a suffix the username needs: none, the usual one, or the whole id.
     pub suffix: Suffix,
+    /// Nobody is to be told of what changes.
+    pub is_quiet: bool,
 }
 
 /// What Clerk said about a person, and over what it was asked.
@@ -82,7 +84,7 @@ pub enum Folded {
 impl Case {
     /// About this person, nothing said yet.
     pub fn of(clerk_id: &str) -> Self {
-        Self { clerk_id: clerk_id.to_owned(), said: Vec::new(), answer: None, suffix: Suffix::None }
+        Self { clerk_id: clerk_id.to_owned(), said: Vec::new(), answer: None, suffix: Suffix::None, is_quiet: false }
     }
 
     /// Addresses that Clerk has verified to be this person's.

@@ -11,15 +11,13 @@ use crate::server::access::{Admin, Viewer};
 use crate::server::accounts::Intent;
 use crate::server::error::Error;
 use crate::server::state::AppState;
-use crate::server::store::deliveries::ERASED;
 use crate::server::store::events::intervention::Intervention;
-use crate::server::store::events::{Event, Outcome};
-use crate::server::sync::apply::Change;
-use crate::server::sync::fold::{Said, end, outcome_of, read};
+use crate::server::store::events::{Event, Origin, Outcome, Record};
+use crate::server::sync::fold::{end, read};
+use crate::server::sync::inspection::NO_EVENT;
 use crate::server::sync::ports::{LEASE, Ports};
-use crate::server::sync::process::carry_out;
-
-const NO_EVENT: Error = Error::NotFound { what: "This event" };
+use crate::server::sync::process::repeat;
+use crate::server::sync::rehearsal::{has_body, rehearse};
 
 /// An event that was carried out again.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,30 +27,36 @@ pub struct Replayed {
     pub outcome: Outcome,
 }
 
-/// Carries an event out again; as a rehearsal it says what would be decided over what is stored now.
+/// Carries an event out again; as a rehearsal it says what would be decided over what is stored now. `is_quiet`: no mail and
+/// no webhook goes out for what changes.
 ///
 /// # Errors
 /// `NotFound`; `Refused` without a body; MongoDB's. What else an attempt meets is its outcome.
-pub async fn replay(state: &AppState, admin: &Admin, id: &str, intent: &Intent) -> Result<Replayed, Error> {
+pub async fn replay(
+    state: &AppState,
+    admin: &Admin,
+    id: &str,
+    is_quiet: bool,
+    intent: &Intent,
+) -> Result<Replayed, Error> {
     ensure_own_name(admin)?;
     let event = find(state, id).await?;
-    if matches!(event.payload.as_str(), "" | ERASED) {
+    if !has_body(&event) {
         return Err(refused("Its body is not kept any more."));
     }
     let before = event.state;
     let outcome = if intent.is_rehearsal {
-        match read(&event, state.fields()) {
-            Ok(said) => rehearse(state, &said).await?,
-            Err(outcome) => outcome,
-        }
+        let rehearsed = rehearse(state, std::slice::from_ref(&event)).await?;
+        rehearsed.into_iter().next().map(|rehearsed| rehearsed.outcome).ok_or(NO_EVENT)?
     } else {
         let due_at = state.now().saturating_add(LEASE).unwrap_or(Timestamp::MAX);
         let fact = fact_of(admin, Action::ReplayEvent, id, intent);
         if !state.store.events.intervene(id, Intervention::Reopen { due_at }, &fact).await? {
             return Err(NO_EVENT);
         }
-        match carry_out(state, id).await {
-            Ok(outcome) => outcome.ok_or(NO_EVENT)?,
+        match carry_out(state, &event, is_quiet).await {
+            Ok(outcome) => outcome,
+            // It is open, and somebody looks at it when it is due.
             Err(error) => {
                 error.log("replay_event");
                 recorded(find(state, id).await?)
@@ -60,6 +64,16 @@ pub async fn replay(state: &AppState, admin: &Admin, id: &str, intent: &Intent) 
         }
     };
     Ok(Replayed { id: event.id, before, outcome })
+}
+
+async fn carry_out(state: &AppState, event: &Event, is_quiet: bool) -> Result<Outcome, Error> {
+    let records = match read(event, state.fields()) {
+        Ok(said) => repeat(state, vec![said], is_quiet).await?,
+        Err(outcome) => vec![Record { event: Origin::Stored(event.id.clone()), outcome }],
+    };
+    let outcome = records.first().map(|record| record.outcome.clone()).ok_or(NO_EVENT)?;
+    state.store.events.record_again(records, state.now()).await?;
+    Ok(outcome)
 }
 
 /// Decides that an event which waits, or failed, shall not be tried again.
@@ -91,17 +105,20 @@ pub async fn discard(
     }
 }
 
-/// What would be decided; nothing is written, and nobody is asked.
-async fn rehearse<P: Ports>(ports: &P, said: &Said) -> Result<Outcome, Error> {
-    let found = ports.find_people(&[said.incoming.clerk_id()]).await?;
-    if !found.unreadable.is_empty() {
-        return Err(Error::Unreadable);
+/// The same for a page, where a reason has to be given.
+///
+/// # Errors
+/// As of `discard`; `Refused` without a reason.
+pub async fn discard_for(state: &AppState, admin: &Admin, id: &str, reason: &str) -> Result<Outcome, Error> {
+    let reason = reason.trim();
+    if reason.is_empty() {
+        return Err(Error::Refused {
+            field: "reason",
+            message: "Say why: it becomes the event's decision.".to_owned(),
+        });
     }
-    let change = ports.decide(found.users.first(), &said.incoming, &ports.new_id());
-    Ok(match change {
-        Change::Ask => end(EventState::Received, "Clerk would be asked"),
-        change => outcome_of(&change),
-    })
+    let intent = Intent { reason: Some(reason.to_owned()), is_rehearsal: false };
+    discard(state, admin, id, reason, &intent).await
 }
 
 async fn find(state: &AppState, id: &str) -> Result<Event, Error> {
@@ -113,7 +130,7 @@ fn recorded(event: Event) -> Outcome {
 }
 
 /// Nobody does this in another's name (D4-17).
-fn ensure_own_name(admin: &Admin) -> Result<(), Error> {
+pub fn ensure_own_name(admin: &Admin) -> Result<(), Error> {
     let is_impersonated = admin.viewer().and_then(Viewer::actor).is_some();
     if is_impersonated { Err(Error::Forbidden) } else { Ok(()) }
 }

@@ -118,6 +118,7 @@ impl Ports for AppState {
     async fn write_people(&self, writes: &[Write]) -> Result<Vec<Written>, Error> {
         let ends = self.store.users.write_many(writes).await?;
         METRICS.written(writes, &ends, self.now());
+        self.tally.written(writes, &ends, self.now());
         Ok(ends)
     }
 
@@ -153,6 +154,7 @@ impl Ports for AppState {
         let states: Vec<EventState> = records.iter().map(|record| record.outcome.state).collect();
         self.store.events.record(records, self.now()).await?;
         METRICS.ended(&states);
+        self.tally.ended(&states);
         Ok(())
     }
 

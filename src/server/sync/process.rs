@@ -92,7 +92,8 @@ async fn settle_once<P: Ports>(ports: &P, cases: Vec<Case>, settled: &mut Settle
         let before = stored.remove(&case.clerk_id);
         let local = case.verified_emails().find_map(|email| locals.get(&email.to_lowercase()));
         let (id, etag) = (ports.new_id(), ports.new_id());
-        let fresh = Fresh { id: &id, etag: &etag, now: ports.now(), plan: ports.plan() };
+        let plan = if case.is_quiet { ports.plan().quiet() } else { ports.plan() };
+        let fresh = Fresh { id: &id, etag: &etag, now: ports.now(), plan };
         match fold(before.as_ref(), local, &case, fresh, |stored, incoming, id| ports.decide(stored, incoming, id)) {
             Folded::Ask => settled.asks.push(Question { case, over: before.and_then(|before| before.etag) }),
             Folded::Settled(outcomes) => settled.ended.push(Ended { case, outcomes, user: before, error: None }),
@@ -314,7 +315,26 @@ pub async fn write_all<P: Ports>(ports: &P, incoming: Vec<Incoming>) -> Result<V
 
 /// Carries out what is said and asks Clerk where only Clerk can say.
 async fn carry_out_all<P: Ports>(ports: &P, said: Vec<Said>) -> Result<Vec<Ended>, Error> {
-    let mut settled = settle(ports, group(said)).await?;
+    let mut settled = settle_all(ports, group(said)).await?;
+    finish(ports, &mut settled).await?;
+    Ok(settled.ended)
+}
+
+/// Carries out again what events say, and returns what became of each, which is not recorded yet.
+///
+/// # Errors
+/// What passes by itself, whomever it concerns: all of it may be done twice.
+pub async fn repeat<P: Ports>(ports: &P, said: Vec<Said>, is_quiet: bool) -> Result<Vec<Record>, Error> {
+    let cases = group(said).into_iter().map(|case| Case { is_quiet, ..case }).collect();
+    let mut settled = settle_all(ports, cases).await?;
+    let records = settled.take_records(ports.now());
+    finish(ports, &mut settled).await?;
+    let passing = settled.ended.into_iter().filter_map(|ended| ended.error).find(Error::is_passing);
+    passing.map_or(Ok(records), Err)
+}
+
+async fn settle_all<P: Ports>(ports: &P, cases: Vec<Case>) -> Result<Settled, Error> {
+    let mut settled = settle(ports, cases).await?;
     for _ in 0..MOST_ROUNDS {
         if settled.asks.is_empty() {
             break;
@@ -325,8 +345,7 @@ async fn carry_out_all<P: Ports>(ports: &P, said: Vec<Said>) -> Result<Vec<Ended
     for Question { case, .. } in std::mem::take(&mut settled.asks) {
         settled.ended.push(fail(ports, case, Error::Conflict));
     }
-    finish(ports, &mut settled).await?;
-    Ok(settled.ended)
+    Ok(settled)
 }
 
 async fn carry_out_alone<P: Ports>(ports: &P, said: Said) -> Result<(Outcome, Option<User>), Error> {

@@ -8,6 +8,8 @@
 //! | `examine` | looks again before a difference counts, so that live traffic raises no false alarm |
 //! | `mend` | writes by the engine's own path; tombstones last, and not too many |
 //! | `census` | both counts at one moment, without which nothing is complete |
+//! | `replay` | stored events carried out again: a run like the others, through events in place of Clerk's list |
+//! | `requests` | what admins ask for on pages, with its entry of the audit trail |
 //! | `timer` | what runs by the clock, and what a dead process left behind |
 //!
 //! Clerk lists by the moment of joining, so each page is held against those who joined in the same span here: whoever is
@@ -21,7 +23,9 @@ pub mod control;
 pub mod examine;
 pub mod mend;
 pub mod place;
+pub mod replay;
 pub mod report;
+pub mod requests;
 pub mod timer;
 
 use std::future::Future;
@@ -180,7 +184,7 @@ where
 }
 
 async fn walk(state: &AppState, mut run: Run, watcher: &Watcher<'_>) -> Result<Run, Error> {
-    if run.progress.pages == 0 {
+    if run.progress.pages == 0 && run.kind != RunKind::Replay {
         run.total = patiently(|| async { Ok(state.clerk.count_users().await?) }).await?;
         let started_at = run.started_at;
         run.here = patiently(|| async { Ok(state.store.users.count_living_before(started_at).await?) }).await?;
@@ -188,6 +192,7 @@ async fn walk(state: &AppState, mut run: Run, watcher: &Watcher<'_>) -> Result<R
     let walk = Walk { state, watcher, began_at: Instant::now(), began_with: run.progress.counts.seen };
     match run.kind {
         RunKind::CatchUp => walk.those_who_changed(run).await,
+        RunKind::Replay => walk.events(run).await,
         RunKind::Backfill | RunKind::Reconcile | RunKind::Proof => walk.everybody(run).await,
     }
 }
@@ -286,6 +291,8 @@ async fn step(state: &AppState, run: &Run, page: &[wire::User]) -> Result<Progre
     progress.listed_before += before.count() as u64;
     match run.kind {
         RunKind::Backfill => write_page(state, progress, page).await,
+        // Goes through events, and never through this list.
+        RunKind::Replay => Ok(progress),
         RunKind::CatchUp => compare_page(state, run, progress, page).await,
         RunKind::Reconcile | RunKind::Proof => {
             let progress = compare_page(state, run, progress, page).await?;

@@ -1,45 +1,190 @@
-//! The sync page's numbers, read from the collections.
+//! The sync page's numbers: each is kept as it changes, or is read at a cost that does not grow with the collections.
 //!
 //! Knows no page and no HTTP.
 
-use jiff::Timestamp;
+use std::collections::{BTreeMap, HashMap};
 
+use jiff::{SignedDuration, Timestamp};
+
+use crate::model::alert::{AlertKind, AlertState};
+use crate::model::chart::{Chart, Period};
 use crate::model::event::{EventRow, EventState};
-use crate::model::sync::{Health, StateCount, SyncOverview};
+use crate::model::health::{Signs, SilenceCause};
+use crate::model::job::JobState;
+use crate::model::run::{RunKind, RunState};
+use crate::model::sync::{ClerkCalls, EffectCount, Instance, Lag, ProofLine, StateCount, Steps, SyncOverview};
 use crate::server::error::Error;
+use crate::server::rotation::fingerprint;
+use crate::server::state::AppState;
+use crate::server::statistics::COUNTED_WHEN_ASKED;
+use crate::server::statistics::chart::{charts, length_of, start_of};
+use crate::server::statistics::lag::percentile_ms;
 use crate::server::store::Store;
+use crate::server::store::alerts::Alert;
 use crate::server::store::events::Summary;
+use crate::server::store::instances;
+use crate::server::store::statistics::{Bucket, Length};
+use crate::server::sync::scan::report::report;
 
 /// How many events the page lists.
 pub const NEWEST: i64 = 50;
+/// What is wrong is counted no further.
+const COUNTED_UP_TO: u64 = 10_000;
+const RECENT: SignedDuration = SignedDuration::from_hours(1);
 
 /// The mirror now.
-pub async fn get_overview(store: &Store) -> Result<SyncOverview, Error> {
-    let (totals, redeliveries, newest, oldest_pending_at, (people, deleted_people)) = tokio::try_join!(
-        store.events.count_by_state(),
-        store.events.count_redeliveries(),
-        store.events.list_newest(NEWEST),
-        store.events.find_oldest_pending(),
-        store.users.count(),
+pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
+    let store = &state.store;
+    let now = Timestamp::now();
+    let since = now.saturating_sub(RECENT).unwrap_or(Timestamp::MIN);
+    let proven = [RunState::Done, RunState::Stopped];
+    let ((counts, redeliveries), backlog, oldest_pending_at, newest, people, effects) = tokio::try_join!(
+        count_events(store),
+        async { Ok(store.events.count_pending().await?) },
+        async { Ok(store.events.find_oldest_pending().await?) },
+        async { Ok(store.events.list_newest(NEWEST).await?) },
+        async { Ok(store.users.count().await?) },
+        async { Ok(store.jobs.count_by_state(COUNTED_UP_TO).await?) },
+    )?;
+    let (minutes, instances, proof, alerts, secrets) = tokio::try_join!(
+        store.statistics.list(Length::Minute, since),
+        store.instances.list(now),
+        store.runs.find_newest(RunKind::Proof, &proven),
+        store.alerts.list(),
+        store.secrets.list(),
     )?;
     let as_of = Timestamp::now();
-    let of = |state| totals.iter().find(|total| total.state == state);
-    let counts: Vec<StateCount> = EventState::ALL
-        .into_iter()
-        .map(|state| StateCount { state, count: of(state).map_or(0, |total| total.count.unsigned_abs()) })
-        .collect();
-    let waited = oldest_pending_at.map(|at| as_of.duration_since(at).as_secs());
+    let open: Vec<&Alert> = alerts.iter().filter(|alert| alert.state == AlertState::Open).collect();
+    let is_open = |kind: AlertKind| open.iter().any(|alert| alert.kind == kind);
+    let ours: Vec<String> = state.settings.clerk.webhook_secrets.iter().map(fingerprint).collect();
+    let is_signed = secrets.iter().any(|secret| ours.contains(&secret.fingerprint));
+    let proof = proof.as_ref().map(|run| {
+        let report = report(run);
+        let differences = report.counts.differences();
+        ProofLine { run_id: report.id.clone(), is_clean: report.is_clean(), statement: report.statement, differences }
+    });
+    let steps = Steps {
+        has_keys: !is_open(AlertKind::KeyRefused),
+        has_endpoint: is_signed || !newest.is_empty(),
+        has_people: people.0 > 0,
+    };
+    let of = |wanted: EventState| counts.iter().find(|row| row.state == wanted).map_or(0, |row| row.count);
+    let lost = |wanted: JobState| effects.iter().find(|(state, _)| *state == wanted).map_or(0, |(_, count)| *count);
+    let clerk = clerk_calls(state, &instances);
+    let signs = Signs {
+        has_begun: !newest.is_empty() || proof.is_some() || steps.has_people,
+        refuses_all: !is_signed && sum(&minutes, |bucket| bucket.refused.get("signature").copied()) > 0,
+        has_secret: state.verifier.is_some(),
+        is_key_refused: is_open(AlertKind::KeyRefused),
+        is_circuit_open: clerk.is_circuit_open,
+        failed: of(EventState::Failed),
+        dead: of(EventState::Dead),
+        lost_effects: lost(JobState::Dead) + lost(JobState::Unsure),
+        is_endpoint_gone: is_open(AlertKind::EndpointGone),
+        drift: proof.as_ref().map_or(0, |proof| proof.differences),
+        backlog,
+        oldest_pending_seconds: oldest_pending_at.map_or(0, |at| as_of.duration_since(at).as_secs()),
+        silence: find_silence(&open, newest.first(), as_of),
+    };
     Ok(SyncOverview {
         as_of,
-        health: Health::judge(&counts, waited),
+        judgement: signs.judge(),
         counts,
         redeliveries,
-        people,
-        deleted_people,
+        people: people.0,
+        deleted_people: people.1,
         last_received_at: newest.first().map(|event| event.received_at),
+        backlog,
         oldest_pending_at,
+        lag: lag_of(&minutes),
+        received_in_hour: sum(&minutes, |bucket| Some(bucket.received)),
+        effects: effects.into_iter().map(|(state, count)| EffectCount { state, count }).collect(),
+        clerk,
+        proof,
+        instances: instances.into_iter().map(instance).collect(),
+        steps,
         events: newest.into_iter().map(row).collect(),
     })
+}
+
+/// The charts of a time.
+pub async fn get_charts(state: &AppState, period: Period) -> Result<Vec<Chart>, Error> {
+    let now = Timestamp::now();
+    let buckets = state.store.statistics.list(length_of(period), start_of(period, now)).await?;
+    Ok(charts(&buckets, period, now))
+}
+
+/// By their states: counted while there are few of them, else as they are kept.
+async fn count_events(store: &Store) -> Result<(Vec<StateCount>, u64), Error> {
+    let of = |totals: &HashMap<EventState, u64>, state: EventState| totals.get(&state).copied().unwrap_or_default();
+    let (totals, redeliveries) = if store.events.estimate().await? <= COUNTED_WHEN_ASKED {
+        let (totals, redeliveries) =
+            futures::try_join!(store.events.count_by_state(), store.events.count_redeliveries())?;
+        (totals.into_iter().map(|total| (total.state, total.count.unsigned_abs())).collect(), redeliveries)
+    } else {
+        let (kept, failed, dead, pending) = futures::try_join!(
+            store.statistics.find_totals(),
+            store.events.count_up_to(EventState::Failed, COUNTED_UP_TO),
+            store.events.count_up_to(EventState::Dead, COUNTED_UP_TO),
+            store.events.count_pending(),
+        )?;
+        let kept_of = |state: EventState| kept.ended.get(state.as_str()).map_or(0, |count| count.unsigned_abs());
+        let mut totals: HashMap<EventState, u64> = EventState::ALL.map(|state| (state, kept_of(state))).into();
+        totals.insert(EventState::Failed, failed);
+        totals.insert(EventState::Dead, dead);
+        totals.insert(EventState::Received, pending.saturating_sub(failed));
+        (totals, kept.redeliveries.unsigned_abs())
+    };
+    let counts = EventState::ALL.map(|state| StateCount { state, count: of(&totals, state) });
+    Ok((counts.to_vec(), redeliveries))
+}
+
+fn sum(buckets: &[Bucket], of: impl Fn(&Bucket) -> Option<i64>) -> u64 {
+    buckets.iter().filter_map(of).sum::<i64>().unsigned_abs()
+}
+
+/// Of all buckets together.
+pub fn lag_of(buckets: &[Bucket]) -> Lag {
+    let mut all: BTreeMap<String, i64> = BTreeMap::new();
+    for (class, count) in buckets.iter().flat_map(|bucket| &bucket.lag) {
+        *all.entry(class.clone()).or_default() += count;
+    }
+    let of = |permille| percentile_ms(&all, permille);
+    Lag { p50_ms: of(500), p95_ms: of(950), p99_ms: of(990) }
+}
+
+/// Whether it is too quiet is found out by whoever looks for alerts.
+fn find_silence(open: &[&Alert], last: Option<&Summary>, now: Timestamp) -> Option<(SilenceCause, i64)> {
+    let alert = open.iter().find(|alert| alert.kind == AlertKind::Silence)?;
+    let cause = SilenceCause::ALL.into_iter().find(|cause| cause.as_str() == alert.cause);
+    let quiet_since = last.map_or(alert.first_seen_at, |event| event.received_at);
+    Some((cause.unwrap_or(SilenceCause::NothingArrives), now.duration_since(quiet_since).as_secs()))
+}
+
+/// This process' own budget is of this moment; others' is as they said it last.
+fn clerk_calls(state: &AppState, instances: &[instances::Instance]) -> ClerkCalls {
+    let others = instances.iter().filter(|instance| instance.id != state.instance_id);
+    let mut all = ClerkCalls {
+        left: u64::from(state.clerk.calls_left()),
+        of: u64::from(state.settings.clerk.calls_in_ten_seconds),
+        is_circuit_open: state.clerk.is_circuit_open(),
+    };
+    for other in others {
+        all.left += other.clerk_calls_left.unsigned_abs();
+        all.of += other.clerk_calls.unsigned_abs();
+        all.is_circuit_open |= other.is_circuit_open;
+    }
+    all
+}
+
+fn instance(instance: instances::Instance) -> Instance {
+    Instance {
+        id: instance.id,
+        version: instance.version,
+        started_at: instance.started_at,
+        seen_at: instance.seen_at,
+        inbox_free: instance.inbox_free.unsigned_abs(),
+    }
 }
 
 fn row(event: Summary) -> EventRow {

@@ -7,7 +7,7 @@ use reqwest::{Client, Response};
 use rollcall::server::settings::environment::Variables;
 use rollcall::server::settings::{DEFAULTS, Settings};
 use rollcall::server::state::AppState;
-use rollcall::server::{http, jobs, worker};
+use rollcall::server::{http, jobs, statistics, worker};
 use rollcall::standin::token::TokenOptions;
 use rollcall::standin::{self, Standin};
 use serde_json::Value;
@@ -166,6 +166,7 @@ fn work(state: &Arc<AppState>, stopped: &watch::Receiver<bool>) {
     let arrivals = state.take_arrivals().expect("the first worker");
     tokio::spawn(worker::run(Arc::clone(state), arrivals, stopped.clone()));
     tokio::spawn(jobs::run(Arc::clone(state), stopped.clone()));
+    tokio::spawn(statistics::run(Arc::clone(state), stopped.clone()));
 }
 
 /// A form with one file: its content type and its body.

@@ -92,6 +92,14 @@ impl Server {
         .await
     }
 
+    /// How long it was at work on a processor, so far; in hundredths of a second, as Linux counts.
+    pub fn cpu(&self) -> Duration {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id())).expect("a running process");
+        let fields: Vec<&str> = stat.rsplit(')').next().expect("its numbers").split_whitespace().collect();
+        let ticks = |place: usize| fields[place].parse::<u64>().expect("a number");
+        Duration::from_millis((ticks(11) + ticks(12)) * 10)
+    }
+
     /// How much memory it holds, in megabytes.
     pub fn resident_mb(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.id())).expect("a running process");

@@ -86,6 +86,11 @@ impl Guard {
         self.lock().breaker.is_open()
     }
 
+    /// How many calls could be made in the next ten seconds.
+    pub fn calls_left(&self) -> u32 {
+        self.lock().limiter.left(Instant::now())
+    }
+
     fn reserve(&self, priority: Priority, until: Instant) -> Result<Instant, Error> {
         let now = Instant::now();
         let mut state = self.lock();

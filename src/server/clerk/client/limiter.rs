@@ -60,6 +60,11 @@ impl Limiter {
         self.not_before = self.not_before.max(Some(until));
     }
 
+    /// How many calls could be made in the window that begins now.
+    pub fn left(&self, now: Instant) -> u32 {
+        if self.is_paused(now) { 0 } else { self.shared.left(now) + self.reserved.left(now) }
+    }
+
     pub fn is_paused(&self, now: Instant) -> bool {
         self.not_before.is_some_and(|until| until > now)
     }
@@ -68,6 +73,7 @@ impl Limiter {
 /// A token bucket, kept as the time at which it will be full.
 #[derive(Debug)]
 struct Bucket {
+    calls: u32,
     every: Duration,
     burst: u32,
     full_at: Option<Instant>,
@@ -77,7 +83,13 @@ impl Bucket {
     /// A fifth of the calls may come at once; the others are spread over the window.
     fn new(calls: u32) -> Self {
         let burst = (calls / 5).max(1);
-        Self { every: WINDOW / (calls.saturating_sub(burst)).max(1), burst, full_at: None }
+        Self { calls, every: WINDOW / (calls.saturating_sub(burst)).max(1), burst, full_at: None }
+    }
+
+    fn left(&self, now: Instant) -> u32 {
+        let owed = self.full_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
+        let taken = owed.as_nanos().div_ceil(self.every.as_nanos().max(1));
+        self.calls.saturating_sub(u32::try_from(taken).unwrap_or(u32::MAX))
     }
 
     fn next(&self, from: Instant) -> Instant {
@@ -146,6 +158,19 @@ mod tests {
         assert!(wait > Duration::from_secs(1) && wait < Duration::from_secs(2), "{wait:?}");
         assert_eq!(limiter.reserve(Priority::Background, now, soon).unwrap_err(), wait);
         assert_eq!(reserve(&mut limiter, Priority::Background, now), wait);
+    }
+
+    #[test]
+    fn d2_13_what_is_left_goes_with_each_call_and_comes_back_with_time() {
+        let (mut limiter, now) = (Limiter::new(90), Instant::now());
+        assert_eq!(limiter.left(now), 90);
+        for _ in 0..8 {
+            reserve(&mut limiter, Priority::Background, now);
+        }
+        assert_eq!(limiter.left(now), 82);
+        assert_eq!(limiter.left(now + WINDOW), 90);
+        limiter.pause(now + WINDOW);
+        assert_eq!(limiter.left(now), 0);
     }
 
     #[test]

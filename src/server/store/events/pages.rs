@@ -1,105 +1,250 @@
-//! Collection `events` as it is looked through: pages of it, the newest first.
-//!
-//! Events of one millisecond come in the order of their ids. No index has both, so a page asks for its whole milliseconds
-//! by the arrival, and for the one that it begins or ends in by the id as well.
+//! Collection `events` as it is looked through: pages of it, the newest first, and what failed for what.
 
 use std::cmp::Reverse;
 
 use futures::TryStreamExt;
 use jiff::Timestamp;
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{Bson, Document, doc};
+use serde::Deserialize;
 
 use crate::model::event::EventState;
+use crate::model::event_filter::EventFilter;
 use crate::server::store::Error;
-use crate::server::store::encoding::to_date;
-use crate::server::store::events::{Events, Summary};
+use crate::server::store::encoding::{date, to_date};
+use crate::server::store::events::{Event, Events, Summary};
+use crate::server::store::paging::{self, Cursor, Page, Row, beginning_with};
 
-/// Which events; what is not said does not matter.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    pub state: Option<EventState>,
-    pub kind: Option<String>,
-    /// Of this person, by Clerk's id.
-    pub clerk_id: Option<String>,
-    /// Those that arrived then or later.
-    pub since: Option<Timestamp>,
-    /// Those that arrived earlier.
-    pub before: Option<Timestamp>,
+/// So many of the newest failures are grouped.
+pub const MOST_GROUPED: i32 = 10_000;
+/// So many people are looked for by the beginning of an id.
+const MOST_PEOPLE: usize = 50;
+/// What stands in place of the reason of whoever discarded an event: what they wrote groups nothing.
+pub const DISCARDED: &str = "discarded";
+
+/// Events that failed for the same cause.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FailureGroup {
+    #[serde(rename = "_id")]
+    pub cause: String,
+    pub failed: i64,
+    pub dead: i64,
+    pub people: i64,
+    #[serde(with = "date")]
+    pub first_seen_at: Timestamp,
+    #[serde(with = "date")]
+    pub last_seen_at: Timestamp,
 }
 
-/// The last event of a page.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cursor {
-    pub received_at: Timestamp,
-    pub id: String,
+impl Row for Summary {
+    const MOMENT: &str = "receivedAt";
+
+    fn cursor(&self) -> Cursor {
+        Cursor { at: self.received_at, id: self.id.clone() }
+    }
 }
 
-/// Some events, and after which to go on, if there are more.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Page {
-    pub events: Vec<Summary>,
-    pub next: Option<Cursor>,
+impl Row for Event {
+    const MOMENT: &str = "receivedAt";
+
+    fn cursor(&self) -> Cursor {
+        Cursor { at: self.received_at, id: self.id.clone() }
+    }
 }
 
 impl Events {
     /// One page of those that have an outcome.
-    pub async fn list(&self, filter: &Filter, after: Option<&Cursor>, limit: u16) -> Result<Page, Error> {
-        let limit = usize::from(limit);
-        let mut events = Vec::new();
-        if let Some(Cursor { received_at, id }) = after {
-            let rest = doc! { "receivedAt": to_date(*received_at), "_id": { "$gt": id } };
-            events = self.some(filter, rest, doc! { "_id": 1 }, limit + 1).await?;
-        }
-        let wanted = limit + 1 - events.len();
-        if wanted > 0 {
-            let older = after.map(|cursor| doc! { "receivedAt": { "$lt": to_date(cursor.received_at) } });
-            let mut rest = self.some(filter, older.unwrap_or_default(), doc! { "receivedAt": -1 }, wanted).await?;
-            let last = rest.last().map(|event| event.received_at).filter(|_| rest.len() == wanted);
-            rest.retain(|event| Some(event.received_at) != last);
-            rest.sort_by(|a, b| (Reverse(a.received_at), &a.id).cmp(&(Reverse(b.received_at), &b.id)));
-            if let Some(last) = last {
-                let cut = doc! { "receivedAt": to_date(last) };
-                let missing = wanted - rest.len();
-                rest.extend(self.some(filter, cut, doc! { "_id": 1 }, missing).await?);
-            }
-            events.extend(rest);
-        }
-        let more = events.len() > limit;
-        events.truncate(limit);
-        let last = events.last().map(|event| Cursor { received_at: event.received_at, id: event.id.clone() });
-        Ok(Page { events, next: last.filter(|_| more) })
-    }
-
-    async fn some(&self, filter: &Filter, also: Document, sort: Document, limit: usize) -> Result<Vec<Summary>, Error> {
+    pub async fn list(&self, filter: &EventFilter, after: Option<&Cursor>, limit: u16) -> Result<Page<Summary>, Error> {
+        let wanted = self.document(filter).await?;
         let rows = self.documents.clone_with_type::<Summary>();
-        let filter = doc! { "$and": [filter.document(), also] };
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        Ok(rows.find(filter).sort(sort).limit(limit).await?.try_collect().await?)
+        if filter.id_begins.is_none() {
+            return paging::page(&rows, &wanted, after, limit).await;
+        }
+        // Those of one beginning come by their ids, which a sender makes so that the newest are the last.
+        let older = after.map(|cursor| doc! { "_id": { "$lt": &cursor.id } }).unwrap_or_default();
+        let found = rows.find(doc! { "$and": [wanted, older] }).sort(doc! { "_id": -1 }).limit(i64::from(limit) + 1);
+        let mut rows: Vec<Summary> = found.await?.try_collect().await?;
+        let has_more = rows.len() > usize::from(limit);
+        rows.truncate(usize::from(limit));
+        let next = rows.last().map(Row::cursor).filter(|_| has_more);
+        Ok(Page { rows, next })
     }
-}
 
-impl Filter {
-    fn document(&self) -> Document {
-        let mut filter = Document::new();
-        if let Some(state) = self.state {
-            filter.insert("state", state.as_str());
+    /// The same with their bodies, or these, by their ids.
+    pub async fn list_whole(
+        &self,
+        filter: &EventFilter,
+        after: Option<&Cursor>,
+        limit: u16,
+    ) -> Result<Page<Event>, Error> {
+        let wanted = self.document(filter).await?;
+        let Page { rows, next } = paging::page(&self.documents, &wanted, after, limit).await?;
+        Ok(Page { rows: self.with_payloads(rows).await?, next })
+    }
+
+    /// These, with their bodies; what is not there is left out.
+    pub async fn find_many(&self, ids: &[String]) -> Result<Vec<Event>, Error> {
+        let found = self.documents.find(doc! { "_id": { "$in": ids } }).await?.try_collect().await?;
+        self.with_payloads(found).await
+    }
+
+    /// A person's events around one moment: the nearest earlier ones, and the nearest later ones.
+    pub async fn list_around(
+        &self,
+        clerk_id: &str,
+        at: Timestamp,
+        limit: i64,
+    ) -> Result<(Vec<Summary>, Vec<Summary>), Error> {
+        let rows = self.documents.clone_with_type::<Summary>();
+        let of = |arrival: Document| doc! { "clerkId": clerk_id, "receivedAt": arrival };
+        let earlier = rows.find(of(doc! { "$lt": to_date(at) })).sort(doc! { "receivedAt": -1 }).limit(limit).await?;
+        let later = rows.find(of(doc! { "$gte": to_date(at) })).sort(doc! { "receivedAt": 1 }).limit(limit).await?;
+        Ok((earlier.try_collect().await?, later.try_collect().await?))
+    }
+
+    /// How many there are, counted up to `most`.
+    pub async fn count_matching(&self, filter: &EventFilter, most: u64) -> Result<u64, Error> {
+        let wanted = self.document(filter).await?;
+        Ok(self.documents.count_documents(wanted).limit(most).await?)
+    }
+
+    /// Every type there is, read off the index.
+    pub async fn list_kinds(&self) -> Result<Vec<String>, Error> {
+        let kinds = self.documents.distinct("kind", doc! {}).await?;
+        Ok(kinds.into_iter().filter_map(|kind| kind.as_str().map(str::to_owned)).collect())
+    }
+
+    /// What failed and what was given up, by its cause, the last seen first.
+    pub async fn group_failures(&self) -> Result<Vec<FailureGroup>, Error> {
+        let state =
+            |state: EventState| doc! { "$sum": { "$cond": [{ "$eq": ["$state", state.as_str()] }, 1_i64, 0_i64] } };
+        let groups = [
+            doc! { "$match": { "state": { "$in": unsuccessful() } } },
+            doc! { "$sort": { "receivedAt": -1 } },
+            doc! { "$limit": MOST_GROUPED },
+            doc! { "$group": {
+                "_id": cause_of_decision(),
+                "failed": state(EventState::Failed),
+                "dead": state(EventState::Dead),
+                "people": { "$addToSet": "$clerkId" },
+                "firstSeenAt": { "$min": "$receivedAt" },
+                "lastSeenAt": { "$max": "$receivedAt" },
+            } },
+            doc! { "$set": { "people": { "$toLong": { "$size": { "$setDifference": ["$people", [Bson::Null]] } } } } },
+        ];
+        let groups = self.documents.aggregate(groups).with_type::<FailureGroup>().await?;
+        let mut groups: Vec<FailureGroup> = groups.try_collect().await?;
+        groups.sort_by_key(|group| Reverse(group.last_seen_at));
+        Ok(groups)
+    }
+
+    /// How many are in this state for something else than these causes.
+    pub async fn count_but(&self, state: EventState, causes: &[String]) -> Result<u64, Error> {
+        let muted: Vec<Bson> = causes.iter().map(|cause| Bson::from(of_cause(cause))).collect();
+        let mut wanted = doc! { "state": state.as_str() };
+        if !muted.is_empty() {
+            wanted.insert("$nor", muted);
         }
-        if let Some(kind) = &self.kind {
-            filter.insert("kind", kind);
+        Ok(self.documents.count_documents(wanted).await?)
+    }
+
+    /// The filter as MongoDB understands it. Whoever is meant by the beginning of an id is looked up first, so that each of
+    /// them is a range of the index, in order.
+    async fn document(&self, filter: &EventFilter) -> Result<Document, Error> {
+        let mut wanted = Document::new();
+        match filter.states.as_slice() {
+            [] => {}
+            [state] => {
+                wanted.insert("state", state.as_str());
+            }
+            states => {
+                let states: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
+                wanted.insert("state", doc! { "$in": states });
+            }
         }
-        if let Some(clerk_id) = &self.clerk_id {
-            filter.insert("clerkId", clerk_id);
+        if let Some(kind) = &filter.kind {
+            wanted.insert("kind", kind);
+        }
+        if let Some(person) = &filter.person {
+            wanted.insert("clerkId", person);
+        }
+        if let Some(beginning) = &filter.person_begins {
+            let people = self.find_people(beginning).await?;
+            let mut both = vec![Bson::from(wanted)];
+            both.push(doc! { "clerkId": { "$in": people } }.into());
+            wanted = doc! { "$and": both };
+        }
+        if let Some(beginning) = &filter.id_begins {
+            wanted.insert("_id", beginning_with(beginning));
+        }
+        if let Some(cause) = &filter.cause {
+            wanted.extend(of_cause(cause));
         }
         let mut arrival = Document::new();
-        if let Some(since) = self.since {
+        if let Some(since) = filter.since {
             arrival.insert("$gte", to_date(since));
         }
-        if let Some(before) = self.before {
+        if let Some(before) = filter.before {
             arrival.insert("$lt", to_date(before));
         }
         if !arrival.is_empty() {
-            filter.insert("receivedAt", arrival);
+            wanted.insert("receivedAt", arrival);
         }
-        filter
+        Ok(wanted)
     }
+
+    /// Ids that begin so: one step of the index for each.
+    async fn find_people(&self, beginning: &str) -> Result<Vec<String>, Error> {
+        let rows = self.documents.clone_with_type::<Document>();
+        let mut range = beginning_with(beginning);
+        let mut people = Vec::new();
+        while people.len() < MOST_PEOPLE {
+            let next = rows.find_one(doc! { "clerkId": range.clone() }).sort(doc! { "clerkId": 1 });
+            let next = next.projection(doc! { "_id": 0, "clerkId": 1 }).await?;
+            let Some(id) = next.and_then(|row| row.get_str("clerkId").ok().map(str::to_owned)) else { break };
+            range.remove("$gte");
+            range.insert("$gt", &id);
+            people.push(id);
+        }
+        Ok(people)
+    }
+}
+
+/// States of what could not be applied.
+fn unsuccessful() -> Vec<&'static str> {
+    vec![EventState::Failed.as_str(), EventState::Dead.as_str()]
+}
+
+/// The decision without how often it was tried: `attempt 3 failed: MongoDB is away`.
+fn cause_of_decision() -> Document {
+    let decision = doc! { "$ifNull": ["$decision", ""] };
+    let found = doc! { "$regexFind": { "input": &decision, "regex": "^(?:attempt [0-9]+ failed|given up after [0-9]+ attempts): (.*)$" } };
+    let cause = doc! { "$let": {
+        "vars": { "found": found },
+        "in": { "$ifNull": [{ "$arrayElemAt": ["$$found.captures", 0] }, decision.clone()] },
+    } };
+    let is_discarded = doc! { "$eq": [{ "$indexOfCP": [decision, "discarded: "] }, 0] };
+    doc! { "$cond": [is_discarded, DISCARDED, cause] }
+}
+
+/// Events with this cause.
+fn of_cause(cause: &str) -> Document {
+    let pattern = if cause == DISCARDED {
+        "^discarded: ".to_owned()
+    } else {
+        format!("^(?:(?:attempt [0-9]+ failed|given up after [0-9]+ attempts): )?{}$", quoted(cause))
+    };
+    doc! { "decision": { "$regex": pattern } }
+}
+
+/// As itself in a pattern.
+fn quoted(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_ascii_punctuation() {
+            quoted.push('\\');
+        }
+        quoted.push(character);
+    }
+    quoted
 }

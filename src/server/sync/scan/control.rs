@@ -137,7 +137,7 @@ async fn last_look(state: &AppState) -> Result<Option<Timestamp>, Error> {
     Ok(last.map(|at| at.saturating_sub(OVERLAP).unwrap_or(Timestamp::MIN)))
 }
 
-fn new_run(wanted: Wanted, owner: &str, since: Option<Timestamp>) -> Run {
+pub fn new_run(wanted: Wanted, owner: &str, since: Option<Timestamp>) -> Run {
     let lease = lease(owner);
     Run {
         id: new_id(),
@@ -157,6 +157,7 @@ fn new_run(wanted: Wanted, owner: &str, since: Option<Timestamp>) -> Run {
         progress: Progress::default(),
         counted: None,
         cause: None,
+        replay: None,
         expires_at: None,
     }
 }

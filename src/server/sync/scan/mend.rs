@@ -178,7 +178,7 @@ impl Progress {
         }
     }
 
-    fn skip(&mut self, skipped: Skipped) {
+    pub fn skip(&mut self, skipped: Skipped) {
         self.counts.skipped += 1;
         if self.skipped.len() < MOST_NAMED {
             self.skipped.push(skipped);

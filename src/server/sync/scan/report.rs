@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use crate::model::run::{RunKind, RunReport, RunState, RunsOverview};
+use crate::model::event_filter::ReplayPlan;
+use crate::model::run::{RunKind, RunReport, RunState, RunsOverview, RunsPage};
 use crate::server::error::Error;
 use crate::server::store::Store;
 use crate::server::store::runs::Run;
@@ -26,6 +27,7 @@ pub fn report(run: &Run) -> RunReport {
         total: run.total,
         per_second: run.progress.per_second,
         remaining_seconds: is_measured.then(|| left.div_ceil(run.progress.per_second)),
+        about: run.replay.as_ref().map(about),
         counts,
         counted: run.counted,
         fields: run.progress.fields.clone(),
@@ -36,6 +38,38 @@ pub fn report(run: &Run) -> RunReport {
     };
     report.statement = report.describe();
     report
+}
+
+/// One page of the history, from before this moment on, and what is going on.
+///
+/// # Errors
+/// `Invalid` for what is no moment; MongoDB's.
+pub async fn list(store: &Store, before: Option<&str>) -> Result<RunsPage, Error> {
+    let wrong = |_| Error::Invalid { field: "before", message: "This page is none. Begin with the first.".to_owned() };
+    let before = before.filter(|text| !text.is_empty()).map(str::parse::<Timestamp>).transpose().map_err(wrong)?;
+    let (current, mut runs) = tokio::try_join!(store.runs.find_running(), store.runs.list_before(before, NEWEST + 1))?;
+    let has_more = runs.len() > usize::try_from(NEWEST).unwrap_or_default();
+    runs.truncate(usize::try_from(NEWEST).unwrap_or_default());
+    let next = runs.last().map(|run| run.started_at).filter(|_| has_more);
+    Ok(RunsPage { current: current.as_ref().map(report), runs: runs.iter().map(report).collect(), next })
+}
+
+/// One run.
+///
+/// # Errors
+/// `NotFound`; MongoDB's.
+pub async fn get(store: &Store, id: &str) -> Result<RunReport, Error> {
+    let none = Error::NotFound { what: "This run" };
+    // When the next is due is kept among them.
+    if id.starts_with("timer:") {
+        return Err(none);
+    }
+    store.runs.find(id).await?.as_ref().map(report).ok_or(none)
+}
+
+fn about(plan: &ReplayPlan) -> String {
+    let effects = if plan.effects { "mails and webhooks go out" } else { "no mail or webhook goes out" };
+    format!("{}; {effects}", plan.describe())
 }
 
 /// What is going on, the last proof, and the history.

@@ -1,0 +1,143 @@
+// What an operator does about events: a poisoned one is found, understood, repaired and replayed, by mouse and by keyboard
+// alone; a run is begun, paused, resumed and cancelled. With and without JavaScript.
+import { randomUUID } from 'node:crypto';
+import type { APIRequestContext, Page } from '@playwright/test';
+import { type Db, MongoClient } from 'mongodb';
+import { Webhook } from 'svix';
+import { mongodbUri, webhookSecret } from './support/data';
+import { state } from './support/people';
+import { expect, test } from './support/test';
+
+test.use({ storageState: state('admin') });
+// One validator, one run at a time, one Clerk.
+test.describe.configure({ mode: 'serial' });
+
+let client: MongoClient;
+let database: Db;
+
+test.beforeAll(async () => {
+  client = await MongoClient.connect(mongodbUri());
+  database = client.db();
+});
+
+test.afterAll(async () => {
+  await client.close();
+});
+
+test('a poisoned event is found, understood, repaired and replayed by mouse', async ({ page, request, complaints }) => {
+  const poison = await poisoned(request);
+
+  await page.goto('/admin/sync');
+  await page.getByRole('navigation', { name: 'Sync pages' }).getByRole('link', { name: 'Failures' }).click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Failures');
+  const group = page.getByRole('listitem').filter({ hasText: 'MongoDB refused (code 121)' });
+  await expect(group).toContainText('validator');
+  await group.getByRole('link', { name: /^Show them/ }).click();
+  await page.getByRole('link', { name: poison.id }).click();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText(`Event ${poison.id}`);
+  await expect(page.getByLabel('Payload')).toContainText('•••');
+  await expect(page.getByLabel('Payload')).not.toContainText('Poison');
+  await page.getByRole('button', { name: 'Show all of it once' }).click();
+  await expect(page.getByLabel('Payload')).toContainText('Poison');
+
+  await poison.repaired();
+  await page.getByRole('button', { name: 'Replay', exact: true }).click();
+  const question = page.getByRole('dialog');
+  await question.getByLabel(/^Reason/).fill('the validator is gone');
+  await question.getByRole('button', { name: 'Replay it' }).click();
+  await expect(page.getByRole('status').first()).toContainText('Replayed: applied');
+  await expect(page.getByRole('table', { name: 'Audit trail of this event' })).toContainText('the validator is gone');
+  expect(await database.collection('users').countDocuments({ clerkId: poison.clerkId })).toBe(1);
+  expect(complaints).toEqual([]);
+});
+
+test('the same by keyboard alone', async ({ page, request }) => {
+  const poison = await poisoned(request);
+
+  await page.goto('/admin/sync/failures');
+  await tabTo(page, /^Show them.*code 121/);
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Events');
+  await tabTo(page, new RegExp(poison.id));
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText(`Event ${poison.id}`);
+  await poison.repaired();
+  await tabTo(page, /^Replay$/);
+  await page.keyboard.press('Enter');
+  await tabTo(page, /^Replay it$/);
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('status').first()).toContainText('Replayed: applied');
+});
+
+test('those that are picked are previewed before they are replayed', async ({ page }) => {
+  await page.goto('/admin/sync/events?type=user.created');
+  await page.getByRole('checkbox').first().check();
+  await page.getByRole('button', { name: 'Preview a replay of those picked' }).click();
+  await expect(page.getByRole('table', { name: 'What would happen' }).getByRole('row')).toHaveCount(2);
+  await expect(page.getByRole('main')).toContainText('1 event: the event msg_');
+});
+
+test('a run is begun, paused, resumed and cancelled', async ({ page, request }) => {
+  const levers = `${process.env.E2E_STANDIN}/__standin/levers`;
+  await request.patch(levers, { data: { bapi_delay_ms: 2_000 } });
+  try {
+    await page.goto('/admin/sync/runs');
+    await page.getByRole('button', { name: 'Begin a reconcile' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Begin', exact: true }).click();
+    await expect(page.getByRole('heading', { name: 'Going on: reconcile' })).toBeVisible();
+    await expect(page.getByRole('progressbar', { name: 'Progress of the run' })).toBeVisible();
+    await page.getByRole('link', { name: 'Going on: reconcile' }).click();
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await expect(page.getByRole('status').first()).toContainText('The reconcile is paused.', { timeout: 20_000 });
+    await page.getByRole('button', { name: 'Resume' }).click();
+    await expect(page.getByRole('status').first()).toContainText('The reconcile is running.');
+    await page.getByRole('button', { name: 'Cancel the run' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel the run' }).click();
+    await expect(page.getByRole('status').first()).toContainText('The reconcile is cancelled.', { timeout: 20_000 });
+  } finally {
+    await request.patch(levers, { data: { bapi_delay_ms: 0 } });
+  }
+});
+
+/** Somebody whom MongoDB refuses, until it is repaired. */
+async function poisoned(request: APIRequestContext) {
+  const [users] = await database.listCollections({ name: 'users' }).toArray();
+  const own = (users as { options?: { validator?: object } }).options?.validator ?? {};
+  await database.command({ collMod: 'users', validator: { $and: [own, { firstName: { $ne: 'Poison' } }] } });
+  const clerkId = `user_${randomUUID().replaceAll('-', '')}`;
+  const id = `msg_${randomUUID().replaceAll('-', '')}`;
+  const at = new Date();
+  const body = JSON.stringify({
+    object: 'event',
+    type: 'user.created',
+    timestamp: at.getTime(),
+    data: { object: 'user', id: clerkId, first_name: 'Poison', created_at: at.getTime(), updated_at: at.getTime() },
+  });
+  const headers = {
+    'content-type': 'application/json',
+    'svix-id': id,
+    'svix-timestamp': String(Math.floor(at.getTime() / 1000)),
+    'svix-signature': new Webhook(webhookSecret()).sign(id, at, body),
+  };
+  expect((await request.post('/api/webhooks/clerk', { headers, data: body })).status()).toBe(200);
+  await expect
+    .poll(async () => (await database.collection<{ _id: string }>('events').findOne({ _id: id }))?.state)
+    .toMatch(/failed|dead/);
+  // The next attempt of its own accord comes later than this test.
+  await database
+    .collection<{ _id: string }>('events')
+    .updateOne({ _id: id }, { $set: { dueAt: new Date(Date.now() + 600_000) } });
+  return { clerkId, id, repaired: () => database.command({ collMod: 'users', validator: own }) };
+}
+
+/** Presses Tab until what has the focus is called so. */
+async function tabTo(page: Page, name: RegExp): Promise<void> {
+  for (let presses = 0; presses < 150; presses++) {
+    await page.keyboard.press('Tab');
+    const focused = page.locator(':focus');
+    if ((await focused.count()) === 0) continue;
+    const text = ((await focused.textContent()) ?? '').replace(/\s+/g, ' ').trim();
+    if (name.test(text)) return;
+  }
+  throw new Error(`nothing called ${name} takes the focus`);
+}

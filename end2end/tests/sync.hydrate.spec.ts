@@ -1,0 +1,72 @@
+// The sync page as it keeps itself up to date: two browsers at once, paused, and with the pointer in the list.
+import { randomUUID } from 'node:crypto';
+import type { APIRequestContext, Page } from '@playwright/test';
+import { Webhook } from 'svix';
+import { webhookSecret } from './support/data';
+import { state } from './support/people';
+import { expect, test } from './support/test';
+
+test.use({ storageState: state('admin') });
+
+/** Somebody signs up: what Clerk sends, signed. */
+async function deliver(request: APIRequestContext): Promise<string> {
+  const unique = randomUUID().replaceAll('-', '');
+  const [id, clerkId, at] = [`msg_${unique}`, `user_${unique}`, new Date()];
+  const data = { object: 'user', id: clerkId, email_addresses: [], created_at: at.getTime(), updated_at: at.getTime() };
+  const body = JSON.stringify({ object: 'event', type: 'user.created', timestamp: at.getTime(), data });
+  const headers = {
+    'content-type': 'application/json',
+    'svix-id': id,
+    'svix-timestamp': String(Math.floor(at.getTime() / 1000)),
+    'svix-signature': new Webhook(webhookSecret()).sign(id, at, body),
+  };
+  const answer = await request.post('/api/webhooks/clerk', { headers, data: body });
+  expect(answer.status()).toBe(200);
+  return clerkId;
+}
+
+async function open(page: Page): Promise<void> {
+  await page.goto('/admin/sync');
+  await expect(page.locator('#live-state')).toContainText('Live');
+}
+
+function row(page: Page, clerkId: string) {
+  return page.getByRole('table', { name: 'Last 50 events' }).getByRole('row').filter({ hasText: clerkId });
+}
+
+test('an event is in two browsers within a second', async ({ page, browser, request, complaints }) => {
+  const other = await (await browser.newContext({ storageState: state('admin') })).newPage();
+  await Promise.all([open(page), open(other)]);
+
+  const clerkId = await deliver(request);
+
+  await Promise.all([page, other].map((one) => expect(row(one, clerkId)).toContainText('applied', { timeout: 1_000 })));
+  await expect(page.locator('#live-state')).toContainText(/updated (now|\d+ s ago)/);
+  expect(complaints).toEqual([]);
+  await other.context().close();
+});
+
+test('paused it stands still, and goes on with everything', async ({ page, request }) => {
+  await open(page);
+  await page.getByRole('button', { name: 'Pause' }).click();
+  const clerkId = await deliver(request);
+  await page.waitForTimeout(1_500);
+  await expect(row(page, clerkId)).toHaveCount(0);
+
+  await page.getByRole('button', { name: 'Go on' }).click();
+  await expect(row(page, clerkId)).toContainText('applied');
+});
+
+test('nothing moves under the pointer', async ({ page, request }) => {
+  await open(page);
+  await deliver(request);
+  const first = page.locator('#newest-rows tr').first();
+  await first.hover();
+  const before = await first.getAttribute('id');
+  const clerkId = await deliver(request);
+
+  await expect(page.getByRole('button', { name: /new events/ })).toBeVisible();
+  expect(await first.getAttribute('id')).toBe(before);
+  await page.getByRole('button', { name: /new events/ }).click();
+  await expect(row(page, clerkId)).toBeVisible();
+});

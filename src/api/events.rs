@@ -1,0 +1,175 @@
+//! Events for admins: lists, one of them, their failures, and what is done about them.
+
+use leptos::prelude::*;
+use leptos::server_fn::codec::GetUrl;
+
+use crate::model::error::AppError;
+use crate::model::event::{EventDetail, EventList};
+use crate::model::failure::Failures;
+use crate::model::notice::Notice;
+use crate::model::replay::ReplayPreview;
+
+/// One page of the events that the query of an address asks for.
+#[server(endpoint = "events/list_events", input = GetUrl)]
+pub async fn list_events(#[server(default)] query: String, cursor: Option<String>) -> Result<EventList, AppError> {
+    use crate::server::{rpc, sync::inspection};
+    rpc::as_admin("list_events", async |state, admin| {
+        inspection::list_events(&state, &admin, &query, cursor.as_deref()).await
+    })
+    .await
+}
+
+/// One event; what is personal in it is masked, unless this page was led to by `reveal_payload`.
+#[server(endpoint = "events/get_event", input = GetUrl)]
+pub async fn get_event(#[server(default)] id: String) -> Result<EventDetail, AppError> {
+    use crate::server::{rpc, sync::inspection};
+    let is_revealed = use_context::<Notice>().is_some_and(|notice| notice.is_about("reveal_payload", &id));
+    rpc::as_admin("get_event", async |state, _admin| inspection::get_event(&state, &id, is_revealed).await).await
+}
+
+/// Lets the next answer show all that an event says, and records who asked.
+#[server(endpoint = "events/reveal_payload")]
+pub async fn reveal_payload(id: String) -> Result<Notice, AppError> {
+    use crate::server::{rpc::form, sync::inspection};
+    form::form("reveal_payload", form::Back::To(format!("/admin/sync/events/{id}#payload")))
+        .as_admin(async |state, admin| {
+            inspection::reveal_payload(&state, &admin, &id).await?;
+            Ok(Notice::done("The payload is shown this once. That you looked is in the audit trail.").about(&id))
+        })
+        .await
+}
+
+/// Carries one event out again.
+#[server(endpoint = "events/replay_event")]
+pub async fn replay_event(
+    id: String,
+    #[server(default)] effects: Option<String>,
+    #[server(default)] reason: String,
+) -> Result<Notice, AppError> {
+    use crate::server::accounts::Intent;
+    use crate::server::{rpc::form, sync::intervention};
+    form::form("replay_event", form::Back::To(format!("/admin/sync/events/{id}")))
+        .keeping([("reason", reason.clone())])
+        .as_admin(async |state, admin| {
+            let intent =
+                Intent { reason: Some(reason).filter(|reason| !reason.trim().is_empty()), is_rehearsal: false };
+            let replayed = intervention::replay(&state, &admin, &id, effects.is_none(), &intent).await?;
+            let outcome = replayed.outcome;
+            Ok(Notice::done(format!("Replayed: {}, {}.", outcome.state.as_str(), outcome.decision)))
+        })
+        .await
+}
+
+/// Decides that one event shall not be tried again.
+#[server(endpoint = "events/discard_event")]
+pub async fn discard_event(id: String, #[server(default)] reason: String) -> Result<Notice, AppError> {
+    use crate::server::{rpc::form, sync::intervention};
+    form::form("discard_event", form::Back::To(format!("/admin/sync/events/{id}")))
+        .keeping([("reason", reason.clone())])
+        .as_admin(async |state, admin| {
+            intervention::discard_for(&state, &admin, &id, &reason).await?;
+            Ok(Notice::done("Discarded. It is not tried again."))
+        })
+        .await
+}
+
+/// What failed and was given up, by cause.
+#[server(endpoint = "events/list_failures", input = GetUrl)]
+pub async fn list_failures() -> Result<Failures, AppError> {
+    use crate::server::{rpc, sync::inspection};
+    rpc::as_admin("list_failures", async |state, _admin| inspection::list_failures(&state).await).await
+}
+
+/// Nobody is told of a cause for so many hours.
+#[server(endpoint = "events/mute_failures")]
+pub async fn mute_failures(cause: String, hours: u16) -> Result<Notice, AppError> {
+    use crate::server::{rpc::form, sync::inspection};
+    form::form("mute_failures", form::Back::To("/admin/sync/failures".to_owned()))
+        .as_admin(async |state, admin| {
+            inspection::mute_failures(&state, &admin, &cause, hours).await?;
+            Ok(Notice::done(format!("Muted for {hours} hours: {cause}.")))
+        })
+        .await
+}
+
+/// A cause is told of again.
+#[server(endpoint = "events/unmute_failures")]
+pub async fn unmute_failures(cause: String) -> Result<Notice, AppError> {
+    use crate::server::{rpc::form, sync::inspection};
+    form::form("unmute_failures", form::Back::To("/admin/sync/failures".to_owned()))
+        .as_admin(async |state, admin| {
+            inspection::unmute_failures(&state, &admin, &cause).await?;
+            Ok(Notice::done(format!("Not muted any more: {cause}.")))
+        })
+        .await
+}
+
+/// What carrying events out again would do: these, or all that the query asks for.
+#[server(endpoint = "events/get_replay_preview", input = GetUrl)]
+pub async fn get_replay_preview(
+    #[server(default)] query: String,
+    #[server(default)] ids: String,
+) -> Result<ReplayPreview, AppError> {
+    use crate::server::{rpc, sync::inspection};
+    rpc::as_admin("get_replay_preview", async |state, _admin| inspection::preview_replay(&state, &query, &ids).await)
+        .await
+}
+
+/// Begins to carry them out again, as a run.
+#[server(endpoint = "events/replay_events")]
+pub async fn replay_events(
+    #[server(default)] query: String,
+    #[server(default)] ids: String,
+    #[server(default)] effects: Option<String>,
+    #[server(default)] rehearsal: Option<String>,
+    #[server(default)] reason: String,
+) -> Result<Notice, AppError> {
+    use crate::server::accounts::Intent;
+    use crate::server::{rpc::form, sync::inspection, sync::scan::requests};
+    form::form("replay_events", form::Back::To("/admin/sync/runs".to_owned()))
+        .as_admin(async |state, admin| {
+            let plan = inspection::plan_of(&state, &query, &ids, effects.is_some()).await?;
+            let reason = Some(reason).filter(|reason| !reason.trim().is_empty());
+            let run =
+                requests::replay(&state, &admin, plan, &Intent { reason, is_rehearsal: rehearsal.is_some() }).await?;
+            Ok(Notice::done(format!("The replay of {} events begins within seconds.", run.total)))
+        })
+        .await
+}
+
+/// Keeps a filter under a name.
+#[server(endpoint = "events/save_filter")]
+pub async fn save_filter(name: String, #[server(default)] query: String) -> Result<Notice, AppError> {
+    use crate::server::{rpc::form, sync::inspection};
+    form::form("save_filter", form::Back::To(format!("/admin/sync/events?{query}")))
+        .keeping([("name", name.clone())])
+        .as_admin(async |state, admin| {
+            inspection::save_filter(&state, &admin, &name, &query).await?;
+            Ok(Notice::done("Filter saved."))
+        })
+        .await
+}
+
+/// Gives a filter another name.
+#[server(endpoint = "events/rename_filter")]
+pub async fn rename_filter(id: String, name: String) -> Result<Notice, AppError> {
+    use crate::server::{rpc::form, sync::inspection};
+    form::form("rename_filter", form::Back::ToReferer)
+        .as_admin(async |state, admin| {
+            inspection::rename_filter(&state, &admin, &id, &name).await?;
+            Ok(Notice::done("Filter renamed."))
+        })
+        .await
+}
+
+/// Forgets a filter.
+#[server(endpoint = "events/delete_filter")]
+pub async fn delete_filter(id: String) -> Result<Notice, AppError> {
+    use crate::server::{rpc::form, sync::inspection};
+    form::form("delete_filter", form::Back::ToReferer)
+        .as_admin(async |state, admin| {
+            inspection::delete_filter(&state, &admin, &id).await?;
+            Ok(Notice::done("Filter deleted."))
+        })
+        .await
+}

@@ -1,0 +1,66 @@
+//! Runs for admins: the history, one of them, and what is wanted of them.
+
+use leptos::prelude::*;
+use leptos::server_fn::codec::GetUrl;
+
+use crate::model::error::AppError;
+use crate::model::notice::Notice;
+use crate::model::run::{RunReport, RunsPage};
+
+/// One page of the history, the newest first, and the run that is going on.
+#[server(endpoint = "runs/list_runs", input = GetUrl)]
+pub async fn list_runs(before: Option<String>) -> Result<RunsPage, AppError> {
+    use crate::server::{rpc, sync::scan::report};
+    rpc::as_admin("list_runs", async |state, _admin| report::list(&state.store, before.as_deref()).await).await
+}
+
+/// One run.
+#[server(endpoint = "runs/get_run", input = GetUrl)]
+pub async fn get_run(#[server(default)] id: String) -> Result<RunReport, AppError> {
+    use crate::server::{rpc, sync::scan::report};
+    rpc::as_admin("get_run", async |state, _admin| report::get(&state.store, &id).await).await
+}
+
+/// Begins a walk through Clerk's list, or continues the one that waits.
+#[server(endpoint = "runs/start_run")]
+pub async fn start_run(
+    kind: String,
+    #[server(default)] dry_run: Option<String>,
+    #[server(default)] allow_deletions: Option<String>,
+    #[server(default)] reason: String,
+) -> Result<Notice, AppError> {
+    use crate::model::run::RunOptions;
+    use crate::server::{rpc::form, sync::scan::requests};
+    form::form("start_run", form::Back::To("/admin/sync/runs".to_owned()))
+        .as_admin(async |state, admin| {
+            let options = RunOptions { dry_run: dry_run.is_some(), allow_deletions: allow_deletions.is_some() };
+            let reason = Some(reason).filter(|reason| !reason.trim().is_empty());
+            let run = requests::start(&state, &admin, requests::walk_named(&kind)?, options, reason).await?;
+            Ok(Notice::done(format!("The {} begins within seconds.", run.kind.as_str())))
+        })
+        .await
+}
+
+/// Pauses, resumes or cancels a run: `pause`, `resume`, `cancel`.
+#[server(endpoint = "runs/control_run")]
+pub async fn control_run(id: String, wish: String) -> Result<Notice, AppError> {
+    use crate::server::{rpc::form, sync::scan::requests};
+    form::form("control_run", form::Back::ToReferer)
+        .as_admin(async |state, admin| {
+            let run = requests::control(&state, &admin, &id, requests::action_named(&wish)?).await?;
+            Ok(Notice::done(format!("The {} is {}.", run.kind.as_str(), run.state.as_str())))
+        })
+        .await
+}
+
+/// Brings one person up to date, as Clerk says.
+#[server(endpoint = "runs/refresh_user")]
+pub async fn refresh_user(id: String) -> Result<Notice, AppError> {
+    use crate::server::{rpc::form, sync::scan::requests};
+    form::form("refresh_user", form::Back::ToReferer)
+        .as_admin(async |state, admin| {
+            let outcome = requests::refresh(&state, &admin, &id).await?;
+            Ok(Notice::done(format!("{id}: {}.", outcome.decision)))
+        })
+        .await
+}

@@ -1,0 +1,27 @@
+//! The audit trail for admins.
+
+use leptos::prelude::*;
+use leptos::server_fn::codec::GetUrl;
+
+use crate::model::audit::{TrailPage, TrailQuery};
+use crate::model::error::AppError;
+use crate::model::notice::Notice;
+
+/// One page of the entries that an address asks for, the newest first.
+#[server(endpoint = "trail/list_trail", input = GetUrl)]
+pub async fn list_trail(#[server(default)] query: TrailQuery, before: Option<i64>) -> Result<TrailPage, AppError> {
+    use crate::server::{rpc, trail};
+    rpc::as_admin("list_trail", async |state, _admin| {
+        trail::list(&state, &trail::read(query)?, before, trail::ON_A_PAGE).await
+    })
+    .await
+}
+
+/// Follows the whole chain of seals.
+#[server(endpoint = "trail/verify_trail")]
+pub async fn verify_trail() -> Result<Notice, AppError> {
+    use crate::server::{rpc::form, trail};
+    form::form("verify_trail", form::Back::ToReferer)
+        .as_admin(async |state, _admin| Ok(Notice::done(format!("Chain verified: {}", trail::verify(&state).await?))))
+        .await
+}

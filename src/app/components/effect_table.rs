@@ -1,0 +1,144 @@
+//! Effects as a table: what was sent, or shall be, to whom and when. Never what it carries.
+
+use leptos::prelude::*;
+
+use crate::app::components::confirm::Confirm;
+use crate::app::components::event_table::{MaybeTime, PersonLink};
+use crate::app::components::fields::Reason;
+use crate::app::components::time::Time;
+use crate::model::job::{JobKind, JobRow, JobState};
+
+/// What a kind does, in words.
+pub fn kind_words(kind: JobKind) -> &'static str {
+    match kind {
+        JobKind::Metadata => "Clerk's metadata",
+        JobKind::Welcome => "welcome mail",
+        JobKind::Webhook => "webhook",
+        JobKind::Alert => "alert",
+    }
+}
+
+/// What a state means, next to the word (E-33).
+pub fn state_meaning(state: JobState) -> &'static str {
+    match state {
+        JobState::Waiting => "waits for an attempt",
+        JobState::Done => "done, for ever",
+        JobState::Dead => "given up",
+        JobState::Unsure => "may have happened; not tried again by itself",
+        JobState::Discarded => "shall not happen",
+    }
+}
+
+/// The word of a state, coloured as well.
+#[component]
+pub fn EffectBadge(state: JobState) -> impl IntoView {
+    let class = match state {
+        JobState::Waiting => "badge badge-info",
+        JobState::Done => "badge badge-success",
+        JobState::Dead => "badge badge-error",
+        JobState::Unsure => "badge badge-warning",
+        JobState::Discarded => "badge badge-neutral",
+    };
+    view! {
+        <span class=class title=state_meaning(state)>
+            {state.as_str()}
+        </span>
+    }
+}
+
+/// Effects, one a row; `open` adds what can be done about each.
+#[component]
+pub fn EffectTable(#[prop(into)] caption: String, jobs: Vec<JobRow>, #[prop(optional)] open: bool) -> impl IntoView {
+    let rows = jobs.into_iter().enumerate().map(|(place, job)| view! { <Row job place open /> }).collect_view();
+    view! {
+        <div class="record-table">
+            <table class="table">
+                <caption class="sr-only">{caption}</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"Effect"</th>
+                        <th scope="col">"Person"</th>
+                        <th scope="col">"State"</th>
+                        <th scope="col">"Cause"</th>
+                        <th scope="col">"Asked for"</th>
+                        <th scope="col">"Ended"</th>
+                        {open.then(|| view! { <th scope="col">"Do"</th> })}
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+}
+
+#[component]
+fn Row(job: JobRow, place: usize, open: bool) -> impl IntoView {
+    let attempts = if job.attempts == 1 { "1 attempt".to_owned() } else { format!("{} attempts", job.attempts) };
+    let actions = open.then(|| view! { <Actions id=job.id.clone() state=job.state place /> });
+    view! {
+        <tr>
+            <td data-label="Effect">
+                {kind_words(job.kind)}
+                <code class="block text-xs">{job.id}</code>
+            </td>
+            <td data-label="Person">
+                <PersonLink clerk_id=job.clerk_id />
+            </td>
+            <td data-label="State">
+                <EffectBadge state=job.state />
+                <span class="block text-sm">{attempts}</span>
+            </td>
+            <td data-label="Cause">{job.cause}</td>
+            <td data-label="Asked for">
+                <Time at=job.created_at />
+            </td>
+            <td data-label="Ended">
+                <MaybeTime at=job.finished_at />
+            </td>
+            {actions}
+        </tr>
+    }
+}
+
+#[component]
+fn Actions(id: String, state: JobState, place: usize) -> impl IntoView {
+    let is_open = matches!(state, JobState::Waiting | JobState::Dead | JobState::Unsure);
+    let warning = (state == JobState::Unsure)
+        .then(|| view! { <p>"It may have happened already. Tried again, it may happen twice."</p> });
+    let (retried, discarded) = (id.clone(), id);
+    let buttons = is_open.then(|| {
+        view! {
+            <Confirm
+                id=format!("retry-{place}")
+                label="Retry"
+                title="Try this effect again?"
+                action="/api/effects/retry_job"
+                submit="Try it again"
+            >
+                <p class="wrap-anywhere">
+                    <code>{retried.clone()}</code>
+                </p>
+                {warning}
+                <input type="hidden" name="id" value=retried />
+                <Reason />
+            </Confirm>
+            <Confirm
+                id=format!("discard-{place}")
+                label="Discard"
+                title="Discard this effect?"
+                action="/api/effects/discard_job"
+                submit="Discard it"
+                danger=true
+            >
+                <p class="wrap-anywhere">"It shall not happen, for ever: " <code>{discarded.clone()}</code></p>
+                <input type="hidden" name="id" value=discarded />
+                <Reason required=true />
+            </Confirm>
+        }
+    });
+    view! {
+        <td data-label="Do">
+            <div class="flex flex-wrap gap-1">{buttons}</div>
+        </td>
+    }
+}

@@ -1,0 +1,101 @@
+//! Parts of forms: a labelled text, a choice, a reason. Each works without JavaScript and says what is wrong with it.
+
+use leptos::prelude::*;
+
+/// A text with its label; `list` is the id of what is suggested.
+#[component]
+pub fn TextField(
+    #[prop(into)] name: String,
+    #[prop(into)] label: String,
+    #[prop(optional_no_strip, into)] value: Option<String>,
+    #[prop(optional, into)] list: Option<String>,
+    #[prop(default = "text")] kind: &'static str,
+    #[prop(optional_no_strip)] error: Option<String>,
+) -> impl IntoView {
+    let described = error.as_ref().map(|_| format!("{name}-error"));
+    let wrong = error.map(|text| {
+        view! {
+            <span id=described.clone() class="text-error block text-sm">
+                {text}
+            </span>
+        }
+    });
+    let class = if described.is_some() { "input input-error w-full" } else { "input w-full" };
+    view! {
+        <label class="block min-w-0">
+            <span class="mb-1 block text-sm">{label}</span>
+            <input
+                class=class
+                type=kind
+                name=name
+                value=value
+                list=list
+                autocomplete="off"
+                spellcheck="false"
+                aria-invalid=described.is_some().then_some("true")
+                aria-describedby=described
+            />
+            {wrong}
+        </label>
+    }
+}
+
+/// One of these values, or any.
+#[component]
+pub fn Choice(
+    #[prop(into)] name: String,
+    #[prop(into)] label: String,
+    #[prop(optional_no_strip)] value: Option<String>,
+    #[prop(optional, into)] any: Option<&'static str>,
+    options: Vec<(String, String)>,
+) -> impl IntoView {
+    let options = options.into_iter().map(|(known, text)| {
+        let is_chosen = value.as_deref() == Some(known.as_str());
+        view! {
+            <option value=known selected=is_chosen>
+                {text}
+            </option>
+        }
+    });
+    view! {
+        <label class="block min-w-0">
+            <span class="mb-1 block text-sm">{label}</span>
+            <select class="select w-full" name=name>
+                {any.map(|any| view! { <option value="">{any}</option> })}
+                {options.collect_view()}
+            </select>
+        </label>
+    }
+}
+
+/// Why, for the audit trail.
+#[component]
+pub fn Reason(#[prop(optional)] required: bool, #[prop(optional_no_strip)] value: Option<String>) -> impl IntoView {
+    view! {
+        <label class="block">
+            <span class="mb-1 block text-sm">{if required { "Reason" } else { "Reason (for the audit trail)" }}</span>
+            <input class="input w-full" name="reason" value=value maxlength="500" autocomplete="off" required=required />
+        </label>
+    }
+}
+
+/// Something that is wanted or not.
+#[component]
+pub fn Tick(#[prop(into)] name: String, #[prop(into)] label: String) -> impl IntoView {
+    view! {
+        <label class="flex items-center gap-2">
+            <input class="checkbox" type="checkbox" name=name value="on" />
+            <span>{label}</span>
+        </label>
+    }
+}
+
+/// What could not be understood, above everything else.
+#[component]
+pub fn Problem(#[prop(into)] text: String) -> impl IntoView {
+    view! {
+        <p class="alert alert-error mt-4" role="alert">
+            {text}
+        </p>
+    }
+}

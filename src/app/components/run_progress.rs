@@ -1,0 +1,100 @@
+//! How far a run is, as a bar and in numbers, and what can be done about it.
+
+use leptos::prelude::*;
+
+use crate::app::components::confirm::Confirm;
+use crate::model::run::{RunReport, RunState};
+
+/// Where a run's page is.
+pub fn run_path(id: &str) -> String {
+    format!("/admin/sync/runs/{id}")
+}
+
+/// The word of a state, coloured as well.
+#[component]
+pub fn RunBadge(state: RunState) -> impl IntoView {
+    let class = match state {
+        RunState::Running => "badge badge-info",
+        RunState::Done => "badge badge-success",
+        RunState::Paused | RunState::Cancelled => "badge badge-neutral",
+        RunState::Stopped => "badge badge-warning",
+        RunState::Failed => "badge badge-error",
+    };
+    view! { <span class=class>{state.as_str()}</span> }
+}
+
+/// The bar with its numbers.
+#[component]
+pub fn RunProgress(run: RunReport) -> impl IntoView {
+    let (seen, total) = (run.counts.seen, run.total.max(run.counts.seen));
+    let rate = (run.state == RunState::Running && run.per_second > 0).then(|| format!(", {} a second", run.per_second));
+    let left = run.remaining_seconds.map(|seconds| format!(", about {} left", span(seconds)));
+    view! {
+        <div>
+            <progress class="progress progress-primary w-full" value=seen max=total.max(1) aria-label="Progress of the run">
+                {seen}
+            </progress>
+            <p class="tabular-nums">{seen} " of " {total} {rate} {left}</p>
+        </div>
+    }
+}
+
+/// What can be done about a run now.
+#[component]
+pub fn RunControls(run: RunReport) -> impl IntoView {
+    let wish = |wish: &'static str, label: &'static str| {
+        let id = run.id.clone();
+        view! {
+            <form method="post" action="/api/runs/control_run">
+                <input type="hidden" name="id" value=id />
+                <button class="btn btn-sm" type="submit" name="wish" value=wish>
+                    {label}
+                </button>
+            </form>
+        }
+    };
+    let pause = (run.state == RunState::Running).then(|| wish("pause", "Pause"));
+    let resume = matches!(run.state, RunState::Paused | RunState::Failed).then(|| wish("resume", "Resume"));
+    let cancel = matches!(run.state, RunState::Running | RunState::Paused | RunState::Failed).then(|| {
+        view! {
+            <Confirm
+                id=format!("cancel-{}", run.id)
+                label="Cancel the run"
+                title=format!("Cancel the {}?", run.kind.as_str())
+                action="/api/runs/control_run"
+                submit="Cancel the run"
+                danger=true
+            >
+                <p>"Its checkpoint is given up. What it has done stays done."</p>
+                <input type="hidden" name="id" value=run.id.clone() />
+                <input type="hidden" name="wish" value="cancel" />
+            </Confirm>
+        }
+    });
+    view! {
+        <div class="mt-2 flex flex-wrap gap-2">
+            {pause}
+            {resume}
+            {cancel}
+        </div>
+    }
+}
+
+/// Seconds in words.
+fn span(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds.div_ceil(60)),
+        _ => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e_05_what_is_left_is_said_in_units_that_fit() {
+        assert_eq!([span(7), span(61), span(3_720)], ["7 s", "2 min", "1 h 2 min"]);
+    }
+}

@@ -1,0 +1,80 @@
+//! Entries of the audit trail as a table.
+
+use leptos::prelude::*;
+
+use crate::app::components::event_table::{PersonLink, event_path};
+use crate::app::components::time::Time;
+use crate::model::audit::TrailRow;
+
+/// Entries, one a row.
+#[component]
+pub fn TrailTable(#[prop(into)] caption: String, rows: Vec<TrailRow>) -> impl IntoView {
+    let rows = rows.into_iter().map(|row| view! { <Row row /> }).collect_view();
+    view! {
+        <div class="record-table">
+            <table class="table">
+                <caption class="sr-only">{caption}</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"No."</th>
+                        <th scope="col">"When"</th>
+                        <th scope="col">"Who"</th>
+                        <th scope="col">"Did"</th>
+                        <th scope="col">"To"</th>
+                        <th scope="col">"From, to"</th>
+                        <th scope="col">"Why"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+}
+
+#[component]
+fn Row(row: TrailRow) -> impl IntoView {
+    let change = match (row.before, row.after) {
+        (None, None) => None,
+        (before, after) => Some(format!("{} → {}", before.as_deref().unwrap_or("–"), after.as_deref().unwrap_or("–"))),
+    };
+    view! {
+        <tr>
+            <td data-label="No.">{row.number}</td>
+            <td data-label="When">
+                <Time at=row.at />
+            </td>
+            <td data-label="Who">
+                <Who id=row.actor />
+                <span class="block text-sm">{row.source}</span>
+            </td>
+            <td data-label="Did">{row.action}</td>
+            <td data-label="To">
+                <Who id=row.subject />
+            </td>
+            <td data-label="From, to">
+                <span class="wrap-anywhere">{change}</span>
+            </td>
+            <td data-label="Why">
+                <bdi class="wrap-anywhere">{row.reason}</bdi>
+            </td>
+        </tr>
+    }
+}
+
+/// An id, linked to the page of what it names, if there is one.
+#[component]
+fn Who(id: String) -> impl IntoView {
+    if id.starts_with("user_") {
+        view! { <PersonLink clerk_id=Some(id) /> }.into_any()
+    } else if id.starts_with("msg_") {
+        let path = event_path(&id);
+        view! {
+            <a class="link" href=path>
+                <code>{id}</code>
+            </a>
+        }
+        .into_any()
+    } else {
+        view! { <code>{id}</code> }.into_any()
+    }
+}

@@ -1,0 +1,101 @@
+//! What people do, in numbers: who joined on which day, in which role people are, and whose they are.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+
+use crate::api::activity::get_activity;
+use crate::app::components::error_view::ErrorView;
+use crate::app::pages::admin_sync::charts::ChartView;
+use crate::model::activity::{Activity, Share};
+use crate::model::health::grouped;
+
+const PATH: &str = "/admin/activity";
+
+#[component]
+pub fn AdminActivityPage() -> impl IntoView {
+    let activity = Resource::new_blocking(|| (), |()| get_activity());
+    view! {
+        <Suspense>
+            {move || Suspend::new(async move {
+                match activity.await {
+                    Ok(activity) => view! { <Shown activity /> }.into_any(),
+                    Err(error) => view! { <ErrorView error path=PATH /> }.into_any(),
+                }
+            })}
+        </Suspense>
+    }
+}
+
+#[component]
+fn Shown(activity: Activity) -> impl IntoView {
+    let joined = [
+        ("Today", activity.joined_today),
+        ("In 7 days", activity.joined_in_week),
+        ("In 30 days", activity.joined_in_month),
+    ];
+    let joined = joined.map(|(title, count)| {
+        view! {
+            <li class="number-tile">
+                <span class="text-sm">{title}</span>
+                <span class="text-2xl font-bold tabular-nums">{grouped(count)}</span>
+                <span class="text-xs">"joined"</span>
+            </li>
+        }
+    });
+    view! {
+        <Title text="Activity" />
+        <h1 class="mb-4 text-3xl font-bold">"Activity"</h1>
+        <p>
+            "Who joined, in which role people are, and whose they are. Days are those of UTC. What becomes of events is on the "
+            <a class="link" href="/admin/sync">
+                "sync page"
+            </a>
+            "."
+        </p>
+        <section class="mt-6" aria-labelledby="joined-heading">
+            <h2 id="joined-heading" class="text-xl font-bold">
+                "Newcomers"
+            </h2>
+            <ul class="mt-3 grid grid-cols-3 gap-3">{joined.into_view()}</ul>
+            <div class="mt-4">{activity.charts.into_iter().map(|chart| view! { <ChartView chart /> }).collect_view()}</div>
+        </section>
+        <div class="mt-8 grid gap-8 md:grid-cols-2">
+            <Shares title="Roles" first="Role" shares=activity.roles />
+            <Shares title="Providers" first="Provider" shares=activity.providers />
+        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn Shares(title: &'static str, first: &'static str, shares: Vec<Share>) -> impl IntoView {
+    let rows = shares.into_iter().map(|share| {
+        let percent = share.percent();
+        let label = format!("{}: {percent} percent", share.name);
+        view! {
+            <tr>
+                <th scope="row">{share.name}</th>
+                <td class="tabular-nums">{grouped(share.count)}</td>
+                <td class="w-1/2">
+                    <progress class="progress w-full" max="100" value=percent.to_string() aria-label=label></progress>
+                </td>
+            </tr>
+        }
+    });
+    view! {
+        <section>
+            <table class="table">
+                <caption class="text-left text-xl font-bold">{title}</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">{first}</th>
+                        <th scope="col">"People"</th>
+                        <th scope="col">"Share"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows.collect_view()}</tbody>
+            </table>
+        </section>
+    }
+    .into_any()
+}

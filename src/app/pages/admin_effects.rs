@@ -1,0 +1,151 @@
+//! Effects: what waits, what was given up, and what was sent to whom and when.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
+
+use crate::api::effects::list_effects;
+use crate::app::components::admin_nav::AdminNav;
+use crate::app::components::effect_table::{EffectTable, kind_words, state_meaning};
+use crate::app::components::error_view::ErrorView;
+use crate::app::components::event_table::Empty;
+use crate::app::components::fields::{Choice, Problem, TextField};
+use crate::app::components::pager::Pager;
+use crate::model::error::AppError;
+use crate::model::event_filter::percent_encoded;
+use crate::model::job::{JobKind, JobList, JobState};
+
+const PATH: &str = "/admin/sync/effects";
+
+/// What the address says.
+#[derive(Clone)]
+struct Asked {
+    state: Option<String>,
+    kind: Option<String>,
+    person: Option<String>,
+}
+
+impl Asked {
+    fn is_nothing(&self) -> bool {
+        self.state.is_none() && self.kind.is_none() && self.person.is_none()
+    }
+
+    fn encoded(&self) -> String {
+        let parts = [("state", &self.state), ("kind", &self.kind), ("person", &self.person)];
+        let pairs =
+            parts.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", percent_encoded(value.as_ref()?))));
+        pairs.collect::<Vec<_>>().join("&")
+    }
+}
+
+#[component]
+pub fn AdminEffectsPage() -> impl IntoView {
+    let address = use_query_map().get_untracked();
+    let part = |name: &str| address.get(name).filter(|text| !text.trim().is_empty());
+    let asked = Asked { state: part("state"), kind: part("kind"), person: part("person") };
+    let cursor = part("cursor");
+    let of = (asked.clone(), cursor.clone());
+    let list = Resource::new_blocking(
+        move || (of.0.state.clone(), of.0.kind.clone(), of.0.person.clone(), of.1.clone()),
+        |(state, kind, person, cursor)| list_effects(state, kind, person, cursor),
+    );
+    view! {
+        <Suspense>
+            {move || {
+                let (asked, is_first) = (asked.clone(), cursor.is_none());
+                Suspend::new(async move {
+                    match list.await {
+                        Ok(list) => view! { <Effects asked list=Some(list) problem=None is_first /> }.into_any(),
+                        Err(AppError::Invalid { message, .. }) => {
+                            view! { <Effects asked list=None problem=Some(message) is_first /> }.into_any()
+                        }
+                        Err(error) => view! { <ErrorView error path=PATH /> }.into_any(),
+                    }
+                })
+            }}
+        </Suspense>
+    }
+}
+
+#[component]
+fn Effects(asked: Asked, list: Option<JobList>, problem: Option<String>, is_first: bool) -> impl IntoView {
+    let states =
+        JobState::ALL.map(|state| (state.as_str().to_owned(), format!("{}: {}", state.as_str(), state_meaning(state))));
+    let kinds = JobKind::ALL.map(|kind| (kind.as_str().to_owned(), kind_words(kind).to_owned()));
+    let counts = list.as_ref().map(|list| view! { <Numbers waiting=list.waiting dead=list.dead unsure=list.unsure /> });
+    let shown = list.map(|list| view! { <Shown asked=asked.clone() list is_first /> });
+    view! {
+        <Title text="Effects" />
+        <h1 class="text-3xl font-bold">"Effects"</h1>
+        <p class="mt-1 mb-4">"What others are told of a change: Clerk's metadata, mails, webhooks, alerts. What they carry is never shown."</p>
+        <AdminNav here=PATH />
+        {counts}
+        <search>
+            <form class="mt-4 grid grid-cols-1 items-end gap-3 sm:grid-cols-4" method="get" action=PATH>
+                <Choice name="state" label="State" value=asked.state any="any" options=states.to_vec() />
+                <Choice name="kind" label="Kind" value=asked.kind any="any" options=kinds.to_vec() />
+                <TextField name="person" label="Person (Clerk's id)" value=asked.person />
+                <div class="flex gap-2">
+                    <button class="btn btn-primary" type="submit">
+                        "Filter"
+                    </button>
+                    <a class="btn" href=PATH>
+                        "Clear"
+                    </a>
+                </div>
+            </form>
+        </search>
+        {problem.map(|text| view! { <Problem text /> })}
+        {shown}
+    }
+}
+
+#[component]
+fn Numbers(waiting: u64, dead: u64, unsure: u64) -> impl IntoView {
+    let tile = |state: JobState, count: u64| {
+        view! {
+            <div class="rounded-box border border-base-300 bg-base-200 p-3">
+                <dt class="text-sm">
+                    <a class="link" href=format!("{PATH}?state={}", state.as_str())>
+                        {state.as_str()}
+                    </a>
+                </dt>
+                <dd class="text-2xl font-bold tabular-nums">{count}</dd>
+                <dd class="text-xs">{state_meaning(state)}</dd>
+            </div>
+        }
+    };
+    view! {
+        <dl class="grid grid-cols-1 gap-3 sm:grid-cols-3">
+            {tile(JobState::Waiting, waiting)} {tile(JobState::Dead, dead)} {tile(JobState::Unsure, unsure)}
+        </dl>
+    }
+}
+
+#[component]
+fn Shown(asked: Asked, list: JobList, is_first: bool) -> impl IntoView {
+    if list.jobs.is_empty() {
+        let text = if asked.is_nothing() {
+            "No change has had an effect yet."
+        } else {
+            "No effect is like that. Take a condition away."
+        };
+        return view! {
+            <Empty heading="No effects">
+                <p>{text}</p>
+            </Empty>
+        }
+        .into_any();
+    }
+    let encoded = asked.encoded();
+    let first = (!is_first).then(|| format!("{PATH}?{encoded}"));
+    let next = list.next.map(|cursor| format!("{PATH}?{encoded}&cursor={}", percent_encoded(&cursor)));
+    view! {
+        <section class="mt-6">
+            <h2 class="sr-only">"Found"</h2>
+            <EffectTable caption="Effects, the newest first" jobs=list.jobs open=true />
+            <Pager first next />
+        </section>
+    }
+    .into_any()
+}

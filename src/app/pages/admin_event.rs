@@ -1,0 +1,258 @@
+//! One event: what became of it and why, what to do next, and everything that belongs to it.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_params_map;
+
+use crate::api::events::get_event;
+use crate::app::components::admin_nav::AdminNav;
+use crate::app::components::confirm::Confirm;
+use crate::app::components::copy::CopyButton;
+use crate::app::components::effect_table::EffectTable;
+use crate::app::components::error_view::ErrorView;
+use crate::app::components::event_table::{EventBadge, EventTable, MaybeTime, PersonLink, events_of};
+use crate::app::components::fields::{Reason, Tick};
+use crate::app::components::notice::kept;
+use crate::app::components::time::Time;
+use crate::app::components::trail_table::TrailTable;
+use crate::model::event::{EventDetail, EventRow, EventState, Payload, next_step};
+
+const LIST: &str = "/admin/sync/events";
+
+#[component]
+pub fn AdminEventPage() -> impl IntoView {
+    let id = use_params_map().get_untracked().get("id").unwrap_or_default();
+    let event = Resource::new_blocking(move || id.clone(), get_event);
+    view! {
+        <Suspense>
+            {move || Suspend::new(async move {
+                match event.await {
+                    Ok(event) => view! { <Event event /> }.into_any(),
+                    Err(error) => view! { <ErrorView error path=LIST /> }.into_any(),
+                }
+            })}
+        </Suspense>
+    }
+}
+
+#[component]
+fn Event(event: EventDetail) -> impl IntoView {
+    let row = event.row.clone();
+    view! {
+        <Title text=format!("Event {}", row.id) />
+        <h1 class="text-3xl font-bold wrap-anywhere">"Event " <code>{row.id.clone()}</code></h1>
+        <div class="mt-4">
+            <AdminNav here=LIST />
+        </div>
+        <div class="flex flex-wrap items-center gap-3">
+            <EventBadge state=row.state />
+            <span class="wrap-anywhere">{row.decision.clone()}</span>
+            <CopyButton text=row.id.clone() label="the event's id".to_owned() />
+        </div>
+        <p class="mt-2">{next_step(row.state)}</p>
+        <Actions row=row.clone() payload=event.payload.clone() />
+        <Facts event=event.clone() />
+        <Body row=row.clone() endpoint=event.endpoint.clone() payload=event.payload.clone() />
+        <section class="mt-8">
+            <h2 class="text-xl font-bold">"Effects of this person since"</h2>
+            {if event.effects.is_empty() {
+                view! { <p class="mt-2">"None: nobody was told of anything."</p> }.into_any()
+            } else {
+                view! { <EffectTable caption="Effects" jobs=event.effects /> }.into_any()
+            }}
+        </section>
+        <Around row=row.clone() earlier=event.earlier later=event.later />
+        <section class="mt-8">
+            <h2 class="text-xl font-bold">"Done about it"</h2>
+            {if event.trail.is_empty() {
+                view! { <p class="mt-2">"Nothing yet."</p> }.into_any()
+            } else {
+                view! { <TrailTable caption="Audit trail of this event" rows=event.trail /> }.into_any()
+            }}
+        </section>
+    }
+}
+
+#[component]
+fn Actions(row: EventRow, payload: Payload) -> impl IntoView {
+    let id = row.id.clone();
+    let replay = matches!(payload, Payload::Kept { .. }).then(|| {
+        let preview = format!("/admin/sync/replay?id={id}");
+        view! {
+            <Confirm
+                id="replay"
+                label="Replay"
+                title="Replay this event?"
+                action="/api/events/replay_event"
+                submit="Replay it"
+            >
+                <p>"It is carried out again over what is stored now: another attempt of the same event. Nothing newer is overwritten."</p>
+                <input type="hidden" name="id" value=id.clone() />
+                <Tick name="effects" label="Send mails and webhooks for what changes" />
+                <Reason value=kept("replay_event", "reason") />
+            </Confirm>
+            <a class="btn btn-sm" href=preview>
+                "Preview a replay"
+            </a>
+        }
+    });
+    let id = row.id.clone();
+    let discard = matches!(row.state, EventState::Received | EventState::Failed).then(|| {
+        view! {
+            <Confirm
+                id="discard"
+                label="Discard"
+                title="Discard this event?"
+                action="/api/events/discard_event"
+                submit="Discard it"
+                danger=true
+            >
+                <p>"It is not tried again by itself. A replay is still possible."</p>
+                <input type="hidden" name="id" value=id />
+                <Reason required=true value=kept("discard_event", "reason") />
+            </Confirm>
+        }
+    });
+    view! {
+        <div class="mt-4 flex flex-wrap gap-2">
+            {replay}
+            {discard}
+        </div>
+    }
+}
+
+#[component]
+fn Facts(event: EventDetail) -> impl IntoView {
+    let changed = event.changed_fields().join(", ");
+    let changed = (!changed.is_empty()).then(|| {
+        view! {
+            <dt>"Changed"</dt>
+            <dd>{changed}</dd>
+        }
+    });
+    let took = event.lag().map(|lag| format!(" after {lag} ms"));
+    let waits = (event.waits > 0).then(|| format!(", {} of them for what passes by itself", event.waits));
+    let person = event.row.clerk_id.clone();
+    let others = person.as_deref().map(|id| {
+        view! {
+            <a class="link ms-2" href=events_of(id)>
+                "all events of this person"
+            </a>
+        }
+    });
+    view! {
+        <section class="mt-6">
+            <h2 class="text-xl font-bold">"Facts"</h2>
+            <dl class="document-fields mt-3">
+                <dt>"Type"</dt>
+                <dd>{event.row.kind.clone()}</dd>
+                <dt>"Person"</dt>
+                <dd>
+                    <PersonLink clerk_id=person />
+                    {others}
+                </dd>
+                <dt>"Happened at Clerk"</dt>
+                <dd>
+                    <MaybeTime at=event.event_at />
+                </dd>
+                <dt>"Received"</dt>
+                <dd>
+                    <Time at=event.row.received_at />
+                </dd>
+                <dt>"Finished"</dt>
+                <dd>
+                    <MaybeTime at=event.row.finished_at />
+                    {took}
+                </dd>
+                <dt>"Next attempt"</dt>
+                <dd>
+                    <MaybeTime at=event.due_at />
+                </dd>
+                <dt>"Attempts"</dt>
+                <dd>{event.row.attempts} {waits}</dd>
+                <dt>"Deliveries"</dt>
+                <dd>{event.row.deliveries}</dd>
+                {changed}
+                <dt>"Headers kept"</dt>
+                <dd>
+                    <code>"svix-id: " {event.row.id.clone()}</code>
+                    ". The signature was checked on arrival and is not kept."
+                </dd>
+                <dt>"Instance"</dt>
+                <dd>
+                    <code>{event.instance_id.unwrap_or_else(|| "–".to_owned())}</code>
+                </dd>
+            </dl>
+        </section>
+    }
+}
+
+#[component]
+fn Body(row: EventRow, endpoint: String, payload: Payload) -> impl IntoView {
+    let shown = match payload {
+        Payload::Forgotten => view! {
+            <p class="mt-2">"It is not kept any more: its time was over. What became of the event is still known; it cannot be replayed."</p>
+        }
+        .into_any(),
+        Payload::Erased => view! { <p class="mt-2">"It was removed when its person was erased. It cannot be replayed."</p> }.into_any(),
+        Payload::Kept { text, is_masked } => {
+            let curl = format!(
+                "curl -X POST '{endpoint}' -H 'content-type: application/json' -H 'svix-id: {}' --data-raw '{}'",
+                row.id,
+                text.replace('\'', "'\\''"),
+            );
+            let reveal = is_masked.then(|| {
+                view! {
+                    <p>"Personal data is masked. Showing it once is recorded in the audit trail."</p>
+                    <form method="post" action="/api/events/reveal_payload">
+                        <input type="hidden" name="id" value=row.id.clone() />
+                        <button class="btn btn-sm" type="submit">
+                            "Show all of it once"
+                        </button>
+                    </form>
+                }
+            });
+            view! {
+                <div class="mt-2 flex flex-wrap items-center gap-3">
+                    {reveal}
+                    <CopyButton text=text.clone() label="the payload".to_owned() />
+                    <CopyButton text=curl label="it as a curl command".to_owned() />
+                </div>
+                <pre class="mt-3 max-h-96 overflow-auto rounded-box border border-base-300 bg-base-200 p-4 text-sm" tabindex="0" aria-label="Payload">
+                    <bdi>{text}</bdi>
+                </pre>
+            }
+            .into_any()
+        }
+    };
+    view! {
+        <section class="mt-8" id="payload">
+            <h2 class="text-xl font-bold">"Payload"</h2>
+            {shown}
+        </section>
+    }
+}
+
+#[component]
+fn Around(row: EventRow, earlier: Vec<EventRow>, later: Vec<EventRow>) -> impl IntoView {
+    if row.clerk_id.is_none() {
+        return ().into_any();
+    }
+    let table = |caption: &'static str, events: Vec<EventRow>| {
+        if events.is_empty() {
+            view! { <p class="mt-2">"None."</p> }.into_any()
+        } else {
+            view! { <EventTable caption events /> }.into_any()
+        }
+    };
+    view! {
+        <section class="mt-8">
+            <h2 class="text-xl font-bold">"Events of the same person"</h2>
+            <h3 class="mt-3 font-bold">"After this one"</h3>
+            {table("Later events of the same person", later)}
+            <h3 class="mt-3 font-bold">"Before this one"</h3>
+            {table("Earlier events of the same person", earlier)}
+        </section>
+    }
+    .into_any()
+}

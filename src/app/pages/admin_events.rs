@@ -1,0 +1,255 @@
+//! Events by filter: the address is the filter, so that every list can be kept and sent to somebody.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
+
+use crate::api::events::list_events;
+use crate::app::components::admin_nav::AdminNav;
+use crate::app::components::confirm::Confirm;
+use crate::app::components::error_view::ErrorView;
+use crate::app::components::event_table::{Empty, EventTable};
+use crate::app::components::fields::{Choice, Problem, TextField};
+use crate::app::components::notice::{field_error, kept};
+use crate::app::components::pager::Pager;
+use crate::model::error::AppError;
+use crate::model::event::{EventList, EventState, SavedView};
+use crate::model::event_filter::{EventQuery, RANGES};
+
+const PATH: &str = "/admin/sync/events";
+
+#[component]
+pub fn AdminEventsPage() -> impl IntoView {
+    let address = use_query_map().get_untracked();
+    let query = EventQuery::of(|name| address.get(name));
+    let cursor = address.get("cursor");
+    let asked = (query.encoded(), cursor.clone());
+    let list = Resource::new_blocking(move || asked.clone(), |(query, cursor)| list_events(query, cursor));
+    view! {
+        <Suspense>
+            {move || {
+                let (query, is_first) = (query.clone(), cursor.is_none());
+                Suspend::new(async move {
+                    match list.await {
+                        Ok(list) => view! { <Events query list=Some(list) problem=None is_first /> }.into_any(),
+                        Err(AppError::Invalid { field, message }) => {
+                            view! { <Events query list=None problem=Some((field, message)) is_first /> }.into_any()
+                        }
+                        Err(error) => view! { <ErrorView error path=PATH /> }.into_any(),
+                    }
+                })
+            }}
+        </Suspense>
+    }
+}
+
+#[component]
+fn Events(
+    query: EventQuery,
+    list: Option<EventList>,
+    problem: Option<(String, String)>,
+    is_first: bool,
+) -> impl IntoView {
+    let (kinds, saved) = list.as_ref().map(|list| (list.kinds.clone(), list.saved.clone())).unwrap_or_default();
+    let shown = list.map(|list| view! { <Shown query=query.clone() list is_first /> });
+    view! {
+        <Title text="Events" />
+        <h1 class="text-3xl font-bold">"Events"</h1>
+        <p class="mt-1 mb-4">"What Clerk sent, and what became of it."</p>
+        <AdminNav here=PATH />
+        <Search query=query.clone() kinds problem=problem.clone() />
+        <Saved query saved />
+        {problem.map(|(_, text)| view! { <Problem text /> })}
+        {shown}
+    }
+}
+
+#[component]
+fn Search(query: EventQuery, kinds: Vec<String>, problem: Option<(String, String)>) -> impl IntoView {
+    let wrong = |field: &str| problem.as_ref().filter(|(name, _)| name == field).map(|(_, text)| text.clone());
+    let states = EventState::ALL.map(|state| (state.as_str().to_owned(), state.as_str().to_owned())).to_vec();
+    let ranges = RANGES.map(|(value, text)| (value.to_owned(), text.to_owned())).to_vec();
+    let words = EventState::ALL.map(|state| format!("status:{}", state.as_str())).into_iter();
+    let words = words.chain(kinds.iter().map(|kind| format!("type:{kind}")));
+    let words = words.chain(["user:", "after:24h", "before:"].map(str::to_owned));
+    let option = |value: String| view! { <option value=value></option> };
+    view! {
+        <search>
+            <form class="rounded-box border border-base-300 bg-base-200 p-4" method="get" action=PATH>
+                <TextField
+                    name="q"
+                    label="Search: type:user.updated status:dead user:ada after:2026-11-01 before:2h, or the beginning of an id"
+                    value=query.q
+                    list="event-words"
+                    kind="search"
+                    error=wrong("q")
+                />
+                <datalist id="event-words">{words.map(option).collect_view()}</datalist>
+                <datalist id="event-types">{kinds.into_iter().map(option).collect_view()}</datalist>
+                <div class="mt-3 grid grid-cols-1 gap-3 sm:grid-cols-3 lg:grid-cols-6">
+                    <Choice name="state" label="State" value=query.state any="any" options=states />
+                    <TextField name="type" label="Type" value=query.kind list="event-types" error=wrong("type") />
+                    <TextField name="person" label="Person (id or username)" value=query.person error=wrong("person") />
+                    <Choice name="range" label="Received within" value=query.range any="any time" options=ranges />
+                    <TextField name="from" label="From (UTC)" value=query.from kind="datetime-local" error=wrong("from") />
+                    <TextField name="to" label="To (UTC)" value=query.to kind="datetime-local" error=wrong("to") />
+                </div>
+                {query.cause.map(|cause| {
+                    view! {
+                        <div class="mt-3">
+                            <TextField name="cause" label="Failed for" value=Some(cause) />
+                        </div>
+                    }
+                })}
+                <div class="mt-4 flex flex-wrap gap-2">
+                    <button class="btn btn-primary" type="submit">
+                        "Filter"
+                    </button>
+                    <a class="btn" href=PATH>
+                        "Clear"
+                    </a>
+                </div>
+            </form>
+        </search>
+    }
+}
+
+#[component]
+fn Saved(query: EventQuery, saved: Vec<SavedView>) -> impl IntoView {
+    let encoded = query.encoded();
+    let save = (!encoded.is_empty()).then(|| {
+        view! {
+            <form class="mt-3 flex flex-wrap items-end gap-2" method="post" action="/api/events/save_filter">
+                <input type="hidden" name="query" value=encoded.clone() />
+                <TextField
+                    name="name"
+                    label="Save this filter as"
+                    value=kept("save_filter", "name")
+                    error=field_error("save_filter", "name")
+                />
+                <button class="btn" type="submit">
+                    "Save"
+                </button>
+            </form>
+        }
+    });
+    let links = saved.iter().map(|view| {
+        let is_current = (view.query == encoded).then_some("page");
+        view! {
+            <li>
+                <a class="btn btn-sm" href=format!("{PATH}?{}", view.query) aria-current=is_current>
+                    {view.name.clone()}
+                </a>
+            </li>
+        }
+    });
+    let links = links.collect_view();
+    let edits = saved.iter().map(|view| view! { <EditSaved view=view.clone() /> }).collect_view();
+    let list = (!saved.is_empty()).then(|| {
+        view! {
+            <ul class="mt-3 flex flex-wrap gap-2" aria-label="Saved filters">
+                {links}
+            </ul>
+            <details class="mt-2">
+                <summary class="cursor-pointer py-1">"Edit saved filters"</summary>
+                <ul class="mt-2 flex flex-col gap-3">{edits}</ul>
+            </details>
+        }
+    });
+    view! {
+        {list}
+        {save}
+    }
+}
+
+#[component]
+fn EditSaved(view: SavedView) -> impl IntoView {
+    let SavedView { id, name, .. } = view;
+    view! {
+        <li class="flex flex-wrap items-end gap-2">
+            <form class="flex flex-wrap items-end gap-2" method="post" action="/api/events/rename_filter">
+                <input type="hidden" name="id" value=id.clone() />
+                <TextField name="name" label=format!("Name of {name}") value=Some(name.clone()) />
+                <button class="btn btn-sm" type="submit">
+                    "Rename"
+                </button>
+            </form>
+            <Confirm
+                id=format!("delete-{id}")
+                label=format!("Delete {name}")
+                title=format!("Delete the filter {name}?")
+                action="/api/events/delete_filter"
+                submit="Delete it"
+                danger=true
+            >
+                <input type="hidden" name="id" value=id />
+            </Confirm>
+        </li>
+    }
+}
+
+#[component]
+fn Shown(query: EventQuery, list: EventList, is_first: bool) -> impl IntoView {
+    let encoded = query.encoded();
+    if list.events.is_empty() {
+        return view! { <Nothing is_filtered=list.is_filtered about=list.about /> }.into_any();
+    }
+    let page = |cursor: &str| {
+        let separator = if encoded.is_empty() { "" } else { "&" };
+        format!("{PATH}?{encoded}{separator}cursor={cursor}")
+    };
+    let first = (!is_first).then(|| format!("{PATH}?{encoded}"));
+    let next = list.next.as_deref().map(page);
+    let all = list.is_filtered.then(|| {
+        view! {
+            <a class="btn btn-sm" href=format!("/admin/sync/replay?{encoded}")>
+                "Preview a replay of all that match"
+            </a>
+        }
+    });
+    view! {
+        <section class="mt-6">
+            <h2 class="text-xl font-bold">"Found"</h2>
+            <p class="text-sm wrap-anywhere">"The newest of " {list.about}</p>
+            <form method="get" action="/admin/sync/replay">
+                <div class="my-3 flex flex-wrap gap-2">
+                    <button class="btn btn-sm" type="submit">
+                        "Preview a replay of those picked"
+                    </button>
+                    {all}
+                </div>
+                <EventTable caption="Events, the newest first" events=list.events picked=true />
+            </form>
+            <Pager first next />
+        </section>
+    }
+    .into_any()
+}
+
+#[component]
+fn Nothing(is_filtered: bool, about: String) -> impl IntoView {
+    if is_filtered {
+        return view! {
+            <Empty heading="Nothing matches">
+                <p class="wrap-anywhere">"There are none among " {about} ". Take a condition away, or look at a longer time."</p>
+                <p class="mt-4">
+                    <a class="btn" href=PATH>
+                        "All events"
+                    </a>
+                </p>
+            </Empty>
+        }
+        .into_any();
+    }
+    view! {
+        <Empty heading="No event yet">
+            <p>"As soon as Clerk delivers one, it is here."</p>
+            <p class="mt-4">
+                <a class="btn btn-primary" href="/admin/sync/connection">
+                    "Connect Clerk"
+                </a>
+            </p>
+        </Empty>
+    }
+    .into_any()
+}

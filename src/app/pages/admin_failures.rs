@@ -1,0 +1,128 @@
+//! What failed and was given up, grouped by its cause, with what to do about each.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+
+use crate::api::events::list_failures;
+use crate::app::components::admin_nav::AdminNav;
+use crate::app::components::confirm::Confirm;
+use crate::app::components::error_view::ErrorView;
+use crate::app::components::event_table::Empty;
+use crate::app::components::fields::Choice;
+use crate::app::components::time::{Ago, Time};
+use crate::model::event_filter::EventQuery;
+use crate::model::failure::{FailureRow, Failures, MUTES, advice};
+
+const PATH: &str = "/admin/sync/failures";
+
+#[component]
+pub fn AdminFailuresPage() -> impl IntoView {
+    let failures = Resource::new_blocking(|| (), |()| list_failures());
+    view! {
+        <Suspense>
+            {move || Suspend::new(async move {
+                match failures.await {
+                    Ok(failures) => view! { <Groups failures /> }.into_any(),
+                    Err(error) => view! { <ErrorView error path=PATH /> }.into_any(),
+                }
+            })}
+        </Suspense>
+    }
+}
+
+#[component]
+fn Groups(failures: Failures) -> impl IntoView {
+    let Failures { groups, most } = failures;
+    let total: u64 = groups.iter().map(|group| group.failed + group.dead).sum();
+    let note =
+        (total >= most).then(|| view! { <p class="mb-4">"Only the newest " {most} " failures are grouped here."</p> });
+    let shown = if groups.is_empty() {
+        view! {
+            <Empty heading="Nothing has failed">
+                <p>"Every event that arrived was applied, or had nothing to say."</p>
+            </Empty>
+        }
+        .into_any()
+    } else {
+        let groups = groups.into_iter().enumerate().map(|(place, group)| view! { <Group group place /> });
+        view! { <ul class="flex flex-col gap-4">{groups.collect_view()}</ul> }.into_any()
+    };
+    view! {
+        <Title text="Failures" />
+        <h1 class="text-3xl font-bold">"Failures"</h1>
+        <p class="mt-1 mb-4">"Events that could not be applied, by their cause."</p>
+        <AdminNav here=PATH />
+        {note}
+        {shown}
+    }
+}
+
+#[component]
+fn Group(group: FailureRow, place: usize) -> impl IntoView {
+    let query = EventQuery { cause: Some(group.cause.clone()), ..EventQuery::default() }.encoded();
+    let people = if group.people == 1 { "1 person".to_owned() } else { format!("{} people", group.people) };
+    let heading = format!("cause-{place}");
+    let labelled = heading.clone();
+    let mute = match group.muted_until {
+        Some(until) => view! { <Muted cause=group.cause.clone() until /> }.into_any(),
+        None => view! { <Mute cause=group.cause.clone() place /> }.into_any(),
+    };
+    view! {
+        <li class="rounded-box border border-base-300 p-4" aria-labelledby=labelled>
+            <h2 id=heading class="text-xl font-bold wrap-anywhere">
+                {group.cause.clone()}
+            </h2>
+            <p class="mt-2">{advice(&group.cause)}</p>
+            <p class="mt-2 flex flex-wrap gap-2">
+                <span class="badge badge-error">{format!("{} dead", group.dead)}</span>
+                <span class="badge badge-warning">{format!("{} failed", group.failed)}</span>
+                <span>{people}</span>
+            </p>
+            <p class="mt-2 text-sm">
+                "First seen " <Time at=group.first_seen_at /> ", last seen " <Ago at=group.last_seen_at />
+            </p>
+            <div class="mt-3 flex flex-wrap items-center gap-2">
+                <a class="btn btn-sm" href=format!("/admin/sync/events?{query}")>
+                    "Show them"
+                    <span class="sr-only">" : " {group.cause.clone()}</span>
+                </a>
+                <a class="btn btn-sm btn-primary" href=format!("/admin/sync/replay?{query}")>
+                    "Retry all"
+                    <span class="sr-only">" : " {group.cause.clone()}</span>
+                </a>
+                {mute}
+            </div>
+        </li>
+    }
+}
+
+#[component]
+fn Muted(cause: String, until: jiff::Timestamp) -> impl IntoView {
+    view! {
+        <form class="flex flex-wrap items-center gap-2" method="post" action="/api/events/unmute_failures">
+            <input type="hidden" name="cause" value=cause />
+            <span class="text-sm">"Muted until " <Time at=until /></span>
+            <button class="btn btn-sm" type="submit">
+                "Unmute"
+            </button>
+        </form>
+    }
+}
+
+#[component]
+fn Mute(cause: String, place: usize) -> impl IntoView {
+    let hours = MUTES.map(|(hours, text)| (hours.to_string(), text.to_owned())).to_vec();
+    view! {
+        <Confirm
+            id=format!("mute-{place}")
+            label="Mute"
+            title="Mute this cause?"
+            action="/api/events/mute_failures"
+            submit="Mute it"
+        >
+            <p class="wrap-anywhere">"No alert is sent about: " {cause.clone()} ". Its events are still tried, and still shown here."</p>
+            <input type="hidden" name="cause" value=cause />
+            <Choice name="hours" label="For" options=hours />
+        </Confirm>
+    }
+}

@@ -1,0 +1,186 @@
+//! Before a replay: what carrying these events out again would do, decided by the same code, with nothing written.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
+
+use crate::api::events::get_replay_preview;
+use crate::app::components::admin_nav::AdminNav;
+use crate::app::components::confirm::Confirm;
+use crate::app::components::effect_table::kind_words;
+use crate::app::components::error_view::ErrorView;
+use crate::app::components::event_table::{Empty, EventBadge, PersonLink, event_path};
+use crate::app::components::fields::{Problem, Reason, Tick};
+use crate::model::error::AppError;
+use crate::model::event_filter::EventQuery;
+use crate::model::replay::{Rehearsal, ReplayPreview};
+use crate::model::run::FieldDifference;
+
+const EVENTS: &str = "/admin/sync/events";
+
+#[component]
+pub fn AdminReplayPage() -> impl IntoView {
+    let address = use_query_map().get_untracked();
+    let query = EventQuery::of(|name| address.get(name)).encoded();
+    let ids = address.get_all("id").unwrap_or_default().join(" ");
+    let is_empty = query.is_empty() && ids.is_empty();
+    let asked = (query.clone(), ids.clone());
+    let preview = Resource::new_blocking(move || asked.clone(), |(query, ids)| get_replay_preview(query, ids));
+    view! {
+        <Title text="Replay" />
+        <h1 class="text-3xl font-bold">"Replay"</h1>
+        <div class="mt-4">
+            <AdminNav here=EVENTS />
+        </div>
+        <Suspense>
+            {move || {
+                let (query, ids) = (query.clone(), ids.clone());
+                Suspend::new(async move {
+                    match preview.await {
+                        Ok(_) if is_empty => view! { <SayWhich /> }.into_any(),
+                        Ok(preview) => view! { <Preview preview query ids /> }.into_any(),
+                        Err(AppError::Invalid { message, .. }) => view! { <Problem text=message /> }.into_any(),
+                        Err(error) => view! { <ErrorView error path=EVENTS /> }.into_any(),
+                    }
+                })
+            }}
+        </Suspense>
+    }
+}
+
+#[component]
+fn SayWhich() -> impl IntoView {
+    view! {
+        <Empty heading="Which events?">
+            <p>"All of them is not a choice. Pick some, or filter the list first."</p>
+            <p class="mt-4">
+                <a class="btn btn-primary" href=EVENTS>
+                    "To the events"
+                </a>
+            </p>
+        </Empty>
+    }
+}
+
+#[component]
+fn Preview(preview: ReplayPreview, query: String, ids: String) -> impl IntoView {
+    if preview.count == 0 {
+        return view! {
+            <Empty heading="No event matches">
+                <p class="wrap-anywhere">"There are none among " {preview.about} "."</p>
+            </Empty>
+        }
+        .into_any();
+    }
+    let (changes, effects, shown) = (preview.changes(), preview.effects(), preview.rehearsals.len());
+    let count = if preview.has_more { format!("{} events or more", preview.count) } else { events(preview.count) };
+    let start = view! { <Start count=count.clone() query ids /> };
+    let rows = preview.rehearsals.into_iter().map(|rehearsal| view! { <Row rehearsal /> }).collect_view();
+    view! {
+        <p class="wrap-anywhere">
+            <strong>{count}</strong> ": " {preview.about} ". Each gets another attempt over what is stored now; nothing newer is overwritten."
+        </p>
+        <p class="mt-2">
+            "Of the newest " {shown} ", each by itself: " <strong>{changes}</strong> " would change something, and "
+            <strong>{effects}</strong> " effects would follow if others are told."
+        </p>
+        {start}
+        <div class="record-table mt-6">
+            <table class="table">
+                <caption class="text-left text-xl font-bold">"What would happen"</caption>
+                <thead>
+                    <tr>
+                        <th scope="col">"Event"</th>
+                        <th scope="col">"Person"</th>
+                        <th scope="col">"Is"</th>
+                        <th scope="col">"Would be"</th>
+                        <th scope="col">"Would change"</th>
+                        <th scope="col">"Effects"</th>
+                    </tr>
+                </thead>
+                <tbody>{rows}</tbody>
+            </table>
+        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn Start(count: String, query: String, ids: String) -> impl IntoView {
+    let hidden = view! {
+        <input type="hidden" name="query" value=query.clone() />
+        <input type="hidden" name="ids" value=ids.clone() />
+    };
+    view! {
+        <div class="mt-4 flex flex-wrap gap-2">
+            <Confirm
+                id="replay"
+                label=format!("Replay {count}")
+                title=format!("Replay {count}?")
+                action="/api/events/replay_events"
+                submit="Replay"
+            >
+                <input type="hidden" name="query" value=query />
+                <input type="hidden" name="ids" value=ids />
+                <p>"It goes on as a run that can be paused and stopped."</p>
+                <Tick name="effects" label="Send mails and webhooks for what changes" />
+                <Reason />
+            </Confirm>
+            <form method="post" action="/api/events/replay_events">
+                {hidden}
+                <input type="hidden" name="rehearsal" value="on" />
+                <button class="btn btn-sm" type="submit">
+                    "Rehearse all, and write nothing"
+                </button>
+            </form>
+        </div>
+    }
+}
+
+#[component]
+fn Row(rehearsal: Rehearsal) -> impl IntoView {
+    let Rehearsal { event, state, decision, fields, effects } = rehearsal;
+    let effects: Vec<&str> = effects.into_iter().map(kind_words).collect();
+    let effects = if effects.is_empty() { "none".to_owned() } else { effects.join(", ") };
+    view! {
+        <tr>
+            <td data-label="Event">
+                <a class="link" href=event_path(&event.id)>
+                    <code>{event.id.clone()}</code>
+                </a>
+                <span class="block text-sm">{event.kind}</span>
+            </td>
+            <td data-label="Person">
+                <PersonLink clerk_id=event.clerk_id />
+            </td>
+            <td data-label="Is">
+                <EventBadge state=event.state />
+            </td>
+            <td data-label="Would be">
+                <EventBadge state />
+                <span class="block text-sm">{decision}</span>
+            </td>
+            <td data-label="Would change">
+                <Fields fields />
+            </td>
+            <td data-label="Effects">{effects}</td>
+        </tr>
+    }
+}
+
+/// Names, and both values where they are not personal.
+#[component]
+pub fn Fields(fields: Vec<FieldDifference>) -> impl IntoView {
+    if fields.is_empty() {
+        return view! { <span>"nothing"</span> }.into_any();
+    }
+    let lines = fields.into_iter().map(|field| {
+        let values = field.here.zip(field.clerk).map(|(here, then)| format!(": {here} → {then}"));
+        view! { <li>{field.field} {values}</li> }
+    });
+    view! { <ul>{lines.collect_view()}</ul> }.into_any()
+}
+
+fn events(count: u64) -> String {
+    if count == 1 { "1 event".to_owned() } else { format!("{count} events") }
+}

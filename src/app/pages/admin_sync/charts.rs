@@ -1,0 +1,94 @@
+//! The charts of a time, each with its legend and the numbers behind it.
+
+use leptos::prelude::*;
+
+use crate::model::chart::{Chart, Period};
+
+#[component]
+pub fn Charts(charts: Vec<Chart>, period: Period) -> impl IntoView {
+    let periods = Period::ALL.map(|choice| {
+        let class = if choice == period { "btn btn-sm join-item btn-active" } else { "btn btn-sm join-item" };
+        let href = format!("/admin/sync?period={}#charts-heading", choice.as_str());
+        view! {
+            <a class=class href=href aria-current=(choice == period).then_some("true")>
+                {choice.label()}
+            </a>
+        }
+    });
+    view! {
+        <section class="mt-8" aria-labelledby="charts-heading">
+            <div class="flex flex-wrap items-center justify-between gap-2">
+                <h2 id="charts-heading" class="text-xl font-bold">
+                    "Over time"
+                </h2>
+                <nav class="join" aria-label="How far back">
+                    {periods.into_view()}
+                </nav>
+            </div>
+            <div class="mt-3 grid gap-6 lg:grid-cols-2">
+                {charts.into_iter().map(|chart| view! { <ChartView chart /> }).collect_view()}
+            </div>
+        </section>
+    }
+    .into_any()
+}
+
+/// One chart; who does not see it has its sentence and its table.
+#[component]
+pub fn ChartView(chart: Chart) -> impl IntoView {
+    let legend = chart.series.iter().enumerate().map(|(number, name)| {
+        view! {
+            <li class="chart-key" data-series=number.to_string()>
+                {name.clone()}
+            </li>
+        }
+    });
+    let legend = (chart.series.len() > 1).then(|| view! { <ul class="chart-legend">{legend.collect_view()}</ul> });
+    let heads = chart.series.iter().map(|name| view! { <th scope="col">{name.clone()}</th> }).collect_view();
+    let rows = chart.rows.iter().map(|row| {
+        let values =
+            row.values.iter().map(|value| view! { <td class="tabular-nums">{value.clone()}</td> }).collect_view();
+        view! {
+            <tr>
+                <th scope="row" class="font-normal whitespace-nowrap">
+                    {row.at.clone()}
+                </th>
+                {values}
+            </tr>
+        }
+    });
+    let table = if chart.rows.is_empty() {
+        view! { <p class="mt-2 text-sm">"No number in this time."</p> }.into_any()
+    } else {
+        view! {
+            <div class="chart-numbers" tabindex="0" role="region" aria-label=format!("Numbers: {}", chart.title)>
+                <table class="table table-xs">
+                    <caption class="sr-only">{chart.title.clone()}</caption>
+                    <thead>
+                        <tr>
+                            <th scope="col">"From"</th>
+                            {heads}
+                        </tr>
+                    </thead>
+                    <tbody>{rows.collect_view()}</tbody>
+                </table>
+            </div>
+        }
+        .into_any()
+    };
+    view! {
+        <figure id=chart.name class="chart">
+            <figcaption>
+                <h3 class="font-bold">{chart.title.clone()}</h3>
+                <p class="text-sm">{chart.summary}</p>
+            </figcaption>
+            <div class="chart-picture" inner_html=chart.svg></div>
+            {legend}
+            <details class="mt-1 text-sm">
+                <summary class="cursor-pointer py-1">"Numbers"</summary>
+                {table}
+            </details>
+        </figure>
+    }
+    .into_any()
+}

@@ -1,0 +1,278 @@
+//! Keeps the page's numbers up to date from the stream of the server: texts into their places, new events into the list, but
+//! never under the reader's pointer.
+//!
+//! Stops while the tab is hidden or the reader says so. What arrives is texts; nothing is computed here.
+
+use std::time::Duration;
+
+use js_sys::{Array, Date, JSON, Reflect};
+use leptos::prelude::*;
+use leptos::web_sys::{Element, MessageEvent};
+use wasm_bindgen::prelude::*;
+use web_sys::{EventSource, HtmlTemplateElement};
+
+use crate::app::components::time::localize;
+
+const STREAM: &str = "/admin/sync/live";
+const LISTED: u32 = 50;
+
+/// How it is with the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Link {
+    Connecting,
+    Live,
+    Paused,
+    /// The server said no: the role or the session is gone.
+    Ended,
+}
+
+#[island]
+pub fn LiveNumbers() -> impl IntoView {
+    let link = RwSignal::new(Link::Connecting);
+    let age = RwSignal::new(0_u32);
+    let held = RwSignal::new(0_u32);
+    let source = StoredValue::new_local(None::<EventSource>);
+    // Nothing of the browser is there while the server renders this.
+    let rows = StoredValue::new_local(None::<Array>);
+    let updated_at = StoredValue::new_local(0.0);
+
+    let show_rows = move || {
+        if let Some(waiting) = rows.get_value() {
+            insert(&waiting);
+        }
+        rows.set_value(None);
+        held.set(0);
+    };
+    let close = move || {
+        if let Some(open) = source.get_value() {
+            open.close();
+        }
+        source.set_value(None);
+    };
+    let open = move || {
+        let Ok(opened) = EventSource::new(STREAM) else { return link.set(Link::Ended) };
+        let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |message: MessageEvent| {
+            let Some(update) = message.data().as_string().and_then(|text| JSON::parse(&text).ok()) else { return };
+            link.set(Link::Live);
+            updated_at.set_value(Date::now());
+            age.set(0);
+            apply(&update);
+            let waiting = rows.get_value().unwrap_or_default().concat(&fresh_rows(&update));
+            held.set(waiting.length());
+            rows.set_value(Some(waiting));
+            if !is_read() {
+                show_rows();
+            }
+            localize();
+        });
+        let failed = opened.clone();
+        let on_error = Closure::<dyn FnMut()>::new(move || {
+            // While it tries again by itself it is connecting; what the server refused it does not try again.
+            link.set(if failed.ready_state() == EventSource::CLOSED { Link::Ended } else { Link::Connecting });
+        });
+        opened.set_onmessage(Some(on_message.into_js_value().unchecked_ref()));
+        opened.set_onerror(Some(on_error.into_js_value().unchecked_ref()));
+        source.set_value(Some(opened));
+        link.set(Link::Connecting);
+    };
+    Effect::new(move |_| {
+        open();
+        set_interval(
+            move || {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "seconds since a moment ago"
+                )]
+                age.set(((Date::now() - updated_at.get_value()) / 1_000.0) as u32);
+                if held.get_untracked() > 0 && !is_read() {
+                    show_rows();
+                }
+            },
+            Duration::from_secs(1),
+        );
+        let on_visibility = Closure::<dyn FnMut()>::new(move || {
+            if document().hidden() {
+                close();
+            } else if matches!(link.get_untracked(), Link::Connecting | Link::Live) {
+                close();
+                open();
+            }
+        });
+        let listener = on_visibility.into_js_value();
+        let _ = document().add_event_listener_with_callback("visibilitychange", listener.unchecked_ref());
+    });
+    let toggle = move |_| {
+        if link.get_untracked() == Link::Paused || link.get_untracked() == Link::Ended {
+            open();
+        } else {
+            close();
+            link.set(Link::Paused);
+        }
+    };
+    view! {
+        <span class="needs-script">
+            <span class="flex flex-wrap items-center gap-2">
+                <span class="live-dot" data-value=move || if link.get() == Link::Live { "on" } else { "off" } aria-hidden="true"></span>
+                <span class="tabular-nums" id="live-state">
+                    {move || said(link.get(), age.get())}
+                </span>
+                <button class="btn btn-xs" type="button" on:click=toggle>
+                    {move || if matches!(link.get(), Link::Paused | Link::Ended) { "Go on" } else { "Pause" }}
+                </button>
+                <button class="btn btn-xs btn-primary" type="button" hidden=move || held.get() == 0 on:click=move |_| show_rows()>
+                    {move || format!("{} new events", held.get())}
+                </button>
+            </span>
+        </span>
+    }
+}
+
+fn said(link: Link, age: u32) -> String {
+    match link {
+        Link::Connecting => "Connecting…".to_owned(),
+        Link::Live if age < 2 => "Live, updated now".to_owned(),
+        Link::Live => format!("Live, updated {age} s ago"),
+        Link::Paused => "Paused".to_owned(),
+        Link::Ended => "Not live: sign in again, or reload".to_owned(),
+    }
+}
+
+/// Whether the reader is in the list: then it must not move.
+fn is_read() -> bool {
+    document().query_selector("#newest-rows:hover, #newest-rows:focus-within").ok().flatten().is_some()
+}
+
+fn text_of(object: &JsValue, name: &str) -> Option<String> {
+    Reflect::get(object, &name.into()).ok()?.as_string()
+}
+
+/// Every figure into its places.
+fn apply(update: &JsValue) {
+    let Ok(figures) = Reflect::get(update, &"figures".into()) else { return };
+    let Ok(places) = document().query_selector_all("[data-live], [data-frame]") else { return };
+    for index in 0..places.length() {
+        let Some(place) = places.item(index).and_then(|node| node.dyn_into::<Element>().ok()) else { continue };
+        // A frame around a figure has its value as an attribute, for the stylesheet.
+        let frame = place.get_attribute("data-frame");
+        let name = frame.clone().or_else(|| place.get_attribute("data-live")).unwrap_or_default();
+        let Some(text) = text_of(&figures, &name) else { continue };
+        if frame.is_some() {
+            let _ = place.set_attribute("data-value", &text);
+        } else if place.class_list().contains("live-time") {
+            set_time(&place, &text);
+        } else if place.text_content().as_deref() != Some(&text) {
+            place.set_text_content(Some(&text));
+        }
+    }
+    let link = document().get_element_by_id("next-step-link");
+    if let Some(place) = link {
+        match text_of(update, "link") {
+            Some(href) => {
+                let _ = place.set_attribute("href", &href);
+                let _ = place.remove_attribute("hidden");
+            }
+            None => {
+                let _ = place.set_attribute("hidden", "");
+            }
+        }
+    }
+}
+
+fn set_time(place: &Element, text: &str) {
+    if text.is_empty() {
+        place.set_text_content(place.get_attribute("data-none").as_deref());
+        return;
+    }
+    let time = match place.query_selector("time") {
+        Ok(Some(time)) => time,
+        _ => {
+            let Ok(time) = document().create_element("time") else { return };
+            place.set_text_content(None);
+            let _ = place.append_child(&time);
+            time
+        }
+    };
+    if time.get_attribute("datetime").as_deref() != Some(text) {
+        let _ = time.set_attribute("datetime", text);
+        time.set_text_content(Some(text));
+    }
+}
+
+/// Updates the rows that are there; answers the others, the oldest first.
+fn fresh_rows(update: &JsValue) -> Array {
+    let fresh = Array::new();
+    let events = Reflect::get(update, &"events".into()).unwrap_or(JsValue::UNDEFINED);
+    for event in Array::from(&events).iter() {
+        match document().get_element_by_id(&row_id(&event)) {
+            Some(row) => fill(&row, &event),
+            None => {
+                fresh.unshift(&event);
+            }
+        }
+    }
+    fresh
+}
+
+fn row_id(event: &JsValue) -> String {
+    format!("event-{}", text_of(event, "id").unwrap_or_default())
+}
+
+/// New rows on top; as many leave at the bottom.
+fn insert(events: &Array) {
+    let template =
+        document().get_element_by_id("newest-row").and_then(|found| found.dyn_into::<HtmlTemplateElement>().ok());
+    let (Some(template), Some(list)) = (template, document().get_element_by_id("newest-rows")) else { return };
+    for event in events.iter() {
+        if let Some(row) = document().get_element_by_id(&row_id(&event)) {
+            fill(&row, &event);
+            continue;
+        }
+        let made = template.content().first_element_child().and_then(|row| row.clone_node_with_deep(true).ok());
+        let Some(row) = made.and_then(|row| row.dyn_into::<Element>().ok()) else { continue };
+        row.set_id(&row_id(&event));
+        fill(&row, &event);
+        let _ = list.insert_before(&row, list.first_child().as_ref());
+    }
+    while list.child_element_count() > LISTED {
+        if let Some(last) = list.last_element_child() {
+            last.remove();
+        }
+    }
+    if let Some(none) = document().get_element_by_id("no-event-yet")
+        && list.child_element_count() > 0
+    {
+        let _ = none.set_attribute("hidden", "");
+    }
+}
+
+fn fill(row: &Element, event: &JsValue) {
+    let set = |cell: &str, text: &str| {
+        if let Ok(Some(place)) = row.query_selector(&format!("[data-cell='{cell}']")) {
+            place.set_text_content(Some(text));
+        }
+    };
+    let field = |name: &str| text_of(event, name).unwrap_or_default();
+    let id = field("id");
+    if let Ok(Some(anchor)) = row.query_selector("[data-cell='id']") {
+        let _ = anchor.set_attribute("href", &format!("/admin/sync/events/{id}"));
+        if let Some(code) = anchor.first_element_child() {
+            code.set_text_content(Some(&id));
+        }
+    }
+    let deliveries = Reflect::get(event, &"deliveries".into()).ok().and_then(|count| count.as_f64()).unwrap_or(1.0);
+    set("deliveries", &if deliveries > 1.0 { format!(" ×{deliveries}") } else { String::new() });
+    set("kind", &field("kind"));
+    set("person", &field("clerk_id"));
+    set("state", &field("state"));
+    set("decision", &field("decision"));
+    if let Ok(Some(state)) = row.query_selector("[data-cell='state']") {
+        let _ = state.set_attribute("data-value", &field("state"));
+    }
+    let at = |name: &str| Date::new(&field(name).into()).get_time();
+    let took = at("finished_at") - at("received_at");
+    set("took", &if took.is_nan() { String::new() } else { format!(" in {took} ms") });
+    if let Ok(Some(time)) = row.query_selector("time") {
+        let _ = time.set_attribute("datetime", &field("received_at"));
+    }
+}

@@ -1,0 +1,130 @@
+//! The audit trail: who did what to whom and why, and whether the chain holds.
+
+use leptos::prelude::*;
+use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
+
+use crate::api::trail::list_trail;
+use crate::app::components::admin_nav::AdminNav;
+use crate::app::components::error_view::ErrorView;
+use crate::app::components::event_table::Empty;
+use crate::app::components::fields::{Choice, Problem, TextField};
+use crate::app::components::pager::Pager;
+use crate::app::components::trail_table::TrailTable;
+use crate::model::audit::{Action, TrailPage, TrailQuery};
+use crate::model::error::AppError;
+use crate::model::event_filter::percent_encoded;
+
+const PATH: &str = "/admin/sync/audit";
+
+#[component]
+pub fn AdminTrailPage() -> impl IntoView {
+    let address = use_query_map().get_untracked();
+    let part = |name: &str| address.get(name).filter(|text| !text.trim().is_empty());
+    let query = TrailQuery {
+        actor: part("actor"),
+        action: part("action"),
+        subject: part("subject"),
+        from: part("from"),
+        to: part("to"),
+    };
+    let before = part("before").and_then(|number| number.parse::<i64>().ok());
+    let of = query.clone();
+    let trail = Resource::new_blocking(move || (of.clone(), before), |(query, before)| list_trail(query, before));
+    view! {
+        <Suspense>
+            {move || {
+                let query = query.clone();
+                Suspend::new(async move {
+                    match trail.await {
+                        Ok(page) => view! { <Trail query page=Some(page) problem=None is_first=before.is_none() /> }.into_any(),
+                        Err(AppError::Invalid { message, .. }) => {
+                            view! { <Trail query page=None problem=Some(message) is_first=true /> }.into_any()
+                        }
+                        Err(error) => view! { <ErrorView error path=PATH /> }.into_any(),
+                    }
+                })
+            }}
+        </Suspense>
+    }
+}
+
+#[component]
+fn Trail(query: TrailQuery, page: Option<TrailPage>, problem: Option<String>, is_first: bool) -> impl IntoView {
+    let actions = Action::ALL.map(|action| (action.as_str().to_owned(), action.as_str().to_owned())).to_vec();
+    let encoded = encoded(&query);
+    let shown = page.map(|page| view! { <Shown encoded=encoded.clone() page is_first /> });
+    view! {
+        <Title text="Audit" />
+        <h1 class="text-3xl font-bold">"Audit"</h1>
+        <p class="mt-1 mb-4">"Who did what to whom, and why. Each entry is sealed to the one before it."</p>
+        <AdminNav here=PATH />
+        <div class="flex flex-wrap gap-2">
+            <form method="post" action="/api/trail/verify_trail">
+                <button class="btn btn-sm" type="submit">
+                    "Verify the chain"
+                </button>
+            </form>
+            <a class="btn btn-sm" href=format!("{PATH}/export?format=csv&{encoded}") download>
+                "Export as CSV"
+            </a>
+            <a class="btn btn-sm" href=format!("{PATH}/export?format=json&{encoded}") download>
+                "Export as JSON lines"
+            </a>
+        </div>
+        <search>
+            <form class="mt-4 grid grid-cols-1 items-end gap-3 sm:grid-cols-3" method="get" action=PATH>
+                <TextField name="actor" label="Who (Clerk's id, or cli:name)" value=query.actor />
+                <Choice name="action" label="Did" value=query.action any="anything" options=actions />
+                <TextField name="subject" label="To whom, or to what" value=query.subject />
+                <TextField name="from" label="From (UTC)" value=query.from kind="datetime-local" />
+                <TextField name="to" label="To (UTC)" value=query.to kind="datetime-local" />
+                <div class="flex gap-2">
+                    <button class="btn btn-primary" type="submit">
+                        "Filter"
+                    </button>
+                    <a class="btn" href=PATH>
+                        "Clear"
+                    </a>
+                </div>
+            </form>
+        </search>
+        {problem.map(|text| view! { <Problem text /> })}
+        {shown}
+    }
+}
+
+#[component]
+fn Shown(encoded: String, page: TrailPage, is_first: bool) -> impl IntoView {
+    if page.rows.is_empty() {
+        let text = if encoded.is_empty() {
+            "As soon as somebody changes something, it is here."
+        } else {
+            "No entry is like that. Take a condition away."
+        };
+        return view! {
+            <Empty heading="No entries">
+                <p>{text}</p>
+            </Empty>
+        }
+        .into_any();
+    }
+    let first = (!is_first).then(|| format!("{PATH}?{encoded}"));
+    let next = page.next.map(|before| format!("{PATH}?{encoded}&before={before}"));
+    view! {
+        <section class="mt-6">
+            <h2 class="sr-only">"Entries"</h2>
+            <TrailTable caption="Audit trail, the newest first" rows=page.rows />
+            <Pager first next />
+        </section>
+    }
+    .into_any()
+}
+
+fn encoded(query: &TrailQuery) -> String {
+    let TrailQuery { actor, action, subject, from, to } = query;
+    let parts = [("actor", actor), ("action", action), ("subject", subject), ("from", from), ("to", to)];
+    let pairs =
+        parts.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", percent_encoded(value.as_ref()?))));
+    pairs.collect::<Vec<_>>().join("&")
+}

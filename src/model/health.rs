@@ -1,0 +1,321 @@
+//! How the mirror is, in one word, with its reason and what to do next (E-01).
+//!
+//! Pure: from signs that somebody gathered (`server::sync::status`) to a judgement.
+
+use serde::{Deserialize, Serialize};
+
+/// One word for the whole mirror.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Health {
+    /// Nothing has arrived yet.
+    Waiting,
+    Healthy,
+    /// Events wait longer than they should.
+    Behind,
+    /// Something could not be done.
+    Degraded,
+    /// Nothing arrives, although something should.
+    Silent,
+    /// Nothing can be right until somebody does something.
+    Broken,
+}
+
+impl Health {
+    /// An event that waits longer than this, in seconds, makes the mirror `Behind`.
+    pub const BEHIND_AFTER_SECONDS: i64 = 10;
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "Waiting",
+            Self::Healthy => "Healthy",
+            Self::Behind => "Behind",
+            Self::Degraded => "Degraded",
+            Self::Silent => "Silent",
+            Self::Broken => "Broken",
+        }
+    }
+}
+
+/// Why nothing arrives, most likely (C-4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SilenceCause {
+    /// Not even attempts.
+    NothingArrives,
+    /// Deliveries come and are signed by a secret that is not ours.
+    WrongSecret,
+    /// We failed to take deliveries, after which the sender gives an endpoint up.
+    EndpointDisabled,
+}
+
+impl SilenceCause {
+    pub const ALL: [Self; 3] = [Self::NothingArrives, Self::WrongSecret, Self::EndpointDisabled];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NothingArrives => "nothing-arrives",
+            Self::WrongSecret => "wrong-secret",
+            Self::EndpointDisabled => "endpoint-disabled",
+        }
+    }
+
+    pub fn explanation(self) -> &'static str {
+        match self {
+            Self::NothingArrives => "Not even an attempt reaches this address.",
+            Self::WrongSecret => "Deliveries come, and none is signed by a secret that is configured here.",
+            Self::EndpointDisabled => {
+                "Deliveries failed here before; Clerk switches an endpoint off that keeps failing."
+            }
+        }
+    }
+
+    pub fn advice(self) -> &'static str {
+        match self {
+            Self::NothingArrives => "Check the connection, then the endpoint's address and state in Clerk's dashboard.",
+            Self::WrongSecret => "Copy the endpoint's signing secret into CLERK_WEBHOOK_SIGNING_SECRET and restart.",
+            Self::EndpointDisabled => {
+                "Enable the endpoint again in Clerk's dashboard under Webhooks; what was missed is caught up."
+            }
+        }
+    }
+}
+
+/// A judgement with its reason and what to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Judgement {
+    pub health: Health,
+    pub reason: String,
+    pub next_step: String,
+    /// Where to do it.
+    pub link: Option<String>,
+}
+
+/// What a judgement is made from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each sign is so or not")]
+pub struct Signs {
+    /// Whether anything ever arrived, or was fetched.
+    pub has_begun: bool,
+    /// Somebody sends deliveries that no secret of ours has signed.
+    pub refuses_all: bool,
+    pub has_secret: bool,
+    pub is_key_refused: bool,
+    pub is_circuit_open: bool,
+    pub failed: u64,
+    pub dead: u64,
+    /// Effects that were given up, or may have happened.
+    pub lost_effects: u64,
+    /// The receiver of our webhook wants no more.
+    pub is_endpoint_gone: bool,
+    /// People about whom MongoDB differed from Clerk by the last proof.
+    pub drift: u64,
+    pub backlog: u64,
+    pub oldest_pending_seconds: i64,
+    pub silence: Option<(SilenceCause, i64)>,
+}
+
+impl Signs {
+    pub fn judge(&self) -> Judgement {
+        self.broken()
+            .or_else(|| (!self.has_begun).then(waiting))
+            .or_else(|| self.silent())
+            .or_else(|| self.degraded())
+            .or_else(|| self.behind())
+            .unwrap_or_else(|| {
+                judgement(
+                    Health::Healthy,
+                    "Every event that arrived has been dealt with.",
+                    "There is nothing to do.",
+                    None,
+                )
+            })
+    }
+
+    fn broken(&self) -> Option<Judgement> {
+        let (reason, next_step, link) = if !self.has_secret {
+            (
+                "No webhook secret is configured, so no delivery can be believed.",
+                "Copy the endpoint's signing secret into CLERK_WEBHOOK_SIGNING_SECRET and restart.",
+                "/admin/sync/connection",
+            )
+        } else if self.is_key_refused {
+            (
+                "Clerk refuses the secret key, so nobody can be looked up or repaired.",
+                "Copy CLERK_SECRET_KEY again from Clerk's dashboard and restart.",
+                "/admin/sync/connection",
+            )
+        } else if self.refuses_all {
+            (SilenceCause::WrongSecret.explanation(), SilenceCause::WrongSecret.advice(), "/admin/sync/connection")
+        } else {
+            return None;
+        };
+        Some(judgement(Health::Broken, reason, next_step, Some(link)))
+    }
+
+    fn silent(&self) -> Option<Judgement> {
+        let (cause, seconds) = self.silence?;
+        let reason = format!("No event for {}. {}", duration(seconds), cause.explanation());
+        Some(judgement(Health::Silent, &reason, cause.advice(), Some("/admin/sync/connection")))
+    }
+
+    fn degraded(&self) -> Option<Judgement> {
+        let (reason, next_step, link) = if self.dead > 0 {
+            (
+                counted(self.dead, "event was", "events were", "given up."),
+                "Mend the cause, then replay.",
+                "/admin/sync/failures",
+            )
+        } else if self.failed > 0 {
+            (
+                counted(self.failed, "event", "events", "could not be applied yet."),
+                "Each is tried again by itself; the cause is named there.",
+                "/admin/sync/failures",
+            )
+        } else if self.lost_effects > 0 {
+            (
+                counted(self.lost_effects, "effect was", "effects were", "given up, or may have happened."),
+                "Look at the cause, then retry or discard.",
+                "/admin/sync/effects",
+            )
+        } else if self.is_endpoint_gone {
+            (
+                "The receiver of our webhook said that it is gone.".to_owned(),
+                "Correct ROLLCALL_WEBHOOK_URL, or run `rollcall webhook on`.",
+                "/admin/sync/effects",
+            )
+        } else if self.drift > 0 {
+            (
+                counted(self.drift, "person differs", "people differ", "from Clerk by the last proof."),
+                "Reconcile, and look at the differences.",
+                "/admin/sync/runs",
+            )
+        } else if self.is_circuit_open {
+            (
+                "Clerk fails again and again and is left alone for a while.".to_owned(),
+                "Nothing is lost: what needs Clerk waits. See status.clerk.com.",
+                "/admin/sync/connection",
+            )
+        } else {
+            return None;
+        };
+        Some(judgement(Health::Degraded, &reason, next_step, Some(link)))
+    }
+
+    fn behind(&self) -> Option<Judgement> {
+        (self.oldest_pending_seconds > Health::BEHIND_AFTER_SECONDS).then(|| {
+            let waiting = counted(self.backlog, "event waits", "events wait", "");
+            let oldest = duration(self.oldest_pending_seconds);
+            judgement(
+                Health::Behind,
+                &format!("{}, the oldest for {oldest}.", waiting.trim_end()),
+                "It is worked off by itself. If it grows, look at MongoDB's load and start another process.",
+                Some("/admin/sync/events?state=received"),
+            )
+        })
+    }
+}
+
+fn waiting() -> Judgement {
+    judgement(Health::Waiting, "No event has arrived yet.", "Connect Clerk in three steps, below.", None)
+}
+
+fn judgement(health: Health, reason: &str, next_step: &str, link: Option<&str>) -> Judgement {
+    Judgement { health, reason: reason.to_owned(), next_step: next_step.to_owned(), link: link.map(str::to_owned) }
+}
+
+fn counted(count: u64, one: &str, many: &str, rest: &str) -> String {
+    format!("{} {} {rest}", grouped(count), if count == 1 { one } else { many })
+}
+
+/// `1 234 567`, with spaces that do not break.
+pub fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push('\u{202f}');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// In the largest unit that it fills.
+pub fn duration(seconds: i64) -> String {
+    let (count, unit) = match seconds {
+        ..60 => (seconds, "second"),
+        60..3_600 => (seconds / 60, "minute"),
+        3_600..172_800 => (seconds / 3_600, "hour"),
+        _ => (seconds / 86_400, "day"),
+    };
+    format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+/// A time in milliseconds as people read it.
+pub fn milliseconds(ms: u64) -> String {
+    match ms {
+        ..1_000 => format!("{ms} ms"),
+        1_000..10_000 => format!("{}.{} s", ms / 1_000, ms % 1_000 / 100),
+        10_000..120_000 => format!("{} s", ms / 1_000),
+        120_000..7_200_000 => format!("{} min", ms / 60_000),
+        _ => format!("{} h", ms / 3_600_000),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn well() -> Signs {
+        Signs { has_begun: true, has_secret: true, ..Signs::default() }
+    }
+
+    #[test]
+    fn e_01_one_word_says_how_the_mirror_is_and_the_worst_comes_first() {
+        let silence = Some((SilenceCause::WrongSecret, 7_200));
+        let cases = [
+            (well(), Health::Healthy, ""),
+            (Signs { has_begun: false, ..well() }, Health::Waiting, ""),
+            (Signs { backlog: 3, oldest_pending_seconds: 10, ..well() }, Health::Healthy, ""),
+            (
+                Signs { backlog: 3, oldest_pending_seconds: 90, ..well() },
+                Health::Behind,
+                "3 events wait, the oldest for 1 minute.",
+            ),
+            (
+                Signs { failed: 1, oldest_pending_seconds: 90, ..well() },
+                Health::Degraded,
+                "1 event could not be applied yet.",
+            ),
+            (Signs { dead: 2, failed: 1, ..well() }, Health::Degraded, "2 events were given up."),
+            (Signs { lost_effects: 1, ..well() }, Health::Degraded, "1 effect was given up, or may have happened."),
+            (Signs { drift: 4, ..well() }, Health::Degraded, "4 people differ from Clerk by the last proof."),
+            (Signs { is_endpoint_gone: true, ..well() }, Health::Degraded, ""),
+            (Signs { is_circuit_open: true, ..well() }, Health::Degraded, ""),
+            (
+                Signs { silence, dead: 2, ..well() },
+                Health::Silent,
+                "No event for 2 hours. Deliveries come, and none is signed by a secret that is configured here.",
+            ),
+            (Signs { is_key_refused: true, silence, ..well() }, Health::Broken, ""),
+            (Signs { refuses_all: true, has_begun: false, ..well() }, Health::Broken, ""),
+            (Signs { has_secret: false, ..well() }, Health::Broken, ""),
+        ];
+        for (signs, health, reason) in cases {
+            let judgement = signs.judge();
+            assert_eq!(judgement.health, health, "{signs:?}");
+            assert!(reason.is_empty() || judgement.reason == reason, "{judgement:?}");
+            assert!(!judgement.reason.is_empty() && judgement.next_step.ends_with(['.', 'w']), "{judgement:?}");
+        }
+    }
+
+    #[test]
+    fn numbers_and_times_are_for_people() {
+        let shown = [grouped(7), grouped(1_234), grouped(1_234_567)];
+        assert_eq!(shown, ["7", "1\u{202f}234", "1\u{202f}234\u{202f}567"]);
+        let times = [duration(1), duration(90), duration(7_200), duration(200_000)];
+        assert_eq!(times, ["1 second", "1 minute", "2 hours", "2 days"]);
+        let lags = [milliseconds(12), milliseconds(1_250), milliseconds(60_000), milliseconds(600_000)];
+        assert_eq!(lags, ["12 ms", "1.2 s", "60 s", "10 min"]);
+    }
+}

@@ -1,0 +1,134 @@
+//! The numbers of all processes together: what this one counted is added to them every few seconds, with a sign of life.
+//!
+//! An event costs an addition in memory. What is lost when a process is killed is a few seconds of these numbers, and
+//! nothing of the events themselves: how many are in which state is counted anew from the collection now and then.
+
+pub mod activity;
+pub mod chart;
+pub mod lag;
+pub mod picture;
+pub mod silence;
+pub mod tally;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::model::event::EventState;
+use crate::model::run::{RunKind, RunState};
+use crate::server::error::Error;
+use crate::server::readiness;
+use crate::server::state::AppState;
+use crate::server::store::Store;
+use crate::server::store::instances::Instance;
+use crate::server::store::statistics::Additions;
+
+const ADD_EVERY: Duration = Duration::from_secs(2);
+/// A sign of life, and a look at the backlog, every so many times.
+const BEAT_EVERY: u32 = 3;
+/// With more events than this their states are not counted when somebody looks: the kept totals are shown.
+pub const COUNTED_WHEN_ASKED: u64 = 20_000;
+/// How old the kept totals may be before they are counted anew.
+const TOTALS_HOLD: SignedDuration = SignedDuration::from_mins(10);
+
+/// Runs until `stop` says so.
+pub async fn run(state: Arc<AppState>, mut stop: watch::Receiver<bool>) {
+    let mut tick = interval(ADD_EVERY);
+    tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut turn = 0_u32;
+    loop {
+        tokio::select! {
+            biased;
+            _ = stop.wait_for(|stop| *stop) => return,
+            _ = tick.tick() => {}
+        }
+        let done = async {
+            add(&state).await?;
+            if turn.is_multiple_of(BEAT_EVERY) {
+                beat(&state).await?;
+                recount(&state).await?;
+            }
+            Ok::<(), Error>(())
+        };
+        if let Err(error) = done.await {
+            error.log("add_statistics");
+        }
+        turn = turn.wrapping_add(1);
+    }
+}
+
+/// The last additions of a process, and its name off the list.
+pub async fn leave(state: &AppState) {
+    let left = async {
+        add(state).await?;
+        Ok::<(), Error>(state.store.instances.leave(&state.instance_id).await?)
+    };
+    if let Err(error) = left.await {
+        error.log("leave");
+    }
+}
+
+async fn add(state: &AppState) -> Result<(), Error> {
+    let counted = state.tally.take();
+    let added = state.store.statistics.add(&counted.additions(), Timestamp::now()).await;
+    if added.is_err() {
+        state.tally.put_back(&counted);
+    }
+    Ok(added?)
+}
+
+/// That this process is at work, and how much waits.
+async fn beat(state: &AppState) -> Result<(), Error> {
+    let (now, moment) = (Timestamp::now(), readiness::now(state).await);
+    let instance = Instance {
+        id: state.instance_id.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        started_at: state.started_at,
+        seen_at: now,
+        clerk_calls_left: i64::from(state.clerk.calls_left()),
+        clerk_calls: i64::from(state.settings.clerk.calls_in_ten_seconds),
+        is_circuit_open: moment.is_circuit_open,
+        inbox_free: i64::try_from(moment.inbox_free).unwrap_or(i64::MAX),
+    };
+    state.store.instances.beat(&instance).await?;
+    let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+    let mut peaks = Vec::new();
+    peaks.extend(moment.backlog.filter(|backlog| backlog.events > 0).map(|backlog| ("backlog", count(backlog.events))));
+    peaks.extend(find_drift(&state.store).await?.map(|drift| ("drift", count(drift))));
+    let additions = Additions { peaks, ..Additions::default() };
+    Ok(state.store.statistics.add(&additions, now).await?)
+}
+
+/// About how many people MongoDB differed from Clerk, by the last proof.
+async fn find_drift(store: &Store) -> Result<Option<u64>, Error> {
+    let proven = [RunState::Done, RunState::Stopped];
+    let proof = store.runs.find_newest(RunKind::Proof, &proven).await?;
+    Ok(proof.map(|proof| proof.progress.counts.differences()))
+}
+
+/// Where there are too many events to count them when somebody looks, they are counted now and then by one process.
+async fn recount(state: &AppState) -> Result<(), Error> {
+    let store = &state.store;
+    if store.events.estimate().await? <= COUNTED_WHEN_ASKED {
+        return Ok(());
+    }
+    let now = Timestamp::now();
+    let counted_at = store.statistics.find_totals().await?.counted_at;
+    if counted_at.is_some_and(|at| now.duration_since(at) < TOTALS_HOLD) {
+        return Ok(());
+    }
+    let later = now.saturating_add(TOTALS_HOLD).unwrap_or(Timestamp::MAX);
+    if counted_at.is_some() && !store.runs.is_due("totals", now, later).await? {
+        return Ok(());
+    }
+    let (totals, redeliveries) = futures::try_join!(store.events.count_by_state(), store.events.count_redeliveries())?;
+    let kept: Vec<(&str, i64)> = totals
+        .iter()
+        .filter(|total| !matches!(total.state, EventState::Received | EventState::Failed))
+        .map(|total| (total.state.as_str(), total.count))
+        .collect();
+    Ok(store.statistics.set_totals(&kept, i64::try_from(redeliveries).unwrap_or(i64::MAX), now).await?)
+}

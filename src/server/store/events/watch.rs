@@ -1,0 +1,40 @@
+//! What a page that is open all day asks of `events`: numbers whose cost does not grow with the collection, and word of
+//! every change.
+
+use futures::{Stream, StreamExt};
+use mongodb::bson::{Document, RawDocumentBuf, doc};
+use mongodb::options::CountOptions;
+
+use crate::model::event::EventState;
+use crate::server::store::Error;
+use crate::server::store::events::{Events, pending};
+
+impl Events {
+    /// About how many there are, from the collection's own books.
+    pub async fn estimate(&self) -> Result<u64, Error> {
+        Ok(self.documents.estimated_document_count().await?)
+    }
+
+    /// How many are in one of the states that few events are in; counted no further than `most`.
+    pub async fn count_up_to(&self, state: EventState, most: u64) -> Result<u64, Error> {
+        let options = CountOptions::builder().limit(most).build();
+        Ok(self.documents.count_documents(doc! { "state": state.as_str() }).with_options(options).await?)
+    }
+
+    /// How many wait for an attempt: as many as the backlog are looked at, however many there are.
+    pub async fn count_pending(&self) -> Result<u64, Error> {
+        let waiting = doc! { "dueAt": { "$exists": true }, "state": { "$in": pending() } };
+        let (stored, open) =
+            tokio::join!(async { self.documents.count_documents(waiting).await }, self.bodies.count_open());
+        Ok(stored? + open?.events)
+    }
+
+    /// One item for every event that is added or changed from now on, by whatever process. A stand-alone server cannot say.
+    pub async fn watch(&self) -> Result<impl Stream<Item = Result<(), Error>> + Send + Unpin + use<>, Error> {
+        // Which one it was is read together with all others; here only that there was one.
+        let only_that = [doc! { "$project": { "_id": 1, "operationType": 1, "ns": 1 } }];
+        let changes = self.documents.clone_with_type::<Document>().watch().pipeline(only_that).await?;
+        let changes = changes.with_type::<RawDocumentBuf>();
+        Ok(Box::pin(changes.map(|change| change.map(|_| ()).map_err(Error::from))))
+    }
+}

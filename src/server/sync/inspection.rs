@@ -1,0 +1,348 @@
+//! What pages show of events and their failures: lists by filter, one event with what belongs to it, causes, saved filters.
+//!
+//! Reads, and keeps what an admin keeps for themselves; what is done about events is `intervention`'s and `scan`'s.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
+use url::form_urlencoded;
+
+use crate::model::audit::{Action, Fact};
+use crate::model::event::{EventDetail, EventList, EventRow, Payload, SavedView};
+use crate::model::event_filter::{EventFilter, EventQuery, ReplayPlan};
+use crate::model::failure::{FailureRow, Failures};
+use crate::model::replay::ReplayPreview;
+use crate::server::access::{Admin, Viewer};
+use crate::server::error::Error;
+use crate::server::jobs::ledger;
+use crate::server::state::AppState;
+use crate::server::store::deliveries::ERASED;
+use crate::server::store::events::pages::{FailureGroup, MOST_GROUPED};
+use crate::server::store::events::{Event, Summary};
+use crate::server::store::jobs::Wanted;
+use crate::server::store::mutes::Mute;
+use crate::server::store::paging::Cursor;
+use crate::server::store::saved_filters::{MOST, SavedFilter};
+use crate::server::sync::rehearsal::{rehearse, shown};
+use crate::server::sync::scan::replay::MOST_COUNTED;
+use crate::server::sync::scan::requests::count;
+use crate::server::trail;
+
+/// Events on a page.
+const ON_A_PAGE: u16 = 50;
+/// Of the same person, before and after.
+const AROUND: i64 = 5;
+/// So many are rehearsed before a replay.
+const REHEARSED: u16 = 25;
+const LONGEST_NAME: usize = 60;
+const LONGEST_MUTE: u16 = 24 * 31;
+pub const NO_EVENT: Error = Error::NotFound { what: "This event" };
+
+/// One page of what an address asks for.
+///
+/// # Errors
+/// `Invalid` for what cannot be understood; MongoDB's.
+pub async fn list_events(
+    state: &AppState,
+    admin: &Admin,
+    query: &str,
+    cursor: Option<&str>,
+) -> Result<EventList, Error> {
+    let filter = read(state, query).await?;
+    let (page, kinds, saved) = tokio::try_join!(
+        async { Ok(state.store.events.list(&filter, cursor_of(cursor)?.as_ref(), ON_A_PAGE).await?) },
+        async { Ok(state.store.events.list_kinds().await?) },
+        list_saved(state, admin),
+    )?;
+    Ok(EventList {
+        events: page.rows.into_iter().map(row).collect(),
+        next: page.next.map(|cursor| cursor.encoded()),
+        about: filter.describe(),
+        is_filtered: !filter.is_empty(),
+        kinds,
+        saved,
+    })
+}
+
+/// One event. `is_revealed`: with all that it says, which is recorded elsewhere.
+///
+/// # Errors
+/// `NotFound`; MongoDB's.
+pub async fn get_event(state: &AppState, id: &str, is_revealed: bool) -> Result<EventDetail, Error> {
+    let events = &state.store.events;
+    let event = events.find(id).await?.ok_or(NO_EVENT)?;
+    let (mut earlier, mut later, mut effects) = (Vec::new(), Vec::new(), Vec::new());
+    if let Some(person) = &event.clerk_id {
+        let wanted = Wanted { state: None, kind: None, clerk_id: Some(person.clone()), limit: 20 };
+        let (around, jobs) = tokio::try_join!(
+            events.list_around(person, event.received_at, AROUND + 1),
+            state.store.jobs.list(&wanted, None),
+        )?;
+        let others = |rows: Vec<Summary>| -> Vec<EventRow> {
+            let others = rows.into_iter().filter(|row| row.id != event.id).map(row);
+            others.take(usize::try_from(AROUND).unwrap_or_default()).collect()
+        };
+        (earlier, later) = (others(around.0), others(around.1));
+        effects = jobs.rows.into_iter().filter(|job| job.created_at >= event.received_at).map(ledger::row).collect();
+    }
+    let trail = state.store.audit.list_about(id).await?.into_iter().map(trail::row).collect();
+    Ok(EventDetail {
+        instance_id: event.instance_id.clone(),
+        event_at: event.event_at,
+        due_at: event.due_at,
+        waits: event.waits,
+        payload: payload_of(&event, is_revealed),
+        endpoint: format!("{}/api/webhooks/clerk", state.settings.public_url().trim_end_matches('/')),
+        row: row_of(&event),
+        effects,
+        earlier,
+        later,
+        trail,
+    })
+}
+
+/// Records that somebody wants to see all that an event says.
+///
+/// # Errors
+/// `NotFound`; MongoDB's.
+pub async fn reveal_payload(state: &AppState, admin: &Admin, id: &str) -> Result<(), Error> {
+    state.store.events.find(id).await?.ok_or(NO_EVENT)?;
+    Ok(state.store.audit.append(&fact(admin, Action::RevealPayload, id, None)).await?)
+}
+
+/// What failed and was given up, by cause.
+///
+/// # Errors
+/// MongoDB's.
+pub async fn list_failures(state: &AppState) -> Result<Failures, Error> {
+    let (groups, mutes) =
+        tokio::try_join!(state.store.events.group_failures(), state.store.mutes.list(Timestamp::now()))?;
+    let shown = |group: FailureGroup| FailureRow {
+        muted_until: mutes.iter().find(|mute| mute.cause == group.cause).map(|mute| mute.until),
+        failed: group.failed.unsigned_abs(),
+        dead: group.dead.unsigned_abs(),
+        people: group.people.unsigned_abs(),
+        first_seen_at: group.first_seen_at,
+        last_seen_at: group.last_seen_at,
+        cause: group.cause,
+    };
+    Ok(Failures { groups: groups.into_iter().map(shown).collect(), most: u64::from(MOST_GROUPED.unsigned_abs()) })
+}
+
+/// Nobody is told of this cause for so long; returns until when.
+///
+/// # Errors
+/// `Refused` for another time; MongoDB's.
+pub async fn mute_failures(state: &AppState, admin: &Admin, cause: &str, hours: u16) -> Result<Timestamp, Error> {
+    if hours == 0 || hours > LONGEST_MUTE || cause.is_empty() {
+        return Err(Error::Refused { field: "hours", message: "Mute it for an hour to a month.".to_owned() });
+    }
+    let until = Timestamp::now().saturating_add(SignedDuration::from_hours(i64::from(hours)));
+    let until = until.unwrap_or(Timestamp::MAX);
+    let fact = fact(admin, Action::MuteFailures, cause, Some(until.to_string()));
+    state.store.audit.append(&fact).await?;
+    state.store.mutes.set(&Mute { cause: cause.to_owned(), until, by: fact.actor.id }).await?;
+    Ok(until)
+}
+
+/// # Errors
+/// `NotFound` if it is not muted; MongoDB's.
+pub async fn unmute_failures(state: &AppState, admin: &Admin, cause: &str) -> Result<(), Error> {
+    if !state.store.mutes.remove(cause).await? {
+        return Err(Error::NotFound { what: "This mute" });
+    }
+    Ok(state.store.audit.append(&fact(admin, Action::UnmuteFailures, cause, None)).await?)
+}
+
+/// What carrying these events out again would do: the ids picked by hand, or all that match.
+///
+/// # Errors
+/// `Invalid` for what cannot be understood; MongoDB's.
+pub async fn preview_replay(state: &AppState, query: &str, ids: &str) -> Result<ReplayPreview, Error> {
+    let plan = plan_of(state, query, ids, false).await?;
+    let events = &state.store.events;
+    let found = if plan.ids.is_empty() {
+        events.list_whole(&plan.filter, None, REHEARSED).await?.rows
+    } else {
+        let some: Vec<String> = plan.ids.iter().take(usize::from(REHEARSED)).cloned().collect();
+        events.find_many(&some).await?
+    };
+    let (count, rehearsed) = tokio::try_join!(count(state, &plan), rehearse(state, &found))?;
+    let rehearsals = found.iter().map(row_of).zip(rehearsed).map(|(event, rehearsed)| shown(event, rehearsed));
+    Ok(ReplayPreview {
+        about: plan.describe(),
+        count,
+        has_more: count >= MOST_COUNTED,
+        rehearsals: rehearsals.collect(),
+    })
+}
+
+/// Which events, and how.
+///
+/// # Errors
+/// `Invalid` for what cannot be understood; MongoDB's.
+pub async fn plan_of(state: &AppState, query: &str, ids: &str, effects: bool) -> Result<ReplayPlan, Error> {
+    let ids: Vec<String> = ids.split_whitespace().map(str::to_owned).collect();
+    Ok(ReplayPlan { filter: read(state, query).await?, ids, effects })
+}
+
+/// Keeps a filter under a name.
+///
+/// # Errors
+/// `Refused` for a name that is none, or known; MongoDB's.
+pub async fn save_filter(state: &AppState, admin: &Admin, name: &str, query: &str) -> Result<(), Error> {
+    let (owner, name) = (owner(admin)?, checked(name)?);
+    let query = query_of(query);
+    if query == EventQuery::default() {
+        return Err(name_refused("Filter the list first: all events need no name."));
+    }
+    query.read(Timestamp::now()).map_err(|unclear| name_refused(&unclear.message))?;
+    if state.store.saved_filters.count(owner).await? >= MOST {
+        return Err(name_refused(&format!("You have {MOST} of them. Delete one first.")));
+    }
+    let is_new = state.store.saved_filters.add(owner, name, &query.encoded()).await?;
+    if is_new { Ok(()) } else { Err(name_refused("You have a filter of this name.")) }
+}
+
+/// # Errors
+/// As of `save_filter`; `NotFound`.
+pub async fn rename_filter(state: &AppState, admin: &Admin, id: &str, name: &str) -> Result<(), Error> {
+    match state.store.saved_filters.rename(owner(admin)?, id, checked(name)?).await? {
+        Some(true) => Ok(()),
+        Some(false) => Err(name_refused("You have a filter of this name.")),
+        None => Err(Error::NotFound { what: "This filter" }),
+    }
+}
+
+/// # Errors
+/// `NotFound`; MongoDB's.
+pub async fn delete_filter(state: &AppState, admin: &Admin, id: &str) -> Result<(), Error> {
+    let is_gone = state.store.saved_filters.remove(owner(admin)?, id).await?;
+    if is_gone { Ok(()) } else { Err(Error::NotFound { what: "This filter" }) }
+}
+
+/// The query of an address, read, and the person in it found.
+async fn read(state: &AppState, query: &str) -> Result<EventFilter, Error> {
+    let unclear = |field, message| Error::Invalid { field, message };
+    let filter = query_of(query).read(Timestamp::now()).map_err(|found| unclear(found.field, found.message))?;
+    let Some(named) = filter.person.as_deref().filter(|named| !named.starts_with("user_")) else { return Ok(filter) };
+    match state.store.users.find_by_username(named).await? {
+        Some(user) => Ok(EventFilter { person: Some(user.clerk_id), ..filter }),
+        None => Err(unclear("person", format!("Nobody has the username {named}."))),
+    }
+}
+
+fn query_of(query: &str) -> EventQuery {
+    let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    EventQuery::of(|name| pairs.iter().find(|pair| pair.0 == name).map(|pair| pair.1.clone()))
+}
+
+fn cursor_of(text: Option<&str>) -> Result<Option<Cursor>, Error> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    let wrong = || Error::Invalid { field: "cursor", message: "This page is none. Begin with the first.".to_owned() };
+    Cursor::parse(text).map(Some).ok_or_else(wrong)
+}
+
+async fn list_saved(state: &AppState, admin: &Admin) -> Result<Vec<SavedView>, Error> {
+    let saved = state.store.saved_filters.list(owner(admin)?).await?;
+    Ok(saved.into_iter().map(|SavedFilter { id, name, query, .. }| SavedView { id, name, query }).collect())
+}
+
+/// Filters are a signed-in person's own.
+fn owner(admin: &Admin) -> Result<&str, Error> {
+    admin.viewer().map(Viewer::user).map(|user| user.clerk_id.as_str()).ok_or(Error::Forbidden)
+}
+
+fn checked(name: &str) -> Result<&str, Error> {
+    match name.trim() {
+        "" => Err(name_refused("Give it a name.")),
+        name if name.chars().count() > LONGEST_NAME => Err(name_refused("Give it a shorter name.")),
+        name => Ok(name),
+    }
+}
+
+fn name_refused(message: &str) -> Error {
+    Error::Refused { field: "name", message: message.to_owned() }
+}
+
+fn fact(admin: &Admin, action: Action, subject: &str, after: Option<String>) -> Fact {
+    Fact { actor: admin.actor(), action, subject: subject.to_owned(), before: None, after, reason: None }
+}
+
+fn payload_of(event: &Event, is_revealed: bool) -> Payload {
+    match event.payload.as_str() {
+        "" => Payload::Forgotten,
+        ERASED => Payload::Erased,
+        text => match serde_json::from_str::<Value>(text) {
+            Ok(value) if is_revealed => Payload::Kept { text: format!("{value:#}"), is_masked: false },
+            Ok(value) => Payload::Kept { text: format!("{:#}", masked("", value)), is_masked: true },
+            Err(_) if is_revealed => Payload::Kept { text: text.to_owned(), is_masked: false },
+            Err(_) => Payload::Kept { text: "It is no JSON, so nothing of it is shown.".to_owned(), is_masked: true },
+        },
+    }
+}
+
+/// Every text but ids and kinds gives way to dots; so do names of keys in metadata, which are an application's own.
+fn masked(key: &str, value: Value) -> Value {
+    let is_plain = matches!(key, "id" | "type" | "object" | "status" | "strategy" | "provider") || key.ends_with("_id");
+    match value {
+        Value::String(text) if is_plain => Value::String(text),
+        Value::String(_) => Value::String("•••".to_owned()),
+        Value::Array(items) => items.into_iter().map(|item| masked("", item)).collect(),
+        Value::Object(_) if key.ends_with("_metadata") => Value::String("•••".to_owned()),
+        Value::Object(fields) => fields
+            .into_iter()
+            .map(|(name, value)| {
+                let value = masked(&name, value);
+                (name, value)
+            })
+            .collect(),
+        other => other,
+    }
+}
+
+fn row(event: Summary) -> EventRow {
+    let Summary { id, kind, clerk_id, state, attempts, deliveries, decision, received_at, finished_at } = event;
+    EventRow { id, kind, clerk_id, state, decision, attempts, deliveries, received_at, finished_at }
+}
+
+fn row_of(event: &Event) -> EventRow {
+    EventRow {
+        id: event.id.clone(),
+        kind: event.kind.clone(),
+        clerk_id: event.clerk_id.clone(),
+        state: event.state,
+        decision: event.decision.clone(),
+        attempts: event.attempts,
+        deliveries: event.deliveries,
+        received_at: event.received_at,
+        finished_at: event.finished_at,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn e_11_what_is_personal_in_a_payload_is_masked() {
+        let payload = json!({
+            "type": "user.updated", "timestamp": 5, "instance_id": "ins_1",
+            "data": {
+                "id": "user_1", "first_name": "Ada", "banned": false, "username": null,
+                "email_addresses": [{ "id": "idn_1", "email_address": "ada@example.com", "verification": { "status": "verified" } }],
+                "external_accounts": ["plain text"], "public_metadata": { "nickname": "A" },
+            },
+        });
+        let shown = json!({
+            "type": "user.updated", "timestamp": 5, "instance_id": "ins_1",
+            "data": {
+                "id": "user_1", "first_name": "•••", "banned": false, "username": null,
+                "email_addresses": [{ "id": "idn_1", "email_address": "•••", "verification": { "status": "verified" } }],
+                "external_accounts": ["•••"], "public_metadata": "•••",
+            },
+        });
+        assert_eq!(masked("", payload), shown);
+    }
+}

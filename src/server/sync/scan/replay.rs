@@ -1,0 +1,112 @@
+//! Stored events carried out again, as a run: batch by batch, the newest first, each a new attempt of the same event.
+//!
+//! The newest first, because then the older of the same person find it done. Everything may be done twice: a run that was
+//! killed goes on from its checkpoint, and an event counts as carried out again only when its outcome is recorded.
+
+use jiff::Timestamp;
+
+use crate::model::event::EventState;
+use crate::model::event_filter::{EventFilter, ReplayPlan};
+use crate::model::run::{RunState, Skipped};
+use crate::server::error::Error;
+use crate::server::state::AppState;
+use crate::server::store::events::{Event, Origin, Record};
+use crate::server::store::paging::{Cursor, Page};
+use crate::server::store::runs::{Place, Progress, Run};
+use crate::server::sync::fold::read;
+use crate::server::sync::ports::Ports;
+use crate::server::sync::process::repeat;
+use crate::server::sync::rehearsal::{NO_BODY, has_body, rehearse};
+use crate::server::sync::scan::{Walk, patiently};
+
+/// How many events are in memory at once, with their bodies.
+pub const EVENTS_AT_ONCE: u16 = 200;
+/// Matching events are counted as far as this.
+pub const MOST_COUNTED: u64 = 1_000_000;
+
+impl Walk<'_> {
+    /// All that the run is about.
+    pub async fn events(&self, mut run: Run) -> Result<Run, Error> {
+        let Some(plan) = run.replay.clone() else {
+            return Ok(Run { state: RunState::Failed, cause: Some("it does not say which events".to_owned()), ..run });
+        };
+        let mut is_over = run.progress.pages > 0 && run.progress.place.cursor.is_none();
+        while !is_over {
+            let after = cursor_of(&run.progress.place);
+            let page = patiently(|| next(self.state, &plan, after.as_ref())).await?;
+            let progress = patiently(|| again(self.state, &run, &plan, &page.rows)).await?;
+            is_over = page.next.is_none();
+            run.progress = Progress { place: place_of(page.next), pages: run.progress.pages + 1, ..progress };
+            self.checkpoint(&mut run).await?;
+        }
+        Ok(Run { state: RunState::Done, ..run })
+    }
+}
+
+/// What is meant, with an end: what arrives from now on is not part of it.
+pub fn until_now(filter: EventFilter) -> EventFilter {
+    let now = Timestamp::now();
+    EventFilter { before: Some(filter.before.map_or(now, |before| before.min(now))), ..filter }
+}
+
+async fn next(state: &AppState, plan: &ReplayPlan, after: Option<&Cursor>) -> Result<Page<Event>, Error> {
+    let events = &state.store.events;
+    if plan.ids.is_empty() {
+        return Ok(events.list_whole(&plan.filter, after, EVENTS_AT_ONCE).await?);
+    }
+    Ok(Page { rows: events.find_many(&plan.ids).await?, next: None })
+}
+
+/// One batch. Safe to repeat: it starts from the last checkpoint's numbers.
+async fn again(state: &AppState, run: &Run, plan: &ReplayPlan, events: &[Event]) -> Result<Progress, Error> {
+    let mut progress = run.progress.clone();
+    progress.counts.seen += events.len() as u64;
+    if run.options.dry_run {
+        for (event, rehearsed) in events.iter().zip(rehearse(state, events).await?) {
+            progress.count(event, rehearsed.outcome.state, &rehearsed.outcome.decision);
+        }
+        return Ok(progress);
+    }
+    let (mut said, mut records) = (Vec::with_capacity(events.len()), Vec::new());
+    for event in events {
+        if !has_body(event) {
+            progress.count(event, EventState::Failed, NO_BODY);
+            continue;
+        }
+        match read(event, state.fields()) {
+            Ok(of_event) => said.push(of_event),
+            Err(outcome) => records.push(Record { event: Origin::Stored(event.id.clone()), outcome }),
+        }
+    }
+    records.extend(repeat(state, said, !plan.effects).await?);
+    for Record { event, outcome } in &records {
+        if let Some(event) = events.iter().find(|known| known.id == event.id()) {
+            progress.count(event, outcome.state, &outcome.decision);
+        }
+    }
+    state.store.events.record_again(records, Timestamp::now()).await?;
+    Ok(progress)
+}
+
+impl Progress {
+    fn count(&mut self, event: &Event, state: EventState, decision: &str) {
+        match state {
+            EventState::Applied => self.counts.written += 1,
+            EventState::Failed | EventState::Dead => {
+                let clerk_id = event.clerk_id.clone().unwrap_or_default();
+                self.skip(Skipped { clerk_id, reason: format!("{}: {decision}", event.id) });
+            }
+            _ => {}
+        }
+    }
+}
+
+fn cursor_of(place: &Place) -> Option<Cursor> {
+    let at = place.joined_at.and_then(|at| Timestamp::from_millisecond(at).ok())?;
+    Some(Cursor { at, id: place.cursor.clone()? })
+}
+
+fn place_of(next: Option<Cursor>) -> Place {
+    let joined_at = next.as_ref().map(|cursor| cursor.at.as_millisecond());
+    Place { cursor: next.map(|cursor| cursor.id), joined_at, tail: Vec::new() }
+}

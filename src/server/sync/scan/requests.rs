@@ -1,0 +1,201 @@
+//! What an admin asks for on a page: a run to begin, a run to pause, resume or cancel, events to carry out again, one
+//! person to bring up to date. Each is in the audit trail before it happens.
+//!
+//! A run is begun and left to whichever server looks first (`timer`): nobody's request has to stay open for it.
+
+use jiff::Timestamp;
+
+use crate::model::audit::{Action, Fact};
+use crate::model::event_filter::ReplayPlan;
+use crate::model::run::{RunKind, RunOptions, RunState, Starter, Wish};
+use crate::model::user::SyncSource;
+use crate::server::access::Admin;
+use crate::server::accounts::Intent;
+use crate::server::clerk::lenient::is_id;
+use crate::server::error::Error;
+use crate::server::state::AppState;
+use crate::server::store::events::Outcome;
+use crate::server::store::runs::Run;
+use crate::server::store::users::new_id;
+use crate::server::sync::effects::metadata_of;
+use crate::server::sync::intervention::ensure_own_name;
+use crate::server::sync::ports::Ports;
+use crate::server::sync::refresh::refresh_person;
+use crate::server::sync::scan::control::{Begun, Wanted, begin, interrupt, new_run};
+use crate::server::sync::scan::replay::{MOST_COUNTED, until_now};
+use crate::server::sync::scan::report::report;
+
+const NO_RUN: Error = Error::NotFound { what: "This run" };
+/// So many may be picked by hand.
+pub const MOST_PICKED: usize = 200;
+
+/// Begins a walk through Clerk's list, or continues the one that waits.
+///
+/// # Errors
+/// `Refused` while another run is going on; MongoDB's or Clerk's.
+pub async fn start(
+    state: &AppState,
+    admin: &Admin,
+    kind: RunKind,
+    options: RunOptions,
+    reason: Option<String>,
+) -> Result<Run, Error> {
+    ensure_own_name(admin)?;
+    let owner = new_id();
+    let wanted = Wanted { kind, starter: Starter::Page, options, anew: false };
+    let run = match begin(state, wanted, &owner).await? {
+        Begun::New(run) | Begun::Continued(run) => *run,
+        Begun::Busy(run) => return Err(busy(&run)),
+        Begun::Refused(reason) => return Err(refused("kind", &reason)),
+    };
+    let recorded =
+        state.store.audit.append(&fact_of(admin, Action::StartRun, &run.id, Some(kind.as_str()), reason)).await;
+    if let Err(error) = recorded {
+        // What is not in the trail does not happen.
+        state.store.runs.release(&owner).await?;
+        interrupt(state, Wish::Cancel).await?;
+        return Err(error.into());
+    }
+    state.store.runs.release(&owner).await?;
+    Ok(run)
+}
+
+/// Begins to carry events out again.
+///
+/// # Errors
+/// `Refused` if it is not said which, if none match, or while another run is going on; MongoDB's.
+pub async fn replay(state: &AppState, admin: &Admin, plan: ReplayPlan, intent: &Intent) -> Result<Run, Error> {
+    ensure_own_name(admin)?;
+    if plan.ids.is_empty() && plan.filter.is_empty() {
+        return Err(refused("q", "Say which events: all of them is not a choice."));
+    }
+    if plan.ids.len() > MOST_PICKED {
+        return Err(refused("ids", &format!("Pick {MOST_PICKED} at most, or say which by a filter.")));
+    }
+    let plan = ReplayPlan { filter: until_now(plan.filter), ..plan };
+    let total = count(state, &plan).await?;
+    if total == 0 {
+        return Err(refused("q", "No event matches."));
+    }
+    if let Some(running) = state.store.runs.find_running().await? {
+        return Err(busy(&running));
+    }
+    let options = RunOptions { dry_run: intent.is_rehearsal, allow_deletions: false };
+    let wanted = Wanted { kind: RunKind::Replay, starter: Starter::Page, options, anew: true };
+    let mut run = Run { total, replay: Some(plan.clone()), ..new_run(wanted, "", None) };
+    (run.lease_owner, run.lease_until) = (None, None);
+    let about = plan.describe();
+    state
+        .store
+        .audit
+        .append(&fact_of(admin, Action::ReplayEvents, &run.id, Some(&about), intent.reason.clone()))
+        .await?;
+    if state.store.runs.insert(&run).await? {
+        return Ok(run);
+    }
+    state.store.audit.append(&fact_of(admin, Action::Undone, &run.id, None, None)).await?;
+    Err(refused("q", "Another run has just begun."))
+}
+
+/// How many events it is about.
+///
+/// # Errors
+/// MongoDB's.
+pub async fn count(state: &AppState, plan: &ReplayPlan) -> Result<u64, Error> {
+    if plan.ids.is_empty() {
+        return Ok(state.store.events.count_matching(&plan.filter, MOST_COUNTED).await?);
+    }
+    Ok(state.store.events.find_many(&plan.ids).await?.len() as u64)
+}
+
+/// Pauses, cancels or resumes this run.
+///
+/// # Errors
+/// `Refused` if it has ended or another is going on; MongoDB's; `Busy` if whoever is at it does not hear.
+pub async fn control(state: &AppState, admin: &Admin, id: &str, action: Action) -> Result<Run, Error> {
+    ensure_own_name(admin)?;
+    let runs = &state.store.runs;
+    let run = runs.find(id).await?.ok_or(NO_RUN)?;
+    let is_open = matches!(run.state, RunState::Running | RunState::Paused | RunState::Failed);
+    let is_fitting = match action {
+        Action::PauseRun => run.state == RunState::Running,
+        Action::ResumeRun => matches!(run.state, RunState::Paused | RunState::Failed),
+        _ => is_open,
+    };
+    if !is_fitting {
+        return Err(refused("id", &format!("It is {}.", run.state.as_str())));
+    }
+    let fact = Fact { before: Some(run.state.as_str().to_owned()), ..fact_of(admin, action, id, None, None) };
+    state.store.audit.append(&fact).await?;
+    let after = match (action, run.state) {
+        (Action::PauseRun, _) => interrupt(state, Wish::Pause).await?,
+        (Action::ResumeRun, _) => match runs.resume(id, None).await? {
+            Some(run) => Some(run),
+            None => return Err(runs.find_running().await?.map_or(NO_RUN, |running| busy(&running))),
+        },
+        (_, RunState::Running) => interrupt(state, Wish::Cancel).await?,
+        (_, _) => {
+            runs.put_aside(id, RunState::Cancelled, "cancelled by an operator", Timestamp::now()).await?;
+            runs.find(id).await?
+        }
+    };
+    after.ok_or(NO_RUN)
+}
+
+/// Brings one person up to date, as Clerk says.
+///
+/// # Errors
+/// `Invalid` for what cannot be an id; MongoDB's or Clerk's.
+pub async fn refresh(state: &AppState, admin: &Admin, clerk_id: &str) -> Result<Outcome, Error> {
+    ensure_own_name(admin)?;
+    if !is_id(clerk_id) {
+        return Err(Error::Invalid { field: "id", message: "This is no id of Clerk's.".to_owned() });
+    }
+    state.store.audit.append(&fact_of(admin, Action::RefreshUser, clerk_id, None, None)).await?;
+    let (outcome, user) = refresh_person(state, clerk_id, SyncSource::Refetch).await?;
+    // Clerk's metadata may be what differed.
+    let living = user.filter(|user| state.plan.metadata && user.deleted_at.is_none());
+    state.add_jobs(&living.iter().map(metadata_of).collect::<Vec<_>>()).await?;
+    Ok(outcome)
+}
+
+/// The walk of this name.
+///
+/// # Errors
+/// `Invalid` for any other.
+pub fn walk_named(name: &str) -> Result<RunKind, Error> {
+    let known = RunKind::WALKS.into_iter().find(|kind| kind.as_str() == name);
+    known.ok_or_else(|| Error::Invalid { field: "kind", message: "There is no such run.".to_owned() })
+}
+
+/// What may be wanted of a run.
+///
+/// # Errors
+/// `Invalid` for anything else.
+pub fn action_named(name: &str) -> Result<Action, Error> {
+    match name {
+        "pause" => Ok(Action::PauseRun),
+        "resume" => Ok(Action::ResumeRun),
+        "cancel" => Ok(Action::CancelRun),
+        _ => Err(Error::Invalid { field: "wish", message: "A run is paused, resumed or cancelled.".to_owned() }),
+    }
+}
+
+fn fact_of(admin: &Admin, action: Action, subject: &str, after: Option<&str>, reason: Option<String>) -> Fact {
+    Fact {
+        actor: admin.actor(),
+        action,
+        subject: subject.to_owned(),
+        before: None,
+        after: after.map(str::to_owned),
+        reason,
+    }
+}
+
+fn busy(run: &Run) -> Error {
+    refused("kind", &format!("One run at a time: {}.", report(run).statement))
+}
+
+fn refused(field: &'static str, message: &str) -> Error {
+    Error::Refused { field, message: message.to_owned() }
+}

@@ -1,0 +1,429 @@
+//! The sync page through the front door: its numbers, its charts, and the stream that keeps them up to date.
+
+use std::time::{Duration, Instant};
+
+use futures::StreamExt;
+use jiff::Timestamp;
+use mongodb::bson::{DateTime, doc};
+use reqwest::Response;
+use rollcall::standin::token::TokenOptions;
+use serde_json::{Value, json};
+
+use crate::support::app::{TestApp, Wishes, variables};
+use crate::support::delivery::{Delivery, user_event};
+use crate::support::process::{Server, free_port, start};
+use crate::support::{eventually, eventually_within};
+
+async fn admin(app: &TestApp) -> String {
+    app.person(json!({ "email_address": ["ad@example.com"], "public_metadata": { "role": "admin" } })).await
+}
+
+async fn overview(app: &TestApp, admin: &str) -> Value {
+    app.get_as(admin, "/api/admin_sync/get_overview").await.json().await.expect("JSON")
+}
+
+async fn page(app: &TestApp, admin: &str, path: &str) -> String {
+    let answer = app.get_as(admin, path).await;
+    assert_eq!(answer.status(), 200, "{path}");
+    answer.text().await.expect("text")
+}
+
+fn count(overview: &Value, state: &str) -> u64 {
+    let rows = overview["counts"].as_array().expect("counts");
+    let row = rows.iter().find(|row| row["state"] == state).expect("a state");
+    row["count"].as_u64().expect("a number")
+}
+
+/// A stream of server-sent events, read message by message.
+struct Stream {
+    bytes: std::pin::Pin<Box<dyn futures::Stream<Item = reqwest::Result<Vec<u8>>> + Send>>,
+    text: String,
+}
+
+impl Stream {
+    async fn open(url: &str, token: &str, last: Option<&str>) -> Self {
+        let mut ask = crate::support::app::client().get(format!("{url}/admin/sync/live")).bearer_auth(token);
+        if let Some(last) = last {
+            ask = ask.header("last-event-id", last);
+        }
+        let answer: Response = ask.send().await.expect("an answer");
+        assert_eq!(answer.status(), 200);
+        assert_eq!(answer.headers()["content-type"], "text/event-stream");
+        assert!(!answer.headers().contains_key("content-encoding"), "nothing may gather it");
+        let bytes = answer.bytes_stream().map(|chunk| chunk.map(|bytes| bytes.to_vec()));
+        Self { bytes: Box::pin(bytes), text: String::new() }
+    }
+
+    /// The next message and its id; `None` once the stream has ended.
+    async fn next(&mut self) -> Option<(String, Value)> {
+        loop {
+            if let Some((message, rest)) = self.text.split_once("\n\n") {
+                let field = |name: &str| message.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+                let found = field("data:")
+                    .map(|data| (field("id:").expect("an id").to_owned(), serde_json::from_str(data).expect("JSON")));
+                self.text = rest.to_owned();
+                match found {
+                    Some(found) => return Some(found),
+                    None => continue,
+                }
+            }
+            let chunk = tokio::time::timeout(Duration::from_secs(20), self.bytes.next()).await.expect("in time")?;
+            self.text.push_str(std::str::from_utf8(&chunk.ok()?).expect("text"));
+        }
+    }
+
+    /// Reads until an event of this person is told.
+    async fn told_of(&mut self, clerk_id: &str) {
+        loop {
+            let (_, message) = self.next().await.expect("a message");
+            let events = message["events"].as_array().expect("events");
+            if events.iter().any(|event| event["clerk_id"] == clerk_id && event["state"] == "applied") {
+                return;
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn e_01_every_number_is_on_the_page_with_the_way_to_its_detail() {
+    let app = TestApp::new().await;
+    let admin = admin(&app).await;
+    app.deliver("msg_stale", &user_event("user.updated", &admin, "Old", 1)).await;
+    app.settled().await;
+    let page = page(&app, &admin, "/admin/sync").await;
+    for text in [
+        "Healthy",
+        "Every event that arrived has been dealt with.",
+        "Nothing was proved yet",
+        "/admin/sync/events?state=applied",
+        "/admin/sync/failures?state=dead",
+        "/admin/sync/effects?state=unsure",
+        "/admin/sync/runs",
+        "/admin/sync/connection",
+        "Redelivered",
+        "msg_stale",
+    ] {
+        assert!(page.contains(text), "{text}");
+    }
+    let numbers = overview(&app, &admin).await;
+    assert_eq!((count(&numbers, "applied"), count(&numbers, "stale"), count(&numbers, "dead")), (1, 1, 0));
+    assert_eq!((&numbers["health"], &numbers["backlog"]), (&json!("Healthy"), &json!(0)));
+    let of = numbers["clerk"]["of"].as_u64().expect("a number");
+    assert!(numbers["clerk"]["left"].as_u64().expect("a number") <= of && of > 0);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn e_01_what_was_given_up_is_the_word_with_its_reason_and_the_next_step() {
+    let app = TestApp::new().await;
+    let admin = admin(&app).await;
+    let broken = Delivery::signed(app.clerk.webhook_secret(), "msg_broken", b"{");
+    assert_eq!(broken.send(&app).await.status(), 400);
+    app.settled().await;
+    let page = page(&app, &admin, "/admin/sync").await;
+    assert!(page.contains("Degraded") && page.contains("1 event was given up."));
+    let numbers = overview(&app, &admin).await;
+    assert_eq!((&numbers["health"], &numbers["link"]), (&json!("Degraded"), &json!("/admin/sync/failures")));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn c_4_a_secret_that_is_not_ours_is_named_by_the_word() {
+    let other = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    let wishes = Wishes {
+        seed_users: 2,
+        variables: vec![("CLERK_WEBHOOK_SIGNING_SECRET", other.to_owned())],
+        ..Wishes::default()
+    };
+    let app = TestApp::with(wishes).await;
+    let admin =
+        app.clerk.find_user("admin@example.com").expect("a seeded admin")["id"].as_str().expect("an id").to_owned();
+    let body = user_event("user.created", "user_x", "Xenia", 1_790_000_000_000).to_string();
+    let refused = Delivery::signed(app.clerk.webhook_secret(), "msg_1", body.as_bytes()).send(&app).await;
+    assert_eq!(refused.status(), 400);
+    eventually("the word is Broken", || async {
+        let numbers = overview(&app, &admin).await;
+        let reason = numbers["reason"].as_str().unwrap_or_default().to_owned();
+        if numbers["health"] == "Broken" && reason.contains("none is signed") {
+            Ok(())
+        } else {
+            Err(numbers.to_string())
+        }
+    })
+    .await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn e_06_what_happened_is_in_the_charts_and_their_tables_within_seconds() {
+    let app = TestApp::new().await;
+    let admin = admin(&app).await;
+    app.settled().await;
+    eventually("the minute is in the chart", || async {
+        let charts: Value =
+            app.get_as(&admin, "/api/admin_sync/get_charts?period=hour").await.json().await.expect("JSON");
+        match charts[0]["rows"].as_array().map(Vec::len) {
+            Some(1..) => Ok(()),
+            _ => Err(charts[0]["summary"].to_string()),
+        }
+    })
+    .await;
+    for period in ["hour", "day", "week", "nonsense"] {
+        let page = page(&app, &admin, &format!("/admin/sync?period={period}")).await;
+        assert_eq!(page.matches("<svg aria-hidden").count(), 4, "{period}");
+        assert!(
+            page.contains("Events by outcome") && page.contains("<details") && !page.contains(" style="),
+            "{period}"
+        );
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn numbers_of_two_processes_are_added_and_the_processes_are_listed() {
+    let app = TestApp::new().await;
+    let admin = admin(&app).await;
+    let second = app.second_process().await;
+    eventually("both are at work", || async {
+        let numbers = overview(&app, &admin).await;
+        match numbers["instances"].as_array().map(Vec::len) {
+            Some(2) => Ok(()),
+            _ => Err(numbers["instances"].to_string()),
+        }
+    })
+    .await;
+    rollcall::server::statistics::leave(&second).await;
+    rollcall::server::statistics::leave(&app.state).await;
+    let minutes = app.database.all("statistics").await;
+    let received: i64 = minutes
+        .iter()
+        .filter(|row| row.get_str("_id").is_ok_and(|id| id.starts_with("minute:")))
+        .filter_map(|row| row.get_i64("received").ok())
+        .sum();
+    assert_eq!(received, 1, "counted once, in the process that took it: {minutes:?}");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn with_many_events_their_states_come_from_the_kept_totals() {
+    let app = TestApp::new().await;
+    let admin = admin(&app).await;
+    app.settled().await;
+    let old = DateTime::from_millis(Timestamp::now().as_millisecond() - 60_000);
+    let many = (0..20_050).map(|number| {
+        doc! {
+            "_id": format!("msg_{number}"), "kind": "user.updated", "state": "applied", "attempts": 1_i32,
+            "deliveries": 1_i32, "receivedAt": old, "finishedAt": old,
+        }
+    });
+    app.database.client.database(&app.database.name).collection("events").insert_many(many).await.expect("inserted");
+    eventually("they were counted once", || async {
+        match count(&overview(&app, &admin).await, "applied") {
+            20_051 => Ok(()),
+            applied => Err(applied.to_string()),
+        }
+    })
+    .await;
+    app.deliver("msg_one_more", &user_event("user.created", "user_x", "Xenia", Timestamp::now().as_millisecond()))
+        .await;
+    eventually("what comes is added", || async {
+        match count(&overview(&app, &admin).await, "applied") {
+            20_052 => Ok(()),
+            applied => Err(applied.to_string()),
+        }
+    })
+    .await;
+    app.finish().await;
+}
+
+/// The real binary, twice, on one database.
+async fn two_servers(app: &TestApp) -> [Server; 2] {
+    let mut servers = Vec::new();
+    for _ in 0..2 {
+        let variables = variables(&app.clerk, &app.database.uri, &app.url);
+        servers.push(start(free_port(), &variables).await);
+    }
+    servers.try_into().ok().expect("two")
+}
+
+fn token(app: &TestApp, clerk_id: &str) -> String {
+    app.clerk.session_token(clerk_id, TokenOptions::asked_by(&app.url))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e_07_an_event_through_one_process_is_on_the_stream_of_another_within_a_second() {
+    let app = TestApp::new().await;
+    let admin = admin(&app).await;
+    app.settled().await;
+    let [first, second] = two_servers(&app).await;
+    let mut streams = [
+        Stream::open(&first.url, &token(&app, &admin), None).await,
+        Stream::open(&second.url, &token(&app, &admin), None).await,
+    ];
+    for stream in &mut streams {
+        stream.told_of(&admin).await;
+    }
+    // A busy machine only makes it slower.
+    let mut quickest = Duration::MAX;
+    for round in 0..3 {
+        let id = format!("user_round_{round}");
+        let body = user_event("user.created", &id, "Ada", Timestamp::now().as_millisecond()).to_string();
+        let delivery = Delivery::signed(app.clerk.webhook_secret(), &format!("msg_{round}"), body.as_bytes());
+        let sent_at = Instant::now();
+        let answer = delivery.request_to(&app.client, &first.webhook_url()).send().await.expect("an answer");
+        assert_eq!(answer.status(), 200);
+        for stream in &mut streams {
+            stream.told_of(&id).await;
+        }
+        quickest = quickest.min(sent_at.elapsed());
+    }
+    assert!(quickest < Duration::from_secs(1), "{quickest:?}");
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e_07_a_stream_is_for_admins_begins_with_everything_and_ends_with_the_role() {
+    let app = TestApp::new().await;
+    let admin = admin(&app).await;
+    let member = app.person(json!({ "email_address": ["m@example.com"] })).await;
+    assert_eq!(app.get("/admin/sync/live").await.status(), 401);
+    assert_eq!(app.get_as(&member, "/admin/sync/live").await.status(), 403);
+    let mut stream = Stream::open(&app.url, &app.token(&admin), None).await;
+    let (id, message) = stream.next().await.expect("a snapshot");
+    assert_eq!(message["figures"]["word"], "Healthy");
+    assert_eq!(message["events"].as_array().map(Vec::len), Some(2));
+    // Who comes back and has missed nothing is not told it again; who has missed something is told everything.
+    let mut again = Stream::open(&app.url, &app.token(&admin), Some("0-0")).await;
+    let (current, message) = again.next().await.expect("a snapshot");
+    assert!(message["events"].as_array().is_some_and(|events| events.len() == 2), "{id} then {current}");
+    let mut same = Stream::open(&app.url, &app.token(&admin), Some(&current)).await;
+    assert_ne!(same.next().await.expect("an update").0, current);
+    app.database.set("users", doc! { "clerkId": &admin }, doc! { "role": "user" }).await;
+    let lost_at = Instant::now();
+    while stream.next().await.is_some() {}
+    assert!(lost_at.elapsed() < Duration::from_secs(5), "{:?}", lost_at.elapsed());
+    while again.next().await.is_some() {}
+    while same.next().await.is_some() {}
+    eventually_within(Duration::from_secs(10), "nobody watches", || async {
+        match app.state.live.viewers() {
+            0 => Ok(()),
+            viewers => Err(viewers.to_string()),
+        }
+    })
+    .await;
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e_07_two_hundred_open_dashboards_cost_next_to_nothing_and_end_with_the_process() {
+    let app = TestApp::new().await;
+    let admin = admin(&app).await;
+    app.settled().await;
+    let variables = variables(&app.clerk, &app.database.uri, &app.url);
+    let mut server = start(free_port(), &variables).await;
+    let before_mb = server.resident_mb();
+    let token = token(&app, &admin);
+    let mut streams = Vec::new();
+    for _ in 0..200 {
+        streams.push(Stream::open(&server.url, &token, None).await);
+    }
+    for stream in &mut streams {
+        stream.next().await.expect("a snapshot");
+    }
+    let (busy_before, began_at) = (server.cpu(), Instant::now());
+    for stream in &mut streams {
+        stream.next().await.expect("an update");
+    }
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let share = (server.cpu() - busy_before).as_secs_f64() / began_at.elapsed().as_secs_f64();
+    let grown_mb = server.resident_mb().saturating_sub(before_mb);
+    println!("200 streams: {share:.3} of a processor, {grown_mb} MB");
+    assert!(grown_mb < 60, "{grown_mb} MB");
+    assert!(share < 0.5, "{share} of a processor");
+    server.signal("TERM");
+    assert_eq!(server.ended().await.code(), Some(0));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn c_9_the_connection_page_shows_address_types_and_the_use_of_each_secret() {
+    let second = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD";
+    let app = TestApp::new().await;
+    let admin = admin(&app).await;
+    app.settled().await;
+    eventually("the type is seen", || async {
+        let connection: Value = app.get_as(&admin, "/api/connection/get_connection").await.json().await.expect("JSON");
+        let created = &connection["types"][0];
+        if created["kind"] == "user.created" && created["count"] == 1 { Ok(()) } else { Err(connection.to_string()) }
+    })
+    .await;
+    let shown = page(&app, &admin, "/admin/sync/connection").await;
+    let address = format!("{}/api/webhooks/clerk", app.url);
+    for text in [&address, "user.deleted", "never seen: subscribe to it", "in use", "Add a second", "Not examined yet."]
+    {
+        let text = text.replace("Add a second", "add a second webhook endpoint");
+        assert!(shown.contains(&text), "{text}");
+    }
+    assert!(!shown.contains("whsec_") && !shown.contains(second));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn e_02_a_test_event_and_every_check_are_a_button_without_scripts() {
+    let app = TestApp::new().await;
+    let admin = admin(&app).await;
+    app.settled().await;
+    let before = app.database.count("events", doc! {}).await;
+    for (form, said) in [("send_test_event", "was accepted"), ("examine", " checks ")] {
+        let post = app.client.post(app.at(&format!("/api/connection/{form}"))).bearer_auth(app.token(&admin));
+        let post = post.header("accept", "text/html").header("content-type", "application/x-www-form-urlencoded");
+        let answer = post.body("").send().await.expect("an answer");
+        assert_eq!(answer.status(), 303, "{form}");
+        let location = answer.headers()["location"].to_str().expect("text");
+        assert!(location.starts_with("/admin/sync/connection"), "{location}");
+        let cookie =
+            answer.headers()["set-cookie"].to_str().expect("text").split(';').next().expect("a pair").to_owned();
+        let ask = app.client.get(app.at("/admin/sync/connection")).bearer_auth(app.token(&admin));
+        let page = ask.header("cookie", cookie).send().await.expect("an answer").text().await.expect("text");
+        assert!(page.contains(said), "{form}: {page}");
+    }
+    let page = page(&app, &admin, "/admin/sync/connection").await;
+    assert!(page.contains("replica set") && page.contains("webhook route"));
+    assert_eq!(app.database.count("events", doc! {}).await, before, "a test leaves no trace");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn e_02_an_empty_database_teaches_three_steps_and_each_is_done_by_itself() {
+    let app = TestApp::with(Wishes { seed_users: 2, ..Wishes::default() }).await;
+    let admin =
+        app.clerk.find_user("admin@example.com").expect("a seeded admin")["id"].as_str().expect("an id").to_owned();
+    let first = page(&app, &admin, "/admin/sync").await;
+    assert!(first.contains("Connect Clerk in three steps") && first.contains("No event yet"));
+    let numbers = overview(&app, &admin).await;
+    assert_eq!(numbers["steps"], json!({ "has_keys": true, "has_endpoint": false, "has_people": true }));
+    app.deliver("msg_1", &user_event("user.created", "user_x", "Xenia", Timestamp::now().as_millisecond())).await;
+    app.settled().await;
+    assert!(!page(&app, &admin, "/admin/sync").await.contains("Connect Clerk in three steps"));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a2_34_activity_counts_newcomers_by_day_roles_and_providers() {
+    let app = TestApp::new().await;
+    let admin = admin(&app).await;
+    app.person(json!({ "email_address": ["m@example.com"], "public_metadata": { "role": "moderator" } })).await;
+    let old = app.person(json!({ "email_address": ["old@example.com"] })).await;
+    app.settled().await;
+    let last_week = DateTime::from_millis(Timestamp::now().as_millisecond() - 10 * 86_400_000);
+    app.database.set("users", doc! { "clerkId": &old }, doc! { "createdAt": last_week }).await;
+    let activity: Value = app.get_as(&admin, "/api/activity/get_activity").await.json().await.expect("JSON");
+    assert_eq!((&activity["joined_in_week"], &activity["joined_in_month"]), (&json!(2), &json!(3)));
+    let counts: Vec<u64> =
+        activity["roles"].as_array().expect("roles").iter().filter_map(|share| share["count"].as_u64()).collect();
+    assert_eq!(counts, [1, 1, 1]);
+    assert_eq!(activity["charts"][0]["rows"].as_array().map(Vec::len), Some(2), "a row a day with newcomers");
+    let shown = page(&app, &admin, "/admin/activity").await;
+    assert!(shown.contains("Newcomers") && shown.contains("<svg aria-hidden") && shown.contains("moderator"));
+    app.finish().await;
+}

@@ -64,6 +64,9 @@
 //!   in `settings`.
 //! - The stand-in shares no type with our Clerk client, so the two cannot make the same mistake.
 
+// The type of a page is its whole tree of elements: the deepest are beyond the default of 128.
+#![recursion_limit = "256"]
+
 pub mod api;
 pub mod app;
 pub mod model;

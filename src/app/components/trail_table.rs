@@ -29,6 +29,7 @@ pub fn TrailTable(#[prop(into)] caption: String, rows: Vec<TrailRow>) -> impl In
             </table>
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -59,6 +60,7 @@ fn Row(row: TrailRow) -> impl IntoView {
             </td>
         </tr>
     }
+    .into_any()
 }
 
 /// An id, linked to the page of what it names, if there is one.

@@ -46,6 +46,7 @@ fn Row(row: TrailRow) -> impl IntoView {
             </td>
             <td data-label="Who">
                 <Who id=row.actor />
+                {row.impersonator.map(|id| view! { <span class="block text-sm">"really " <code>{id}</code></span> })}
                 <span class="block text-sm">{row.source}</span>
             </td>
             <td data-label="Did">{row.action}</td>

@@ -166,6 +166,8 @@ pub struct TrailRow {
     pub number: i64,
     pub at: Timestamp,
     pub actor: String,
+    /// Who really did it, in the place of that person.
+    pub impersonator: Option<String>,
     pub source: String,
     pub action: String,
     pub subject: String,

@@ -82,12 +82,13 @@ pub async fn record_export(state: &AppState, admin: &Admin, format: &str) -> Res
 }
 
 pub fn row(entry: Entry) -> TrailRow {
-    let Entry { number, at, actor, source, action, subject, before, after, reason, .. } = entry;
-    TrailRow { number, at, actor, source, action, subject, before, after, reason }
+    let Entry { number, at, actor, impersonator, source, action, subject, before, after, reason, .. } = entry;
+    TrailRow { number, at, actor, impersonator, source, action, subject, before, after, reason }
 }
 
 /// Names of an export's columns.
-pub const COLUMNS: [&str; 9] = ["number", "at", "actor", "source", "action", "subject", "before", "after", "reason"];
+pub const COLUMNS: [&str; 10] =
+    ["number", "at", "actor", "impersonator", "source", "action", "subject", "before", "after", "reason"];
 
 /// One line of CSV: every cell quoted, and none that a spreadsheet would take for a formula (E-17).
 pub fn csv_line(row: &TrailRow) -> String {
@@ -96,6 +97,7 @@ pub fn csv_line(row: &TrailRow) -> String {
         row.number.to_string(),
         row.at.to_string(),
         row.actor.clone(),
+        text(&row.impersonator),
         row.source.clone(),
         row.action.clone(),
         row.subject.clone(),
@@ -120,6 +122,7 @@ mod tests {
             number: 7,
             at: Timestamp::UNIX_EPOCH,
             actor: "cli:keeper".to_owned(),
+            impersonator: None,
             source: "cli".to_owned(),
             action: "ban".to_owned(),
             subject: "user_1".to_owned(),
@@ -127,7 +130,7 @@ mod tests {
             after: None,
             reason: Some("=cmd|' /C calc'!A0, \"so\"\nsaid".to_owned()),
         };
-        let expected = "\"7\",\"1970-01-01T00:00:00Z\",\"cli:keeper\",\"cli\",\"ban\",\"user_1\",\"\",\"\",\"'=cmd|' /C calc'!A0, \"\"so\"\"\nsaid\"\r\n";
+        let expected = "\"7\",\"1970-01-01T00:00:00Z\",\"cli:keeper\",\"\",\"cli\",\"ban\",\"user_1\",\"\",\"\",\"'=cmd|' /C calc'!A0, \"\"so\"\"\nsaid\"\r\n";
         assert_eq!(csv_line(&row), expected);
     }
 

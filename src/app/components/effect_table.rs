@@ -44,6 +44,7 @@ pub fn EffectBadge(state: JobState) -> impl IntoView {
             {state.as_str()}
         </span>
     }
+    .into_any()
 }
 
 /// Effects, one a row; `open` adds what can be done about each.
@@ -69,6 +70,7 @@ pub fn EffectTable(#[prop(into)] caption: String, jobs: Vec<JobRow>, #[prop(opti
             </table>
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -98,6 +100,7 @@ fn Row(job: JobRow, place: usize, open: bool) -> impl IntoView {
             {actions}
         </tr>
     }
+    .into_any()
 }
 
 #[component]
@@ -141,4 +144,5 @@ fn Actions(id: String, state: JobState, place: usize) -> impl IntoView {
             <div class="flex flex-wrap gap-1">{buttons}</div>
         </td>
     }
+    .into_any()
 }

@@ -25,7 +25,7 @@ pub fn EventBadge(state: EventState) -> impl IntoView {
         EventState::Failed => "badge badge-warning",
         EventState::Dead => "badge badge-error",
     };
-    view! { <span class=class>{state.as_str()}</span> }
+    view! { <span class=class>{state.as_str()}</span> }.into_any()
 }
 
 /// A person by Clerk's id, linked to their page.
@@ -75,6 +75,7 @@ pub fn EventTable(
             </table>
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -112,6 +113,7 @@ fn Row(event: EventRow, picked: bool) -> impl IntoView {
             </td>
         </tr>
     }
+    .into_any()
 }
 
 /// A moment, or a dash for none.
@@ -132,4 +134,5 @@ pub fn Empty(#[prop(into)] heading: String, children: Children) -> impl IntoView
             <div class="mt-2">{children()}</div>
         </section>
     }
+    .into_any()
 }

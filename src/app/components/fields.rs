@@ -38,6 +38,7 @@ pub fn TextField(
             {wrong}
         </label>
     }
+    .into_any()
 }
 
 /// One of these values, or any.
@@ -66,6 +67,7 @@ pub fn Choice(
             </select>
         </label>
     }
+    .into_any()
 }
 
 /// Why, for the audit trail.
@@ -77,6 +79,7 @@ pub fn Reason(#[prop(optional)] required: bool, #[prop(optional_no_strip)] value
             <input class="input w-full" name="reason" value=value maxlength="500" autocomplete="off" required=required />
         </label>
     }
+    .into_any()
 }
 
 /// Something that is wanted or not.
@@ -88,6 +91,7 @@ pub fn Tick(#[prop(into)] name: String, #[prop(into)] label: String) -> impl Int
             <span>{label}</span>
         </label>
     }
+    .into_any()
 }
 
 /// What could not be understood, above everything else.
@@ -98,4 +102,5 @@ pub fn Problem(#[prop(into)] text: String) -> impl IntoView {
             {text}
         </p>
     }
+    .into_any()
 }

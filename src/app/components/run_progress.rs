@@ -20,7 +20,7 @@ pub fn RunBadge(state: RunState) -> impl IntoView {
         RunState::Stopped => "badge badge-warning",
         RunState::Failed => "badge badge-error",
     };
-    view! { <span class=class>{state.as_str()}</span> }
+    view! { <span class=class>{state.as_str()}</span> }.into_any()
 }
 
 /// The bar with its numbers.
@@ -37,6 +37,7 @@ pub fn RunProgress(run: RunReport) -> impl IntoView {
             <p class="tabular-nums">{seen} " of " {total} {rate} {left}</p>
         </div>
     }
+    .into_any()
 }
 
 /// What can be done about a run now.
@@ -78,6 +79,7 @@ pub fn RunControls(run: RunReport) -> impl IntoView {
             {cancel}
         </div>
     }
+    .into_any()
 }
 
 /// Seconds in words.

@@ -29,6 +29,7 @@ pub fn TrailTable(#[prop(into)] caption: String, rows: Vec<TrailRow>) -> impl In
             </table>
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -45,6 +46,7 @@ fn Row(row: TrailRow) -> impl IntoView {
             </td>
             <td data-label="Who">
                 <Who id=row.actor />
+                {row.impersonator.map(|id| view! { <span class="block text-sm">"really " <code>{id}</code></span> })}
                 <span class="block text-sm">{row.source}</span>
             </td>
             <td data-label="Did">{row.action}</td>
@@ -59,6 +61,7 @@ fn Row(row: TrailRow) -> impl IntoView {
             </td>
         </tr>
     }
+    .into_any()
 }
 
 /// An id, linked to the page of what it names, if there is one.

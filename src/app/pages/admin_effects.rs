@@ -65,6 +65,7 @@ pub fn AdminEffectsPage() -> impl IntoView {
             }}
         </Suspense>
     }
+    .into_any()
 }
 
 #[component]
@@ -98,6 +99,7 @@ fn Effects(asked: Asked, list: Option<JobList>, problem: Option<String>, is_firs
         {problem.map(|text| view! { <Problem text /> })}
         {shown}
     }
+    .into_any()
 }
 
 #[component]
@@ -120,6 +122,7 @@ fn Numbers(waiting: u64, dead: u64, unsure: u64) -> impl IntoView {
             {tile(JobState::Waiting, waiting)} {tile(JobState::Dead, dead)} {tile(JobState::Unsure, unsure)}
         </dl>
     }
+    .into_any()
 }
 
 #[component]

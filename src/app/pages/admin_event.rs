@@ -33,6 +33,7 @@ pub fn AdminEventPage() -> impl IntoView {
             })}
         </Suspense>
     }
+    .into_any()
 }
 
 #[component]
@@ -71,6 +72,7 @@ fn Event(event: EventDetail) -> impl IntoView {
             }}
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -119,6 +121,7 @@ fn Actions(row: EventRow, payload: Payload) -> impl IntoView {
             {discard}
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -185,6 +188,7 @@ fn Facts(event: EventDetail) -> impl IntoView {
             </dl>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -231,6 +235,7 @@ fn Body(row: EventRow, endpoint: String, payload: Payload) -> impl IntoView {
             {shown}
         </section>
     }
+    .into_any()
 }
 
 #[component]

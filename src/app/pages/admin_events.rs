@@ -41,6 +41,7 @@ pub fn AdminEventsPage() -> impl IntoView {
             }}
         </Suspense>
     }
+    .into_any()
 }
 
 #[component]
@@ -62,6 +63,7 @@ fn Events(
         {problem.map(|(_, text)| view! { <Problem text /> })}
         {shown}
     }
+    .into_any()
 }
 
 #[component]
@@ -112,6 +114,7 @@ fn Search(query: EventQuery, kinds: Vec<String>, problem: Option<(String, String
             </form>
         </search>
     }
+    .into_any()
 }
 
 #[component]
@@ -160,6 +163,7 @@ fn Saved(query: EventQuery, saved: Vec<SavedView>) -> impl IntoView {
         {list}
         {save}
     }
+    .into_any()
 }
 
 #[component]
@@ -186,6 +190,7 @@ fn EditSaved(view: SavedView) -> impl IntoView {
             </Confirm>
         </li>
     }
+    .into_any()
 }
 
 #[component]

@@ -28,6 +28,7 @@ pub fn AdminFailuresPage() -> impl IntoView {
             })}
         </Suspense>
     }
+    .into_any()
 }
 
 #[component]
@@ -55,6 +56,7 @@ fn Groups(failures: Failures) -> impl IntoView {
         {note}
         {shown}
     }
+    .into_any()
 }
 
 #[component]
@@ -94,6 +96,7 @@ fn Group(group: FailureRow, place: usize) -> impl IntoView {
             </div>
         </li>
     }
+    .into_any()
 }
 
 #[component]
@@ -107,6 +110,7 @@ fn Muted(cause: String, until: jiff::Timestamp) -> impl IntoView {
             </button>
         </form>
     }
+    .into_any()
 }
 
 #[component]
@@ -125,4 +129,5 @@ fn Mute(cause: String, place: usize) -> impl IntoView {
             <Choice name="hours" label="For" options=hours />
         </Confirm>
     }
+    .into_any()
 }

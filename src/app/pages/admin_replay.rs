@@ -46,6 +46,7 @@ pub fn AdminReplayPage() -> impl IntoView {
             }}
         </Suspense>
     }
+    .into_any()
 }
 
 #[component]
@@ -60,6 +61,7 @@ fn SayWhich() -> impl IntoView {
             </p>
         </Empty>
     }
+    .into_any()
 }
 
 #[component]
@@ -135,6 +137,7 @@ fn Start(count: String, query: String, ids: String) -> impl IntoView {
             </form>
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -166,6 +169,7 @@ fn Row(rehearsal: Rehearsal) -> impl IntoView {
             <td data-label="Effects">{effects}</td>
         </tr>
     }
+    .into_any()
 }
 
 /// Names, and both values where they are not personal.

@@ -37,6 +37,7 @@ pub fn AdminRunPage() -> impl IntoView {
             })}
         </Suspense>
     }
+    .into_any()
 }
 
 #[component]
@@ -72,6 +73,7 @@ fn Run(run: RunReport, still: bool, page: usize) -> impl IntoView {
         <Differences run=run.clone() page />
         <SkippedOnes skipped=run.skipped />
     }
+    .into_any()
 }
 
 #[component]
@@ -102,7 +104,7 @@ fn Counts(run: RunReport) -> impl IntoView {
             </div>
         }
     });
-    view! { <dl class="mt-4 grid grid-cols-2 gap-3 sm:grid-cols-4">{tiles.collect_view()}</dl> }
+    view! { <dl class="mt-4 grid grid-cols-2 gap-3 sm:grid-cols-4">{tiles.collect_view()}</dl> }.into_any()
 }
 
 #[component]
@@ -138,6 +140,7 @@ fn Facts(run: RunReport) -> impl IntoView {
             </dl>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -200,6 +203,7 @@ fn Row(difference: Difference) -> impl IntoView {
             </td>
         </tr>
     }
+    .into_any()
 }
 
 #[component]

@@ -34,6 +34,7 @@ pub fn AdminRunsPage() -> impl IntoView {
             })}
         </Suspense>
     }
+    .into_any()
 }
 
 #[component]
@@ -65,6 +66,7 @@ fn Runs(runs: RunsPage, is_first: bool, still: bool) -> impl IntoView {
         {history}
         <Pager first next />
     }
+    .into_any()
 }
 
 #[component]
@@ -87,6 +89,7 @@ fn Current(run: RunReport, still: bool) -> impl IntoView {
             <ReloadWithoutScripts still path=PATH.to_owned() />
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -98,6 +101,7 @@ fn Starts() -> impl IntoView {
             <ul class="mt-2 grid grid-cols-1 gap-3 sm:grid-cols-2">{starts.into_iter().collect_view()}</ul>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -135,6 +139,7 @@ fn Start(kind: RunKind) -> impl IntoView {
             </Confirm>
         </li>
     }
+    .into_any()
 }
 
 #[component]
@@ -157,6 +162,7 @@ fn History(children: Children) -> impl IntoView {
             </table>
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -184,4 +190,5 @@ fn Row(run: RunReport) -> impl IntoView {
             </td>
         </tr>
     }
+    .into_any()
 }

@@ -47,6 +47,7 @@ pub fn AdminTrailPage() -> impl IntoView {
             }}
         </Suspense>
     }
+    .into_any()
 }
 
 #[component]
@@ -92,6 +93,7 @@ fn Trail(query: TrailQuery, page: Option<TrailPage>, problem: Option<String>, is
         {problem.map(|text| view! { <Problem text /> })}
         {shown}
     }
+    .into_any()
 }
 
 #[component]

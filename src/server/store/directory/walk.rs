@@ -83,6 +83,10 @@ impl Walk {
             if self.tie == field {
                 condition = doc! { "$and": [condition, further] };
             } else {
+                // By this bound the index is entered where the page before ended, not where the walk begins.
+                let mut range = condition.get_document(field).cloned().unwrap_or_default();
+                range.insert(if self.is_descending { "$lte" } else { "$gte" }, &key);
+                condition.insert(field, range);
                 let same = doc! { field: key, self.tie: { beyond: cursor.tie() } };
                 condition.insert("$or", [further, same].to_vec());
             }

@@ -18,7 +18,7 @@ use crate::app::pages::admin_sync::AdminSyncPage;
 use crate::app::pages::home::HomePage;
 use crate::app::pages::not_found::NotFoundPage;
 use crate::app::pages::people::PeoplePage;
-use crate::app::pages::people::person::PersonPage;
+use crate::app::pages::person::PersonPage;
 use crate::app::pages::profile::ProfilePage;
 use crate::app::pages::profile::account::AccountPage;
 use crate::app::pages::profile::departure::DataPage;

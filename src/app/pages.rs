@@ -4,6 +4,7 @@ pub mod admin_sync;
 pub mod home;
 pub mod not_found;
 pub mod people;
+pub mod person;
 pub mod profile;
 pub mod sign_in;
 pub mod verify;

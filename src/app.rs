@@ -30,7 +30,7 @@ use crate::app::pages::admin_users::AdminUsersPage;
 use crate::app::pages::home::HomePage;
 use crate::app::pages::not_found::NotFoundPage;
 use crate::app::pages::people::PeoplePage;
-use crate::app::pages::people::person::PersonPage;
+use crate::app::pages::person::PersonPage;
 use crate::app::pages::profile::ProfilePage;
 use crate::app::pages::profile::account::AccountPage;
 use crate::app::pages::profile::departure::DataPage;

@@ -16,6 +16,7 @@ pub mod admin_users;
 pub mod home;
 pub mod not_found;
 pub mod people;
+pub mod person;
 pub mod profile;
 pub mod role_changes;
 pub mod sign_in;

@@ -1,7 +1,5 @@
 //! The directory: everybody in the order of a dictionary, or whoever is looked for.
 
-pub mod person;
-
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;

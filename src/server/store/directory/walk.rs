@@ -76,32 +76,28 @@ impl Walk {
             let beyond = |cursor: &Cursor| doc! { self.tie: { self.beyond(): cursor.tie() } };
             return after.map(beyond).unwrap_or_default();
         };
-        let Some((cursor, key)) = after.and_then(|cursor| Some((cursor, cursor.key()?))) else {
-            return self.begins().unwrap_or_default();
-        };
-        // The key bounds the index: what is before it is not even looked at.
-        let (beyond, from) = if self.is_descending { ("$lt", "$lte") } else { ("$gt", "$gte") };
-        if self.tie == field {
-            return doc! { "$and": [self.begins().unwrap_or_default(), { field: { beyond: key } }] };
+        let mut condition = self.begins().unwrap_or_default();
+        if let Some((cursor, key)) = after.and_then(|cursor| Some((cursor, cursor.key()?))) {
+            let beyond = self.beyond();
+            let further = doc! { field: { beyond: &key } };
+            if self.tie == field {
+                condition = doc! { "$and": [condition, further] };
+            } else {
+                // By this bound the index is entered where the page before ended, not where the walk begins.
+                let mut range = condition.get_document(field).cloned().unwrap_or_default();
+                range.insert(if self.is_descending { "$lte" } else { "$gte" }, &key);
+                condition.insert(field, range);
+                let same = doc! { field: key, self.tie: { beyond: cursor.tie() } };
+                condition.insert("$or", [further, same].to_vec());
+            }
         }
-        let bounded = match self.end() {
-            Some(end) => doc! { field: { from: &key, "$lt": end } },
-            None => doc! { field: { from: &key } },
-        };
-        let further = doc! { field: { beyond: &key } };
-        let same = doc! { field: key, self.tie: { beyond: cursor.tie() } };
-        doc! { "$and": [bounded, { "$or": [further, same] }] }
+        condition
     }
 
     /// Whether the field begins with what is looked for.
     pub fn begins(&self) -> Option<Document> {
         let prefix = self.prefix.as_deref()?;
-        Some(doc! { self.field?: { "$gte": prefix, "$lt": self.end()? } })
-    }
-
-    /// Less than this is what begins with it.
-    fn end(&self) -> Option<String> {
-        self.prefix.as_ref().map(|prefix| format!("{prefix}{LAST}"))
+        Some(doc! { self.field?: { "$gte": prefix, "$lt": format!("{prefix}{LAST}") } })
     }
 
     pub fn sort(&self) -> Document {
@@ -160,7 +156,7 @@ mod tests {
         assert_eq!(Walk::stored().condition(None), doc! {});
         let joined = Walk::newest().place(value_of).unwrap();
         let condition = Walk::newest().condition(Some(&joined));
-        assert_eq!(condition.get_array("$and").unwrap()[0].as_document(), Some(&doc! { "createdAt": { "$lte": at } }));
+        assert_eq!(condition.get_array("$or").unwrap().len(), 2);
         assert_eq!(Walk::newest().sort(), doc! { "createdAt": -1, "clerkId": -1 });
         assert_eq!(Walk::by_name().condition(None), doc! {});
     }

@@ -30,7 +30,7 @@ async function arrived(users: Collection<Document>, name: string): Promise<{ id:
 }
 
 async function give(page: Page, role: string, reason: string): Promise<void> {
-  await page.getByLabel('Role', { exact: true }).selectOption(role);
+  await page.getByRole('combobox', { name: 'Role', exact: true }).selectOption(role);
   await page.getByLabel('Reason, for the audit trail', { exact: true }).fill(reason);
   await page.getByRole('button', { name: 'Change role' }).click();
 }

@@ -121,7 +121,7 @@ fn Person(row: Row, columns: Vec<Column>, can_change: bool) -> impl IntoView {
 
 fn cell(row: &Row, column: Column) -> AnyView {
     let text = |text: Option<String>| match text {
-        Some(text) => view! { <bdi class="wrap-anywhere">{text}</bdi> }.into_any(),
+        Some(text) => view! { <bdi class="wrap-anywhere md:inline-block md:min-w-44">{text}</bdi> }.into_any(),
         None => ().into_any(),
     };
     match column {

@@ -183,7 +183,9 @@ fn of_job(job: Job, now: Timestamp) -> Entry {
         1 => Some("1 attempt".to_owned()),
         count => Some(format!("{count} attempts")),
     };
-    let text: Vec<String> = job.cause.into_iter().chain(attempts).collect();
+    // What was said of it before it was asked for again is no cause any more.
+    let cause = job.cause.filter(|_| job.state != JobState::Waiting || job.attempts > 0);
+    let text: Vec<String> = cause.into_iter().chain(attempts).collect();
     Entry {
         at,
         kind: Kind::Effect(job.state),

@@ -1,7 +1,7 @@
 // No serious barrier on any page, by axe, in light and dark; with Clerk's components, and as the page is without scripts.
 // axe itself is JavaScript, so it cannot look at a browser that runs none.
-import AxeBuilder from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
+import { barriers } from './support/barriers';
 import { clerkIsThere, pages } from './support/pages';
 import { state } from './support/people';
 import { expect, test } from './support/test';
@@ -31,13 +31,6 @@ for (const seen of pages) {
       }
     }
   });
-}
-
-async function barriers(page: Page): Promise<string[]> {
-  const { violations } = await new AxeBuilder({ page }).analyze();
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join('\n')}`);
 }
 
 /** Serves documents as a browser without JavaScript shows them. */

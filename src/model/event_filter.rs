@@ -3,6 +3,8 @@
 //! The search box understands qualifiers (`type:user.updated status:dead user:user_x after:2026-11-01 before:2h`) and, as
 //! free text, the beginning of an event's or a person's id. The same filter lists, is saved, and is replayed.
 
+use std::fmt::Write;
+
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -276,7 +278,7 @@ pub fn percent_encoded(text: &str) -> String {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
             encoded.push(char::from(byte));
         } else {
-            encoded.push_str(&format!("%{byte:02X}"));
+            let _ = write!(encoded, "%{byte:02X}");
         }
     }
     encoded

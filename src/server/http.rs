@@ -17,7 +17,8 @@
 //! // GET /greeting: for everybody, with or without a session.
 //! async fn greet(Extension(caller): Extension<Arc<Caller>>) -> String {
 //!     match &caller.session {
-//!         Session::SignedIn { clerk_id, session_id, actor } => format!("{clerk_id} by {session_id} ({actor:?})"),
+//!         Session::SignedIn { clerk_id, actor: None, .. } => clerk_id.clone(),
+//!         Session::SignedIn { clerk_id, actor: Some(actor), .. } => format!("{clerk_id}, and really {actor}"),
 //!         Session::SignedOut { reason } => format!("nobody: {reason}"),
 //!     }
 //! }

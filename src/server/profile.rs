@@ -43,7 +43,7 @@ pub async fn get_profile(state: &AppState, viewer: &Viewer) -> Result<Profile, E
     let role = viewer.role(state);
     let user = viewer.user().clone();
     let shown = state.settings.fields.rows().iter().filter(|field| field.is_shown());
-    let waiting = state.store.users.list_pending(&user.clerk_id).await?;
+    let waiting = state.store.list_pending(&user.clerk_id).await?;
     Ok(Profile {
         fields: shown.map(|field| own_field(field, &user)).collect(),
         waiting: waiting.iter().map(|waits| Waiting { kind: waits.kind, attempts: waits.attempts }).collect(),

@@ -17,6 +17,7 @@ pub mod instances;
 pub mod jobs;
 pub mod mutes;
 pub mod paging;
+pub mod pending;
 pub mod roles;
 pub mod runs;
 pub mod saved_filters;
@@ -26,6 +27,7 @@ pub mod together;
 pub mod topology;
 pub mod users;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
@@ -48,11 +50,13 @@ use crate::server::store::examinations::Examinations;
 use crate::server::store::instances::Instances;
 use crate::server::store::jobs::Jobs;
 use crate::server::store::mutes::Mutes;
+use crate::server::store::pending::Pending;
 use crate::server::store::roles::Roles;
 use crate::server::store::runs::Runs;
 use crate::server::store::saved_filters::SavedFilters;
 use crate::server::store::secrets::Secrets;
 use crate::server::store::statistics::Statistics;
+use crate::server::store::together::Together;
 use crate::server::store::users::Users;
 
 /// MongoDB's code for a duplicate key.
@@ -312,6 +316,7 @@ pub struct Store {
     pub statistics: Statistics,
     pub instances: Instances,
     pub examinations: Examinations,
+    pending: Arc<Together<Vec<Pending>>>,
     database: Database,
 }
 
@@ -354,6 +359,7 @@ impl Store {
             statistics: Statistics::of(&database),
             instances: Instances::of(&database),
             examinations: Examinations::of(&database),
+            pending: Arc::default(),
             database,
         })
     }

@@ -10,7 +10,7 @@ use crate::model::user::SyncSource;
 use crate::server::access::Admin;
 use crate::server::accounts::{Intent, NOBODY, fact_of, find_subject, is_oneself};
 use crate::server::clerk;
-use crate::server::clerk::client::Moderation;
+use crate::server::clerk::client::moderation::Moderation;
 use crate::server::clerk::wire::Session;
 use crate::server::error::Error;
 use crate::server::state::AppState;

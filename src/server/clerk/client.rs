@@ -9,6 +9,7 @@ mod answer;
 pub mod breaker;
 pub mod guard;
 pub mod limiter;
+pub mod moderation;
 pub mod own;
 
 use std::fmt;
@@ -86,17 +87,6 @@ pub struct NewUser {
     pub first_name: &'static str,
     pub last_name: &'static str,
     pub skip_password_requirement: bool,
-}
-
-/// What Clerk is told about whether a person may sign in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Moderation {
-    /// Ends every session of theirs, and they begin no other.
-    Ban,
-    Unban,
-    /// They begin no new session, as after too many wrong passwords.
-    Lock,
-    Unlock,
 }
 
 /// A client of one instance. Cheap to clone; all clones share one limit and one circuit.
@@ -223,17 +213,6 @@ impl Client {
         let deleted: Result<DeletedObject, Error> =
             self.request(Method::DELETE, &["users", checked(id)?], |call| call).await;
         deleted.map(|_| ())
-    }
-
-    /// Answers with the person as they are then.
-    pub async fn moderate_user(&self, id: &str, moderation: Moderation) -> Result<User, Error> {
-        let word = match moderation {
-            Moderation::Ban => "ban",
-            Moderation::Unban => "unban",
-            Moderation::Lock => "lock",
-            Moderation::Unlock => "unlock",
-        };
-        self.request(Method::POST, &["users", checked(id)?, word], |call| call.json(&json!({}))).await
     }
 
     /// Deep merge; answers with the person as they are then. Limited to ten calls in ten seconds for each person.

@@ -1,7 +1,6 @@
 //! Tables `[[fields]]`: which of Clerk's fields go into which fields of a person's document beside ours (A2-24, C-10).
 //!
-//! Says what a field may be called, where it comes from, which values it takes and who may see them. How a value is found
-//! in Clerk's user is `sync::fields`' business, how it is stored `store::users::fields`'.
+//! What a field may be called, where it comes from, which values it takes. Finding one is `sync::fields`' business.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Once};
@@ -59,7 +58,6 @@ pub const RESERVED: [&str; 33] = [
 #[derive(Clone, Debug, Default)]
 pub struct Fields(Arc<[Field]>);
 
-/// One row.
 #[derive(Debug)]
 pub struct Field {
     /// As long as the process: the table is read once, and its names go along with every person.

@@ -1,5 +1,6 @@
 //! Every rule of the settings as a table: what is required, what is refused and under which name, what wins.
 
+mod access;
 mod api;
 mod documents;
 mod fields;

@@ -11,7 +11,6 @@ pub mod joined;
 pub mod living;
 pub mod lookups;
 pub mod outbox;
-pub mod pending;
 pub mod schema;
 pub mod writes;
 

@@ -184,3 +184,31 @@ fn c_10_too_many_rows_and_what_is_no_table_are_refused() {
         assert_eq!(complaints(wrong), ["[[fields]]: must be tables, each under this heading"]);
     }
 }
+
+#[test]
+fn a2_24_only_what_is_the_persons_own_and_plain_can_be_editable() {
+    let row = |from: &str, kind: &str| {
+        format!("[[fields]]\nname = \"a\"\nfrom = \"{from}\"\ntype = \"{kind}\"\neditable = true\n")
+    };
+    for kind in ["text", "number", "integer", "boolean"] {
+        let settings = load_with(&row("unsafe_metadata.a", kind)).expect("settings");
+        assert!(settings.fields.rows()[0].is_editable, "{kind}");
+    }
+    for (from, kind) in [
+        ("public_metadata.a", "text"),
+        ("private_metadata.a", "text"),
+        ("locale", "text"),
+        ("unsafe_metadata.a", "json"),
+        ("unsafe_metadata.a", "timestamp"),
+    ] {
+        let told = complaints(&row(from, kind));
+        assert!(
+            matches!(&told[..], [only] if only.contains("`editable` is for what people may write")),
+            "{from} {kind}: {told:?}"
+        );
+    }
+    assert!(
+        !load_with(&row("unsafe_metadata.a", "text").replace("true", "false")).expect("settings").fields.rows()[0]
+            .is_editable
+    );
+}

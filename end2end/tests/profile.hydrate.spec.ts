@@ -1,0 +1,39 @@
+// The states of the pages about oneself that a form leads to: no barrier in any, in light and dark.
+import { barriers } from './support/barriers';
+import { state } from './support/people';
+import { expect, test } from './support/test';
+
+test.use({ storageState: state('user') });
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  test.describe(colorScheme, () => {
+    test.beforeEach(async ({ page }) => page.emulateMedia({ colorScheme }));
+
+    test('a refused name', async ({ page }) => {
+      await page.goto('/profile');
+      await page.getByRole('textbox', { name: 'Username' }).fill('ada');
+      await page.getByRole('region', { name: 'Names' }).getByRole('button', { name: 'Save' }).click();
+      await expect(page.getByRole('alert').first()).toBeVisible();
+
+      expect(await barriers(page)).toEqual([]);
+    });
+
+    test('a saved form', async ({ page }) => {
+      await page.goto('/profile');
+      await page.getByRole('region', { name: 'About you' }).getByRole('button', { name: 'Save' }).click();
+      await expect(page.getByRole('status').filter({ hasText: 'Nothing was changed.' })).toBeVisible();
+
+      expect(await barriers(page)).toEqual([]);
+    });
+
+    test('the question before the account is deleted', async ({ page }) => {
+      await page.goto('/profile/data');
+      await page.getByRole('button', { name: 'Delete your account' }).click();
+      await expect(page.getByRole('dialog')).toBeVisible();
+
+      expect(await barriers(page)).toEqual([]);
+      await page.keyboard.press('Escape');
+      await expect(page.getByRole('dialog')).toHaveCount(0);
+    });
+  });
+}

@@ -8,6 +8,8 @@ use crate::model::chart::Chart;
 pub struct Activity {
     /// Over the last ninety days.
     pub charts: Vec<Chart>,
+    /// People who were here today.
+    pub active_today: u64,
     pub joined_today: u64,
     pub joined_in_week: u64,
     pub joined_in_month: u64,

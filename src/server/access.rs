@@ -6,6 +6,7 @@
 //! make one.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -146,10 +147,12 @@ fn note_activity(state: &AppState, user: &User) {
     if user.last_active_at.is_some_and(|last| last >= day) {
         return;
     }
-    let (users, clerk_id) = (state.store.users.clone(), user.clerk_id.clone());
+    let (users, clerk_id, tally) = (state.store.users.clone(), user.clerk_id.clone(), Arc::clone(&state.tally));
     tokio::spawn(async move {
-        if let Err(error) = users.note_activity(&clerk_id, day).await {
-            Error::from(error).log("note_activity");
+        match users.note_activity(&clerk_id, day).await {
+            Ok(true) => tally.was_here(),
+            Ok(false) => {}
+            Err(error) => Error::from(error).log("note_activity"),
         }
     });
 }

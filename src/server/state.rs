@@ -69,7 +69,7 @@ pub struct AppState {
     pub limits: Limits,
     pub vitals: Vitals,
     /// What is counted and not added to everybody's numbers yet.
-    pub tally: Tally,
+    pub tally: Arc<Tally>,
     /// Dashboards that are open.
     pub live: Live,
     /// By which this process is told from others.
@@ -129,7 +129,7 @@ impl AppState {
             refreshes: Semaphore::new(REFRESHES_AT_ONCE),
             exports: Arc::new(Semaphore::new(1)),
             vitals: Vitals::default(),
-            tally: Tally::default(),
+            tally: Arc::default(),
             live: Live::default(),
             instance_id: new_id(),
             started_at: Timestamp::now(),

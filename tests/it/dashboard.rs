@@ -423,7 +423,12 @@ async fn a2_34_activity_counts_newcomers_by_day_roles_and_providers() {
         activity["roles"].as_array().expect("roles").iter().filter_map(|share| share["count"].as_u64()).collect();
     assert_eq!(counts, [1, 1, 1]);
     assert_eq!(activity["charts"][0]["rows"].as_array().map(Vec::len), Some(2), "a row a day with newcomers");
+    eventually("the admin was here", || async {
+        let activity: Value = app.get_as(&admin, "/api/activity/get_activity").await.json().await.expect("JSON");
+        if activity["active_today"] == 1 { Ok(()) } else { Err(activity["active_today"].to_string()) }
+    })
+    .await;
     let shown = page(&app, &admin, "/admin/activity").await;
-    assert!(shown.contains("Newcomers") && shown.contains("<svg aria-hidden") && shown.contains("moderator"));
+    assert!(shown.contains("People by day") && shown.contains("<svg aria-hidden") && shown.contains("moderator"));
     app.finish().await;
 }

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 /// Every page about the mirror, in the order in which they are looked at.
-const PAGES: [(&str, &str); 7] = [
+const PAGES: [(&str, &str); 8] = [
     ("/admin/sync", "Overview"),
     ("/admin/sync/events", "Events"),
     ("/admin/sync/failures", "Failures"),
@@ -11,6 +11,7 @@ const PAGES: [(&str, &str); 7] = [
     ("/admin/sync/effects", "Effects"),
     ("/admin/sync/connection", "Connection"),
     ("/admin/sync/audit", "Audit"),
+    ("/admin/activity", "Activity"),
 ];
 
 /// The pages, with the one that is shown, or the one above it, marked. `here` is one of their paths.

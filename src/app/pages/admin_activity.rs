@@ -1,9 +1,10 @@
-//! What people do, in numbers: who joined on which day, in which role people are, and whose they are.
+//! What people do, in numbers: who joined and who was here on which day, in which role people are, and whose they are.
 
 use leptos::prelude::*;
 use leptos_meta::Title;
 
 use crate::api::activity::get_activity;
+use crate::app::components::admin_nav::AdminNav;
 use crate::app::components::error_view::ErrorView;
 use crate::app::pages::admin_sync::charts::ChartView;
 use crate::model::activity::{Activity, Share};
@@ -29,24 +30,26 @@ pub fn AdminActivityPage() -> impl IntoView {
 #[component]
 fn Shown(activity: Activity) -> impl IntoView {
     let joined = [
-        ("Today", activity.joined_today),
-        ("In 7 days", activity.joined_in_week),
-        ("In 30 days", activity.joined_in_month),
+        ("Here today", activity.active_today, "people"),
+        ("New today", activity.joined_today, "joined"),
+        ("In 7 days", activity.joined_in_week, "joined"),
+        ("In 30 days", activity.joined_in_month, "joined"),
     ];
-    let joined = joined.map(|(title, count)| {
+    let joined = joined.map(|(title, count, what)| {
         view! {
             <li class="number-tile">
                 <span class="text-sm">{title}</span>
                 <span class="text-2xl font-bold tabular-nums">{grouped(count)}</span>
-                <span class="text-xs">"joined"</span>
+                <span class="text-xs">{what}</span>
             </li>
         }
     });
     view! {
         <Title text="Activity" />
         <h1 class="mb-4 text-3xl font-bold">"Activity"</h1>
+        <AdminNav here=PATH />
         <p>
-            "Who joined, in which role people are, and whose they are. Days are those of UTC. What becomes of events is on the "
+            "Who joined and who was here, in which role people are, and whose they are. Days are those of UTC. What becomes of events is on the "
             <a class="link" href="/admin/sync">
                 "sync page"
             </a>
@@ -54,10 +57,10 @@ fn Shown(activity: Activity) -> impl IntoView {
         </p>
         <section class="mt-6" aria-labelledby="joined-heading">
             <h2 id="joined-heading" class="text-xl font-bold">
-                "Newcomers"
+                "People by day"
             </h2>
-            <ul class="mt-3 grid grid-cols-3 gap-3">{joined.into_view()}</ul>
-            <div class="mt-4">{activity.charts.into_iter().map(|chart| view! { <ChartView chart /> }).collect_view()}</div>
+            <ul class="mt-3 grid grid-cols-2 gap-3 sm:grid-cols-4">{joined.into_view()}</ul>
+            <div class="mt-4 grid gap-6 lg:grid-cols-2">{activity.charts.into_iter().map(|chart| view! { <ChartView chart /> }).collect_view()}</div>
         </section>
         <div class="mt-8 grid gap-8 md:grid-cols-2">
             <Shares title="Roles" first="Role" shares=activity.roles />

@@ -5,7 +5,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::model::activity::{Activity, Share};
 use crate::server::error::Error;
 use crate::server::state::AppState;
-use crate::server::statistics::chart::joined;
+use crate::server::statistics::chart::by_day;
+use crate::server::store::statistics::Length;
 
 const DAYS: usize = 90;
 const DAY_SECONDS: i64 = 86_400;
@@ -22,7 +23,14 @@ pub async fn get_activity(state: &AppState) -> Result<Activity, Error> {
     };
     let start = back(DAYS - 1);
     let users = &state.store.users;
-    let (days, kinds) = futures::try_join!(users.count_joined_by_day(start), users.count_kinds())?;
+    let (days, kinds, hours) = futures::try_join!(
+        users.count_joined_by_day(start),
+        users.count_kinds(),
+        state.store.statistics.list(Length::Hour, start),
+    )?;
+    let here: Vec<(Timestamp, u64)> =
+        hours.iter().filter(|hour| hour.active > 0).map(|hour| (hour.at, hour.active.unsigned_abs())).collect();
+    let today_here = here.iter().filter(|(at, _)| *at >= back(0)).map(|(_, count)| count).sum();
     let since = |days_back: usize| {
         let first = back(days_back);
         days.iter().filter(|(at, _)| *at >= first).map(|(_, count)| count).sum()
@@ -31,7 +39,11 @@ pub async fn get_activity(state: &AppState) -> Result<Activity, Error> {
     let share = |name: &str, count: u64| Share { name: name.to_owned(), count, of: present };
     let plain = present.saturating_sub(kinds.admins + kinds.moderators);
     Ok(Activity {
-        charts: vec![joined(&days, start, DAYS)],
+        charts: vec![
+            by_day("chart-joined", "joined", &days, start, DAYS),
+            by_day("chart-active", "were here", &here, start, DAYS),
+        ],
+        active_today: today_here,
         joined_today: since(0),
         joined_in_week: since(6),
         joined_in_month: since(29),

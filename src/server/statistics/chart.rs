@@ -116,23 +116,21 @@ impl Time {
     }
 }
 
-/// How many people joined on each day from the day of `start` on.
-pub fn joined(days: &[(Timestamp, u64)], start: Timestamp, count: usize) -> Chart {
+/// How many people on each day from the day of `start` on did what `word` says. `name` is the chart's.
+pub fn by_day(name: &str, word: &str, days: &[(Timestamp, u64)], start: Timestamp, count: usize) -> Chart {
     let mut values = vec![None; count];
-    for (at, joined) in days {
+    for (at, people) in days {
         let place = (at.as_second() - start.as_second()).div_euclid(DAY);
         if let Some(value) = usize::try_from(place).ok().and_then(|place| values.get_mut(place)) {
-            *value = Some(*joined);
+            *value = Some(value.unwrap_or(0) + people);
         }
     }
     let most = values.iter().flatten().max().copied();
-    let summary = most.map_or_else(
-        || "Nobody joined in this time.".to_owned(),
-        |most| format!("At most {} on one day.", grouped(most)),
-    );
+    let summary =
+        most.map_or_else(|| "Nobody in this time.".to_owned(), |most| format!("At most {} on one day.", grouped(most)));
     let drawing = Drawing { values: vec![values], is_stacked: true, axis: Axis::Count };
     let time = Time { start, step: DAY, form: "%b %d", exact_form: "%Y-%m-%d", each: "each day" };
-    chart(("chart-joined", format!("People who joined, {}", time.each), summary), &["joined"], &drawing, &time)
+    chart((name, format!("People who {word}, {}", time.each), summary), &["people"], &drawing, &time)
 }
 
 fn events(slots: &[Slot], time: &Time) -> Chart {
@@ -221,6 +219,7 @@ mod tests {
         Bucket {
             at,
             received: applied,
+            active: 0,
             ended: BTreeMap::from([("applied".to_owned(), applied), ("stale".to_owned(), 1)]),
             lag: BTreeMap::from([("3".to_owned(), applied)]),
             refused: BTreeMap::new(),

@@ -81,7 +81,16 @@ mod tests {
 
     fn bucket(hour: i64, received: i64) -> Bucket {
         let none = BTreeMap::new;
-        Bucket { at: at_hour(hour), received, ended: none(), lag: none(), refused: none(), backlog: 0, drift: None }
+        Bucket {
+            at: at_hour(hour),
+            received,
+            active: 0,
+            ended: none(),
+            lag: none(),
+            refused: none(),
+            backlog: 0,
+            drift: None,
+        }
     }
 
     /// `weeks` of an office: busy by day, nothing by night.

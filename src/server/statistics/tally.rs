@@ -40,6 +40,7 @@ pub struct Tally {
 #[derive(Clone, Debug)]
 pub struct Counted {
     received: i64,
+    active: i64,
     ended: [i64; EventState::ALL.len()],
     lag: [i64; CLASSES],
     refused: [i64; 2],
@@ -51,6 +52,7 @@ impl Default for Counted {
     fn default() -> Self {
         Self {
             received: 0,
+            active: 0,
             ended: Default::default(),
             lag: [0; CLASSES],
             refused: Default::default(),
@@ -68,6 +70,11 @@ impl Tally {
         let (count, last) = &mut counted.types[place];
         *count += 1;
         *last = now.as_millisecond().max(*last);
+    }
+
+    /// Somebody is here for the first time today, in whatever process.
+    pub fn was_here(&self) {
+        self.lock().active += 1;
     }
 
     pub fn refused(&self, refusal: Refusal) {
@@ -102,6 +109,7 @@ impl Tally {
     pub fn put_back(&self, counted: &Counted) {
         let mut now = self.lock();
         now.received += counted.received;
+        now.active += counted.active;
         add(&mut now.ended, &counted.ended);
         add(&mut now.lag, &counted.lag);
         add(&mut now.refused, &counted.refused);
@@ -126,7 +134,7 @@ fn add(to: &mut [i64], more: &[i64]) {
 impl Counted {
     /// In the names of the stored buckets; what is zero is left out.
     pub fn additions(&self) -> Additions {
-        let mut counts = vec![("received".to_owned(), self.received)];
+        let mut counts = vec![("received".to_owned(), self.received), ("active".to_owned(), self.active)];
         counts.extend(
             EventState::ALL.iter().zip(self.ended).map(|(state, count)| (format!("ended.{}", state.as_str()), count)),
         );

@@ -70,6 +70,9 @@ pub struct Bucket {
     /// Deliveries that were acknowledged.
     #[serde(default)]
     pub received: i64,
+    /// People who were here for the first time on that day.
+    #[serde(default)]
+    pub active: i64,
     /// Attempts by their end.
     #[serde(default)]
     pub ended: BTreeMap<String, i64>,

@@ -184,14 +184,13 @@ fn set_time(place: &Element, text: &str) {
         place.set_text_content(place.get_attribute("data-none").as_deref());
         return;
     }
-    let time = match place.query_selector("time") {
-        Ok(Some(time)) => time,
-        _ => {
-            let Ok(time) = document().create_element("time") else { return };
-            place.set_text_content(None);
-            let _ = place.append_child(&time);
-            time
-        }
+    let time = if let Ok(Some(time)) = place.query_selector("time") {
+        time
+    } else {
+        let Ok(time) = document().create_element("time") else { return };
+        place.set_text_content(None);
+        let _ = place.append_child(&time);
+        time
     };
     if time.get_attribute("datetime").as_deref() != Some(text) {
         let _ = time.set_attribute("datetime", text);

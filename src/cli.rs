@@ -28,6 +28,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::cli::console::with_console;
 use crate::server::settings::environment::Variables;
 use crate::server::settings::{DEFAULTS, Problems, Settings};
 
@@ -135,10 +136,18 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<End> {
         Command::Inngest(command) => inngest::run(command, load(&text)?).await,
         Command::Sync(command) => sync::run(command, load(&text)?).await,
         Command::Webhook(command) => webhook::run(command, load(&text)?).await,
-        Command::Users(command) => users::run(command, load(&text)?).await,
-        Command::Events(command) => events::run(command, load(&text)?).await,
-        Command::Jobs(command) => jobs::run(command, load(&text)?).await,
-        Command::Audit(command) => audit::run(command, load(&text)?).await,
+        Command::Users(command) => {
+            with_console(load(&text)?, async |console| Box::pin(users::run(command, console)).await).await
+        }
+        Command::Events(command) => {
+            with_console(load(&text)?, async |console| events::run(command, console).await).await
+        }
+        Command::Jobs(command) => {
+            with_console(load(&text)?, async |console| Box::pin(jobs::run(command, console)).await).await
+        }
+        Command::Audit(command) => {
+            with_console(load(&text)?, async |console| Box::pin(audit::run(command, console)).await).await
+        }
         Command::Secrets(options) => secrets::run(options, load(&text)?).await,
         Command::Simulate(command) => simulate::run(command, load(&text)?).await,
         Command::Completions(options) => completions::run(options),

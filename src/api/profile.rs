@@ -7,7 +7,7 @@ use leptos::server_fn::codec::GetUrl;
 
 use crate::model::error::AppError;
 use crate::model::notice::Notice;
-use crate::model::profile::{Names, Profile, SignIn};
+use crate::model::profile::{Profile, SignIn};
 
 /// Everything we hold about the viewer. A person without a document is fetched from Clerk first (A3-25).
 #[server(endpoint = "profile/get_profile", input = GetUrl)]
@@ -19,6 +19,7 @@ pub async fn get_profile() -> Result<Profile, AppError> {
 /// Changes first name, last name and username; an empty text removes.
 #[server(endpoint = "profile/edit_profile")]
 pub async fn edit_profile(first_name: String, last_name: String, username: String) -> Result<Notice, AppError> {
+    use crate::model::profile::Names;
     use crate::server::profile;
     use crate::server::rpc::form::{Back, form};
     let names = Names { first_name, last_name, username };

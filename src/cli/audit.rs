@@ -6,7 +6,6 @@ use serde_json::json;
 use crate::cli::End;
 use crate::cli::console::{Console, one_of, print_table, refused};
 use crate::model::audit::{Action, TrailPage, TrailQuery, TrailRow};
-use crate::server::settings::Settings;
 use crate::server::trail;
 
 #[derive(Debug, Subcommand)]
@@ -52,11 +51,10 @@ pub struct VerifyOptions {
     json: bool,
 }
 
-pub async fn run(command: Command, settings: Settings) -> anyhow::Result<End> {
-    let console = Console::open(settings).await?;
+pub async fn run(command: Command, console: &Console) -> anyhow::Result<End> {
     match command {
-        Command::List(options) => list(&console, options).await,
-        Command::Verify(options) => verify(&console, options).await,
+        Command::List(options) => list(console, options).await,
+        Command::Verify(options) => verify(console, options).await,
     }
 }
 

@@ -24,11 +24,17 @@ pub struct Console {
     pub admin: Admin,
 }
 
-impl Console {
-    pub async fn open(settings: Settings) -> anyhow::Result<Self> {
-        let state = AppState::assemble(settings).await?;
-        Ok(Self { state, admin: Admin::at_console(Variables::of_process().os_user()) })
-    }
+/// Runs a command with the application's state, and closes it behind it: what the driver would still say to MongoDB while the
+/// process ends would be lost with a complaint.
+pub async fn with_console(
+    settings: Settings,
+    command: impl AsyncFnOnce(&Console) -> anyhow::Result<End>,
+) -> anyhow::Result<End> {
+    let state = AppState::assemble(settings).await?;
+    let console = Console { state, admin: Admin::at_console(Variables::of_process().os_user()) };
+    let end = command(&console).await;
+    console.state.store.close().await;
+    end
 }
 
 /// Options of every command that changes something.

@@ -13,7 +13,6 @@ use crate::cli::console::{Console, one_of};
 use crate::model::event::EventState;
 use crate::model::event_filter::EventFilter;
 use crate::server::error::Error;
-use crate::server::settings::Settings;
 use crate::server::store::events::Summary;
 
 #[derive(Debug, Subcommand)]
@@ -61,13 +60,12 @@ impl Which {
     }
 }
 
-pub async fn run(command: Command, settings: Settings) -> anyhow::Result<End> {
-    let console = Console::open(settings).await?;
+pub async fn run(command: Command, console: &Console) -> anyhow::Result<End> {
     match command {
-        Command::List(options) => list::run(&console, options).await,
-        Command::Show(options) => show::run(&console, options).await,
-        Command::Replay(options) => replay::replay(&console, options).await,
-        Command::Discard(options) => replay::discard(&console, options).await,
+        Command::List(options) => list::run(console, options).await,
+        Command::Show(options) => show::run(console, options).await,
+        Command::Replay(options) => replay::replay(console, options).await,
+        Command::Discard(options) => replay::discard(console, options).await,
     }
 }
 

@@ -8,7 +8,6 @@ use crate::cli::console::{Consent, Console, Progress, one_of, print_table, refus
 use crate::model::job::{JobKind, JobState};
 use crate::server::error::Error;
 use crate::server::jobs::intervention;
-use crate::server::settings::Settings;
 use crate::server::store::jobs::{Job, Wanted};
 
 /// As many as one command tries again.
@@ -75,12 +74,11 @@ pub struct DiscardOptions {
     consent: Consent,
 }
 
-pub async fn run(command: Command, settings: Settings) -> anyhow::Result<End> {
-    let console = Console::open(settings).await?;
+pub async fn run(command: Command, console: &Console) -> anyhow::Result<End> {
     match command {
-        Command::List(options) => list(&console, options).await,
-        Command::Retry(options) => retry(&console, options).await,
-        Command::Discard(options) => discard(&console, options).await,
+        Command::List(options) => list(console, options).await,
+        Command::Retry(options) => retry(console, options).await,
+        Command::Discard(options) => discard(console, options).await,
     }
 }
 

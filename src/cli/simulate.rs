@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::cli::End;
-use crate::cli::console::{Consent, Console, Progress, print_table, refused};
+use crate::cli::console::{Consent, Console, Progress, print_table, refused, with_console};
 use crate::server::settings::Settings;
 use crate::server::signup::{Simulated, Step, simulate_signup};
 
@@ -38,7 +38,10 @@ pub async fn run(command: Command, settings: Settings) -> anyhow::Result<End> {
         return Ok(End::Done);
     }
     options.consent.ask(&format!("Make a user at {api}, and delete it again?"))?;
-    let console = Console::open(settings).await?;
+    with_console(settings, async |console| signup_at(console, options).await).await
+}
+
+async fn signup_at(console: &Console, options: Options) -> anyhow::Result<End> {
     let progress = Progress::default();
     let within = Duration::from_secs(options.within);
     let simulated = simulate_signup(&console.state, &console.admin, within, |step| progress.tell(step)).await;

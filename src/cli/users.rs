@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 use crate::cli::End;
 use crate::cli::console::{Console, print_table};
 use crate::server::http::api::answers::Person;
-use crate::server::settings::Settings;
 use crate::server::settings::fields::Fields;
 use crate::server::store::users::User;
 
@@ -39,18 +38,17 @@ pub enum Command {
     Erase(erase::Options),
 }
 
-pub async fn run(command: Command, settings: Settings) -> anyhow::Result<End> {
-    let console = Console::open(settings).await?;
+pub async fn run(command: Command, console: &Console) -> anyhow::Result<End> {
     match command {
-        Command::List(options) => list::run(&console, options).await,
-        Command::Find(options) => list::find(&console, options).await,
-        Command::Show(options) => show::run(&console, options).await,
-        Command::Promote(options) => role::promote(&console, options).await,
-        Command::Demote(options) => role::demote(&console, options).await,
-        Command::Ban(options) => ban::ban(&console, options).await,
-        Command::Unban(options) => ban::unban(&console, options).await,
-        Command::Export(options) => export::run(&console, options).await,
-        Command::Erase(options) => erase::run(&console, options).await,
+        Command::List(options) => list::run(console, options).await,
+        Command::Find(options) => list::find(console, options).await,
+        Command::Show(options) => show::run(console, options).await,
+        Command::Promote(options) => role::promote(console, options).await,
+        Command::Demote(options) => role::demote(console, options).await,
+        Command::Ban(options) => ban::ban(console, options).await,
+        Command::Unban(options) => ban::unban(console, options).await,
+        Command::Export(options) => export::run(console, options).await,
+        Command::Erase(options) => erase::run(console, options).await,
     }
 }
 

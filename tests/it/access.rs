@@ -116,7 +116,7 @@ async fn d5_08_every_endpoint_answers_each_caller_as_declared() {
         {
             let ask =
                 app.client.post(app.at(path)).header("content-type", "application/x-www-form-urlencoded").body(body);
-            let ask = token.iter().fold(ask, |ask, token| ask.bearer_auth(token));
+            let ask = token.iter().fold(ask, reqwest::RequestBuilder::bearer_auth);
             assert_eq!(ask.send().await.expect("an answer").status(), expected, "{path} by {token:?}");
         }
     }

@@ -61,11 +61,11 @@ impl Stream {
                 let field = |name: &str| message.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
                 let found = field("data:")
                     .map(|data| (field("id:").expect("an id").to_owned(), serde_json::from_str(data).expect("JSON")));
-                self.text = rest.to_owned();
-                match found {
-                    Some(found) => return Some(found),
-                    None => continue,
+                self.text = String::from(rest);
+                if found.is_some() {
+                    return found;
                 }
+                continue;
             }
             let chunk = tokio::time::timeout(Duration::from_secs(20), self.bytes.next()).await.expect("in time")?;
             self.text.push_str(std::str::from_utf8(&chunk.ok()?).expect("text"));
@@ -335,7 +335,7 @@ async fn e_07_two_hundred_open_dashboards_cost_next_to_nothing_and_end_with_the_
         stream.next().await.expect("an update");
     }
     tokio::time::sleep(Duration::from_secs(6)).await;
-    let share = (server.cpu() - busy_before).as_secs_f64() / began_at.elapsed().as_secs_f64();
+    let share = server.cpu().saturating_sub(busy_before).as_secs_f64() / began_at.elapsed().as_secs_f64();
     let grown_mb = server.resident_mb().saturating_sub(before_mb);
     println!("200 streams: {share:.3} of a processor, {grown_mb} MB");
     assert!(grown_mb < 60, "{grown_mb} MB");

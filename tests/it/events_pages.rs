@@ -362,7 +362,8 @@ async fn c_7_a_replay_of_everything_is_refused_of_what_converged_it_changes_noth
     let run = ended(&app, "replay", "done").await;
     let counts =
         run.get_document("progress").and_then(|progress| progress.get_document("counts")).expect("counts").clone();
-    assert_eq!(["seen", "written", "skipped"].map(|name| counts.get_i64(name).ok()), [Some(450), Some(0), Some(0)]);
+    let counted = ["seen", "written", "skipped"].map(|name| counts.get_i64(name).ok());
+    assert_eq!(counted, [Some(450), Some(0), Some(0)], "{run}");
     assert_eq!(app.database.user(ADA).await.expect("stored"), before, "nothing differed");
     assert_eq!(
         app.database.count("events", doc! { "_id": { "$regex": "^msg_y" }, "attempts": 2, "state": "duplicate" }).await,

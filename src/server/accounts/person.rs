@@ -178,19 +178,17 @@ async fn echo_step(state: &AppState, user: &User, given: &Entry) -> Result<Step,
     };
     let page = state.store.events.list(&filter, None, EVENTS_LOOKED_AT).await?;
     let name = "Clerk's event about it".to_owned();
-    Ok(match page.rows.last() {
-        Some(event) => Step {
-            name,
-            state: StepState::Done,
-            text: event.decision.clone().unwrap_or_default(),
-            at: Some(event.received_at),
-            reason: None,
-            link: Some(format!("/admin/sync/events/{}", event.id)),
-        },
-        None => {
-            let text = "none has arrived since".to_owned();
-            Step { name, state: StepState::Waiting, text, at: None, reason: None, link: None }
-        }
+    let Some(event) = page.rows.last() else {
+        let text = "none has arrived since".to_owned();
+        return Ok(Step { name, state: StepState::Waiting, text, at: None, reason: None, link: None });
+    };
+    Ok(Step {
+        name,
+        state: StepState::Done,
+        text: event.decision.clone().unwrap_or_default(),
+        at: Some(event.received_at),
+        reason: None,
+        link: Some(format!("/admin/sync/events/{}", event.id)),
     })
 }
 

@@ -50,9 +50,7 @@ pub fn LiveNumbers() -> impl IntoView {
         source.set_value(None);
     };
     let open = move || {
-        let Ok(opened) = EventSource::new(STREAM) else { return link.set(Link::Ended) };
-        let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |message: MessageEvent| {
-            let Some(update) = message.data().as_string().and_then(|text| JSON::parse(&text).ok()) else { return };
+        let on_update = move |update: JsValue| {
             link.set(Link::Live);
             updated_at.set_value(Date::now());
             age.set(0);
@@ -64,43 +62,28 @@ pub fn LiveNumbers() -> impl IntoView {
                 show_rows();
             }
             localize();
-        });
-        let failed = opened.clone();
-        let on_error = Closure::<dyn FnMut()>::new(move || {
-            // While it tries again by itself it is connecting; what the server refused it does not try again.
-            link.set(if failed.ready_state() == EventSource::CLOSED { Link::Ended } else { Link::Connecting });
-        });
-        opened.set_onmessage(Some(on_message.into_js_value().unchecked_ref()));
-        opened.set_onerror(Some(on_error.into_js_value().unchecked_ref()));
-        source.set_value(Some(opened));
-        link.set(Link::Connecting);
+        };
+        let opened = connect(on_update, move |now| link.set(now));
+        link.set(if opened.is_some() { Link::Connecting } else { Link::Ended });
+        source.set_value(opened);
     };
     Effect::new(move |_| {
         open();
         set_interval(
             move || {
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "seconds since a moment ago"
-                )]
-                age.set(((Date::now() - updated_at.get_value()) / 1_000.0) as u32);
+                age.set(seconds_since(updated_at.get_value()));
                 if held.get_untracked() > 0 && !is_read() {
                     show_rows();
                 }
             },
             Duration::from_secs(1),
         );
-        let on_visibility = Closure::<dyn FnMut()>::new(move || {
-            if document().hidden() {
-                close();
-            } else if matches!(link.get_untracked(), Link::Connecting | Link::Live) {
-                close();
+        on_visibility(move |is_hidden| {
+            close();
+            if !is_hidden && matches!(link.get_untracked(), Link::Connecting | Link::Live) {
                 open();
             }
         });
-        let listener = on_visibility.into_js_value();
-        let _ = document().add_event_listener_with_callback("visibilitychange", listener.unchecked_ref());
     });
     let toggle = move |_| {
         if link.get_untracked() == Link::Paused || link.get_untracked() == Link::Ended {
@@ -126,6 +109,35 @@ pub fn LiveNumbers() -> impl IntoView {
             </span>
         </span>
     }
+}
+
+/// The stream, read from now on.
+fn connect(on_update: impl Fn(JsValue) + 'static, on_link: impl Fn(Link) + 'static) -> Option<EventSource> {
+    let opened = EventSource::new(STREAM).ok()?;
+    let on_message = Closure::<dyn FnMut(MessageEvent)>::new(move |message: MessageEvent| {
+        if let Some(update) = message.data().as_string().and_then(|text| JSON::parse(&text).ok()) {
+            on_update(update);
+        }
+    });
+    let failed = opened.clone();
+    let on_error = Closure::<dyn FnMut()>::new(move || {
+        // While it tries again by itself it is connecting; what the server refused it does not try again.
+        on_link(if failed.ready_state() == EventSource::CLOSED { Link::Ended } else { Link::Connecting });
+    });
+    opened.set_onmessage(Some(on_message.into_js_value().unchecked_ref()));
+    opened.set_onerror(Some(on_error.into_js_value().unchecked_ref()));
+    Some(opened)
+}
+
+/// Tells whenever the tab is hidden or seen again.
+fn on_visibility(tell: impl Fn(bool) + 'static) {
+    let listener = Closure::<dyn FnMut()>::new(move || tell(document().hidden())).into_js_value();
+    let _ = document().add_event_listener_with_callback("visibilitychange", listener.unchecked_ref());
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "seconds since a moment ago")]
+fn seconds_since(at: f64) -> u32 {
+    ((Date::now() - at) / 1_000.0) as u32
 }
 
 fn said(link: Link, age: u32) -> String {

@@ -10,9 +10,10 @@ impl Users {
     /// nobody living by this id.
     pub async fn set_bio(&self, clerk_id: &str, bio: Option<&str>) -> Result<bool, Error> {
         let etag = ObjectId::new();
-        let change = match bio {
-            Some(bio) => doc! { "$set": { "bio": bio, "etag": etag } },
-            None => doc! { "$set": { "etag": etag }, "$unset": { "bio": "" } },
+        let change = if let Some(bio) = bio {
+            doc! { "$set": { "bio": bio, "etag": etag } }
+        } else {
+            doc! { "$set": { "etag": etag }, "$unset": { "bio": "" } }
         };
         let living = doc! { "clerkId": clerk_id, "deletedAt": Bson::Null };
         Ok(self.documents.update_one(living, change).await?.matched_count == 1)

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::TryStreamExt;
+use futures::{StreamExt, TryStreamExt};
 use mongodb::bson::{DateTime, Document, doc};
 use reqwest::Response;
 use reqwest::header::{ACCEPT, COOKIE, LOCATION, SET_COOKIE};
@@ -340,11 +340,19 @@ async fn c_7_a_replay_of_everything_is_refused_of_what_converged_it_changes_noth
     assert_eq!(send(&app, &admin, "/api/events/replay_events", &[]).await.status(), 422, "all is not a choice");
     assert_eq!(send(&app, &admin, "/api/events/replay_events", &[("query", "state=dead")]).await.status(), 422);
     says(&page(&app, &admin, "/admin/sync/replay").await, &["Which events?"]);
-    let mut copy = app.database.find("events", doc! { "_id": "msg_t_2" }).await.expect("stored");
+    let known = user_event("user.updated", ADA, "Augusta", 1_750_000_002_000);
+    let (app_of_all, known) = (&app, &known);
+    let deliveries = (0..450).map(|number| async move {
+        app_of_all.deliver(&format!("msg_y{number:03}"), known).await;
+    });
+    futures::stream::iter(deliveries).for_each_concurrent(32, |delivery| delivery).await;
+    app.settled().await;
+    let events = app.database.handle().collection::<Document>("events");
     for number in 0..450 {
-        copy.insert("_id", format!("msg_y{number:03}"));
-        copy.insert("receivedAt", DateTime::from_millis(1_760_000_000_000 + i64::from(number) / 5));
-        app.database.insert("events", copy.clone()).await;
+        // Several of one moment.
+        let at = DateTime::from_millis(1_760_000_000_000 + i64::from(number) / 5);
+        let moved = doc! { "$set": { "receivedAt": at } };
+        events.update_one(doc! { "_id": format!("msg_y{number:03}") }, moved).await.expect("moved");
     }
     let before = app.database.user(ADA).await.expect("stored");
     let wish = [("query", "q=msg_y")];

@@ -120,19 +120,27 @@ impl Audit {
         Ok(())
     }
 
-    /// Where the next entry is added. Outside of a transaction, where two at once may both find that it is missing.
+    /// Where the next entry is added. Outside of a transaction, where two at once may both find that it is missing; and known
+    /// to a majority, or the transaction that follows would not see it.
     pub async fn ensure_end(&self) -> Result<(), Error> {
-        if self.find_end().await?.is_some() {
+        let ends = self.locks.clone_with_type::<End>();
+        if ends.find_one(turn()).read_concern(ReadConcern::majority()).await?.is_some() {
             return Ok(());
         }
         let last = self.entries.find_one(doc! {}).sort(doc! { "_id": -1 }).await?;
         let (number, seal) = last.map_or((0, BEGINNING.to_owned()), |last| (last.number, last.seal));
         let first = doc! { "$setOnInsert": { "number": number, "seal": seal } };
-        match self.locks.update_one(turn(), first).upsert(true).await.map_err(Error::from) {
-            // Another process was quicker, which is as good.
-            Err(error) if error.code() == Some(DUPLICATE_KEY) => Ok(()),
-            written => written.map(|_| ()),
+        let write = || self.locks.update_one(turn(), first.clone()).upsert(true);
+        match write().await.map_err(Error::from) {
+            // Another process was quicker, which is as good; this then only waits for the majority.
+            Err(error) if error.code() == Some(DUPLICATE_KEY) => {
+                write().await?;
+            }
+            written => {
+                written?;
+            }
         }
+        Ok(())
     }
 
     async fn find_end(&self) -> Result<Option<End>, Error> {

@@ -36,12 +36,14 @@ trap 'rm -rf "$folder"' EXIT
 if [[ ${#kind[@]} == 0 ]]; then
   kind=(--replSet rs0 --oplogSize 128)
 fi
+# Hundreds of databases are made and dropped: files that nobody uses are closed soon, or there are too many open in the end.
+idle='file_manager=(close_idle_time=15,close_scan_interval=5,close_handle_minimum=100)'
 # With --fork the command returns when MongoDB takes connections. A taken port means another try.
 for _ in {1..20}; do
   port=$((20000 + RANDOM % 12000))
   if "$mongod" --fork --pidfilepath "$folder/pid" --logpath "$folder/log" --dbpath "$folder" \
     --bind_ip 127.0.0.1 --port "$port" --nounixsocket "${kind[@]}" \
-    --wiredTigerCacheSizeGB 0.5 --setParameter diagnosticDataCollectionEnabled=false >"$folder/start" 2>&1; then
+    --wiredTigerCacheSizeGB 0.5 --wiredTigerEngineConfigString "$idle" --setParameter diagnosticDataCollectionEnabled=false >"$folder/start" 2>&1; then
     started=$(<"$folder/pid")
     break
   fi

@@ -107,7 +107,7 @@ test('the table is taken away as a file of what was asked for', async ({ page, u
   ]);
 
   const text = readFileSync(await download.path(), 'utf8');
-  expect(text.split('\n')[0].trim()).toBe('Clerk id,Name,E-mail');
+  expect(text.split('\n')[0]?.trim()).toBe('Clerk id,Name,E-mail');
   expect(text).toContain(`${person.id},${person.name},`);
 });
 

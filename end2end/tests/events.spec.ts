@@ -121,7 +121,7 @@ async function poisoned(request: APIRequestContext) {
   };
   expect((await request.post('/api/webhooks/clerk', { headers, data: body })).status()).toBe(200);
   await expect
-    .poll(async () => (await database.collection<{ _id: string }>('events').findOne({ _id: id }))?.state)
+    .poll(async () => (await database.collection<{ _id: string; state: string }>('events').findOne({ _id: id }))?.state)
     .toMatch(/failed|dead/);
   // The next attempt of its own accord comes later than this test.
   await database

@@ -10,11 +10,25 @@ interface Shared {
   complaints: string[];
 }
 
+interface Automatic {
+  /** A token lives a minute and was made when the suite began: the first page has it renewed. */
+  freshSession: void;
+}
+
 interface Worker {
   users: Collection<Document>;
 }
 
-export const test = base.extend<Shared, Worker>({
+export const test = base.extend<Shared & Automatic, Worker>({
+  freshSession: [
+    async ({ context }, use) => {
+      await context.clearCookies({ name: /^__session/ });
+      await use();
+    },
+    { auto: true },
+  ],
+
+
   complaints: async ({ page, javaScriptEnabled }, use) => {
     const complaints: string[] = [];
     page.on('pageerror', (error) => complaints.push(`uncaught: ${error.message}`));

@@ -72,8 +72,6 @@ pub fn ClerkWidget(part: ClerkPart, redirect_url: String) -> impl IntoView {
     let clerk_js = script("clerk-js@6", "clerk.browser.js");
     let clerk_ui = script("ui@1", "ui.browser.js");
     view! {
-        // Clerk leaves its pages by way of another origin, where a view transition cannot follow and reports an error.
-        <style nonce=use_nonce()>"@view-transition { navigation: none }"</style>
         <script
             defer
             nonce=use_nonce()

@@ -30,6 +30,8 @@ pub enum Back {
     ToReferer,
 }
 
+const RENEWED: &str = "Your session had to be renewed, so nothing was changed. Please send it once more.";
+
 /// One form that was sent.
 #[derive(Debug)]
 pub struct Form {
@@ -152,6 +154,8 @@ fn end_session(state: &AppState, parts: &Parts, response: &ResponseOptions) {
 pub fn failure(error: &AppError) -> Notice {
     match error {
         AppError::Invalid { field, message } => Notice { field: Some(field.clone()), ..Notice::failed(message) },
+        // A token lives a minute, and only a page can have it renewed, which the one that this leads to does.
+        AppError::Unauthenticated => Notice::failed(RENEWED),
         error => Notice::failed(error.to_string()),
     }
 }

@@ -46,11 +46,13 @@ test('an event is in two browsers within a second', async ({ page, browser, requ
   await other.context().close();
 });
 
-test('paused it stands still, and goes on with everything', async ({ page, request }) => {
+test('paused it stands still, and goes on with everything', async ({ page, context, request }) => {
   await open(page);
+  const other = await context.newPage();
+  await open(other);
   await page.getByRole('button', { name: 'Pause' }).click();
   const clerkId = await deliver(request);
-  await page.waitForTimeout(1_500);
+  await expect(row(other, clerkId)).toContainText('applied');
   await expect(row(page, clerkId)).toHaveCount(0);
 
   await page.getByRole('button', { name: 'Go on' }).click();

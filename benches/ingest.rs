@@ -6,12 +6,14 @@
 #![expect(clippy::cast_precision_loss, reason = "counts become figures of three digits for people to read")]
 
 mod ingest {
+    #[expect(dead_code, reason = "the benchmark of the scan uses the rest")]
     pub mod delivery;
     pub mod limits;
     pub mod load;
     pub mod machine;
     pub mod people;
     pub mod plan;
+    #[expect(dead_code, reason = "the benchmark of the scan uses the rest")]
     pub mod processes;
     pub mod report;
     pub mod round;

@@ -123,27 +123,47 @@ impl Writer {
 
     fn fill(&mut self, event: Event) {
         let pieces = if event.kind == Kind::Deleted { &self.deleted } else { &self.person };
-        let (created, updated) = (created_at(event.person).to_string(), happened_at(event.index).to_string());
-        let (id, person, index) = (person_id(event.person), person_name(event.person), event.index.to_string());
-        let (name, number) = last_name(event.index);
-        let last = format!("{name}{number}");
         self.body.clear();
-        for piece in pieces {
-            self.body.extend_from_slice(match piece {
-                Piece::Same(text) => text.as_bytes(),
-                Piece::Created => created.as_bytes(),
-                Piece::Updated => updated.as_bytes(),
-                Piece::Id => &id,
-                Piece::Person => person.as_bytes(),
-                Piece::Last => last.as_bytes(),
-                Piece::Index => index.as_bytes(),
-                Piece::Kind => match event.kind {
-                    Kind::Created => b"created",
-                    Kind::Updated => b"updated",
-                    Kind::Deleted => b"deleted",
-                },
-            });
-        }
+        fill(pieces, event, &mut self.body);
+    }
+}
+
+/// Writes people as the Backend API lists them: what their first event says of them.
+pub struct Listing {
+    person: Vec<Piece>,
+}
+
+impl Listing {
+    pub fn new() -> Self {
+        let person = PERSON.trim_start_matches(r#"{"data":"#).trim_end_matches(',');
+        Self { person: pieces(person) }
+    }
+
+    pub fn write(&self, person: usize, into: &mut Vec<u8>) {
+        fill(&self.person, Event { index: person, person, kind: Kind::Created }, into);
+    }
+}
+
+fn fill(pieces: &[Piece], event: Event, into: &mut Vec<u8>) {
+    let (created, updated) = (created_at(event.person).to_string(), happened_at(event.index).to_string());
+    let (id, person, index) = (person_id(event.person), person_name(event.person), event.index.to_string());
+    let (name, number) = last_name(event.index);
+    let last = format!("{name}{number}");
+    for piece in pieces {
+        into.extend_from_slice(match piece {
+            Piece::Same(text) => text.as_bytes(),
+            Piece::Created => created.as_bytes(),
+            Piece::Updated => updated.as_bytes(),
+            Piece::Id => &id,
+            Piece::Person => person.as_bytes(),
+            Piece::Last => last.as_bytes(),
+            Piece::Index => index.as_bytes(),
+            Piece::Kind => match event.kind {
+                Kind::Created => b"created",
+                Kind::Updated => b"updated",
+                Kind::Deleted => b"deleted",
+            },
+        });
     }
 }
 

@@ -99,20 +99,8 @@ impl Server {
         log: &Path,
     ) -> anyhow::Result<Self> {
         let address = free_address()?;
-        let child = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL"])
-            .arg(program)
-            .arg("serve")
-            .env_clear()
-            .envs(environment(address, mongodb_uri))
-            .envs(extra.iter().map(|(name, value)| (name, value)))
-            // A developer's `.env` is looked for from here upwards.
-            .current_dir("/")
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(log)?)
-            .spawn()
-            .context("cannot start the server")?;
+        let mut command = command(program, &["serve"], address, mongodb_uri, extra);
+        let child = command.stderr(File::create(log)?).spawn().context("cannot start the server")?;
         let mut server = Self { process: Process(child), address };
         server.wait_until_ready().await.with_context(|| format!("see {}", log.display()))?;
         Ok(server)
@@ -137,6 +125,40 @@ impl Server {
         }
         bail!("the server does not become ready")
     }
+}
+
+/// A command of the server's program that ends on its own, with the settings of a server.
+pub fn run(
+    program: &Path,
+    arguments: &[&str],
+    mongodb_uri: &str,
+    extra: &[(String, String)],
+    log: &Path,
+) -> anyhow::Result<Child> {
+    let mut command = command(program, arguments, free_address()?, mongodb_uri, extra);
+    command.stderr(File::create(log)?).spawn().context("cannot start the command")
+}
+
+fn command(
+    program: &Path,
+    arguments: &[&str],
+    address: SocketAddr,
+    mongodb_uri: &str,
+    extra: &[(String, String)],
+) -> Command {
+    let mut command = Command::new("setpriv");
+    command
+        .args(["--pdeathsig", "KILL"])
+        .arg(program)
+        .args(arguments)
+        .env_clear()
+        .envs(environment(address, mongodb_uri))
+        .envs(extra.iter().map(|(name, value)| (name, value)))
+        // A developer's `.env` is looked for from here upwards.
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null());
+    command
 }
 
 /// As in production, but with a Clerk that cannot be reached.

@@ -14,6 +14,7 @@ pub mod notice;
 pub mod pager;
 pub mod people_table;
 pub mod person_actions;
+pub mod renewal;
 pub mod roster_filter;
 pub mod run_progress;
 pub mod text_field;

@@ -9,6 +9,7 @@ use crate::api::session::get_viewer;
 use crate::app::components::avatar::{Avatar, Size};
 use crate::app::components::clerk_widget::{sign_in_url, sign_up_url};
 use crate::app::components::notice::NoticeView;
+use crate::app::components::renewal::SessionRenewal;
 use crate::app::components::time::LocalTimes;
 use crate::app::shell::Theme;
 use crate::model::user::Viewer;
@@ -37,12 +38,18 @@ fn Header() -> impl IntoView {
     view! {
         <Suspense>
             {move || Suspend::new(async move {
-                viewer.await.ok().flatten().map(|viewer| view! { <Impersonation viewer /> })
+                viewer.await.ok().flatten().map(|viewer| {
+                    view! {
+                        <Impersonation viewer />
+                        <SessionRenewal />
+                    }
+                })
             })}
         </Suspense>
         <header class="border-b border-base-300 bg-base-200">
             <nav class="mx-auto flex max-w-6xl flex-wrap items-center gap-x-1 gap-y-1 px-2 py-2 sm:gap-x-2 sm:px-4" aria-label="Main">
-                <a class="btn btn-ghost px-2 text-lg" href="/">
+                <a class="btn btn-ghost gap-2 px-2 text-lg" href="/">
+                    <img src="/favicon.svg" alt="" width="24" height="24" />
                     "Rollcall"
                 </a>
                 <div class="grow"></div>

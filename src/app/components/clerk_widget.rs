@@ -28,8 +28,11 @@ pub struct ClerkAddresses {
     pub proxy_url: Option<String>,
     /// The domain of an instance that serves several.
     pub domain: Option<String>,
-    /// Where `/npm/…` is served from: the proxy, or Clerk's Frontend API host.
-    pub script_origin: String,
+    /// Where the Frontend API answers and `/npm/…` is served from: the proxy, or Clerk's own host.
+    pub frontend_api: String,
+    pub api_version: &'static str,
+    /// What this instance's cookies end in.
+    pub cookie_suffix: String,
     pub sign_in_url: String,
     pub sign_up_url: String,
     /// On a satellite, its own origin: the pages for signing in are on another domain, which must lead back here.
@@ -68,7 +71,7 @@ pub fn sign_up_url() -> String {
 #[component]
 pub fn ClerkWidget(part: ClerkPart, redirect_url: String) -> impl IntoView {
     let Some(addresses) = use_context::<ClerkAddresses>() else { return ().into_any() };
-    let script = |package: &str, file: &str| format!("{}/npm/@clerk/{package}/dist/{file}", addresses.script_origin);
+    let script = |package: &str, file: &str| format!("{}/npm/@clerk/{package}/dist/{file}", addresses.frontend_api);
     let clerk_js = script("clerk-js@6", "clerk.browser.js");
     let clerk_ui = script("ui@1", "ui.browser.js");
     view! {

@@ -9,6 +9,7 @@ use leptos::web_sys::Element;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 
+use crate::app::components::renewal::renew_if_due;
 use crate::app::components::time::localize;
 
 const EVERY: Duration = Duration::from_secs(2);
@@ -36,6 +37,7 @@ async fn exchange(part: &str) -> Result<(), JsValue> {
     if document.hidden() {
         return Ok(());
     }
+    renew_if_due().await;
     let fetch: Function = Reflect::get(&window, &"fetch".into())?.dyn_into()?;
     let asked: Promise = fetch.call1(&window, &window.location().href()?.into())?.dyn_into()?;
     let answer = JsFuture::from(asked).await?;

@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use crate::app::components::avatar::{Avatar, Size};
 use crate::app::components::pager::Pager;
-use crate::app::components::time::Time;
+use crate::app::components::time::{Day, Time};
 use crate::model::roster::{Column, Page, Row};
 use crate::model::user::{Role, SyncStatus};
 
@@ -143,7 +143,7 @@ fn cell(row: &Row, column: Column) -> AnyView {
             view! { <span class="flex flex-wrap gap-1">{marks.collect_view()}</span> }.into_any()
         }
         Column::Provider => row.provider.as_str().into_any(),
-        Column::Joined => view! { <Time at=row.joined /> }.into_any(),
+        Column::Joined => view! { <Day at=row.joined /> }.into_any(),
         Column::Active => row.active.clone().into_any(),
         Column::Changed => view! { <Time at=row.changed /> }.into_any(),
         Column::Compared => row.compared.map(|at| view! { <Time at /> }).into_any(),

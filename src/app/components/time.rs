@@ -27,6 +27,18 @@ pub fn Ago(at: Timestamp) -> impl IntoView {
     }
 }
 
+/// The day; the moment itself as a tip.
+#[component]
+pub fn Day(at: Timestamp) -> impl IntoView {
+    let (machine, shown) = texts(at);
+    let day = machine.split('T').next().unwrap_or_default().to_owned();
+    view! {
+        <time class="day" datetime=machine title=shown>
+            {day}
+        </time>
+    }
+}
+
 fn texts(at: Timestamp) -> (String, String) {
     let second = at.round(jiff::Unit::Second).unwrap_or(at);
     let machine = second.to_string();
@@ -47,7 +59,7 @@ pub fn LocalTimes() -> impl IntoView {
 
 /// All moments that are on the page now.
 pub fn localize() {
-    let Some((absolute, relative)) = formats() else { return };
+    let Some(Formats { moment, day, relative }) = formats() else { return };
     let Ok(found) = document().query_selector_all("time[datetime]") else { return };
     for index in 0..found.length() {
         let Some(element) = found.item(index).and_then(|node| node.dyn_into::<Element>().ok()) else { continue };
@@ -55,15 +67,20 @@ pub fn localize() {
         if at.get_time().is_nan() {
             continue;
         }
-        let Some(moment) = absolute.call1(&JsValue::UNDEFINED, &at).ok().and_then(|text| text.as_string()) else {
-            continue;
-        };
-        let shown = if element.class_list().contains("ago") {
-            let _ = element.set_attribute("title", &moment);
-            ago((at.get_time() - Date::now()) / 1000.0, &relative)
+        let word = |format: &Function| format.call1(&JsValue::UNDEFINED, &at).ok().and_then(|text| text.as_string());
+        let Some(whole) = word(&moment) else { continue };
+        let classes = element.class_list();
+        let shorter = if classes.contains("ago") {
+            Some(ago((at.get_time() - Date::now()) / 1000.0, &relative))
+        } else if classes.contains("day") {
+            word(&day)
         } else {
-            moment
+            None
         };
+        if shorter.is_some() {
+            let _ = element.set_attribute("title", &whole);
+        }
+        let shown = shorter.unwrap_or(whole);
         if element.text_content().as_deref() != Some(&shown) {
             element.set_text_content(Some(&shown));
         }
@@ -78,7 +95,13 @@ fn ago(seconds: f64, format: &RelativeTimeFormat) -> String {
     String::from(format.format((seconds / length).trunc(), name))
 }
 
-fn formats() -> Option<(Function, RelativeTimeFormat)> {
+struct Formats {
+    moment: Function,
+    day: Function,
+    relative: RelativeTimeFormat,
+}
+
+fn formats() -> Option<Formats> {
     let options = |entries: &[(&str, &str)]| {
         let options = Object::new();
         for (name, value) in entries {
@@ -87,15 +110,12 @@ fn formats() -> Option<(Function, RelativeTimeFormat)> {
         Some(options)
     };
     let two = "2-digit";
-    let absolute = options(&[
-        ("year", "numeric"),
-        ("month", "short"),
-        ("day", "numeric"),
-        ("hour", two),
-        ("minute", two),
-        ("second", two),
-        ("timeZoneName", "short"),
-    ])?;
-    let relative = options(&[("numeric", "auto"), ("style", "short")])?;
-    Some((DateTimeFormat::new(&Array::new(), &absolute).format(), RelativeTimeFormat::new(&Array::new(), &relative)))
+    let day = [("year", "numeric"), ("month", "short"), ("day", "numeric")];
+    let clock = [("hour", two), ("minute", two), ("second", two), ("timeZoneName", "short")];
+    let absolute = |entries: &[(&str, &str)]| Some(DateTimeFormat::new(&Array::new(), &options(entries)?).format());
+    Some(Formats {
+        moment: absolute(&[day.as_slice(), &clock].concat())?,
+        day: absolute(&day)?,
+        relative: RelativeTimeFormat::new(&Array::new(), &options(&[("numeric", "auto"), ("style", "short")])?),
+    })
 }

@@ -122,7 +122,7 @@ fn Start(kind: RunKind) -> impl IntoView {
     let dry = mends.then(|| view! { <Tick name="dry_run" label="Only say what would be mended" /> });
     view! {
         <li class="rounded-box border border-base-300 p-4">
-            <h3 class="font-bold">{word}</h3>
+            <h3 class="font-bold first-letter:uppercase">{word}</h3>
             <p class="my-2">{meaning}</p>
             <Confirm
                 id=format!("start-{word}")

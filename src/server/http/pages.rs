@@ -17,6 +17,7 @@ use crate::app::components::clerk_widget::ClerkAddresses;
 use crate::app::pages::WITH_CLERK;
 use crate::app::shell::{Theme, shell};
 use crate::server::clerk::handshake;
+use crate::server::clerk::handshake::redirect::API_VERSION;
 use crate::server::http::forms::THEME_COOKIE;
 use crate::server::http::{Shared, own_cookies};
 use crate::server::notice;
@@ -70,7 +71,9 @@ fn clerk_addresses(clerk: &Clerk, public_url: &str) -> ClerkAddresses {
         publishable_key: clerk.publishable_key.as_str().to_owned(),
         proxy_url: clerk.proxy_url.clone(),
         domain: clerk.domain.clone(),
-        script_origin: script_origin(clerk),
+        frontend_api: frontend_api(clerk),
+        api_version: API_VERSION,
+        cookie_suffix: clerk.publishable_key.cookie_suffix().to_owned(),
         sign_in_url: clerk.sign_in_url.clone(),
         sign_up_url: clerk.sign_up_url.clone(),
         satellite_origin: clerk.satellite.as_ref().map(|_| public_url.to_owned()),
@@ -78,8 +81,8 @@ fn clerk_addresses(clerk: &Clerk, public_url: &str) -> ClerkAddresses {
     }
 }
 
-/// Where clerk-js is served from: the proxy if there is one, else the Frontend API itself.
-fn script_origin(clerk: &Clerk) -> String {
+/// Where the Frontend API answers, and where clerk-js is served from: the proxy if there is one.
+fn frontend_api(clerk: &Clerk) -> String {
     let host = || handshake::Config::frontend_api_host(&clerk.publishable_key, clerk.satellite.as_ref());
     clerk.proxy_url.clone().unwrap_or_else(|| format!("https://{}", host()))
 }
@@ -89,9 +92,10 @@ fn foreign_origin(place: &str) -> String {
     Url::parse(place).map(|url| url.origin().ascii_serialization()).unwrap_or_default()
 }
 
-/// The policy of D6. A form may lead to Clerk, for the page behind it may have to renew a session there first. Only pages with a Clerk widget allow what clerk-js needs (clerk.md 5.1).
+/// The policy of D6. A form may lead to Clerk, for the page behind it may have to renew a session there first; and any page may
+/// ask Clerk to renew the session's token. Only pages with a Clerk widget allow what else clerk-js needs (clerk.md 5.1).
 fn content_policy(nonce: &str, clerk: &Clerk, with_clerk: bool) -> String {
-    let clerk_origin = foreign_origin(&script_origin(clerk));
+    let clerk_origin = foreign_origin(&frontend_api(clerk));
     let local_images = if clerk_origin.starts_with("http://") { clerk_origin.as_str() } else { "" };
     let common = format!(
         "default-src 'none'; base-uri 'none'; object-src 'none'; frame-ancestors 'none'; \
@@ -105,7 +109,9 @@ fn content_policy(nonce: &str, clerk: &Clerk, with_clerk: bool) -> String {
              connect-src 'self' {clerk_origin} https://*.protect.clerk.com:*"
         )
     } else {
-        format!("script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self'; connect-src 'self'")
+        format!(
+            "script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self'; connect-src 'self' {clerk_origin}"
+        )
     };
     format!("{common}; {rest}")
 }

@@ -152,6 +152,11 @@ pub fn new_id() -> String {
     ObjectId::new().to_hex()
 }
 
+/// What came over a person is asked for by itself ([`Users::find_history`]): it can be larger than all else.
+fn without_history() -> Document {
+    doc! { "history": 0 }
+}
+
 impl Users {
     pub fn of(database: &Database, fields: &Fields) -> Self {
         Self { documents: database.collection("users"), fields: fields.clone(), lookups: Arc::default() }
@@ -162,14 +167,14 @@ impl Users {
     }
 
     async fn find_one(&self, filter: Document) -> Result<Option<User>, Error> {
-        let found = self.documents.find_one(filter).await?;
+        let found = self.documents.find_one(filter).projection(without_history()).await?;
         Ok(found.map(|document| read_user(&document, &self.fields)).transpose()?)
     }
 
     /// The documents of many people, in no order.
     pub async fn find_many(&self, clerk_ids: &[&str]) -> Result<Found, Error> {
         let filter = doc! { "clerkId": { "$in": clerk_ids } };
-        let mut found = self.documents.find(filter).await?;
+        let mut found = self.documents.find(filter).projection(without_history()).await?;
         let mut people = Found::default();
         while found.advance().await? {
             let document = found.current();

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use js_sys::{Array, Date, JSON, Reflect};
 use leptos::prelude::*;
+use leptos::task::spawn_local;
 use leptos::web_sys::{Element, MessageEvent};
 use wasm_bindgen::prelude::*;
 use web_sys::{EventSource, HtmlTemplateElement};
 
+use crate::app::components::renewal::renew_if_due;
 use crate::app::components::time::localize;
 
 const STREAM: &str = "/admin/sync/live";
@@ -43,15 +45,22 @@ pub fn LiveNumbers() -> impl IntoView {
         rows.set_value(None);
         held.set(0);
     };
+    // A stream that is opened only after its session was renewed may not be wanted any more by then.
+    let wanted = StoredValue::new_local(0_u32);
     let close = move || {
+        wanted.update_value(|wanted| *wanted += 1);
         if let Some(open) = source.get_value() {
             open.close();
         }
         source.set_value(None);
     };
+    // The server ends a stream now and then, and by then the token has run out: it is renewed, and tried again, once.
+    let again = RwSignal::new(0_u32);
+    let is_second = StoredValue::new_local(false);
     let open = move || {
         let on_update = move |update: JsValue| {
             link.set(Link::Live);
+            is_second.set_value(false);
             updated_at.set_value(Date::now());
             age.set(0);
             apply(&update);
@@ -63,12 +72,33 @@ pub fn LiveNumbers() -> impl IntoView {
             }
             localize();
         };
-        let opened = connect(on_update, move |now| link.set(now));
-        link.set(if opened.is_some() { Link::Connecting } else { Link::Ended });
-        source.set_value(opened);
+        let on_link = move |now| {
+            if now == Link::Ended && !is_second.get_value() {
+                is_second.set_value(true);
+                again.update(|again| *again += 1);
+            } else {
+                link.set(now);
+            }
+        };
+        link.set(Link::Connecting);
+        close();
+        let mine = wanted.get_value();
+        spawn_local(async move {
+            renew_if_due().await;
+            if wanted.get_value() == mine {
+                let opened = connect(on_update, on_link);
+                if opened.is_none() {
+                    link.set(Link::Ended);
+                }
+                source.set_value(opened);
+            }
+        });
     };
     Effect::new(move |_| {
+        again.track();
         open();
+    });
+    Effect::new(move |_| {
         set_interval(
             move || {
                 age.set(seconds_since(updated_at.get_value()));

@@ -1,0 +1,188 @@
+//! Renews the session's token in the browser when something of the page is about to use one that has run out: a form, a
+//! stream, a part that is loaded again. A page itself is renewed on its way (`server::clerk::handshake`).
+//!
+//! A token lives a minute, and pages without a Clerk component do not carry clerk-js, which would renew it every minute.
+//! Asks Clerk as clerk-js does (clerk.md 5.4, row 8), only when it is needed. Decides nothing: whether the token is good is the
+//! server's to say, and so is what to do where this fails.
+
+use std::cell::RefCell;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use js_sys::{Date, JSON, Number, Reflect};
+use leptos::prelude::*;
+use leptos::task::spawn_local;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{
+    AbortSignal, HtmlDocument, HtmlElement, HtmlFormElement, RequestCredentials, RequestInit, Response, SubmitEvent,
+    UrlSearchParams,
+};
+
+use crate::app::components::clerk_widget::ClerkAddresses;
+
+/// What is left of a token must do for the way to the server.
+const MARGIN_MS: f64 = 10_000.0;
+/// Nobody's form waits longer for Clerk.
+const PATIENCE_MS: u32 = 5_000;
+const YEAR_S: u32 = 31_536_000;
+/// Marks a form whose session has been seen to: it is sent as it is the next time.
+const SEEN_TO: &str = "data-renewed";
+
+/// Where a token is renewed, and by which clock.
+#[derive(Clone, Debug)]
+struct Renewal {
+    frontend_api: String,
+    api_version: String,
+    cookie_suffix: String,
+    /// What the browser's clock is ahead of the server's, in ms.
+    ahead: f64,
+}
+
+thread_local! {
+    static RENEWAL: RefCell<Option<Renewal>> = const { RefCell::new(None) };
+}
+
+/// For a page of somebody who is signed in.
+#[component]
+pub fn SessionRenewal() -> impl IntoView {
+    let addresses = use_context::<ClerkAddresses>()?;
+    // Before 1970 there were no sessions.
+    let made_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis().to_string();
+    let ClerkAddresses { frontend_api, api_version, cookie_suffix, .. } = addresses;
+    Some(view! { <RenewSession frontend_api api_version=api_version.to_owned() cookie_suffix made_at /> })
+}
+
+/// `made_at`: the server's time, in ms since 1970; a text, because reading numbers is code that nothing else needs here.
+#[island]
+fn RenewSession(frontend_api: String, api_version: String, cookie_suffix: String, made_at: String) -> impl IntoView {
+    Effect::new(move |_| {
+        RENEWAL.set(Some(Renewal {
+            frontend_api: frontend_api.clone(),
+            api_version: api_version.clone(),
+            cookie_suffix: cookie_suffix.clone(),
+            ahead: Date::now() - Number::parse_float(&made_at),
+        }));
+        let before_sending = Closure::<dyn FnMut(SubmitEvent)>::new(|event: SubmitEvent| {
+            if let Some((form, submitter)) = is_to_wait(&event) {
+                event.prevent_default();
+                spawn_local(async move { send_renewed(&form, submitter.as_ref()).await });
+            }
+        });
+        let listener = before_sending.into_js_value();
+        let _ = document().add_event_listener_with_callback("submit", listener.unchecked_ref());
+    });
+}
+
+/// A form that would arrive with a token that has run out, and the button that sends it.
+fn is_to_wait(event: &SubmitEvent) -> Option<(HtmlFormElement, Option<HtmlElement>)> {
+    let form: HtmlFormElement = event.target()?.dyn_into().ok()?;
+    let is_ours = !event.default_prevented() && form.get_attribute("method").as_deref() == Some("post");
+    let waits =
+        is_ours && !form.has_attribute(SEEN_TO) && RENEWAL.with_borrow(|renewal| renewal.as_ref().is_some_and(is_due));
+    waits.then(|| (form, event.submitter()))
+}
+
+/// Sent whatever came of the renewal: the server says what is wrong, and keeps what was typed.
+async fn send_renewed(form: &HtmlFormElement, submitter: Option<&HtmlElement>) {
+    let _ = form.set_attribute(SEEN_TO, "");
+    let _ = form.set_attribute("aria-busy", "true");
+    renew().await;
+    let _ = form.remove_attribute("aria-busy");
+    let sent = match submitter {
+        Some(button) => form.request_submit_with_submitter(Some(button)),
+        None => form.request_submit(),
+    };
+    // The browser found a field that is not filled in, or the answer was a file: it may be sent again later.
+    let _ = sent;
+    let _ = form.remove_attribute(SEEN_TO);
+}
+
+/// Makes sure that what is asked next is asked with a good token, as far as the browser can.
+pub async fn renew_if_due() {
+    if RENEWAL.with_borrow(|renewal| renewal.as_ref().is_some_and(is_due)) {
+        renew().await;
+    }
+}
+
+async fn renew() {
+    if let Some(renewal) = RENEWAL.with_borrow(Clone::clone) {
+        let _ = ask(&renewal).await;
+    }
+}
+
+fn is_due(renewal: &Renewal) -> bool {
+    let token = renewal.token();
+    let ends = token.and_then(|token| claim(&claims(&token)?, "exp")?.as_f64());
+    // Without a token nobody is signed in, and there is nothing to renew.
+    ends.is_some_and(|ends| ends * 1_000.0 < Date::now() - renewal.ahead + MARGIN_MS)
+}
+
+impl Renewal {
+    /// Clerk's own cookie if several applications share the host, as on localhost.
+    fn token(&self) -> Option<String> {
+        self.cookie("__session")
+    }
+
+    fn cookie(&self, name: &str) -> Option<String> {
+        let suffixed = format!("{name}_{}", self.cookie_suffix);
+        cookie_of(&suffixed).or_else(|| cookie_of(name))
+    }
+}
+
+/// Asks Clerk for a new token of the same session, and keeps it where clerk-js would.
+async fn ask(renewal: &Renewal) -> Result<(), JsValue> {
+    let nothing = || JsValue::from("there is no session");
+    let held = renewal.token().and_then(|token| claims(&token)).ok_or_else(nothing)?;
+    let session_id = claim(&held, "sid").and_then(|id| id.as_string()).ok_or_else(nothing)?;
+    let query = UrlSearchParams::new()?;
+    query.append("__clerk_api_version", &renewal.api_version);
+    if let Some(browser) = renewal.cookie("__clerk_db_jwt") {
+        query.append("__clerk_db_jwt", &browser);
+    }
+    let fields = UrlSearchParams::new()?;
+    if let Some(organization) = organization(&held) {
+        fields.append("organization_id", &organization);
+    }
+    let options = RequestInit::new();
+    options.set_method("POST");
+    options.set_credentials(RequestCredentials::Include);
+    options.set_body(&fields);
+    options.set_signal(Some(&AbortSignal::timeout_with_u32(PATIENCE_MS)));
+    let url =
+        format!("{}/v1/client/sessions/{session_id}/tokens?{}", renewal.frontend_api, String::from(query.to_string()));
+    let answer: Response = JsFuture::from(window().fetch_with_str_and_init(&url, &options)).await?.dyn_into()?;
+    if !answer.ok() {
+        return Err(answer.status().into());
+    }
+    let token = claim(&JsFuture::from(answer.json()?).await?, "jwt").and_then(|token| token.as_string());
+    let token = token.filter(|token| claims(token).is_some()).ok_or_else(nothing)?;
+    let secure = if window().location().protocol()? == "https:" { "; Secure" } else { "" };
+    let document: HtmlDocument = document().dyn_into().map_err(JsValue::from)?;
+    for name in ["__session".to_owned(), format!("__session_{}", renewal.cookie_suffix)] {
+        document.set_cookie(&format!("{name}={token}; Path=/; Max-Age={YEAR_S}; SameSite=Lax{secure}"))?;
+    }
+    Ok(())
+}
+
+/// What a token says, unverified: it came from our own cookie.
+fn claims(token: &str) -> Option<JsValue> {
+    let payload = token.split('.').nth(1)?.replace('-', "+").replace('_', "/");
+    JSON::parse(&window().atob(&payload).ok()?).ok()
+}
+
+fn claim(claims: &JsValue, name: &str) -> Option<JsValue> {
+    Reflect::get(claims, &name.into()).ok().filter(|value| !value.is_undefined())
+}
+
+/// The organization that the session acts in, in either version of the claims.
+fn organization(held: &JsValue) -> Option<String> {
+    let newer = claim(held, "o").and_then(|organization| claim(&organization, "id"));
+    newer.or_else(|| claim(held, "org_id")).and_then(|id| id.as_string())
+}
+
+fn cookie_of(name: &str) -> Option<String> {
+    let document: HtmlDocument = document().dyn_into().ok()?;
+    let cookies = document.cookie().ok()?;
+    let mut pairs = cookies.split("; ").filter_map(|pair| pair.split_once('='));
+    pairs.find(|(found, value)| *found == name && !value.is_empty()).map(|(_, value)| value.to_owned())
+}

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 
-use crate::app::components::time::Time;
+use crate::app::components::time::Ago;
 use crate::model::event::EventRow;
 
 #[component]
@@ -65,7 +65,7 @@ fn Row(event: Option<EventRow>) -> impl IntoView {
                 </td>
                 <td data-label="Decision" data-cell="decision"></td>
                 <td data-label="Received">
-                    <time data-cell="received"></time>
+                    <time class="ago" data-cell="received"></time>
                 </td>
             </tr>
         }
@@ -101,7 +101,7 @@ fn Row(event: Option<EventRow>) -> impl IntoView {
                 {event.decision}
             </td>
             <td data-label="Received">
-                <Time at=event.received_at />
+                <Ago at=event.received_at />
             </td>
         </tr>
     }

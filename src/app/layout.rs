@@ -50,7 +50,7 @@ fn Header() -> impl IntoView {
             <nav class="mx-auto flex max-w-6xl flex-wrap items-center gap-x-1 gap-y-1 px-2 py-2 sm:gap-x-2 sm:px-4" aria-label="Main">
                 <a class="btn btn-ghost gap-2 px-2 text-lg" href="/">
                     <img src="/favicon.svg" alt="" width="24" height="24" />
-                    "Rollcall"
+                    <span class="max-sm:sr-only">"Rollcall"</span>
                 </a>
                 <div class="grow"></div>
                 <Suspense>

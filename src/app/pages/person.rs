@@ -7,7 +7,7 @@ use leptos_router::hooks::use_params_map;
 use crate::api::people::get_person;
 use crate::app::components::avatar::{Avatar, Size};
 use crate::app::components::error_view::ErrorView;
-use crate::app::components::time::Time;
+use crate::app::components::time::Day;
 use crate::app::pages::profile::title_of;
 use crate::model::people::PublicProfile;
 
@@ -52,7 +52,7 @@ fn Person(person: PublicProfile) -> impl IntoView {
         view! {
             <dt>"Joined"</dt>
             <dd>
-                <Time at />
+                <Day at />
             </dd>
         }
     });

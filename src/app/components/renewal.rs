@@ -36,6 +36,8 @@ struct Renewal {
     cookie_suffix: String,
     /// What the browser's clock is ahead of the server's, in ms.
     ahead: f64,
+    /// When Clerk was last asked, by the browser's clock.
+    asked_at: f64,
 }
 
 thread_local! {
@@ -61,6 +63,7 @@ fn RenewSession(frontend_api: String, api_version: String, cookie_suffix: String
             api_version: api_version.clone(),
             cookie_suffix: cookie_suffix.clone(),
             ahead: Date::now() - Number::parse_float(&made_at),
+            asked_at: 0.0,
         }));
         let before_sending = Closure::<dyn FnMut(SubmitEvent)>::new(|event: SubmitEvent| {
             if let Some((form, submitter)) = is_to_wait(&event) {
@@ -97,15 +100,23 @@ async fn send_renewed(form: &HtmlFormElement, submitter: Option<&HtmlElement>) {
     let _ = form.remove_attribute(SEEN_TO);
 }
 
-/// Makes sure that what is asked next is asked with a good token, as far as the browser can.
+/// Makes sure that what is asked next is asked with a good token, as far as the browser can. What asks all the time does not
+/// ask Clerk all the time while Clerk does not answer.
 pub async fn renew_if_due() {
-    if RENEWAL.with_borrow(|renewal| renewal.as_ref().is_some_and(is_due)) {
+    let is_time = |renewal: &Renewal| is_due(renewal) && Date::now() - renewal.asked_at > MARGIN_MS;
+    if RENEWAL.with_borrow(|renewal| renewal.as_ref().is_some_and(is_time)) {
         renew().await;
     }
 }
 
 async fn renew() {
-    if let Some(renewal) = RENEWAL.with_borrow(Clone::clone) {
+    let noted = RENEWAL.with_borrow_mut(|renewal| {
+        renewal.as_mut().map(|renewal| {
+            renewal.asked_at = Date::now();
+            renewal.clone()
+        })
+    });
+    if let Some(renewal) = noted {
         let _ = ask(&renewal).await;
     }
 }

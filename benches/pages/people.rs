@@ -21,6 +21,12 @@ use crate::processes::SIGNING_KEY;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
+fn pem(label: &str, der: &[u8]) -> String {
+    let text = STANDARD.encode(der);
+    let lines: Vec<&str> = text.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+    format!("-----BEGIN {label}-----\n{}\n-----END {label}-----\n", lines.join("\n"))
+}
+
 pub struct People {
     public_key: String,
     cookies: Vec<String>,
@@ -31,7 +37,7 @@ impl People {
         let pair = KeyPair::generate(KeySize::Rsa2048)?;
         let private: Pkcs8V1Der<'_> = pair.as_der()?;
         let public: PublicKeyX509Der<'_> = pair.public_key().as_der()?;
-        let key = EncodingKey::from_rsa_der(private.as_ref());
+        let key = EncodingKey::from_rsa_pem(pem("PRIVATE KEY", private.as_ref()).as_bytes())?;
         let now = Timestamp::now().as_second();
         let cookie = |number: usize| {
             let claims = json!({
@@ -44,14 +50,8 @@ impl People {
             let token = encode(&header, &claims, &key)?;
             anyhow::Ok(format!("__session={token}; __client_uat={}; __clerk_db_jwt=dvb_bench", now - 60))
         };
-        let lines: Vec<String> = STANDARD
-            .encode(public.as_ref())
-            .as_bytes()
-            .chunks(64)
-            .map(|line| String::from_utf8_lossy(line).into())
-            .collect();
         Ok(Self {
-            public_key: format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", lines.join("\n")),
+            public_key: pem("PUBLIC KEY", public.as_ref()),
             cookies: (0..count).map(cookie).collect::<anyhow::Result<_>>()?,
         })
     }

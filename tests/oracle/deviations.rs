@@ -106,6 +106,12 @@ pub const REWRITTEN: &[Rewritten] = &[
 
 pub const ALTERED: &[Altered] = &[
     Altered {
+        name: "a form is refreshed as a page is",
+        why: "The library refreshes GETs alone, so without scripts a form that was open for a minute is lost.",
+        rows: 8,
+        alter: form_refreshed,
+    },
+    Altered {
         name: "stricter about tokens",
         why: "RS256 only, as Clerk signs; `iss`, `sid`, `iat` and a person's `sub` are demanded; no extensions; base64url without \
               padding (10, D4-01 to D4-19).",
@@ -170,7 +176,7 @@ pub const ALTERED: &[Altered] = &[
     Altered {
         name: "what sets cookies is not stored",
         why: "A shared cache would hand one visitor's session to the next.",
-        rows: 554,
+        rows: 556,
         alter: not_stored,
     },
 ];
@@ -458,6 +464,20 @@ fn cleaned(table: &Table, row: &Row, answer: &mut Answer) {
     if can_follow && cleaned != address {
         answer.location = in_parts(&cleaned);
     }
+}
+
+/// What a GET would be told, but for the way round by Clerk.
+fn form_refreshed(table: &Table, row: &Row, answer: &mut Answer) {
+    let has_refresh = row.cookie("R").is_some() && row.authorization.is_none();
+    let is_refused = answer.reason.as_deref().is_some_and(|reason| reason.ends_with("refresh-non-eligible-non-get"));
+    if row.method.as_deref() != Some("POST") || !has_refresh || !is_refused {
+        return;
+    }
+    let Some(page) = table.find(&Row { method: None, ..row.clone() }).map(|page| table.theirs(page)) else { return };
+    *answer = match page.status.as_str() {
+        "in" => page,
+        _ => Answer { reason: page.reason, ..answer.clone() },
+    };
 }
 
 fn no_cors(_: &Table, _: &Row, answer: &mut Answer) {

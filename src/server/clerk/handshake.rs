@@ -8,7 +8,7 @@
 //! guard holds at three *or more* and its cookie covers the whole site; a handshake cookie is removed when used, and a
 //! handshake older than the browser's last change is not used; only known cookies are taken from a handshake or a refresh,
 //! and the session inside must be of a session's class; a handshake that cannot be verified is never an error page; its token
-//! leaves the address bar in production too; other domains count only if they are configured; no CORS headers on the answer.
+//! leaves the address bar in production too; a form's session is refreshed like a page's; other domains count only if they are configured; no CORS headers on the answer.
 
 mod consume;
 pub mod decision;

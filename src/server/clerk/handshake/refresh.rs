@@ -31,15 +31,14 @@ impl std::fmt::Debug for RefreshRequest {
 
 impl Request<'_> {
     /// The session renewed, or what to ask for it. A token of the header has no refresh cookie of its own: what cookies lie
-    /// beside it may be another session's (D4-23).
+    /// beside it may be another session's (D4-23). A form is renewed as well, unlike at the library: it cannot be sent round by
+    /// Clerk, and where no script runs nobody else would.
     pub(super) fn refresh(&self, token: &Decoded<'_>) -> Result<Decision, RefreshFailure> {
-        if self.facts.method != Method::GET {
-            return Err(RefreshFailure::NonGet);
-        }
-        let (None, Some(session), Some(refresh)) =
-            (self.header_token, self.chosen.session.as_ref(), self.chosen.refresh.as_ref())
+        let (reads, is_form) = (self.facts.method == Method::GET, self.facts.method == Method::POST);
+        let (None, Some(session), Some(refresh), true) =
+            (self.header_token, self.chosen.session.as_ref(), self.chosen.refresh.as_ref(), reads || is_form)
         else {
-            return Err(RefreshFailure::NoRefreshCookie);
+            return Err(if reads { RefreshFailure::NoRefreshCookie } else { RefreshFailure::NonGet });
         };
         let session_id = token.text("sid").filter(|sid| !sid.is_empty()).ok_or(RefreshFailure::MissingSid)?;
         match &self.facts.refreshed {

@@ -9,7 +9,7 @@ use crate::app::components::admin_nav::AdminNav;
 use crate::app::components::confirm::Confirm;
 use crate::app::components::error_view::ErrorView;
 use crate::app::components::event_table::{Empty, EventTable};
-use crate::app::components::fields::{Choice, Problem, TextField};
+use crate::app::components::fields::{Choice, FilterButtons, Problem, TextField};
 use crate::app::components::notice::{field_error, kept};
 use crate::app::components::pager::Pager;
 use crate::model::error::AppError;
@@ -103,14 +103,7 @@ fn Search(query: EventQuery, kinds: Vec<String>, problem: Option<(String, String
                         </div>
                     }
                 })}
-                <div class="mt-4 flex flex-wrap gap-2">
-                    <button class="btn btn-primary" type="submit">
-                        "Filter"
-                    </button>
-                    <a class="btn" href=PATH>
-                        "Clear"
-                    </a>
-                </div>
+                <FilterButtons clear=PATH class="mt-4 flex flex-wrap gap-2" />
             </form>
         </search>
     }

@@ -2,6 +2,7 @@
 
 pub mod admin_nav;
 pub mod avatar;
+pub mod chart_tip;
 pub mod clerk_widget;
 pub mod confirm;
 pub mod copy;

@@ -3,7 +3,7 @@ SHELL := /bin/bash
 ENV := source .ci/env &&
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fmt unit sim e2e bench bench-sessions bench-pages oracle test-faults fuzz clean
+.PHONY: help setup run test check fmt unit sim e2e bench bench-sessions bench-pages bench-dashboard oracle test-faults fuzz clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -42,6 +42,9 @@ bench-sessions: setup ## Measure how many sessions one core judges, beside Clerk
 bench-pages: setup ## Measure how fast pages are rendered, and what a first visit loads
 	@$(ENV) export LEPTOS_SITE_ROOT="$$TARGET/site-release" && cargo leptos build --release --frontend-only && \
 	  cargo bench --locked --bench pages --no-default-features --features ssr -- --site "$$LEPTOS_SITE_ROOT" $(BENCH_ARGS)
+
+bench-dashboard: setup ## Measure the sync pages over few and over millions of events, and what open dashboards cost
+	@$(ENV) cargo bench --locked --bench dashboard --no-default-features --features ssr -- $(BENCH_ARGS)
 
 oracle: setup ## Ask Clerk's own library again what it says to the requests of tests/oracle
 	@node tests/oracle/record.mjs

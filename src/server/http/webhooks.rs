@@ -167,6 +167,7 @@ fn dead_event(verified: &Verified, payload: &str, error: &ParseError, now: Times
         received_at: now,
         due_at: None,
         finished_at: Some(now),
+        cause: None,
     }
 }
 
@@ -197,6 +198,7 @@ fn inbox_event(verified: &Verified, payload: &str, delivered: &Delivered, now: T
         received_at: now,
         due_at: None,
         finished_at,
+        cause: None,
     }
 }
 

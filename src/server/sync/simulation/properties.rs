@@ -54,6 +54,7 @@ fn stored(made: Made) -> Event {
         received_at: now(),
         due_at: None,
         finished_at: None,
+        cause: None,
     }
 }
 

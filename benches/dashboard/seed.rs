@@ -128,6 +128,7 @@ fn event(number: usize, of: usize, now: Timestamp) -> Event {
         // Nobody shall try it while pages are measured.
         due_at: is_open.then(|| now.saturating_add(SignedDuration::from_hours(24)).unwrap_or(now)),
         finished_at: (!is_open).then_some(finished_at),
+        trace: None,
     }
 }
 
@@ -167,5 +168,6 @@ fn job(number: usize, events: usize, now: Timestamp) -> Job {
         cause: Some("answered 200".to_owned()),
         created_at,
         finished_at: Some(created_at),
+        trace: None,
     }
 }

@@ -59,6 +59,9 @@ pub struct Event {
     pub due_at: Option<Timestamp>,
     #[serde(default, with = "optional_date")]
     pub finished_at: Option<Timestamp>,
+    /// The trace that its arrival belongs to, as W3C writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
 }
 
 /// What a list shows of an event.

@@ -66,6 +66,7 @@ fn arrived(id: &str, clerk_id: &str, body: &Value) -> Event {
         due_at: None,
         finished_at: None,
         cause: None,
+        trace: None,
     }
 }
 

@@ -3,7 +3,7 @@ SHELL := /bin/bash
 ENV := source .ci/env &&
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fmt unit sim e2e bench bench-sessions bench-pages bench-scan oracle test-faults fuzz clean
+.PHONY: help setup run test check fmt unit sim e2e bench bench-sessions bench-pages bench-scan bench-dashboard oracle test-faults fuzz clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -45,6 +45,9 @@ bench-pages: setup ## Measure how fast pages are rendered, and what a first visi
 
 bench-scan: setup ## Measure a backfill and a proof beside MongoDB's own upserts; --people 20000,1000000 for the memory
 	@$(ENV) cargo bench --locked --bench scan --no-default-features --features ssr -- $(BENCH_ARGS)
+
+bench-dashboard: setup ## Measure the sync pages over few and over millions of events, and what open dashboards cost
+	@$(ENV) cargo bench --locked --bench dashboard --no-default-features --features ssr -- $(BENCH_ARGS)
 
 oracle: setup ## Ask Clerk's own library again what it says to the requests of tests/oracle
 	@node tests/oracle/record.mjs

@@ -30,6 +30,7 @@
 //! | `server::live` | what open dashboards are told, by one watcher a process | HTTP |
 //! | `server::connection` | what the connection page shows and does | pages |
 //! | `server::metrics` | every counter, with labels from closed lists | personal values |
+//! | `server::traces` | one trace from a request to its effects, for a collector | personal values |
 //! | `server::erasure` | what goes when a person is erased, what stays, the receipt | pages |
 //! | `server::trail` | the audit trail as it is read, exported and verified | how it is stored |
 //! | `server::accounts` | what can be done to people, and what of them is shown to whom | HTTP, BSON |

@@ -31,6 +31,7 @@ pub mod state;
 pub mod statistics;
 pub mod store;
 pub mod sync;
+pub mod traces;
 pub mod trail;
 pub mod worker;
 

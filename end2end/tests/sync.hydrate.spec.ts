@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import type { APIRequestContext, Page } from '@playwright/test';
 import { Webhook } from 'svix';
+import { signedUpAtClerk } from './support/clerk';
 import { webhookSecret } from './support/data';
 import { state } from './support/people';
 import { expect, test } from './support/test';
@@ -34,11 +35,11 @@ function row(page: Page, clerkId: string) {
   return page.getByRole('table', { name: 'Last 50 events' }).getByRole('row').filter({ hasText: clerkId });
 }
 
-test('an event is in two browsers within a second', async ({ page, browser, request, complaints }) => {
+test('an event that Clerk sends is in two browsers within a second', async ({ page, browser, request, complaints }) => {
   const other = await (await browser.newContext({ storageState: state('admin') })).newPage();
   await Promise.all([open(page), open(other)]);
 
-  const clerkId = await deliver(request);
+  const clerkId = await signedUpAtClerk(request);
 
   await Promise.all([page, other].map((one) => expect(row(one, clerkId)).toContainText('applied', { timeout: 1_000 })));
   await expect(page.locator('#live-state')).toContainText(/updated (now|\d+ s ago)/);
@@ -71,4 +72,37 @@ test('nothing moves under the pointer', async ({ page, request }) => {
   expect(await first.getAttribute('id')).toBe(before);
   await page.getByRole('button', { name: /new events/ }).click();
   await expect(row(page, clerkId)).toBeVisible();
+});
+
+test('a chart says at the pointer what its table says', async ({ page, request, complaints }) => {
+  await signedUpAtClerk(request);
+  await expect
+    .poll(async () => {
+      await page.goto('/admin/sync');
+      return page.locator('#chart-events tbody tr').count();
+    })
+    .toBeGreaterThan(0);
+  const chart = page.locator('#chart-events');
+  const last = chart.locator('tbody tr').last();
+  const [at, place] = [await last.getByRole('rowheader', { includeHidden: true }).textContent(), await last.getAttribute('data-place')];
+  const box = (await chart.locator('.chart-picture').boundingBox())!;
+  const points = 60;
+  const across = 56 + ((Number(place) + 0.5) * (428 - 56)) / points;
+
+  await page.mouse.move(box.x + (across / 440) * box.width, box.y + box.height / 2);
+
+  await expect(chart.locator('.chart-said')).toContainText(`${at!.trim()}. applied: `);
+  await page.mouse.move(box.x + 5, box.y - 50);
+  await expect(chart.locator('.chart-said')).not.toContainText('applied');
+  expect(complaints).toEqual([]);
+});
+
+test('charts can be read on a narrow phone', async ({ page }) => {
+  await page.setViewportSize({ width: 320, height: 700 });
+  await page.goto('/admin/sync');
+  const sizes = await page
+    .locator('#chart-events svg text')
+    .evaluateAll((texts) => texts.map((text) => text.getBoundingClientRect().height));
+  expect(Math.min(...sizes)).toBeGreaterThan(9);
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(320);
 });

@@ -1,6 +1,8 @@
 // The sync page, with and without JavaScript: the word, the way from each number to its detail, charts with their tables,
 // the connection page's buttons.
+import type { Page } from '@playwright/test';
 import { state } from './support/people';
+import { signedUpAtClerk } from './support/clerk';
 import { expect, test } from './support/test';
 
 test.use({ storageState: state('admin') });
@@ -14,6 +16,19 @@ test('says how the mirror is in one word, why, and what to do', async ({ page, c
   await expect(page.getByRole('link', { name: /Applied/ })).toHaveAttribute('href', '/admin/sync/events?state=applied');
   await expect(page.getByRole('link', { name: /Dead/ }).first()).toHaveAttribute('href', /failures/);
   expect(complaints).toEqual([]);
+});
+
+test('an event that Clerk sends is on the next page that is asked for, in two browsers', async ({ page, browser, request, javaScriptEnabled }) => {
+  const other = await (await browser.newContext({ storageState: state('admin'), javaScriptEnabled })).newPage();
+  await Promise.all([page.goto('/admin/sync'), other.goto('/admin/sync')]);
+  const clerkId = await signedUpAtClerk(request);
+
+  const listed = async (one: Page) => {
+    await one.goto('/admin/sync');
+    return one.getByRole('table', { name: 'Last 50 events' }).getByRole('row').filter({ hasText: clerkId }).count();
+  };
+  await Promise.all([page, other].map((one) => expect.poll(() => listed(one), { intervals: [100], timeout: 2_000 }).toBe(1)));
+  await other.context().close();
 });
 
 test('shows charts of a time that is in the address, with the numbers behind each', async ({ page }) => {

@@ -73,11 +73,12 @@ pub async fn discard_event(id: String, #[server(default)] reason: String) -> Res
         .await
 }
 
-/// What failed and was given up, by cause.
+/// What failed and was given up, or only one of the two, by cause.
 #[server(endpoint = "events/list_failures", input = GetUrl)]
-pub async fn list_failures() -> Result<Failures, AppError> {
+pub async fn list_failures(#[server(default)] state: Option<String>) -> Result<Failures, AppError> {
     use crate::server::{rpc, sync::inspection};
-    rpc::as_admin("list_failures", async |state, _admin| inspection::list_failures(&state).await).await
+    let only = state;
+    rpc::as_admin("list_failures", async |state, _admin| inspection::list_failures(&state, only.as_deref()).await).await
 }
 
 /// Nobody is told of a cause for so many hours.

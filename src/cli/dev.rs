@@ -27,6 +27,9 @@ pub struct Options {
     /// How many people the local Clerk begins with.
     #[arg(long, value_name = "N", default_value_t = 20)]
     seed_users: usize,
+    /// Say nothing of them by webhook: a backfill brings them.
+    #[arg(long)]
+    unannounced: bool,
 }
 
 /// Runs until SIGTERM or Ctrl-C, then stops everything it started.
@@ -70,12 +73,14 @@ async fn run_beside(
     let settings = Settings::load(text, &with_local_clerk(variables, &clerk))?;
     start_logging(&settings);
     let public_url = settings.public_url().to_owned();
-    let sender = clerk.clone();
+    let (sender, is_announced) = (clerk.clone(), !options.unannounced);
     let served = serve(settings, stop_signal()?, |address| {
         let ours =
             if address.ip().is_unspecified() { SocketAddr::from(([127, 0, 0, 1], address.port())) } else { address };
         sender.set_webhook_target(&format!("http://{ours}/api/webhooks/clerk"));
-        sender.announce();
+        if is_announced {
+            sender.announce();
+        }
         print_welcome(&public_url, &sender);
     })
     .await;

@@ -15,7 +15,7 @@ use crate::server::settings::server::LogFormat;
 use crate::server::settings::{Environment, Settings};
 use crate::server::state::AppState;
 use crate::server::sync::scan::timer;
-use crate::server::{SERVER_ONLY_MARKER, http, jobs, statistics, worker};
+use crate::server::{SERVER_ONLY_MARKER, http, jobs, statistics, traces, worker};
 
 /// Serves until the process is told to stop.
 pub async fn run(settings: Settings) -> anyhow::Result<End> {
@@ -33,6 +33,7 @@ pub async fn serve(
     for warning in &settings.warnings {
         tracing::warn!(variable = warning.variable, "{}", warning.message);
     }
+    let traces = traces::start(&settings.telemetry)?;
     let grace = settings.server.shutdown_grace;
     let address = settings.leptos.site_addr;
     let state = Arc::new(AppState::assemble(settings).await?);
@@ -85,6 +86,9 @@ pub async fn serve(
                 tracing::warn!("the grace is over; some requests were cut off");
             }
         }
+    }
+    if let Some(traces) = traces {
+        traces.finish().await;
     }
     Ok(())
 }

@@ -50,6 +50,8 @@ pub struct Chart {
     pub summary: String,
     /// An `svg` element without any colour of its own: the stylesheet gives each its colour.
     pub svg: String,
+    /// How many points in time the picture has.
+    pub points: u32,
     /// The names of the series, in the order of the legend.
     pub series: Vec<String>,
     /// The time and one value for each series, the oldest first; times in which nothing happened are left out.
@@ -58,6 +60,8 @@ pub struct Chart {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChartRow {
+    /// Its place among the points.
+    pub place: u32,
     pub at: String,
     pub values: Vec<String>,
 }

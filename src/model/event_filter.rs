@@ -11,6 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::model::event::EventState;
+use crate::model::failure::FAILURES;
 
 /// What the search box understands.
 pub const QUALIFIERS: [&str; 6] = ["type:", "status:", "user:", "after:", "before:", "cause:"];
@@ -138,7 +139,7 @@ impl EventQuery {
             filter.search(&word, now).map_err(|message| Unclear { field: "q", message })?;
         }
         if filter.cause.is_some() && filter.states.is_empty() {
-            filter.states = vec![EventState::Failed, EventState::Dead];
+            filter.states = FAILURES.to_vec();
         }
         Ok(filter)
     }

@@ -3,6 +3,26 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::model::event::EventState;
+
+/// The states of events that could not be applied.
+pub const FAILURES: [EventState; 2] = [EventState::Failed, EventState::Dead];
+
+/// The cause of what an operator discarded: the reason that they wrote groups nothing.
+pub const DISCARDED: &str = "discarded";
+
+/// A decision without how often it was tried: `attempt 3 failed: MongoDB is away`.
+pub fn cause_of(decision: &str) -> &str {
+    if decision.starts_with("discarded: ") {
+        return DISCARDED;
+    }
+    let tried = |before: &str, after: &str| {
+        let (count, cause) = decision.strip_prefix(before)?.split_once(after)?;
+        (!count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit())).then_some(cause)
+    };
+    tried("attempt ", " failed: ").or_else(|| tried("given up after ", " attempts: ")).unwrap_or(decision)
+}
+
 /// Events that failed for the same cause.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureRow {
@@ -70,6 +90,20 @@ pub fn advice(cause: &str) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn e_32_the_cause_is_what_all_attempts_share() {
+        for (decision, cause) in [
+            ("attempt 3 failed: MongoDB is away", "MongoDB is away"),
+            ("given up after 12 attempts: Clerk refused (422 a): b", "Clerk refused (422 a): b"),
+            ("attempt 1 failed", "attempt 1 failed"),
+            ("attempt no failed: x", "attempt no failed: x"),
+            ("discarded: attempt 3 failed: x", "discarded"),
+            ("the payload cannot be read", "the payload cannot be read"),
+        ] {
+            assert_eq!(cause_of(decision), cause);
+        }
+    }
 
     #[test]
     fn e_03_every_cause_comes_with_what_to_do_and_the_closest_is_taken() {

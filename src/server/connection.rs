@@ -5,6 +5,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::connection::{Connection, Examination, FindingRow, InngestState, SecretRow, TypeRow};
+use crate::model::health::milliseconds;
 use crate::model::notice::Notice;
 use crate::server::access::Admin;
 use crate::server::clerk::webhook::SYNCED_TYPES;
@@ -94,7 +95,8 @@ fn inngest(settings: &Settings) -> InngestState {
     }
 }
 
-/// A delivery signed by each secret, from here by way of the public address; it leaves no trace.
+/// A delivery signed by each secret, from here by way of the public address: whether it arrived, how long that took, and what
+/// was decided about it. It leaves no trace.
 ///
 /// # Errors
 /// None: what is wrong is what the notice says.
@@ -104,7 +106,10 @@ pub async fn send_test_event(state: &AppState, _admin: &Admin) -> Result<Notice,
         return Ok(Notice::failed(format!("A test cannot be signed: {}.", probe::UNCONFIGURED)));
     }
     Ok(match ways::probe_webhook(&state.settings, &state.sender, &url).await {
-        Ok(()) => Notice::done(format!("A signed test event went to {url} and was accepted.")),
+        Ok(took) => Notice::done(format!(
+            "A signed test event went to {url} and was accepted after {}. Decided: its signature holds; as a test it is ignored and not stored.",
+            milliseconds(u64::try_from(took.as_millis()).unwrap_or(u64::MAX).max(1)),
+        )),
         Err((seen, fix)) => Notice::failed(format!("The test event did not get through: {seen}. To mend it: {fix}.")),
     })
 }

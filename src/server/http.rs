@@ -176,6 +176,7 @@ pub fn router(state: Arc<AppState>) -> Router {
         .merge(streams)
         .layer(from_fn_with_state(shared.clone(), layers::headers))
         .layer(from_fn(layers::log_request))
+        .layer(from_fn(layers::trace_request))
         .with_state::<()>(shared)
 }
 

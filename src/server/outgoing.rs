@@ -6,12 +6,14 @@
 use std::time::Duration;
 
 use http::header::{ACCESS_CONTROL_REQUEST_METHOD, CONTENT_TYPE, ORIGIN, RETRY_AFTER};
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method, Request, StatusCode};
 use jiff::Timestamp;
 use reqwest::redirect::Policy;
-use reqwest::{RequestBuilder, Response};
+use reqwest::{Body, RequestBuilder, Response};
 use svix::webhooks::Webhook;
 use url::Url;
+
+use crate::server::traces;
 
 const SECRET_PREFIX: &str = "whsec_";
 /// Standard Webhooks asks for 24 bytes at least; in base64 those are 32 letters.
@@ -118,7 +120,9 @@ impl Sender {
             let signature = signer.webhook.sign(message.id, sent_at, message.body.as_bytes());
             call = call.header("webhook-signature", signature.map_err(|_| Error::Unsignable)?);
         }
-        let response = send(call).await?;
+        let mut trace = HeaderMap::new();
+        traces::carry_in(&mut trace);
+        let response = send(call.headers(trace)).await?;
         Ok(Answer { status: response.status(), retry_after: retry_after(response.headers()) })
     }
 
@@ -138,6 +142,16 @@ impl Sender {
             .header("svix-signature", signature.map_err(|_| Error::Unsignable)?)
             .body(message.body.to_owned());
         look_at(send(call).await?).await
+    }
+
+    /// Sends what somebody else has made, as it is.
+    ///
+    /// # Errors
+    /// When there was no answer.
+    pub async fn pass_on(&self, request: Request<impl Into<Body>>) -> Result<Look, Error> {
+        let (head, body) = request.into_parts();
+        let call = self.http.request(head.method, head.uri.to_string()).headers(head.headers);
+        look_at(send(call.body(body)).await?).await
     }
 
     /// What a browser asks before it lets a page of this origin in.

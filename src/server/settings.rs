@@ -16,6 +16,7 @@ pub mod mail;
 pub mod reader;
 pub mod server;
 pub mod sync;
+pub mod telemetry;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -51,6 +52,7 @@ pub struct Settings {
     pub effects: effects::Effects,
     pub mail: mail::Mail,
     pub alerts: alerts::Alerts,
+    pub telemetry: telemetry::Telemetry,
     /// What works but should be looked at; logged at start and shown by `doctor`.
     pub warnings: Vec<Problem>,
 }
@@ -104,12 +106,13 @@ impl Settings {
         let mail = mail::Mail::read(&mut reader);
         let can_mail = mail.as_ref().is_some_and(|mail| mail.smtp.is_some());
         let alerts = alerts::Alerts::read(&mut reader, effects.as_ref(), can_mail);
+        let telemetry = telemetry::Telemetry::read(&mut reader);
         let (problems, warnings) = reader.finish();
         let required = leptos.zip(server).zip(database).zip(clerk).zip(sync);
-        let optional = inngest.zip(api).zip(effects).zip(mail).zip(alerts).zip(access);
+        let optional = inngest.zip(api).zip(effects).zip(mail).zip(alerts).zip(access).zip(telemetry);
         let Some((required, optional)) = required.zip(optional) else { return Err(Problems(problems)) };
         let ((((leptos, server), database), clerk), sync) = required;
-        let (((((inngest, api), effects), mail), alerts), access) = optional;
+        let ((((((inngest, api), effects), mail), alerts), access), telemetry) = optional;
         if !problems.is_empty() {
             return Err(Problems(problems));
         }
@@ -127,6 +130,7 @@ impl Settings {
             effects,
             mail,
             alerts,
+            telemetry,
             warnings,
         })
     }

@@ -23,14 +23,17 @@ use crate::server::error::Error;
 use crate::server::readiness;
 use crate::server::state::AppState;
 use crate::server::store::Store;
+use crate::server::store::events::StateTotal;
 use crate::server::store::instances::Instance;
-use crate::server::store::statistics::Additions;
+use crate::server::store::statistics::{Additions, Totals};
 
 const ADD_EVERY: Duration = Duration::from_secs(2);
 /// A sign of life, and a look at the backlog, every so many times.
 const BEAT_EVERY: u32 = 3;
 /// With more events than this their states are not counted when somebody looks: the kept totals are shown.
 pub const COUNTED_WHEN_ASKED: u64 = 20_000;
+/// The same of people who are deleted.
+pub const DELETED_COUNTED_WHEN_ASKED: u64 = 1_000;
 /// How old the kept totals may be before they are counted anew.
 const TOTALS_HOLD: SignedDuration = SignedDuration::from_mins(10);
 
@@ -109,10 +112,13 @@ async fn find_drift(store: &Store) -> Result<Option<u64>, Error> {
     Ok(proof.map(|proof| proof.progress.counts.differences()))
 }
 
-/// Where there are too many events to count them when somebody looks, they are counted now and then by one process.
+/// Where there are too many events, or deleted people, to count them when somebody looks, one process counts them now and
+/// then.
 async fn recount(state: &AppState) -> Result<(), Error> {
     let store = &state.store;
-    if store.events.estimate().await? <= COUNTED_WHEN_ASKED {
+    let are_few = store.events.estimate().await? <= COUNTED_WHEN_ASKED
+        && store.users.count_deleted_up_to(DELETED_COUNTED_WHEN_ASKED).await? < DELETED_COUNTED_WHEN_ASKED;
+    if are_few {
         return Ok(());
     }
     let now = Timestamp::now();
@@ -124,11 +130,16 @@ async fn recount(state: &AppState) -> Result<(), Error> {
     if counted_at.is_some() && !store.runs.is_due("totals", now, later).await? {
         return Ok(());
     }
-    let (totals, redeliveries) = futures::try_join!(store.events.count_by_state(), store.events.count_redeliveries())?;
-    let kept: Vec<(&str, i64)> = totals
-        .iter()
-        .filter(|total| !matches!(total.state, EventState::Received | EventState::Failed))
-        .map(|total| (total.state.as_str(), total.count))
-        .collect();
-    Ok(store.statistics.set_totals(&kept, i64::try_from(redeliveries).unwrap_or(i64::MAX), now).await?)
+    let (events, redeliveries, (_, deleted)) =
+        futures::try_join!(store.events.count_by_state(), store.events.count_redeliveries(), store.users.count(),)?;
+    let is_kept = |total: &&StateTotal| !matches!(total.state, EventState::Received | EventState::Failed);
+    let kept = events.iter().filter(is_kept).map(|total| (total.state.as_str().to_owned(), total.count));
+    let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let totals = Totals {
+        ended: kept.collect(),
+        redeliveries: count(redeliveries),
+        deleted: count(deleted),
+        counted_at: Some(now),
+    };
+    Ok(store.statistics.set_totals(&totals).await?)
 }

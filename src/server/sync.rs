@@ -9,6 +9,7 @@
 
 pub mod apply;
 pub mod arrivals;
+pub mod attempts;
 pub mod effects;
 pub mod fields;
 pub mod fold;

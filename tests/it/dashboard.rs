@@ -322,10 +322,9 @@ async fn e_07_two_hundred_open_dashboards_cost_next_to_nothing_and_end_with_the_
     let variables = variables(&app.clerk, &app.database.uri, &app.url);
     let mut server = start(free_port(), &variables).await;
     let before_mb = server.resident_mb();
-    let token = token(&app, &admin);
     let mut streams = Vec::new();
     for _ in 0..200 {
-        streams.push(Stream::open(&server.url, &token, None).await);
+        streams.push(Stream::open(&server.url, &token(&app, &admin), None).await);
     }
     for stream in &mut streams {
         stream.next().await.expect("a snapshot");
@@ -430,5 +429,42 @@ async fn a2_34_activity_counts_newcomers_by_day_roles_and_providers() {
     .await;
     let shown = page(&app, &admin, "/admin/activity").await;
     assert!(shown.contains("People by day") && shown.contains("<svg aria-hidden") && shown.contains("moderator"));
+    app.finish().await;
+}
+
+/// Above a thousand, tombstones are not counted when somebody looks: the number is kept, and grows with each deletion.
+#[tokio::test]
+async fn issue_6_people_who_are_deleted_are_counted_as_they_go() {
+    let app = TestApp::new().await;
+    let admin = admin(&app).await;
+    app.settled().await;
+    let at = DateTime::now();
+    let gone = (0..1_200).map(|number| {
+        doc! {
+            "clerkId": format!("user_gone_{number}"), "name": "", "role": "user", "syncStatus": "active", "authProvider": "clerk",
+            "version": { "updatedAt": 1_i64, "eventAt": 1_i64 }, "createdAt": at, "updatedAt": at, "deletedAt": at,
+        }
+    });
+    app.database.handle().collection("users").insert_many(gone).await.expect("stored");
+    let deleted = |expected: u64| {
+        let (app, admin) = (&app, &admin);
+        async move {
+            eventually_within(Duration::from_secs(20), "they are counted", || async {
+                let numbers = overview(app, admin).await;
+                let found = (numbers["people"].as_u64(), numbers["deleted_people"].as_u64());
+                if found == (Some(1), Some(expected)) { Ok(()) } else { Err(format!("{found:?}")) }
+            })
+            .await;
+        }
+    };
+    deleted(1_200).await;
+    app.deliver(
+        "msg_gone",
+        &json!({ "object": "event", "type": "user.deleted", "timestamp": 1_760_000_000_000_i64,
+        "data": { "object": "user", "id": "user_gone_one_more", "deleted": true } }),
+    )
+    .await;
+    app.settled().await;
+    deleted(1_201).await;
     app.finish().await;
 }

@@ -30,4 +30,5 @@ mod standin;
 mod support;
 mod sync;
 mod tidy;
+mod traces;
 mod webhooks;

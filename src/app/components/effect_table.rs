@@ -5,6 +5,7 @@ use leptos::prelude::*;
 use crate::app::components::confirm::Confirm;
 use crate::app::components::event_table::{MaybeTime, PersonLink};
 use crate::app::components::fields::Reason;
+use crate::app::components::record_table::RecordTable;
 use crate::app::components::time::Time;
 use crate::model::job::{JobKind, JobRow, JobState};
 
@@ -51,24 +52,12 @@ pub fn EffectBadge(state: JobState) -> impl IntoView {
 #[component]
 pub fn EffectTable(#[prop(into)] caption: String, jobs: Vec<JobRow>, #[prop(optional)] open: bool) -> impl IntoView {
     let rows = jobs.into_iter().enumerate().map(|(place, job)| view! { <Row job place open /> }).collect_view();
+    let mut heads = vec!["Effect", "Person", "State", "Cause", "Asked for", "Ended"];
+    heads.extend(open.then_some("Do"));
     view! {
-        <div class="record-table">
-            <table class="table">
-                <caption class="sr-only">{caption}</caption>
-                <thead>
-                    <tr>
-                        <th scope="col">"Effect"</th>
-                        <th scope="col">"Person"</th>
-                        <th scope="col">"State"</th>
-                        <th scope="col">"Cause"</th>
-                        <th scope="col">"Asked for"</th>
-                        <th scope="col">"Ended"</th>
-                        {open.then(|| view! { <th scope="col">"Do"</th> })}
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
-        </div>
+        <RecordTable caption heads>
+            {rows}
+        </RecordTable>
     }
     .into_any()
 }

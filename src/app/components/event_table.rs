@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use crate::app::components::record_table::RecordTable;
 use crate::app::components::time::{Ago, Time};
 use crate::model::event::{EventRow, EventState};
 
@@ -49,31 +50,10 @@ pub fn EventTable(
     #[prop(optional)] picked: bool,
 ) -> impl IntoView {
     let rows = events.into_iter().map(|event| view! { <Row event picked /> }).collect_view();
-    let pick = picked.then(|| {
-        view! {
-            <th scope="col">
-                <span class="sr-only">"Pick"</span>
-            </th>
-        }
-    });
     view! {
-        <div class="record-table">
-            <table class="table">
-                <caption class="sr-only">{caption}</caption>
-                <thead>
-                    <tr>
-                        {pick}
-                        <th scope="col">"Event"</th>
-                        <th scope="col">"Type"</th>
-                        <th scope="col">"Person"</th>
-                        <th scope="col">"State"</th>
-                        <th scope="col">"Decision"</th>
-                        <th scope="col">"Received"</th>
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
-        </div>
+        <RecordTable caption heads=vec!["Event", "Type", "Person", "State", "Decision", "Received"] picked>
+            {rows}
+        </RecordTable>
     }
     .into_any()
 }

@@ -94,6 +94,26 @@ pub fn Tick(#[prop(into)] name: String, #[prop(into)] label: String) -> impl Int
     .into_any()
 }
 
+/// The end of a form of conditions: find what satisfies them, or take them all away.
+#[component]
+pub fn FilterButtons(
+    /// The list without any.
+    clear: &'static str,
+    #[prop(default = "flex gap-2")] class: &'static str,
+) -> impl IntoView {
+    view! {
+        <div class=class>
+            <button class="btn btn-primary" type="submit">
+                "Filter"
+            </button>
+            <a class="btn" href=clear>
+                "Clear"
+            </a>
+        </div>
+    }
+    .into_any()
+}
+
 /// What could not be understood, above everything else.
 #[component]
 pub fn Problem(#[prop(into)] text: String) -> impl IntoView {

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::app::components::event_table::{PersonLink, event_path};
+use crate::app::components::record_table::RecordTable;
 use crate::app::components::time::Time;
 use crate::model::audit::TrailRow;
 
@@ -11,23 +12,9 @@ use crate::model::audit::TrailRow;
 pub fn TrailTable(#[prop(into)] caption: String, rows: Vec<TrailRow>) -> impl IntoView {
     let rows = rows.into_iter().map(|row| view! { <Row row /> }).collect_view();
     view! {
-        <div class="record-table">
-            <table class="table">
-                <caption class="sr-only">{caption}</caption>
-                <thead>
-                    <tr>
-                        <th scope="col">"No."</th>
-                        <th scope="col">"When"</th>
-                        <th scope="col">"Who"</th>
-                        <th scope="col">"Did"</th>
-                        <th scope="col">"To"</th>
-                        <th scope="col">"From, to"</th>
-                        <th scope="col">"Why"</th>
-                    </tr>
-                </thead>
-                <tbody>{rows}</tbody>
-            </table>
-        </div>
+        <RecordTable caption heads=vec!["No.", "When", "Who", "Did", "To", "From, to", "Why"]>
+            {rows}
+        </RecordTable>
     }
     .into_any()
 }

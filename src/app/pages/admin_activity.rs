@@ -5,7 +5,7 @@ use leptos_meta::Title;
 
 use crate::api::activity::get_activity;
 use crate::app::components::admin_nav::AdminNav;
-use crate::app::components::error_view::ErrorView;
+use crate::app::components::loaded::loaded;
 use crate::app::pages::admin_sync::charts::ChartView;
 use crate::model::activity::{Activity, Share};
 use crate::model::health::grouped;
@@ -15,16 +15,7 @@ const PATH: &str = "/admin/activity";
 #[component]
 pub fn AdminActivityPage() -> impl IntoView {
     let activity = Resource::new_blocking(|| (), |()| get_activity());
-    view! {
-        <Suspense>
-            {move || Suspend::new(async move {
-                match activity.await {
-                    Ok(activity) => view! { <Shown activity /> }.into_any(),
-                    Err(error) => view! { <ErrorView error path=PATH /> }.into_any(),
-                }
-            })}
-        </Suspense>
-    }
+    loaded(activity, PATH, move |activity| view! { <Shown activity /> }.into_any())
 }
 
 #[component]

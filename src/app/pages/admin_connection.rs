@@ -7,7 +7,7 @@ use leptos_meta::Title;
 use crate::api::connection::get_connection;
 use crate::app::components::admin_nav::AdminNav;
 use crate::app::components::copy::CopyButton;
-use crate::app::components::error_view::ErrorView;
+use crate::app::components::loaded::loaded;
 use crate::app::components::time::Time;
 use crate::model::connection::{
     Connection, Examination, InngestState, ROTATION, SecretRow, TypeRow, next_rotation_step,
@@ -19,16 +19,7 @@ const PATH: &str = "/admin/sync/connection";
 #[component]
 pub fn AdminConnectionPage() -> impl IntoView {
     let connection = Resource::new_blocking(|| (), |()| get_connection());
-    view! {
-        <Suspense>
-            {move || Suspend::new(async move {
-                match connection.await {
-                    Ok(connection) => view! { <Shown connection /> }.into_any(),
-                    Err(error) => view! { <ErrorView error path=PATH /> }.into_any(),
-                }
-            })}
-        </Suspense>
-    }
+    loaded(connection, PATH, move |connection| view! { <Shown connection /> }.into_any())
 }
 
 #[component]

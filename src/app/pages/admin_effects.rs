@@ -9,7 +9,7 @@ use crate::app::components::admin_nav::AdminNav;
 use crate::app::components::effect_table::{EffectTable, kind_words, state_meaning};
 use crate::app::components::error_view::ErrorView;
 use crate::app::components::event_table::Empty;
-use crate::app::components::fields::{Choice, Problem, TextField};
+use crate::app::components::fields::{Choice, FilterButtons, Problem, TextField};
 use crate::app::components::pager::Pager;
 use crate::model::error::AppError;
 use crate::model::event_filter::percent_encoded;
@@ -86,14 +86,7 @@ fn Effects(asked: Asked, list: Option<JobList>, problem: Option<String>, is_firs
                 <Choice name="state" label="State" value=asked.state any="any" options=states.to_vec() />
                 <Choice name="kind" label="Kind" value=asked.kind any="any" options=kinds.to_vec() />
                 <TextField name="person" label="Person (Clerk's id)" value=asked.person />
-                <div class="flex gap-2">
-                    <button class="btn btn-primary" type="submit">
-                        "Filter"
-                    </button>
-                    <a class="btn" href=PATH>
-                        "Clear"
-                    </a>
-                </div>
+                <FilterButtons clear=PATH />
             </form>
         </search>
         {problem.map(|text| view! { <Problem text /> })}

@@ -9,9 +9,9 @@ use crate::app::components::admin_nav::AdminNav;
 use crate::app::components::confirm::Confirm;
 use crate::app::components::copy::CopyButton;
 use crate::app::components::effect_table::EffectTable;
-use crate::app::components::error_view::ErrorView;
 use crate::app::components::event_table::{EventBadge, EventTable, MaybeTime, PersonLink, events_of};
 use crate::app::components::fields::{Reason, Tick};
+use crate::app::components::loaded::loaded;
 use crate::app::components::notice::kept;
 use crate::app::components::time::Time;
 use crate::app::components::trail_table::TrailTable;
@@ -23,17 +23,7 @@ const LIST: &str = "/admin/sync/events";
 pub fn AdminEventPage() -> impl IntoView {
     let id = use_params_map().get_untracked().get("id").unwrap_or_default();
     let event = Resource::new_blocking(move || id.clone(), get_event);
-    view! {
-        <Suspense>
-            {move || Suspend::new(async move {
-                match event.await {
-                    Ok(event) => view! { <Event event /> }.into_any(),
-                    Err(error) => view! { <ErrorView error path=LIST /> }.into_any(),
-                }
-            })}
-        </Suspense>
-    }
-    .into_any()
+    loaded(event, LIST, move |event| view! { <Event event /> }.into_any())
 }
 
 #[component]

@@ -9,7 +9,7 @@ use crate::app::components::admin_nav::AdminNav;
 use crate::app::components::confirm::Confirm;
 use crate::app::components::error_view::ErrorView;
 use crate::app::components::event_table::{Empty, EventTable};
-use crate::app::components::fields::{Choice, Problem, TextField};
+use crate::app::components::fields::{Choice, FilterButtons, Problem, TextField};
 use crate::app::components::notice::{field_error, kept};
 use crate::app::components::pager::Pager;
 use crate::model::error::AppError;
@@ -17,6 +17,9 @@ use crate::model::event::{EventList, EventState, SavedView};
 use crate::model::event_filter::{EventQuery, RANGES};
 
 const PATH: &str = "/admin/sync/events";
+
+/// Those of the form that say themselves what is wrong with them.
+const FIELDS: [&str; 5] = ["q", "type", "person", "from", "to"];
 
 #[component]
 pub fn AdminEventsPage() -> impl IntoView {
@@ -53,14 +56,16 @@ fn Events(
 ) -> impl IntoView {
     let (kinds, saved) = list.as_ref().map(|list| (list.kinds.clone(), list.saved.clone())).unwrap_or_default();
     let shown = list.map(|list| view! { <Shown query=query.clone() list is_first /> });
+    // What is wrong with a field is said at the field.
+    let unplaced = problem.clone().filter(|(name, _)| !FIELDS.contains(&name.as_str())).map(|(_, text)| text);
     view! {
         <Title text="Events" />
         <h1 class="text-3xl font-bold">"Events"</h1>
         <p class="mt-1 mb-4">"What Clerk sent, and what became of it."</p>
         <AdminNav here=PATH />
         <Search query=query.clone() kinds problem=problem.clone() />
-        <Saved query saved />
-        {problem.map(|(_, text)| view! { <Problem text /> })}
+        {problem.is_none().then(|| view! { <Saved query saved /> })}
+        {unplaced.map(|text| view! { <Problem text /> })}
         {shown}
     }
     .into_any()
@@ -103,14 +108,7 @@ fn Search(query: EventQuery, kinds: Vec<String>, problem: Option<(String, String
                         </div>
                     }
                 })}
-                <div class="mt-4 flex flex-wrap gap-2">
-                    <button class="btn btn-primary" type="submit">
-                        "Filter"
-                    </button>
-                    <a class="btn" href=PATH>
-                        "Clear"
-                    </a>
-                </div>
+                <FilterButtons clear=PATH class="mt-4 flex flex-wrap gap-2" />
             </form>
         </search>
     }

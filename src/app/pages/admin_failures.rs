@@ -2,13 +2,14 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
+use leptos_router::hooks::use_query_map;
 
 use crate::api::events::list_failures;
 use crate::app::components::admin_nav::AdminNav;
 use crate::app::components::confirm::Confirm;
-use crate::app::components::error_view::ErrorView;
 use crate::app::components::event_table::Empty;
 use crate::app::components::fields::Choice;
+use crate::app::components::loaded::loaded;
 use crate::app::components::time::{Ago, Time};
 use crate::model::event_filter::EventQuery;
 use crate::model::failure::{FailureRow, Failures, MUTES, advice};
@@ -17,35 +18,44 @@ const PATH: &str = "/admin/sync/failures";
 
 #[component]
 pub fn AdminFailuresPage() -> impl IntoView {
-    let failures = Resource::new_blocking(|| (), |()| list_failures());
-    view! {
-        <Suspense>
-            {move || Suspend::new(async move {
-                match failures.await {
-                    Ok(failures) => view! { <Groups failures /> }.into_any(),
-                    Err(error) => view! { <ErrorView error path=PATH /> }.into_any(),
-                }
-            })}
-        </Suspense>
-    }
-    .into_any()
+    let state = use_query_map().get_untracked().get("state").filter(|state| !state.is_empty());
+    let asked = state.clone();
+    let failures = Resource::new_blocking(move || asked.clone(), list_failures);
+    loaded(failures, PATH, move |failures| view! { <Groups failures state=state.clone() /> }.into_any())
 }
 
 #[component]
-fn Groups(failures: Failures) -> impl IntoView {
+fn Groups(failures: Failures, state: Option<String>) -> impl IntoView {
     let Failures { groups, most } = failures;
     let total: u64 = groups.iter().map(|group| group.failed + group.dead).sum();
     let note =
         (total >= most).then(|| view! { <p class="mb-4">"Only the newest " {most} " failures are grouped here."</p> });
-    let shown = if groups.is_empty() {
+    let choices = [(None, "All"), (Some("failed"), "To be tried again"), (Some("dead"), "Given up")];
+    let choices = choices.map(|(choice, text)| {
+        let is_chosen = choice == state.as_deref();
+        let class = if is_chosen { "btn btn-sm join-item btn-active" } else { "btn btn-sm join-item" };
+        let href = choice.map_or_else(|| PATH.to_owned(), |choice| format!("{PATH}?state={choice}"));
         view! {
-            <Empty heading="Nothing has failed">
-                <p>"Every event that arrived was applied, or had nothing to say."</p>
+            <a class=class href=href aria-current=is_chosen.then_some("true")>
+                {text}
+            </a>
+        }
+    });
+    let shown = if groups.is_empty() {
+        let (heading, text) = match state.as_deref() {
+            None => ("Nothing has failed", "Every event that arrived was applied, or had nothing to say."),
+            Some("failed") => ("Nothing waits for another attempt", "What was given up is not shown here."),
+            Some(_) => ("Nothing was given up", "What is tried again is not shown here."),
+        };
+        view! {
+            <Empty heading>
+                <p>{text}</p>
             </Empty>
         }
         .into_any()
     } else {
-        let groups = groups.into_iter().enumerate().map(|(place, group)| view! { <Group group place /> });
+        let groups = groups.into_iter().enumerate();
+        let groups = groups.map(|(place, group)| view! { <Group group place state=state.clone() /> });
         view! { <ul class="flex flex-col gap-4">{groups.collect_view()}</ul> }.into_any()
     };
     view! {
@@ -53,6 +63,9 @@ fn Groups(failures: Failures) -> impl IntoView {
         <h1 class="text-3xl font-bold">"Failures"</h1>
         <p class="mt-1 mb-4">"Events that could not be applied, by their cause."</p>
         <AdminNav here=PATH />
+        <nav class="join mb-4" aria-label="Which failures">
+            {choices.into_view()}
+        </nav>
         {note}
         {shown}
     }
@@ -60,8 +73,8 @@ fn Groups(failures: Failures) -> impl IntoView {
 }
 
 #[component]
-fn Group(group: FailureRow, place: usize) -> impl IntoView {
-    let query = EventQuery { cause: Some(group.cause.clone()), ..EventQuery::default() }.encoded();
+fn Group(group: FailureRow, place: usize, state: Option<String>) -> impl IntoView {
+    let query = EventQuery { cause: Some(group.cause.clone()), state, ..EventQuery::default() }.encoded();
     let people = if group.people == 1 { "1 person".to_owned() } else { format!("{} people", group.people) };
     let heading = format!("cause-{place}");
     let labelled = heading.clone();

@@ -7,9 +7,9 @@ use leptos_router::hooks::{use_params_map, use_query_map};
 use crate::api::runs::get_run;
 use crate::app::components::admin_nav::AdminNav;
 use crate::app::components::copy::CopyButton;
-use crate::app::components::error_view::ErrorView;
 use crate::app::components::event_table::{MaybeTime, PersonLink};
 use crate::app::components::keep_fresh::{KeepFresh, ReloadWithoutScripts};
+use crate::app::components::loaded::loaded;
 use crate::app::components::pager::Pager;
 use crate::app::components::run_progress::{RunBadge, RunControls, RunProgress, run_path};
 use crate::app::components::time::Time;
@@ -27,17 +27,7 @@ pub fn AdminRunPage() -> impl IntoView {
     let still = address.get("still").is_some();
     let page = address.get("page").and_then(|page| page.parse().ok()).unwrap_or(0_usize);
     let run = Resource::new_blocking(move || id.clone(), get_run);
-    view! {
-        <Suspense>
-            {move || Suspend::new(async move {
-                match run.await {
-                    Ok(run) => view! { <Run run still page /> }.into_any(),
-                    Err(error) => view! { <ErrorView error path=PATH /> }.into_any(),
-                }
-            })}
-        </Suspense>
-    }
-    .into_any()
+    loaded(run, PATH, move |run| view! { <Run run still page /> }.into_any())
 }
 
 #[component]

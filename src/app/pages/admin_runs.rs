@@ -7,10 +7,10 @@ use leptos_router::hooks::use_query_map;
 use crate::api::runs::list_runs;
 use crate::app::components::admin_nav::AdminNav;
 use crate::app::components::confirm::Confirm;
-use crate::app::components::error_view::ErrorView;
 use crate::app::components::event_table::{Empty, MaybeTime};
 use crate::app::components::fields::{Reason, Tick};
 use crate::app::components::keep_fresh::{KeepFresh, ReloadWithoutScripts};
+use crate::app::components::loaded::loaded;
 use crate::app::components::pager::Pager;
 use crate::app::components::run_progress::{RunBadge, RunControls, RunProgress, run_path};
 use crate::app::components::time::Time;
@@ -24,17 +24,7 @@ pub fn AdminRunsPage() -> impl IntoView {
     let (before, still) = (address.get("before"), address.get("still").is_some());
     let is_first = before.is_none();
     let runs = Resource::new_blocking(move || before.clone(), list_runs);
-    view! {
-        <Suspense>
-            {move || Suspend::new(async move {
-                match runs.await {
-                    Ok(runs) => view! { <Runs runs is_first still /> }.into_any(),
-                    Err(error) => view! { <ErrorView error path=PATH /> }.into_any(),
-                }
-            })}
-        </Suspense>
-    }
-    .into_any()
+    loaded(runs, PATH, move |runs| view! { <Runs runs is_first still /> }.into_any())
 }
 
 #[component]

@@ -15,7 +15,7 @@ use leptos_router::hooks::use_query_map;
 
 use crate::api::admin_sync::{get_charts, get_overview};
 use crate::app::components::admin_nav::AdminNav;
-use crate::app::components::error_view::ErrorView;
+use crate::app::components::loaded::loaded;
 use crate::app::components::time::Time;
 use crate::app::pages::admin_sync::charts::Charts;
 use crate::app::pages::admin_sync::first_run::FirstRun;
@@ -37,16 +37,7 @@ pub fn AdminSyncPage() -> impl IntoView {
             Ok((overview, get_charts(period).await?))
         },
     );
-    view! {
-        <Suspense>
-            {move || Suspend::new(async move {
-                match read.await {
-                    Ok((overview, charts)) => view! { <Overview overview charts period /> }.into_any(),
-                    Err(error) => view! { <ErrorView error path=PATH /> }.into_any(),
-                }
-            })}
-        </Suspense>
-    }
+    loaded(read, PATH, move |(overview, charts)| view! { <Overview overview charts period /> }.into_any())
 }
 
 #[component]

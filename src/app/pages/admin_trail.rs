@@ -8,7 +8,7 @@ use crate::api::trail::list_trail;
 use crate::app::components::admin_nav::AdminNav;
 use crate::app::components::error_view::ErrorView;
 use crate::app::components::event_table::Empty;
-use crate::app::components::fields::{Choice, Problem, TextField};
+use crate::app::components::fields::{Choice, FilterButtons, Problem, TextField};
 use crate::app::components::pager::Pager;
 use crate::app::components::trail_table::TrailTable;
 use crate::model::audit::{Action, TrailPage, TrailQuery};
@@ -80,14 +80,7 @@ fn Trail(query: TrailQuery, page: Option<TrailPage>, problem: Option<String>, is
                 <TextField name="subject" label="To whom, or to what" value=query.subject />
                 <TextField name="from" label="From (UTC)" value=query.from kind="datetime-local" />
                 <TextField name="to" label="To (UTC)" value=query.to kind="datetime-local" />
-                <div class="flex gap-2">
-                    <button class="btn btn-primary" type="submit">
-                        "Filter"
-                    </button>
-                    <a class="btn" href=PATH>
-                        "Clear"
-                    </a>
-                </div>
+                <FilterButtons clear=PATH />
             </form>
         </search>
         {problem.map(|text| view! { <Problem text /> })}

@@ -10,7 +10,7 @@ use leptos_router::hooks::{use_params_map, use_query_map};
 use crate::api::admin_users::{get_person, list_timeline};
 use crate::app::components::avatar::{Avatar, Size};
 use crate::app::components::copy::CopyButton;
-use crate::app::components::error_view::ErrorView;
+use crate::app::components::loaded::loaded;
 use crate::app::components::person_actions::Actions;
 use crate::app::components::time::Time;
 use crate::app::components::timeline::TimelineView;
@@ -22,20 +22,7 @@ pub fn AdminUserPage() -> impl IntoView {
     let path = format!("/admin/users/{id}");
     let cursor = use_query_map().with_untracked(|query| query.get("before"));
     let person = Resource::new_blocking(move || id.clone(), get_person);
-    view! {
-        <Suspense>
-            {move || {
-                let (cursor, path) = (cursor.clone(), path.clone());
-                Suspend::new(async move {
-                    match person.await {
-                        Ok(person) => view! { <Whole person cursor /> }.into_any(),
-                        Err(error) => view! { <ErrorView error path /> }.into_any(),
-                    }
-                })
-            }}
-        </Suspense>
-    }
-    .into_any()
+    loaded(person, path, move |person| view! { <Whole person cursor=cursor.clone() /> }.into_any())
 }
 
 #[component]

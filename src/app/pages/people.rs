@@ -6,7 +6,7 @@ use leptos_router::hooks::use_query_map;
 
 use crate::api::people::list_people;
 use crate::app::components::avatar::{Avatar, Size};
-use crate::app::components::error_view::ErrorView;
+use crate::app::components::loaded::loaded;
 use crate::app::components::pager::Pager;
 use crate::model::people::{LONGEST_SEARCH, Listed, ListedPage};
 
@@ -17,19 +17,8 @@ pub fn PeoplePage() -> impl IntoView {
     let after = query.get("after");
     let asked = (looked_for.clone(), after.clone());
     let page = Resource::new_blocking(move || asked.clone(), |(q, after)| list_people(q, after));
-    view! {
-        <Suspense>
-            {move || {
-                let (looked_for, is_first) = (looked_for.clone(), after.is_none());
-                Suspend::new(async move {
-                    match page.await {
-                        Ok(page) => view! { <Directory page looked_for is_first /> }.into_any(),
-                        Err(error) => view! { <ErrorView error path=address(looked_for.as_deref(), None) /> }.into_any(),
-                    }
-                })
-            }}
-        </Suspense>
-    }
+    let (here, is_first) = (address(looked_for.as_deref(), None), after.is_none());
+    loaded(page, here, move |page| view! { <Directory page looked_for=looked_for.clone() is_first /> }.into_any())
 }
 
 /// Of the directory's page.

@@ -6,7 +6,7 @@ use leptos_router::hooks::use_params_map;
 
 use crate::api::people::get_person;
 use crate::app::components::avatar::{Avatar, Size};
-use crate::app::components::error_view::ErrorView;
+use crate::app::components::loaded::loaded;
 use crate::app::components::time::Day;
 use crate::app::pages::profile::title_of;
 use crate::model::people::PublicProfile;
@@ -16,19 +16,7 @@ pub fn PersonPage() -> impl IntoView {
     let username = use_params_map().get_untracked().get("username").unwrap_or_default();
     let path = format!("/people/{username}");
     let person = Resource::new_blocking(move || username.clone(), get_person);
-    view! {
-        <Suspense>
-            {move || {
-                let path = path.clone();
-                Suspend::new(async move {
-                    match person.await {
-                        Ok(person) => view! { <Person person /> }.into_any(),
-                        Err(error) => view! { <ErrorView error path /> }.into_any(),
-                    }
-                })
-            }}
-        </Suspense>
-    }
+    loaded(person, path, |person| view! { <Person person /> }.into_any())
 }
 
 #[component]

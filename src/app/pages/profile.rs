@@ -11,7 +11,7 @@ use leptos_meta::Title;
 use crate::api::profile::get_profile;
 use crate::app::components::avatar::{Avatar, Size};
 use crate::app::components::confirm::Confirm;
-use crate::app::components::error_view::ErrorView;
+use crate::app::components::loaded::loaded;
 use crate::app::components::text_field::{About, TextArea, TextField};
 use crate::app::pages::profile::document::{History, Holdings, Underway};
 use crate::model::profile::{Input, LONGEST_BIO, OwnField, Profile};
@@ -19,16 +19,7 @@ use crate::model::profile::{Input, LONGEST_BIO, OwnField, Profile};
 #[component]
 pub fn ProfilePage() -> impl IntoView {
     let profile = Resource::new_blocking(|| (), |()| get_profile());
-    view! {
-        <Suspense>
-            {move || Suspend::new(async move {
-                match profile.await {
-                    Ok(profile) => view! { <Document profile /> }.into_any(),
-                    Err(error) => view! { <ErrorView error path="/profile" /> }.into_any(),
-                }
-            })}
-        </Suspense>
-    }
+    loaded(profile, "/profile", move |profile| view! { <Document profile /> }.into_any())
 }
 
 /// The pages about oneself.

@@ -5,7 +5,7 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
 use crate::api::admin_users::list_role_changes;
-use crate::app::components::error_view::ErrorView;
+use crate::app::components::loaded::loaded;
 use crate::model::roster::{Outlook, Preview};
 
 #[component]
@@ -15,17 +15,7 @@ pub fn RoleChangesPage() -> impl IntoView {
     let role = asked.get("role").unwrap_or_default();
     let preview =
         Resource::new_blocking(move || (ids.clone(), role.clone()), |(ids, role)| list_role_changes(ids, role));
-    view! {
-        <Suspense>
-            {move || Suspend::new(async move {
-                match preview.await {
-                    Ok(preview) => view! { <Whole preview /> }.into_any(),
-                    Err(error) => view! { <ErrorView error path="/admin/users" /> }.into_any(),
-                }
-            })}
-        </Suspense>
-    }
-    .into_any()
+    loaded(preview, "/admin/users", move |preview| view! { <Whole preview /> }.into_any())
 }
 
 #[component]

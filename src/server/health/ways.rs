@@ -1,5 +1,7 @@
 //! The ways in and out: the webhook from the public address, event types, other front ends, mail, Inngest.
 
+use std::time::{Duration, Instant};
+
 use secrecy::ExposeSecret;
 use url::Url;
 
@@ -20,10 +22,10 @@ pub async fn examine_inward(settings: &Settings, store: &Store, sender: &Sender)
     let mut findings = Vec::new();
     let url = webhook_url(settings);
     let reached = probe_webhook(settings, sender, &url).await;
-    let is_reached = matches!(reached, Ok(()));
+    let is_reached = reached.is_ok();
     if !settings.clerk.webhook_secrets.is_empty() {
         findings.push(match reached {
-            Ok(()) => Finding::good("webhook route", format!("{url} takes a signed delivery")),
+            Ok(_) => Finding::good("webhook route", format!("{url} takes a signed delivery")),
             Err((seen, fix)) => Finding::bad("webhook route", seen, fix),
         });
     }
@@ -56,17 +58,20 @@ fn at(settings: &Settings, path: &str) -> Url {
     url
 }
 
-/// A delivery by each secret; where one is not believed, a second says whether the body or the secret is to blame.
-pub async fn probe_webhook(settings: &Settings, sender: &Sender, url: &Url) -> Result<(), (String, String)> {
+/// A delivery by each secret, and how long the slowest took; where one is not believed, a second says whether the body or the
+/// secret is to blame.
+pub async fn probe_webhook(settings: &Settings, sender: &Sender, url: &Url) -> Result<Duration, (String, String)> {
     let address = url.as_str();
+    let mut slowest = Duration::ZERO;
     for secret in &settings.clerk.webhook_secrets {
         let Ok(signer) = Signer::new(secret.expose_secret()) else { continue };
         let send = async |body: &str| {
             let id = probe::id_of(&new_id());
             probe::judge(&id, sender.look(url, &signer, Message { id: &id, body }).await)
         };
+        let began_at = Instant::now();
         match send(probe::TOUCHY).await {
-            Ok(()) => {}
+            Ok(()) => slowest = slowest.max(began_at.elapsed()),
             Err(Fault::Unverified) if send(probe::PLAIN).await.is_ok() => {
                 let seen = format!("somebody on the way to {address} changes bodies, so no signature can hold");
                 let fix = format!("turn off whatever rewrites JSON on its way to {}", probe::PATH);
@@ -75,7 +80,7 @@ pub async fn probe_webhook(settings: &Settings, sender: &Sender, url: &Url) -> R
             Err(fault) => return Err(fault.explain(address)),
         }
     }
-    Ok(())
+    Ok(slowest)
 }
 
 /// A browser asks before it lets a page of another origin in; nothing to say of those that may.

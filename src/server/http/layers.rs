@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
     ACCEPT, AUTHORIZATION, CACHE_CONTROL, ORIGIN, REFERER, REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY,
     VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
@@ -14,6 +14,10 @@ use url::Url;
 
 use crate::server::http::Shared;
 use crate::server::http::api::refusal::Refusal;
+use crate::server::traces::{self, Part};
+
+/// Asked every few seconds by machines, or open for as long as a page is.
+const UNTRACED: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/admin/sync/live"];
 
 /// One line a request: method, path, status, time. No query, no cookie, nothing personal (D7-05).
 pub async fn log_request(request: Request, next: Next) -> Response {
@@ -24,6 +28,30 @@ pub async fn log_request(request: Request, next: Next) -> Response {
     let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     tracing::debug!(%method, path, status = response.status().as_u16(), took_ms, "request");
     response
+}
+
+/// The beginning of a trace, or the next part of its caller's: method and route, for a path may name somebody.
+pub async fn trace_request(request: Request, next: Next) -> Response {
+    let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
+    let is_watched = route.as_deref().is_none_or(|route| !UNTRACED.contains(&route));
+    if !traces::is_on() || !is_watched {
+        return next.run(request).await;
+    }
+    let (method, caller) = (request.method().as_str().to_owned(), traces::called_by(request.headers()));
+    let name = route.as_deref().map_or_else(|| method.clone(), |route| format!("{method} {route}"));
+    let mut part = Part::answering(name).with("http.request.method", method);
+    if let Some(route) = route {
+        part = part.with("http.route", route);
+    }
+    let answered = async {
+        let response = next.run(request).await;
+        traces::note("http.response.status_code", i64::from(response.status().as_u16()));
+        if response.status().is_server_error() {
+            traces::fail();
+        }
+        response
+    };
+    part.under(caller, answered).await
 }
 
 /// Headers of D6 that are the same everywhere; the content policy is the pages' own.

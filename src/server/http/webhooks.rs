@@ -30,6 +30,7 @@ use crate::server::store::events::Event;
 use crate::server::sync::inbox::Handling;
 use crate::server::sync::mapping::from_event;
 use crate::server::sync::relay;
+use crate::server::traces;
 
 /// Svix' way for a receiver to end the repetition of one message.
 pub const DELIVERY: HeaderName = HeaderName::from_static("webhook-delivery");
@@ -71,6 +72,7 @@ pub async fn receive(State(state): State<Arc<AppState>>, headers: HeaderMap, bod
         return Json(probe::answer(&proof.id)).into_response();
     }
     note_secret(&state, &proof, now);
+    traces::note("svix.id", proof.id.clone());
     match accept(&state, &proof, &bytes, now).await {
         Ok(Verdict::Received) => {
             METRICS.acknowledged(began_at.elapsed());
@@ -136,6 +138,7 @@ async fn accept(state: &AppState, verified: &Verified, body: &[u8], now: Timesta
     }
     METRICS.received(&delivered.kind, verified.secret);
     state.tally.received(&delivered.kind, now);
+    traces::note("event.kind", label(&delivered.kind).to_owned());
     tracing::debug!(event.id = verified.id, event.kind = label(&delivered.kind), "webhook received");
     Ok(Verdict::Received)
 }
@@ -167,6 +170,8 @@ fn dead_event(verified: &Verified, payload: &str, error: &ParseError, now: Times
         received_at: now,
         due_at: None,
         finished_at: Some(now),
+        cause: None,
+        trace: traces::carried(),
     }
 }
 
@@ -197,6 +202,8 @@ fn inbox_event(verified: &Verified, payload: &str, delivered: &Delivered, now: T
         received_at: now,
         due_at: None,
         finished_at,
+        cause: None,
+        trace: traces::carried(),
     }
 }
 

@@ -19,6 +19,7 @@ use crate::server::metrics::METRICS;
 use crate::server::state::AppState;
 use crate::server::store::jobs::{Attempt, Job};
 use crate::server::store::users::new_id;
+use crate::server::traces::{self, Part};
 
 /// How often jobs are looked for that are due, or that another process left behind.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -109,7 +110,9 @@ impl Lane {
         let due = self.state.store.jobs.lease_due(self.kind, &new_id(), now, until, wanted).await?;
         self.has_more = due.len() == wanted;
         for job in due {
-            self.running.spawn(work(Arc::clone(&self.state), job));
+            let parent = traces::followed(job.trace.as_deref());
+            let part = Part::taking_up(format!("effect {}", job.kind.as_str())).with("job.kind", job.kind.as_str());
+            self.running.spawn(part.under(parent, work(Arc::clone(&self.state), job)));
         }
         Ok(())
     }
@@ -131,6 +134,7 @@ async fn work(state: Arc<AppState>, job: Job) -> Weather {
     let attempt = attempt_of(&job, end, limits, Timestamp::now(), rand::random());
     log(&job, &attempt);
     METRICS.job_ended(job.kind, attempt.state);
+    traces::note("job.state", attempt.state.as_str());
     record(&state, &job, &attempt).await;
     weather
 }

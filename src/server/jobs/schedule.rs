@@ -88,6 +88,7 @@ mod tests {
             cause: None,
             created_at: Timestamp::UNIX_EPOCH,
             finished_at: None,
+            trace: None,
         }
     }
 

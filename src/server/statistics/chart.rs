@@ -195,15 +195,18 @@ fn chart(texts: (&str, String, String), series: &[&str], drawing: &Drawing, time
         (Some(value), Axis::Count) => grouped(*value),
         (Some(value), Axis::Milliseconds) => milliseconds(*value),
     };
-    let places = 0..drawing.values.first().map_or(0, Vec::len);
+    let count = drawing.values.first().map_or(0, Vec::len);
+    let places = 0..count;
     let is_something = |place: &usize| drawing.values.iter().any(|row| row[*place].is_some_and(|value| value > 0));
     let rows = places.filter(is_something).map(|place| ChartRow {
+        place: u32::try_from(place).unwrap_or(u32::MAX),
         at: time.exact(place),
         values: drawing.values.iter().map(|row| shown(&row[place])).collect(),
     });
     Chart {
         name: name.to_owned(),
         svg: draw(drawing, |place| time.short(place)).unwrap_or_default(),
+        points: u32::try_from(count).unwrap_or(u32::MAX),
         rows: rows.collect(),
         series: series.iter().map(|name| (*name).to_owned()).collect(),
         title,
@@ -243,6 +246,7 @@ mod tests {
                 assert!(chart.rows.iter().all(|row| row.values.len() == chart.series.len()));
             }
             let last = charts[0].rows.last().unwrap();
+            assert_eq!(last.place + 1, charts[0].points, "{period:?}");
             assert_eq!(last.values[1..], ["1".to_owned(), "0".to_owned(), "0".to_owned()], "{period:?}");
             assert!(last.values[0].ends_with("\u{202f}200"), "{last:?}");
             assert_eq!(charts[2].summary, "At most 4 events waited.");

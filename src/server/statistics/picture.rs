@@ -8,7 +8,8 @@ use plotters::prelude::{
 
 use crate::model::health::milliseconds;
 
-/// Small, so that its text can be read on a phone; the page scales it.
+/// Small, so that its text can be read on a phone; the page scales it, and `app::components::chart_tip` knows where its
+/// points are.
 const SIZE: (u32, u32) = (440, 190);
 const TEXT: RGBColor = RGBColor(0, 0, 1);
 const GRID: RGBColor = RGBColor(0, 0, 2);

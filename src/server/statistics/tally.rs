@@ -11,6 +11,7 @@ use crate::model::user::SyncSource;
 use crate::server::clerk::webhook::KNOWN_TYPES;
 use crate::server::statistics::lag::{CLASSES, class_of};
 use crate::server::store::statistics::{Additions, TypeSeen};
+use crate::server::store::users::User;
 use crate::server::store::users::writes::{Write, Written};
 
 /// Whose fault it was that a delivery was not acknowledged.
@@ -41,6 +42,7 @@ pub struct Tally {
 pub struct Counted {
     received: i64,
     active: i64,
+    deleted: i64,
     ended: [i64; EventState::ALL.len()],
     lag: [i64; CLASSES],
     refused: [i64; 2],
@@ -53,6 +55,7 @@ impl Default for Counted {
         Self {
             received: 0,
             active: 0,
+            deleted: 0,
             ended: Default::default(),
             lag: [0; CLASSES],
             refused: Default::default(),
@@ -89,12 +92,13 @@ impl Tally {
         }
     }
 
-    /// How late what webhooks said is in MongoDB.
+    /// How late what webhooks said is in MongoDB, and who is deleted now.
     pub fn written(&self, writes: &[Write], ends: &[Written], now: Timestamp) {
         let done = writes.iter().zip(ends).filter(|(_, end)| **end == Written::Done).map(|(write, _)| &write.user);
-        let told = done.filter(|user| user.sync_source == SyncSource::Webhook && user.version.event_at > 0);
+        let is_told = |user: &&User| user.sync_source == SyncSource::Webhook && user.version.event_at > 0;
         let mut counted = self.lock();
-        for user in told {
+        counted.deleted += done.clone().map(|user| i64::from(user.deleted_at.is_some())).sum::<i64>();
+        for user in done.filter(is_told) {
             let late_ms = now.as_millisecond().saturating_sub(user.version.event_at).max(0).unsigned_abs();
             counted.lag[class_of(Duration::from_millis(late_ms))] += 1;
         }
@@ -110,6 +114,7 @@ impl Tally {
         let mut now = self.lock();
         now.received += counted.received;
         now.active += counted.active;
+        now.deleted += counted.deleted;
         add(&mut now.ended, &counted.ended);
         add(&mut now.lag, &counted.lag);
         add(&mut now.refused, &counted.refused);
@@ -134,7 +139,8 @@ fn add(to: &mut [i64], more: &[i64]) {
 impl Counted {
     /// In the names of the stored buckets; what is zero is left out.
     pub fn additions(&self) -> Additions {
-        let mut counts = vec![("received".to_owned(), self.received), ("active".to_owned(), self.active)];
+        let sums = [("received", self.received), ("active", self.active), ("deleted", self.deleted)];
+        let mut counts = sums.map(|(name, count)| (name.to_owned(), count)).to_vec();
         counts.extend(
             EventState::ALL.iter().zip(self.ended).map(|(state, count)| (format!("ended.{}", state.as_str()), count)),
         );

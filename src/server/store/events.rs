@@ -17,6 +17,7 @@ use mongodb::{Collection, Database};
 use serde::{Deserialize, Serialize};
 
 use crate::model::event::EventState;
+use crate::model::failure::{FAILURES, cause_of};
 use crate::server::store::audit::Audit;
 use crate::server::store::deliveries::{Deliveries, Place};
 use crate::server::store::encoding::{date, optional_date, to_date};
@@ -46,6 +47,9 @@ pub struct Event {
     /// How often it was delivered.
     pub deliveries: u32,
     pub decision: Option<String>,
+    /// Of what failed or was given up: why, in the words that all of its kind share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cause: Option<String>,
     #[serde(default, with = "optional_date")]
     pub event_at: Option<Timestamp>,
     #[serde(with = "date")]
@@ -55,6 +59,9 @@ pub struct Event {
     pub due_at: Option<Timestamp>,
     #[serde(default, with = "optional_date")]
     pub finished_at: Option<Timestamp>,
+    /// The trace that its arrival belongs to, as W3C writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
 }
 
 /// What a list shows of an event.
@@ -110,6 +117,13 @@ pub struct Record {
     pub outcome: Outcome,
 }
 
+impl Outcome {
+    /// Why it could not be applied, if it could not.
+    pub fn cause(&self) -> Option<&str> {
+        FAILURES.contains(&self.state).then(|| cause_of(&self.decision))
+    }
+}
+
 impl Origin {
     pub fn id(&self) -> &str {
         match self {
@@ -127,6 +141,7 @@ impl Event {
         self.attempts = u32::from(self.state == EventState::Received && outcome.state != EventState::Received);
         self.waits = u32::from(outcome.is_wait);
         self.state = outcome.state;
+        self.cause = outcome.cause().map(str::to_owned);
         self.decision = Some(outcome.decision);
         self.finished_at = outcome.due_at.is_none().then_some(now);
         self.due_at = outcome.due_at;
@@ -254,15 +269,20 @@ impl Events {
         }
         let statements = alike.into_iter().map(|(outcome, ids)| {
             let mut fields = doc! { "state": outcome.state.as_str(), "decision": &outcome.decision };
-            let mut update = doc! { "$inc": { "attempts": 1, "waits": i32::from(outcome.is_wait) } };
+            let mut gone = Document::new();
+            match outcome.cause() {
+                Some(cause) => drop(fields.insert("cause", cause)),
+                None => drop(gone.insert("cause", "")),
+            }
             if let Some(due_at) = outcome.due_at {
                 fields.insert("dueAt", to_date(due_at));
-                update.insert("$unset", doc! { "finishedAt": "" });
+                gone.insert("finishedAt", "");
             } else {
-                update.insert("$unset", doc! { "dueAt": "" });
                 fields.insert("finishedAt", to_date(now));
+                gone.insert("dueAt", "");
             }
-            update.insert("$set", fields);
+            let counts = doc! { "attempts": 1, "waits": i32::from(outcome.is_wait) };
+            let update = doc! { "$set": fields, "$unset": gone, "$inc": counts };
             doc! { "q": { "_id": { "$in": ids }, "state": { "$in": &from } }, "u": update, "multi": true }
         });
         write_each(&self.documents, "update", statements.collect()).await.map(|_| ())
@@ -308,17 +328,16 @@ impl Events {
         Ok(row.and_then(|row| row.get_i64("sum").ok()).unwrap_or_default().unsigned_abs())
     }
 
-    /// When the oldest event that still waits arrived.
+    /// When the oldest event that still waits arrived: one step of an index for each state, however many wait.
     pub async fn find_oldest_pending(&self) -> Result<Option<Timestamp>, Error> {
-        let oldest = [
-            doc! { "$match": { "dueAt": { "$exists": true }, "state": { "$in": pending() } } },
-            doc! { "$group": { "_id": Bson::Null, "at": { "$min": "$receivedAt" } } },
-        ];
-        let row = self.documents.aggregate(oldest).await?.try_next().await?;
-        let at = row.and_then(|row| row.get_datetime("at").ok().copied());
-        let stored = at.and_then(|at| Timestamp::from_millisecond(at.timestamp_millis()).ok());
-        let open = self.bodies.count_open().await?.oldest;
-        Ok(stored.into_iter().chain(open).min())
+        let rows = self.documents.clone_with_type::<Summary>();
+        let oldest = async |state: EventState| {
+            rows.find_one(doc! { "state": state.as_str() }).sort(doc! { "receivedAt": 1 }).await
+        };
+        let (received, failed, open) =
+            tokio::join!(oldest(EventState::Received), oldest(EventState::Failed), self.bodies.count_open(),);
+        let stored = [received?, failed?].into_iter().flatten().map(|event| event.received_at);
+        Ok(stored.chain(open?.oldest).min())
     }
 }
 

@@ -33,6 +33,9 @@ pub struct Effect {
     /// JSON, for the kinds that carry something.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub body: Option<String>,
+    /// The trace of what asked for it, as W3C writes it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
 }
 
 /// One effect and its history.
@@ -66,6 +69,9 @@ pub struct Job {
     pub created_at: Timestamp,
     #[serde(default, with = "optional_date")]
     pub finished_at: Option<Timestamp>,
+    /// The trace of what asked for it last.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<String>,
 }
 
 /// What became of an attempt.
@@ -310,7 +316,9 @@ fn addition(effect: &Effect, now: Timestamp) -> Document {
     let person = if effect.clerk_id.is_empty() { Bson::Null } else { Bson::from(effect.clerk_id.as_str()) };
     let mut first = doc! { "kind": effect.kind.as_str(), "clerkId": person, "createdAt": to_date(now) };
     first.insert("body", effect.body.clone());
-    let again = doc! { "state": JobState::Waiting.as_str(), "dueAt": to_date(now), "attempts": 0 };
+    let mut again = doc! { "state": JobState::Waiting.as_str(), "dueAt": to_date(now), "attempts": 0 };
+    // None ends the one before.
+    again.insert("trace", effect.trace.clone());
     let update = if may_be_asked_again(effect.kind) {
         doc! { "$setOnInsert": first, "$set": again, "$inc": { "generation": 1_i64 } }
     } else {

@@ -1,7 +1,8 @@
 //! Pages of a collection by a moment, the newest first, each going on where the last one ended.
 //!
-//! Documents of one millisecond come in the order of their ids. No index has both, so a page asks for its whole milliseconds
-//! by the moment, and for the one that it begins or ends in by the id as well.
+//! Documents of one millisecond come in the order of their ids. No index has both, and MongoDB shall neither sort in memory
+//! nor walk along all ids: the milliseconds that a page begins and ends in are read whole and put in order here. They are no
+//! more than what arrives at once.
 
 use std::cmp::Reverse;
 
@@ -61,28 +62,28 @@ pub async fn page<T: Row>(
     limit: u16,
 ) -> Result<Page<T>, Error> {
     let limit = usize::from(limit);
-    let some = async |also: Document, sort: Document, limit: usize| -> Result<Vec<T>, Error> {
-        let filter = doc! { "$and": [filter.clone(), also] };
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        Ok(rows.find(filter).sort(sort).limit(limit).await?.try_collect().await?)
+    let also = |also: Document| doc! { "$and": [filter.clone(), also] };
+    let of_moment = async |at: Timestamp| -> Result<Vec<T>, Error> {
+        Ok(rows.find(also(doc! { T::MOMENT: to_date(at) })).await?.try_collect().await?)
     };
     let mut found = Vec::new();
     if let Some(Cursor { at, id }) = after {
-        found = some(doc! { T::MOMENT: to_date(*at), "_id": { "$gt": id } }, doc! { "_id": 1 }, limit + 1).await?;
+        found = of_moment(*at).await?;
+        found.retain(|row| row.cursor().id > *id);
     }
-    let wanted = limit + 1 - found.len();
+    let wanted = (limit + 1).saturating_sub(found.len());
     if wanted > 0 {
-        let older = after.map(|cursor| doc! { T::MOMENT: { "$lt": to_date(cursor.at) } });
-        let mut rest = some(older.unwrap_or_default(), doc! { T::MOMENT: -1 }, wanted).await?;
-        let last = rest.last().map(|row| row.cursor().at).filter(|_| rest.len() == wanted);
-        rest.retain(|row| Some(row.cursor().at) != last);
-        rest.sort_by(|a, b| a.cursor().order().cmp(&b.cursor().order()));
-        if let Some(last) = last {
-            let missing = wanted - rest.len();
-            rest.extend(some(doc! { T::MOMENT: to_date(last) }, doc! { "_id": 1 }, missing).await?);
+        let older = after.map(|cursor| doc! { T::MOMENT: { "$lt": to_date(cursor.at) } }).unwrap_or_default();
+        let most = i64::try_from(wanted).unwrap_or(i64::MAX);
+        let rest = rows.find(also(older)).sort(doc! { T::MOMENT: -1 }).limit(most);
+        let mut rest: Vec<T> = rest.await?.try_collect().await?;
+        if let Some(last) = rest.last().map(|row| row.cursor().at).filter(|_| rest.len() == wanted) {
+            rest.retain(|row| row.cursor().at != last);
+            rest.extend(of_moment(last).await?);
         }
         found.extend(rest);
     }
+    found.sort_by(|a, b| a.cursor().order().cmp(&b.cursor().order()));
     let has_more = found.len() > limit;
     found.truncate(limit);
     let next = found.last().map(Row::cursor).filter(|_| has_more);

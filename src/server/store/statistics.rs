@@ -98,7 +98,7 @@ pub struct TypeSeen {
     pub last_at: Timestamp,
 }
 
-/// Events by their state, as they were counted last and what was added since.
+/// Events by their state, and people who are deleted, as they were counted last and what was added since.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Totals {
@@ -106,6 +106,8 @@ pub struct Totals {
     pub ended: BTreeMap<String, i64>,
     #[serde(default)]
     pub redeliveries: i64,
+    #[serde(default)]
+    pub deleted: i64,
     #[serde(default, with = "optional_date")]
     pub counted_at: Option<Timestamp>,
 }
@@ -156,10 +158,10 @@ impl Statistics {
                 statements.push(doc! { "q": { "_id": length.id(now) }, "u": update, "upsert": true });
             }
         }
-        let ends = counts.iter().filter(|(field, _)| field.starts_with("ended."));
-        let ends: Document = ends.map(|(field, count)| (field.clone(), count.clone())).collect();
-        if !ends.is_empty() {
-            statements.push(doc! { "q": { "_id": TOTALS }, "u": { "$inc": ends }, "upsert": true });
+        let kept = counts.iter().filter(|(field, _)| field.starts_with("ended.") || *field == "deleted");
+        let kept: Document = kept.map(|(field, count)| (field.clone(), count.clone())).collect();
+        if !kept.is_empty() {
+            statements.push(doc! { "q": { "_id": TOTALS }, "u": { "$inc": kept }, "upsert": true });
         }
         if !additions.types.is_empty() {
             let (mut seen, mut last) = (Document::new(), Document::new());
@@ -200,9 +202,11 @@ impl Statistics {
     }
 
     /// What was counted exactly takes the place of what was added up.
-    pub async fn set_totals(&self, totals: &[(&str, i64)], redeliveries: i64, now: Timestamp) -> Result<(), Error> {
-        let ended: Document = totals.iter().map(|(state, count)| ((*state).to_owned(), Bson::from(*count))).collect();
-        let fields = doc! { "ended": ended, "redeliveries": redeliveries, "countedAt": to_date(now) };
+    pub async fn set_totals(&self, totals: &Totals) -> Result<(), Error> {
+        let Totals { ended, redeliveries, deleted, counted_at } = totals;
+        let ended: Document = ended.iter().map(|(state, count)| (state.clone(), Bson::from(*count))).collect();
+        let counted_at = counted_at.map(to_date);
+        let fields = doc! { "ended": ended, "redeliveries": redeliveries, "deleted": deleted, "countedAt": counted_at };
         self.documents.update_one(doc! { "_id": TOTALS }, doc! { "$set": fields }).upsert(true).await?;
         Ok(())
     }

@@ -248,12 +248,21 @@ impl Users {
         Ok(self.documents.update_one(living, change).session(session).await?.matched_count == 1)
     }
 
-    /// How many people there are, and how many tombstones.
+    /// How many people there are, and how many tombstones, which are counted one by one.
     pub async fn count(&self) -> Result<(u64, u64), Error> {
-        let deleted = doc! { "deletedAt": { "$type": "date" } };
-        let (all, deleted) = tokio::try_join!(async { self.documents.estimated_document_count().await }, async {
-            self.documents.count_documents(deleted).await
-        },)?;
+        let (all, deleted) = tokio::try_join!(self.estimate(), self.count_deleted_up_to(u64::MAX))?;
         Ok((all.saturating_sub(deleted), deleted))
+    }
+
+    /// How many documents there are, from the collection's own books.
+    pub async fn estimate(&self) -> Result<u64, Error> {
+        Ok(self.documents.estimated_document_count().await?)
+    }
+
+    /// How many tombstones there are; counted no further than `most`.
+    pub async fn count_deleted_up_to(&self, most: u64) -> Result<u64, Error> {
+        let deleted = doc! { "deletedAt": { "$type": "date" } };
+        let most = most.min(i64::MAX.unsigned_abs());
+        Ok(self.documents.count_documents(deleted).limit(most).await?)
     }
 }

@@ -86,9 +86,9 @@ impl Intake {
         for Arrived { batch, events } in arrived {
             intake.batches.push(batch);
             for Arrival { event, incoming } in events {
-                let event = Box::new(event);
+                let (trace, event) = (event.trace.clone(), Box::new(event));
                 if let Some(incoming) = incoming {
-                    said.push(Said { event: Some(Origin::Arrived(event)), attempts: 0, waits: 0, incoming });
+                    said.push(Said { event: Some(Origin::Arrived(event)), attempts: 0, waits: 0, incoming, trace });
                 } else {
                     let outcome = end(event.state, event.decision.clone().unwrap_or_default());
                     intake.records.push(Record { event: Origin::Arrived(event), outcome });

@@ -80,7 +80,7 @@ pub fn metadata_of(user: &User) -> Effect {
 }
 
 fn effect(key: String, kind: JobKind, user: &User, body: Option<String>) -> Effect {
-    Effect { key, kind, clerk_id: user.clerk_id.clone(), body }
+    Effect { key, kind, clerk_id: user.clerk_id.clone(), body, trace: None }
 }
 
 /// What a downstream system is told: the event's type in Clerk's words, and the person as stored.

@@ -59,6 +59,8 @@ pub struct Said {
     /// Those of them that failed for what passes by itself.
     pub waits: u32,
     pub incoming: Incoming,
+    /// The trace that its arrival belongs to.
+    pub trace: Option<String>,
 }
 
 /// What a fold needs from outside.
@@ -199,7 +201,8 @@ pub fn read(event: &Event, fields: &Fields) -> Result<Said, Outcome> {
     match from_event(&delivered, event.received_at, fields) {
         Some(incoming) => {
             let stored = Origin::Stored(event.id.clone());
-            Ok(Said { event: Some(stored), attempts: event.attempts, waits: event.waits, incoming })
+            let trace = event.trace.clone();
+            Ok(Said { event: Some(stored), attempts: event.attempts, waits: event.waits, incoming, trace })
         }
         None => Err(end(EventState::Ignored, "not about a person")),
     }

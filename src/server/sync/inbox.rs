@@ -21,6 +21,7 @@ use crate::server::store::users::new_id;
 use crate::server::sync::apply::Incoming;
 use crate::server::sync::arrivals::{Arrival, Arrivals, Arrived, Handover, queue};
 use crate::server::sync::fold::end;
+use crate::server::traces::Part;
 
 /// A sender waits fifteen seconds for its answer (clerk.md 3.7); one that says "later" must still reach it.
 const STORE_WITHIN: Duration = Duration::from_secs(10);
@@ -71,11 +72,12 @@ impl Inbox {
     /// # Errors
     /// `Busy` when the queue is full, `StoreUnavailable` when MongoDB does not confirm: nothing may be acknowledged then.
     pub async fn accept(&self, event: Event, handling: Handling) -> Result<(), Error> {
+        let part = Part::of("inbox commit").with("svix.id", event.id.clone());
         let (answer, answered) = oneshot::channel();
         if self.queue.try_send(Waiting { event, handling, answer }).is_err() {
             return Err(Error::Busy);
         }
-        match tokio::time::timeout(STORE_WITHIN, answered).await {
+        match part.during(tokio::time::timeout(STORE_WITHIN, answered)).await {
             Ok(answer) => answer.unwrap_or(Err(Error::Busy)),
             Err(_) => Err(store::Error::TimedOut.into()),
         }

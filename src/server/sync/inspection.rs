@@ -7,9 +7,9 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use crate::model::audit::{Action, Fact};
-use crate::model::event::{EventDetail, EventList, EventRow, Payload, SavedView};
+use crate::model::event::{EventDetail, EventList, EventRow, EventState, Payload, SavedView};
 use crate::model::event_filter::{EventFilter, EventQuery, ReplayPlan};
-use crate::model::failure::{FailureRow, Failures};
+use crate::model::failure::{FAILURES, FailureRow, Failures};
 use crate::model::replay::ReplayPreview;
 use crate::server::access::{Admin, Viewer};
 use crate::server::error::Error;
@@ -109,13 +109,19 @@ pub async fn reveal_payload(state: &AppState, admin: &Admin, id: &str) -> Result
     Ok(state.store.audit.append(&fact(admin, Action::RevealPayload, id, None)).await?)
 }
 
-/// What failed and was given up, by cause.
+/// What failed and was given up, or only one of the two, by cause.
 ///
 /// # Errors
-/// MongoDB's.
-pub async fn list_failures(state: &AppState) -> Result<Failures, Error> {
+/// `Invalid` for another state; MongoDB's.
+pub async fn list_failures(state: &AppState, only: Option<&str>) -> Result<Failures, Error> {
+    let states: Vec<EventState> =
+        FAILURES.into_iter().filter(|state| only.is_none_or(|only| only == state.as_str())).collect();
+    if states.is_empty() {
+        let message = "Failures are failed or dead.".to_owned();
+        return Err(Error::Invalid { field: "state", message });
+    }
     let (groups, mutes) =
-        tokio::try_join!(state.store.events.group_failures(), state.store.mutes.list(Timestamp::now()))?;
+        tokio::try_join!(state.store.events.group_failures(&states), state.store.mutes.list(Timestamp::now()))?;
     let shown = |group: FailureGroup| FailureRow {
         muted_until: mutes.iter().find(|mute| mute.cause == group.cause).map(|mute| mute.until),
         failed: group.failed.unsigned_abs(),

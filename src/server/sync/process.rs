@@ -4,7 +4,7 @@
 //! Safe to run anywhere, any number of times, at once: the guard makes it correct. Does not know when it runs (`worker`).
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::SystemTime;
 
 use jiff::Timestamp;
 
@@ -17,6 +17,7 @@ use crate::server::store::users::outbox::Outbox;
 use crate::server::store::users::writes::{Write, Written};
 use crate::server::store::users::{LocalUser, User};
 use crate::server::sync::apply::Incoming;
+use crate::server::sync::attempts::{Applied, fail};
 use crate::server::sync::fold::{Case, Folded, Fresh, Said, Suffix, end, fold, group, read};
 use crate::server::sync::ports::{LEASE, PEOPLE_AT_ONCE, Ports};
 use crate::server::sync::questions::{Question, ask_and_settle};
@@ -44,6 +45,8 @@ pub struct Settled {
     pub outboxes: Vec<Outbox>,
     /// Some of them are left where they are for now.
     pub has_effects_left: bool,
+    /// When it was begun.
+    pub began_at: Option<SystemTime>,
 }
 
 /// One case at its end.
@@ -63,7 +66,7 @@ pub struct Ended {
 /// # Errors
 /// Only those that concern all of them: MongoDB away.
 pub async fn settle<P: Ports>(ports: &P, mut cases: Vec<Case>) -> Result<Settled, Error> {
-    let mut settled = Settled::default();
+    let mut settled = Settled { began_at: Some(SystemTime::now()), ..Settled::default() };
     for _ in 0..MOST_ROUNDS {
         if cases.is_empty() {
             return Ok(settled);
@@ -97,7 +100,9 @@ async fn settle_once<P: Ports>(ports: &P, cases: Vec<Case>, settled: &mut Settle
         match fold(before.as_ref(), local, &case, fresh, |stored, incoming, id| ports.decide(stored, incoming, id)) {
             Folded::Ask => settled.asks.push(Question { case, over: before.and_then(|before| before.etag) }),
             Folded::Settled(outcomes) => settled.ended.push(Ended { case, outcomes, user: before, error: None }),
-            Folded::Write(write, outcomes) => {
+            Folded::Write(mut write, outcomes) => {
+                let trace = case.said.iter().rev().find_map(|said| said.trace.as_ref());
+                write.effects.iter_mut().for_each(|effect| effect.trace = trace.cloned());
                 settled.has_name_to_settle |= lets_go(before.as_ref(), &write);
                 writes.push(*write);
                 written.push((case, outcomes));
@@ -138,7 +143,7 @@ impl Settled {
 
     /// Takes what came of others to what came of these.
     fn absorb(&mut self, other: Self) {
-        let Self { ended, asks, records, batches, has_name_to_settle, outboxes, has_effects_left } = other;
+        let Self { ended, asks, records, batches, has_name_to_settle, outboxes, has_effects_left, began_at: _ } = other;
         self.ended.extend(ended);
         self.asks.extend(asks);
         self.records.extend(records);
@@ -221,9 +226,11 @@ pub async fn finish<P: Ports>(ports: &P, settled: &mut Settled) -> Result<(), Er
 /// # Errors
 /// MongoDB away.
 pub async fn finish_some<P: Ports>(ports: &P, settled: &mut Settled, pushes: &mut usize) -> Result<(), Error> {
+    let applied = Applied::of(settled);
     let records = settled.take_records(ports.now());
     let recorded = async {
         ports.record(records).await?;
+        applied.into_iter().for_each(Applied::trace);
         ports.close_batches(&settled.batches).await
     };
     settled.has_effects_left = put_back(&mut settled.outboxes, pushes);
@@ -301,7 +308,7 @@ pub async fn relay_some<P: Ports>(ports: &P, people: usize) -> Result<bool, Erro
 /// # Errors
 /// MongoDB or Clerk away, or a person written by others without pause.
 pub async fn write<P: Ports>(ports: &P, incoming: Incoming) -> Result<(Outcome, Option<User>), Error> {
-    carry_out_alone(ports, Said { event: None, attempts: 0, waits: 0, incoming }).await
+    carry_out_alone(ports, Said { event: None, attempts: 0, waits: 0, incoming, trace: None }).await
 }
 
 /// The same for many, whatever they are about; each ends in its own way.
@@ -309,7 +316,7 @@ pub async fn write<P: Ports>(ports: &P, incoming: Incoming) -> Result<(Outcome, 
 /// # Errors
 /// Only those that concern all of them: MongoDB away.
 pub async fn write_all<P: Ports>(ports: &P, incoming: Vec<Incoming>) -> Result<Vec<Ended>, Error> {
-    let said = incoming.into_iter().map(|incoming| Said { event: None, attempts: 0, waits: 0, incoming });
+    let said = incoming.into_iter().map(|incoming| Said { event: None, attempts: 0, waits: 0, incoming, trace: None });
     carry_out_all(ports, said.collect()).await
 }
 
@@ -354,45 +361,5 @@ async fn carry_out_alone<P: Ports>(ports: &P, said: Said) -> Result<(Outcome, Op
         (Some(error), _) => Err(error),
         (None, Some(outcome)) => Ok((outcome, ended.user)),
         (None, None) => Err(Error::Conflict),
-    }
-}
-
-/// A case that could not be carried out: each of its events waits for another attempt, or for none when there were enough.
-/// What passes by itself is tried for as long as it takes: an event is never given up because Clerk was away.
-pub fn fail<P: Ports>(ports: &P, case: Case, error: Error) -> Ended {
-    let outcomes: Vec<Outcome> = case.said.iter().map(|said| put_off(ports, said, &error)).collect();
-    for (said, outcome) in case.said.iter().zip(&outcomes) {
-        let (event_id, state) = (said.event.as_ref().map(Origin::id), outcome.state.as_str());
-        tracing::warn!(event.id = event_id, user.id = case.clerk_id, state, "{}", outcome.decision);
-    }
-    Ended { case, outcomes, user: None, error: Some(error) }
-}
-
-fn put_off<P: Ports>(ports: &P, said: &Said, error: &Error) -> Outcome {
-    let attempts = said.attempts + 1;
-    let cause = error.cause();
-    if attempts.saturating_sub(said.waits) >= ports.most_attempts() && !error.is_passing() {
-        return end(EventState::Dead, format!("given up after {attempts} attempts: {cause}"));
-    }
-    let pause = backoff(attempts).max(error.retry_after().unwrap_or_default());
-    let due_at = ports.now().saturating_add(pause).unwrap_or(Timestamp::MAX);
-    let decision = format!("attempt {attempts} failed: {cause}");
-    Outcome { state: EventState::Failed, decision, due_at: Some(due_at), is_wait: error.is_passing() }
-}
-
-/// 1 s, 2 s, 4 s … at most 5 minutes.
-fn backoff(attempts: u32) -> Duration {
-    let seconds = 1_u64 << attempts.saturating_sub(1).min(9);
-    Duration::from_secs(seconds.min(300))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn attempts_are_spaced_ever_wider_up_to_five_minutes() {
-        let seconds: Vec<u64> = [1, 2, 3, 9, 10, 60].into_iter().map(|attempt| backoff(attempt).as_secs()).collect();
-        assert_eq!(seconds, [1, 2, 4, 256, 300, 300]);
     }
 }

@@ -11,10 +11,11 @@ use crate::server::clerk::client::MOST_IDS;
 use crate::server::clerk::wire;
 use crate::server::error::Error;
 use crate::server::sync::apply::Incoming;
+use crate::server::sync::attempts::fail;
 use crate::server::sync::fold::{Answer, Case};
 use crate::server::sync::mapping::from_fetched;
 use crate::server::sync::ports::Ports;
-use crate::server::sync::process::{Settled, fail, settle};
+use crate::server::sync::process::{Settled, settle};
 
 /// How many questions to Clerk are open at once.
 const QUESTIONS_AT_ONCE: usize = 16;

@@ -26,10 +26,11 @@ use crate::server::error::Error;
 use crate::server::store::events::Event;
 use crate::server::store::users::LocalUser;
 use crate::server::sync::apply::Incoming;
+use crate::server::sync::attempts::fail;
 use crate::server::sync::fold::{Case, Said};
 use crate::server::sync::mapping::from_fetched;
 use crate::server::sync::ports::Ports;
-use crate::server::sync::process::{fail, sweep, write};
+use crate::server::sync::process::{sweep, write};
 use crate::server::sync::simulation::check::{examine, is_quiet};
 use crate::server::sync::simulation::clerk::{Clerk, email};
 use crate::server::sync::simulation::history::{History, Step};
@@ -186,7 +187,7 @@ fn d2_14_what_passes_by_itself_never_counts_towards_the_end_of_an_event() {
     let ended = |waits: u32, error: Error| {
         let mut case = Case::of("user_1");
         let incoming = Incoming::Deleted { clerk_id: "user_1".to_owned(), at: process.now() };
-        case.said.push(Said { event: None, attempts: 50, waits, incoming });
+        case.said.push(Said { event: None, attempts: 50, waits, incoming, trace: None });
         fail(&process, case, error).outcomes.remove(0)
     };
     let refused = || Error::Unstorable { code: Some(121) };

@@ -16,9 +16,9 @@ use crate::model::sync::{ClerkCalls, EffectCount, Instance, Lag, ProofLine, Stat
 use crate::server::error::Error;
 use crate::server::rotation::fingerprint;
 use crate::server::state::AppState;
-use crate::server::statistics::COUNTED_WHEN_ASKED;
 use crate::server::statistics::chart::{charts, length_of, start_of};
 use crate::server::statistics::lag::percentile_ms;
+use crate::server::statistics::{COUNTED_WHEN_ASKED, DELETED_COUNTED_WHEN_ASKED};
 use crate::server::store::Store;
 use crate::server::store::alerts::Alert;
 use crate::server::store::events::Summary;
@@ -43,7 +43,7 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
         async { Ok(store.events.count_pending().await?) },
         async { Ok(store.events.find_oldest_pending().await?) },
         async { Ok(store.events.list_newest(NEWEST).await?) },
-        async { Ok(store.users.count().await?) },
+        count_people(store),
         async { Ok(store.jobs.count_by_state(COUNTED_UP_TO).await?) },
     )?;
     let (minutes, instances, proof, alerts, secrets) = tokio::try_join!(
@@ -137,6 +137,18 @@ async fn count_events(store: &Store) -> Result<(Vec<StateCount>, u64), Error> {
     };
     let counts = EventState::ALL.map(|state| StateCount { state, count: of(&totals, state) });
     Ok((counts.to_vec(), redeliveries))
+}
+
+/// How many people there are, and how many are deleted: these are counted while they are few, else as they are kept.
+async fn count_people(store: &Store) -> Result<(u64, u64), Error> {
+    let counted = store.users.count_deleted_up_to(DELETED_COUNTED_WHEN_ASKED);
+    let (all, counted) = tokio::try_join!(store.users.estimate(), counted)?;
+    let deleted = if counted < DELETED_COUNTED_WHEN_ASKED {
+        counted
+    } else {
+        store.statistics.find_totals().await?.deleted.unsigned_abs().max(counted)
+    };
+    Ok((all.saturating_sub(deleted), deleted))
 }
 
 fn sum(buckets: &[Bucket], of: impl Fn(&Bucket) -> Option<i64>) -> u64 {

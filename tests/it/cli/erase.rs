@@ -65,6 +65,8 @@ fn arrived(id: &str, clerk_id: &str, body: &Value) -> Event {
         received_at: Timestamp::now(),
         due_at: None,
         finished_at: None,
+        cause: None,
+        trace: None,
     }
 }
 

@@ -25,7 +25,13 @@ async fn store(database: &TestDatabase) -> Store {
 }
 
 fn effect() -> Effect {
-    Effect { key: "metadata:user_a".to_owned(), kind: JobKind::Metadata, clerk_id: "user_a".to_owned(), body: None }
+    Effect {
+        key: "metadata:user_a".to_owned(),
+        kind: JobKind::Metadata,
+        clerk_id: "user_a".to_owned(),
+        body: None,
+        trace: None,
+    }
 }
 
 fn after(now: Timestamp, seconds: i64) -> Timestamp {

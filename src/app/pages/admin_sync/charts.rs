@@ -2,6 +2,7 @@
 
 use leptos::prelude::*;
 
+use crate::app::components::chart_tip::ChartTip;
 use crate::model::chart::{Chart, Period};
 
 #[component]
@@ -49,7 +50,7 @@ pub fn ChartView(chart: Chart) -> impl IntoView {
         let values =
             row.values.iter().map(|value| view! { <td class="tabular-nums">{value.clone()}</td> }).collect_view();
         view! {
-            <tr>
+            <tr data-place=row.place.to_string()>
                 <th scope="row" class="font-normal whitespace-nowrap">
                     {row.at.clone()}
                 </th>
@@ -82,7 +83,9 @@ pub fn ChartView(chart: Chart) -> impl IntoView {
                 <h3 class="font-bold">{chart.title.clone()}</h3>
                 <p class="text-sm">{chart.summary}</p>
             </figcaption>
-            <div class="chart-picture" inner_html=chart.svg></div>
+            <ChartTip points=chart.points>
+                <div class="chart-picture" inner_html=chart.svg></div>
+            </ChartTip>
             {legend}
             <details class="mt-1 text-sm">
                 <summary class="cursor-pointer py-1">"Numbers"</summary>

@@ -5,22 +5,13 @@ use leptos_meta::Title;
 
 use crate::api::profile::get_profile;
 use crate::app::components::clerk_widget::{ClerkPart, ClerkWidget};
-use crate::app::components::error_view::ErrorView;
+use crate::app::components::loaded::loaded;
 use crate::app::pages::profile::ProfileNav;
 
 #[component]
 pub fn AccountPage() -> impl IntoView {
     let profile = Resource::new_blocking(|| (), |()| get_profile());
-    view! {
-        <Suspense>
-            {move || Suspend::new(async move {
-                match profile.await {
-                    Ok(_) => view! { <Account /> }.into_any(),
-                    Err(error) => view! { <ErrorView error path="/profile/account" /> }.into_any(),
-                }
-            })}
-        </Suspense>
-    }
+    loaded(profile, "/profile/account", move |_| view! { <Account /> }.into_any())
 }
 
 #[component]

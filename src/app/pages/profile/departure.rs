@@ -5,7 +5,7 @@ use leptos_meta::Title;
 
 use crate::api::profile::get_profile;
 use crate::app::components::confirm::Confirm;
-use crate::app::components::error_view::ErrorView;
+use crate::app::components::loaded::loaded;
 use crate::app::components::notice::field_error;
 use crate::app::pages::profile::{Card, ProfileNav};
 use crate::model::profile::Profile;
@@ -13,16 +13,7 @@ use crate::model::profile::Profile;
 #[component]
 pub fn DataPage() -> impl IntoView {
     let profile = Resource::new_blocking(|| (), |()| get_profile());
-    view! {
-        <Suspense>
-            {move || Suspend::new(async move {
-                match profile.await {
-                    Ok(profile) => view! { <Departure profile /> }.into_any(),
-                    Err(error) => view! { <ErrorView error path="/profile/data" /> }.into_any(),
-                }
-            })}
-        </Suspense>
-    }
+    loaded(profile, "/profile/data", move |profile| view! { <Departure profile /> }.into_any())
 }
 
 #[component]

@@ -6,7 +6,7 @@ use leptos_meta::Title;
 
 use crate::api::profile::list_sessions;
 use crate::app::components::confirm::Confirm;
-use crate::app::components::error_view::ErrorView;
+use crate::app::components::loaded::loaded;
 use crate::app::components::time::{Ago, Time};
 use crate::app::pages::profile::ProfileNav;
 use crate::model::profile::SignIn;
@@ -14,16 +14,7 @@ use crate::model::profile::SignIn;
 #[component]
 pub fn SessionsPage() -> impl IntoView {
     let sessions = Resource::new_blocking(|| (), |()| list_sessions());
-    view! {
-        <Suspense>
-            {move || Suspend::new(async move {
-                match sessions.await {
-                    Ok(sessions) => view! { <Sessions sessions /> }.into_any(),
-                    Err(error) => view! { <ErrorView error path="/profile/sessions" /> }.into_any(),
-                }
-            })}
-        </Suspense>
-    }
+    loaded(sessions, "/profile/sessions", move |sessions| view! { <Sessions sessions /> }.into_any())
 }
 
 #[component]

@@ -7,7 +7,7 @@ use super::*;
 const CARGO: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
 const EXAMPLE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/.env.example"));
 /// Where variables are spelled.
-const SOURCES: [&str; 11] = [
+const SOURCES: [&str; 12] = [
     include_str!("../../settings.rs"),
     include_str!("../access.rs"),
     include_str!("../alerts.rs"),
@@ -19,6 +19,7 @@ const SOURCES: [&str; 11] = [
     include_str!("../mail.rs"),
     include_str!("../server.rs"),
     include_str!("../sync.rs"),
+    include_str!("../telemetry.rs"),
 ];
 /// Read by `rollcall dev` to find its tools; no setting of the application.
 const DEVELOPMENT: [&str; 2] = ["ROLLCALL_MONGOD", "ROLLCALL_CLERK_JS"];

@@ -5,6 +5,7 @@ use mongodb::bson::{Document, doc};
 
 use crate::model::audit::Fact;
 use crate::model::event::EventState;
+use crate::model::failure::DISCARDED;
 use crate::server::store::Error;
 use crate::server::store::encoding::to_date;
 use crate::server::store::events::{Events, pending};
@@ -37,7 +38,7 @@ impl Events {
 fn reopened(due_at: Timestamp) -> Document {
     doc! {
         "$set": { "state": EventState::Received.as_str(), "dueAt": to_date(due_at) },
-        "$unset": { "finishedAt": "" },
+        "$unset": { "finishedAt": "", "cause": "" },
     }
 }
 
@@ -46,6 +47,7 @@ fn discarded(decision: &str) -> Document {
         "$set": {
             "state": EventState::Dead.as_str(),
             "decision": decision,
+            "cause": DISCARDED,
             "finishedAt": to_date(Timestamp::now()),
         },
         "$unset": { "dueAt": "" },

@@ -18,8 +18,6 @@ use crate::server::store::paging::{self, Cursor, Page, Row, beginning_with};
 pub const MOST_GROUPED: i32 = 10_000;
 /// So many people are looked for by the beginning of an id.
 const MOST_PEOPLE: usize = 50;
-/// What stands in place of the reason of whoever discarded an event: what they wrote groups nothing.
-pub const DISCARDED: &str = "discarded";
 
 /// Events that failed for the same cause.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -114,16 +112,17 @@ impl Events {
         Ok(kinds.into_iter().filter_map(|kind| kind.as_str().map(str::to_owned)).collect())
     }
 
-    /// What failed and what was given up, by its cause, the last seen first.
-    pub async fn group_failures(&self) -> Result<Vec<FailureGroup>, Error> {
+    /// What is in one of these states, by its cause, the last seen first.
+    pub async fn group_failures(&self, states: &[EventState]) -> Result<Vec<FailureGroup>, Error> {
+        let states: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
         let state =
             |state: EventState| doc! { "$sum": { "$cond": [{ "$eq": ["$state", state.as_str()] }, 1_i64, 0_i64] } };
         let groups = [
-            doc! { "$match": { "state": { "$in": unsuccessful() } } },
+            doc! { "$match": { "state": { "$in": states } } },
             doc! { "$sort": { "receivedAt": -1 } },
             doc! { "$limit": MOST_GROUPED },
             doc! { "$group": {
-                "_id": cause_of_decision(),
+                "_id": { "$ifNull": ["$cause", "$decision"] },
                 "failed": state(EventState::Failed),
                 "dead": state(EventState::Dead),
                 "people": { "$addToSet": "$clerkId" },
@@ -140,27 +139,24 @@ impl Events {
 
     /// How many are in this state for something else than these causes.
     pub async fn count_but(&self, state: EventState, causes: &[String]) -> Result<u64, Error> {
-        let muted: Vec<Bson> = causes.iter().map(|cause| Bson::from(of_cause(cause))).collect();
         let mut wanted = doc! { "state": state.as_str() };
-        if !muted.is_empty() {
-            wanted.insert("$nor", muted);
+        if !causes.is_empty() {
+            wanted.insert("cause", doc! { "$nin": causes });
         }
         Ok(self.documents.count_documents(wanted).await?)
     }
 
-    /// The filter as MongoDB understands it. Whoever is meant by the beginning of an id is looked up first, so that each of
-    /// them is a range of the index, in order.
+    /// The filter as MongoDB understands it, so that each list is some ranges of one index, in order: whoever is meant by the
+    /// beginning of an id is looked up first, and where an index has the state, every state is named.
     async fn document(&self, filter: &EventFilter) -> Result<Document, Error> {
         let mut wanted = Document::new();
-        match filter.states.as_slice() {
-            [] => {}
-            [state] => {
-                wanted.insert("state", state.as_str());
-            }
-            states => {
-                let states: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
-                wanted.insert("state", doc! { "$in": states });
-            }
+        let states = match filter.states.as_slice() {
+            [] if filter.kind.is_some() => EventState::ALL.as_slice(),
+            states => states,
+        };
+        if !states.is_empty() {
+            let states: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
+            wanted.insert("state", doc! { "$in": states });
         }
         if let Some(kind) = &filter.kind {
             wanted.insert("kind", kind);
@@ -178,7 +174,7 @@ impl Events {
             wanted.insert("_id", beginning_with(beginning));
         }
         if let Some(cause) = &filter.cause {
-            wanted.extend(of_cause(cause));
+            wanted.insert("cause", cause);
         }
         let mut arrival = Document::new();
         if let Some(since) = filter.since {
@@ -208,43 +204,4 @@ impl Events {
         }
         Ok(people)
     }
-}
-
-/// States of what could not be applied.
-fn unsuccessful() -> Vec<&'static str> {
-    vec![EventState::Failed.as_str(), EventState::Dead.as_str()]
-}
-
-/// The decision without how often it was tried: `attempt 3 failed: MongoDB is away`.
-fn cause_of_decision() -> Document {
-    let decision = doc! { "$ifNull": ["$decision", ""] };
-    let found = doc! { "$regexFind": { "input": &decision, "regex": "^(?:attempt [0-9]+ failed|given up after [0-9]+ attempts): (.*)$" } };
-    let cause = doc! { "$let": {
-        "vars": { "found": found },
-        "in": { "$ifNull": [{ "$arrayElemAt": ["$$found.captures", 0] }, decision.clone()] },
-    } };
-    let is_discarded = doc! { "$eq": [{ "$indexOfCP": [decision, "discarded: "] }, 0] };
-    doc! { "$cond": [is_discarded, DISCARDED, cause] }
-}
-
-/// Events with this cause.
-fn of_cause(cause: &str) -> Document {
-    let pattern = if cause == DISCARDED {
-        "^discarded: ".to_owned()
-    } else {
-        format!("^(?:(?:attempt [0-9]+ failed|given up after [0-9]+ attempts): )?{}$", quoted(cause))
-    };
-    doc! { "decision": { "$regex": pattern } }
-}
-
-/// As itself in a pattern.
-fn quoted(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len());
-    for character in text.chars() {
-        if character.is_ascii_punctuation() {
-            quoted.push('\\');
-        }
-        quoted.push(character);
-    }
-    quoted
 }

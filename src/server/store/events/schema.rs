@@ -2,27 +2,35 @@
 
 use std::time::Duration;
 
+use futures::TryStreamExt;
 use mongodb::Database;
-use mongodb::bson::doc;
+use mongodb::bson::{Bson, Document, doc};
 
 use crate::model::event::EventState;
+use crate::model::failure::{FAILURES, cause_of};
 use crate::server::store::events::Events;
-use crate::server::store::{Error, ensure_expiry, partial_index};
+use crate::server::store::{Error, ensure_expiry, partial_index, write_each};
+
+const NAMED_AT_ONCE: usize = 500;
 
 /// Names of the indexes that `ensure_indexes` makes.
-pub const INDEXES: [&str; 6] = [
+pub const INDEXES: [&str; 7] = [
     "dueAt_1",
     "state_1_receivedAt_-1_odd",
-    "kind_1_receivedAt_-1",
+    "cause_1_state_1_receivedAt_-1",
+    "kind_1_state_1_receivedAt_-1",
     "clerkId_1_receivedAt_-1",
     "deliveries_1",
     "receivedAt_1",
 ];
 
+/// An index of earlier versions, in whose place another stands now.
+const REPLACED: &str = "kind_1_receivedAt_-1";
+
 impl Events {
     /// MongoDB removes an event `retention` after its arrival.
     pub async fn ensure_indexes(&self, database: &Database, retention: Duration) -> Result<(), Error> {
-        let [due, odd, kind, person, repeated, arrival] = INDEXES;
+        let [due, odd, cause, kind, person, repeated, arrival] = INDEXES;
         let indexes = [
             // Finished events are not in it, so it stays as small as the backlog.
             partial_index(doc! { "dueAt": 1 }, due, Some(doc! { "dueAt": { "$exists": true } })),
@@ -32,12 +40,38 @@ impl Events {
                 odd,
                 Some(doc! { "state": { "$in": all_but_applied() } }),
             ),
-            partial_index(doc! { "kind": 1, "receivedAt": -1 }, kind, None),
+            // Only what failed has a cause.
+            partial_index(
+                doc! { "cause": 1, "state": 1, "receivedAt": -1 },
+                cause,
+                Some(doc! { "cause": { "$exists": true } }),
+            ),
+            partial_index(doc! { "kind": 1, "state": 1, "receivedAt": -1 }, kind, None),
             partial_index(doc! { "clerkId": 1, "receivedAt": -1 }, person, None),
             partial_index(doc! { "deliveries": 1 }, repeated, Some(doc! { "deliveries": { "$gt": 1 } })),
         ];
         self.documents.create_indexes(indexes).await?;
+        if self.index_names().await?.iter().any(|name| name == REPLACED) {
+            self.documents.drop_index(REPLACED).await?;
+        }
+        self.name_causes().await?;
         ensure_expiry(database, &self.documents, arrival, retention).await
+    }
+
+    /// What failed under an earlier version has no cause of its own.
+    async fn name_causes(&self) -> Result<(), Error> {
+        let failed = doc! { "state": { "$in": FAILURES.map(EventState::as_str).to_vec() }, "cause": Bson::Null };
+        let rows = self.documents.clone_with_type::<Document>();
+        let mut found = rows.find(failed).projection(doc! { "decision": 1 }).await?;
+        let mut named: Vec<Document> = Vec::new();
+        while let Some(row) = found.try_next().await? {
+            let cause = cause_of(row.get_str("decision").unwrap_or_default());
+            named.push(doc! { "q": { "_id": row.get("_id") }, "u": { "$set": { "cause": cause } } });
+        }
+        for some in named.chunks(NAMED_AT_ONCE) {
+            write_each(&self.documents, "update", some.to_vec()).await?;
+        }
+        Ok(())
     }
 
     /// Names of the indexes that are there, for `doctor`.

@@ -46,7 +46,10 @@ fn gone(time: i64) -> Incoming {
 
 fn case(incoming: impl IntoIterator<Item = Incoming>) -> Case {
     let mut case = Case::of("user_1");
-    case.said = incoming.into_iter().map(|incoming| Said { event: None, attempts: 0, waits: 0, incoming }).collect();
+    case.said = incoming
+        .into_iter()
+        .map(|incoming| Said { event: None, attempts: 0, waits: 0, incoming, trace: None })
+        .collect();
     case
 }
 

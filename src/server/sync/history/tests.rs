@@ -93,7 +93,7 @@ fn carry_out(stored: Option<&User>, happening: &Happening, turn: i64) -> (Option
     };
     let said = said.into_iter().enumerate().map(|(place, incoming)| {
         let event = Some(Origin::Stored(format!("msg_{turn}_{place}")));
-        Said { event, attempts: 0, waits: 0, incoming }
+        Said { event, attempts: 0, waits: 0, incoming, trace: None }
     });
     let case = Case { said: said.collect(), answer: Some(answer), suffix, ..Case::of("user_1") };
     let etag = format!("507f1f77bcf86cd7994{turn:05}");

@@ -219,6 +219,8 @@ async fn accept(process: &Process, made: &Made) -> bool {
         received_at: now,
         due_at: None,
         finished_at: None,
+        cause: None,
+        trace: None,
     };
     let due_at = now.saturating_add(HANDED_OVER_FOR).unwrap_or(now);
     let mut batches = Batch::pack(vec![event], due_at, || process.new_id());

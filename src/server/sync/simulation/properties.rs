@@ -54,6 +54,8 @@ fn stored(made: Made) -> Event {
         received_at: now(),
         due_at: None,
         finished_at: None,
+        cause: None,
+        trace: None,
     }
 }
 
@@ -182,7 +184,7 @@ proptest! {
         let mut people = in_batches(&scattered(&kept, &keys, &[]), &sizes, &clerk);
         for member in &clerk.members {
             let incoming = answer(&clerk, &member.id);
-            deliver(&mut people, vec![Said { event: None, attempts: 0, waits: 0, incoming }], &clerk);
+            deliver(&mut people, vec![Said { event: None, attempts: 0, waits: 0, incoming, trace: None }], &clerk);
         }
         prop_assert_eq!(without_versions(people), expected, "{}", history);
     }

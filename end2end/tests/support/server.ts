@@ -1,0 +1,63 @@
+// A `rollcall dev` of a test's own: its ports, its folder, its database in the suite's MongoDB; to be killed and started again.
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { expect } from '@playwright/test';
+import { mongodbUri } from './data';
+
+const root = resolve(__dirname, '../../..');
+const target = resolve(root, process.env.CARGO_TARGET_DIR ?? 'target');
+
+export class OwnServer {
+  readonly url = `http://localhost:${freePort()}`;
+  readonly standin = `http://localhost:${freePort()}`;
+  readonly mongodb: string;
+  private readonly folder = mkdtempSync(join(tmpdir(), 'rollcall-own-'));
+  private process?: ChildProcess;
+
+  constructor(
+    private readonly name: string,
+    private readonly people: number,
+  ) {
+    this.mongodb = mongodbUri().replace('/rollcall?', `/${this.name}?`);
+  }
+
+  /** Starts it, or starts it again with what it knew, and waits until it answers. */
+  async start(): Promise<void> {
+    const binary = resolve(root, process.env.ROLLCALL_BIN ?? join(target, 'debug/rollcall'));
+    const at = (url: string) => `127.0.0.1:${new URL(url).port}`;
+    const options = ['--data-dir', this.folder, '--standin-addr', at(this.standin)];
+    const env = {
+      ...process.env,
+      MONGODB_URI: this.mongodb,
+      LEPTOS_SITE_ADDR: at(this.url),
+      LEPTOS_SITE_ROOT: resolve(root, process.env.LEPTOS_SITE_ROOT ?? join(target, 'site')),
+      // Each write-back would be an event of its own.
+      ROLLCALL_METADATA: 'false',
+      ROLLCALL_RECONCILE_HOURS: '0',
+      ROLLCALL_CATCH_UP_MINUTES: '0',
+    };
+    const people = ['--seed-users', String(this.people), '--unannounced'];
+    this.process = spawn(binary, ['dev', ...options, ...people], { cwd: this.folder, env, stdio: 'ignore' });
+    const ready = async () => (await fetch(`${this.url}/readyz`).catch(() => undefined))?.status;
+    await expect.poll(ready, { timeout: 90_000 }).toBe(200);
+  }
+
+  /** SIGKILL: no chance to finish anything. */
+  async kill(): Promise<void> {
+    const ended = new Promise((resolve) => this.process?.once('exit', resolve));
+    this.process?.kill('SIGKILL');
+    await ended;
+  }
+
+  async remove(): Promise<void> {
+    if (this.process && this.process.exitCode === null && this.process.signalCode === null) await this.kill();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+}
+
+function freePort(): number {
+  const ask = 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })';
+  return Number(execFileSync(process.execPath, ['-e', ask], { encoding: 'utf8' }));
+}

@@ -1,0 +1,86 @@
+//! What an attempt leaves besides its outcome: when the next one is, if it failed, and its part of the event's trace.
+
+use std::time::{Duration, SystemTime};
+
+use jiff::Timestamp;
+
+use crate::model::event::EventState;
+use crate::server::error::Error;
+use crate::server::store::events::{Origin, Outcome};
+use crate::server::sync::fold::{Case, Said, end};
+use crate::server::sync::ports::Ports;
+use crate::server::sync::process::{Ended, Settled};
+use crate::server::traces::{self, Part};
+
+/// The part that applying it is of an event's trace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Applied {
+    trace: String,
+    event_id: String,
+    state: EventState,
+    began_at: SystemTime,
+}
+
+impl Applied {
+    /// Of every event of a batch that came with a trace; to be kept until the outcomes are recorded.
+    pub fn of(settled: &Settled) -> Vec<Self> {
+        let Some(began_at) = settled.began_at.filter(|_| traces::is_on()) else { return Vec::new() };
+        let applied = |trace: Option<&String>, event: Option<&Origin>, state: EventState| {
+            Some(Self { trace: trace?.clone(), event_id: event?.id().to_owned(), state, began_at })
+        };
+        let ended = settled.ended.iter().flat_map(|ended| ended.case.said.iter().zip(&ended.outcomes));
+        let ended =
+            ended.filter_map(|(said, outcome)| applied(said.trace.as_ref(), said.event.as_ref(), outcome.state));
+        let at_the_door = settled.records.iter().filter_map(|record| match &record.event {
+            Origin::Arrived(event) => applied(event.trace.as_ref(), Some(&record.event), record.outcome.state),
+            Origin::Stored(_) => None,
+        });
+        ended.chain(at_the_door).collect()
+    }
+
+    /// It is over.
+    pub fn trace(self) {
+        let part = Part::taking_up("apply").with("svix.id", self.event_id).with("event.state", self.state.as_str());
+        part.is_over(&self.trace, self.began_at);
+    }
+}
+
+/// A case that could not be carried out: each of its events waits for another attempt, or for none when there were enough.
+/// What passes by itself is tried for as long as it takes: an event is never given up because Clerk was away.
+pub fn fail<P: Ports>(ports: &P, case: Case, error: Error) -> Ended {
+    let outcomes: Vec<Outcome> = case.said.iter().map(|said| put_off(ports, said, &error)).collect();
+    for (said, outcome) in case.said.iter().zip(&outcomes) {
+        let (event_id, state) = (said.event.as_ref().map(Origin::id), outcome.state.as_str());
+        tracing::warn!(event.id = event_id, user.id = case.clerk_id, state, "{}", outcome.decision);
+    }
+    Ended { case, outcomes, user: None, error: Some(error) }
+}
+
+fn put_off<P: Ports>(ports: &P, said: &Said, error: &Error) -> Outcome {
+    let attempts = said.attempts + 1;
+    let cause = error.cause();
+    if attempts.saturating_sub(said.waits) >= ports.most_attempts() && !error.is_passing() {
+        return end(EventState::Dead, format!("given up after {attempts} attempts: {cause}"));
+    }
+    let pause = backoff(attempts).max(error.retry_after().unwrap_or_default());
+    let due_at = ports.now().saturating_add(pause).unwrap_or(Timestamp::MAX);
+    let decision = format!("attempt {attempts} failed: {cause}");
+    Outcome { state: EventState::Failed, decision, due_at: Some(due_at), is_wait: error.is_passing() }
+}
+
+/// 1 s, 2 s, 4 s … at most 5 minutes.
+fn backoff(attempts: u32) -> Duration {
+    let seconds = 1_u64 << attempts.saturating_sub(1).min(9);
+    Duration::from_secs(seconds.min(300))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn attempts_are_spaced_ever_wider_up_to_five_minutes() {
+        let seconds: Vec<u64> = [1, 2, 3, 9, 10, 60].into_iter().map(|attempt| backoff(attempt).as_secs()).collect();
+        assert_eq!(seconds, [1, 2, 4, 256, 300, 300]);
+    }
+}

@@ -7,7 +7,8 @@ use mongodb::bson::doc;
 
 use crate::model::event::EventState;
 use crate::server::store::events::Events;
-use crate::server::store::{Error, ensure_expiry, partial_index};
+use crate::server::store::expiry::ensure_expiry;
+use crate::server::store::{Error, partial_index};
 
 /// Names of the indexes that `ensure_indexes` makes.
 pub const INDEXES: [&str; 6] = [
@@ -37,7 +38,7 @@ impl Events {
             partial_index(doc! { "deliveries": 1 }, repeated, Some(doc! { "deliveries": { "$gt": 1 } })),
         ];
         self.documents.create_indexes(indexes).await?;
-        ensure_expiry(database, &self.documents, arrival, retention).await
+        ensure_expiry(database, &self.documents, ("receivedAt", arrival), Some(retention)).await
     }
 
     /// Names of the indexes that are there, for `doctor`.

@@ -3,7 +3,7 @@ SHELL := /bin/bash
 ENV := source .ci/env &&
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fmt unit sim e2e bench bench-sessions bench-pages bench-scan bench-dashboard oracle test-faults fuzz clean
+.PHONY: help setup run test check fmt unit sim e2e bench bench-sessions bench-pages bench-scan bench-dashboard oracle test-faults test-faults-full fuzz clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -54,6 +54,9 @@ oracle: setup ## Ask Clerk's own library again what it says to the requests of t
 
 test-faults: setup ## Kills, restarts, cut lines, wrong clocks: minutes
 	@.ci/test faults
+
+test-faults-full: setup ## The faults of very many people, with a hundred thousand of them: minutes
+	@$(ENV) ROLLCALL_FAULT_PEOPLE=100000 cargo nextest run --locked --profile faults -E 'test(/^scan::/)'
 
 fuzz: setup ## A million mutated webhooks: minutes
 	@$(ENV) ROLLCALL_FUZZ_CASES=1000000 cargo test --locked --test it -- fuzz

@@ -29,6 +29,7 @@
 //! | `server::statistics` | what happened in each minute and hour, all processes together; charts; when quiet is too quiet | single events |
 //! | `server::live` | what open dashboards are told, by one watcher a process | HTTP |
 //! | `server::connection` | what the connection page shows and does | pages |
+//! | `server::canary` | one person whose webhook must come back | alerts |
 //! | `server::metrics` | every counter, with labels from closed lists | personal values |
 //! | `server::traces` | one trace from a request to its effects, for a collector | personal values |
 //! | `server::erasure` | what goes when a person is erased, what stays, the receipt | pages |

@@ -5,6 +5,7 @@
 pub mod activity;
 pub mod alert;
 pub mod audit;
+pub mod canary;
 pub mod chart;
 pub mod connection;
 pub mod error;

@@ -256,6 +256,11 @@ impl Standin {
         self.instance.outbox.resend(svix_id)
     }
 
+    /// Sends whatever was never delivered once more; answers how many.
+    pub fn replay_missing(&self) -> usize {
+        self.instance.outbox.replay_missing()
+    }
+
     /// True once nothing waits to be sent any more.
     pub async fn drained(&self, within: Duration) -> bool {
         self.instance.outbox.drained(within).await

@@ -56,10 +56,10 @@ pub async fn control_run(id: String, wish: String) -> Result<Notice, AppError> {
 /// Brings one person up to date, as Clerk says.
 #[server(endpoint = "runs/refresh_user")]
 pub async fn refresh_user(id: String) -> Result<Notice, AppError> {
-    use crate::server::{rpc::form, sync::scan::requests};
+    use crate::server::{accounts::Intent, rpc::form, sync::scan::requests};
     form::form("refresh_user", form::Back::ToReferer)
         .as_admin(async |state, admin| {
-            let outcome = requests::refresh(&state, &admin, &id).await?;
+            let outcome = requests::refresh(&state, &admin, &id, &Intent::default()).await?;
             Ok(Notice::done(format!("{id}: {}.", outcome.decision)))
         })
         .await

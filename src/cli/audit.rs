@@ -84,7 +84,7 @@ async fn verify(console: &Console, options: VerifyOptions) -> anyhow::Result<End
         let trail = console.state.store.audit.verify().await?;
         let broken = trail.broken.map(|broken| json!({ "number": broken.number, "cause": broken.cause }));
         let is_broken = broken.is_some();
-        println!("{}", json!({ "entries": trail.entries, "broken": broken }));
+        println!("{}", json!({ "left": trail.left, "entries": trail.entries, "broken": broken }));
         return Ok(if is_broken { End::Found } else { End::Done });
     }
     match trail::verify(&console.state).await {

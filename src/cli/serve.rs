@@ -104,11 +104,7 @@ async fn prepare_database(state: &AppState) -> anyhow::Result<()> {
             Environment::Development => tracing::warn!("{message}"),
         }
     }
-    state
-        .store
-        .ensure_schema(state.settings.sync.event_retention)
-        .await
-        .context("cannot create collections and indexes")
+    state.store.ensure_schema(&state.settings.retention).await.context("cannot create collections and indexes")
 }
 
 /// SIGTERM or Ctrl-C, from this call on.

@@ -37,10 +37,9 @@ pub enum Command {
 }
 
 pub async fn run(command: Command, settings: Settings) -> anyhow::Result<End> {
-    let retention = settings.sync.event_retention;
     let state = AppState::assemble(settings).await?;
     // It may be the first command on an empty database.
-    state.store.ensure_schema(retention).await?;
+    state.store.ensure_schema(&state.settings.retention).await?;
     match command {
         Command::Backfill(options) if options.writing.dry_run => walk::foresee(&state, options.writing.json).await,
         Command::Backfill(options) => walk::run(&state, options.into()).await,

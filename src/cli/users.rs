@@ -1,10 +1,12 @@
 //! `rollcall users`: the people as MongoDB has them, in the words and shapes of the JSON API.
 
-pub mod ban;
 pub mod erase;
 pub mod export;
 pub mod list;
+pub mod moderation;
+pub mod refresh;
 pub mod role;
+pub mod sessions;
 pub mod show;
 
 use clap::Subcommand;
@@ -29,9 +31,19 @@ pub enum Command {
     /// Take rights from a person, in force at their next request. The last admin stays one.
     Demote(role::DemoteOptions),
     /// Let a person in no more: at Clerk, which ends their sessions, and here.
-    Ban(ban::Options),
+    Ban(moderation::Options),
     /// Let a banned person in again.
-    Unban(ban::Options),
+    Unban(moderation::Options),
+    /// Let a person begin no new session, until they are unlocked or Clerk's time for it has passed.
+    Lock(moderation::Options),
+    /// Let a locked person begin sessions again.
+    Unlock(moderation::Options),
+    /// Where a person is signed in.
+    Sessions(sessions::ListOptions),
+    /// End every session of a person, on all their devices. They may sign in again.
+    RevokeSessions(sessions::RevokeOptions),
+    /// Ask Clerk how a person is, and write what it says.
+    Refresh(refresh::Options),
     /// Everything that is kept about one person, as JSON: document, events, jobs, audit trail.
     Export(export::Options),
     /// Remove everything that is kept about one person but their id, and say what was removed.
@@ -45,8 +57,13 @@ pub async fn run(command: Command, console: &Console) -> anyhow::Result<End> {
         Command::Show(options) => show::run(console, options).await,
         Command::Promote(options) => role::promote(console, options).await,
         Command::Demote(options) => role::demote(console, options).await,
-        Command::Ban(options) => ban::ban(console, options).await,
-        Command::Unban(options) => ban::unban(console, options).await,
+        Command::Ban(options) => moderation::ban(console, options).await,
+        Command::Unban(options) => moderation::unban(console, options).await,
+        Command::Lock(options) => moderation::lock(console, options).await,
+        Command::Unlock(options) => moderation::unlock(console, options).await,
+        Command::Sessions(options) => sessions::list(console, options).await,
+        Command::RevokeSessions(options) => sessions::revoke(console, options).await,
+        Command::Refresh(options) => refresh::run(console, options).await,
         Command::Export(options) => export::run(console, options).await,
         Command::Erase(options) => erase::run(console, options).await,
     }

@@ -44,18 +44,38 @@ pub enum SilenceCause {
     NothingArrives,
     /// Deliveries come and are signed by a secret that is not ours.
     WrongSecret,
-    /// We failed to take deliveries, after which the sender gives an endpoint up.
+    /// Deliveries come, and we fail to take them.
+    Refused,
+    /// We failed to take deliveries and none comes any more: the sender gives such an endpoint up.
     EndpointDisabled,
+    /// Others come; the one that must come did not in time.
+    Late,
 }
 
 impl SilenceCause {
-    pub const ALL: [Self; 3] = [Self::NothingArrives, Self::WrongSecret, Self::EndpointDisabled];
+    pub const ALL: [Self; 5] =
+        [Self::NothingArrives, Self::WrongSecret, Self::Refused, Self::EndpointDisabled, Self::Late];
 
     pub fn as_str(self) -> &'static str {
         match self {
             Self::NothingArrives => "nothing-arrives",
             Self::WrongSecret => "wrong-secret",
+            Self::Refused => "refused",
             Self::EndpointDisabled => "endpoint-disabled",
+            Self::Late => "late",
+        }
+    }
+
+    /// The one of this name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.as_str() == name)
+    }
+
+    /// What it means, in a few words.
+    pub fn headline(self) -> &'static str {
+        match self {
+            Self::Late => "The canary's webhook is late",
+            _ => "No event arrives any more",
         }
     }
 
@@ -63,9 +83,11 @@ impl SilenceCause {
         match self {
             Self::NothingArrives => "Not even an attempt reaches this address.",
             Self::WrongSecret => "Deliveries come, and none is signed by a secret that is configured here.",
+            Self::Refused => "Deliveries come, and none can be taken here.",
             Self::EndpointDisabled => {
                 "Deliveries failed here before; Clerk switches an endpoint off that keeps failing."
             }
+            Self::Late => "The canary's webhook did not come back in time, although others come.",
         }
     }
 
@@ -73,8 +95,12 @@ impl SilenceCause {
         match self {
             Self::NothingArrives => "Check the connection, then the endpoint's address and state in Clerk's dashboard.",
             Self::WrongSecret => "Copy the endpoint's signing secret into CLERK_WEBHOOK_SIGNING_SECRET and restart.",
+            Self::Refused => "Look at MongoDB, the log and `rollcall doctor`; Clerk repeats for 28 hours.",
             Self::EndpointDisabled => {
                 "Enable the endpoint again in Clerk's dashboard under Webhooks; what was missed is caught up."
+            }
+            Self::Late => {
+                "See that the endpoint in Clerk's dashboard is subscribed to user.updated, and how late its attempts are."
             }
         }
     }
@@ -154,7 +180,9 @@ impl Signs {
 
     fn silent(&self) -> Option<Judgement> {
         let (cause, seconds) = self.silence?;
-        let reason = format!("No event for {}. {}", duration(seconds), cause.explanation());
+        let quiet = format!("No event for {}. ", duration(seconds));
+        let quiet = if cause == SilenceCause::Late { "" } else { quiet.as_str() };
+        let reason = format!("{quiet}{}", cause.explanation());
         Some(judgement(Health::Silent, &reason, cause.advice(), Some("/admin/sync/connection")))
     }
 
@@ -296,6 +324,11 @@ mod tests {
                 Signs { silence, dead: 2, ..well() },
                 Health::Silent,
                 "No event for 2 hours. Deliveries come, and none is signed by a secret that is configured here.",
+            ),
+            (
+                Signs { silence: Some((SilenceCause::Late, 5)), ..well() },
+                Health::Silent,
+                "The canary's webhook did not come back in time, although others come.",
             ),
             (Signs { is_key_refused: true, silence, ..well() }, Health::Broken, ""),
             (Signs { refuses_all: true, has_begun: false, ..well() }, Health::Broken, ""),

@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::model::canary::CanaryReport;
+
 /// What a run is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -249,6 +251,8 @@ pub struct RunsOverview {
     pub as_of: Timestamp,
     pub current: Option<RunReport>,
     pub proof: Option<RunReport>,
+    /// The canary's last touch, where there is a canary.
+    pub canary: Option<CanaryReport>,
     /// The newest first.
     pub history: Vec<RunReport>,
 }

@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::model::canary::CanaryReport;
 use crate::model::event::{EventRow, EventState};
 use crate::model::health::{Judgement, grouped, milliseconds};
 use crate::model::job::JobState;
@@ -33,6 +34,8 @@ pub struct SyncOverview {
     pub clerk: ClerkCalls,
     /// The last word on whether MongoDB equals Clerk.
     pub proof: Option<ProofLine>,
+    /// The canary's last touch, where there is a canary.
+    pub canary: Option<CanaryReport>,
     pub instances: Vec<Instance>,
     /// How far Clerk is connected.
     pub steps: Steps,
@@ -136,6 +139,7 @@ impl SyncOverview {
             ("received-in-hour", grouped(self.received_in_hour)),
             ("clerk", self.clerk_text()),
             ("drift", self.drift_text()),
+            ("canary", self.canary_text()),
             ("instances", grouped(self.instances.len() as u64)),
             ("step-keys", step(self.steps.has_keys)),
             ("step-endpoint", step(self.steps.has_endpoint)),
@@ -162,6 +166,10 @@ impl SyncOverview {
             Some(proof) if proof.differences == 1 => "1 person".to_owned(),
             Some(proof) => format!("{} people", grouped(proof.differences)),
         }
+    }
+
+    pub fn canary_text(&self) -> String {
+        self.canary.as_ref().map_or_else(|| "Not touched yet.".to_owned(), |canary| canary.statement.clone())
     }
 
     pub fn clerk_text(&self) -> String {

@@ -1,8 +1,13 @@
 //! Erases a person (C-11): what is kept about them goes, wherever it is, and a receipt says what there was.
 //!
-//! What stays is the tombstone, with Clerk's id in it. A keyed hash in its place would hide nothing: events, jobs and the
-//! sealed audit trail name their subject by that id, which leads nowhere once Clerk has forgotten the person; and the engine
-//! must meet a late event by the id that the event carries, or it would revive them.
+//! What stays is the tombstone, with Clerk's id in it as long as somebody still needs that: what Clerk's sender had in hand,
+//! its own event of the deletion first of all, is on record by it as every event; whoever is told of the deletion is told by
+//! it, under a key that holds it; and a process that was stopped in the middle of adding the person is refused by the unique
+//! index over it, and by nothing else. When all of that is gone by its age, a keyed hash takes its place (`hide_erased`), by
+//! which an event that is later still is recognised. The audit trail names whom it was about, under its seals, until its
+//! entries leave.
+
+use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -21,6 +26,9 @@ use crate::server::store::users::User;
 use crate::server::sync::apply::Incoming;
 use crate::server::sync::process::write;
 use crate::server::sync::questions::ask;
+
+/// MongoDB removes by age once a minute, at leisure.
+const MARGIN: Duration = Duration::from_hours(24);
 
 /// What is done about the person at Clerk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,7 +108,7 @@ pub async fn erase_user(
     write(state, Incoming::Deleted { clerk_id: user.clerk_id.clone(), at }).await?;
     let addresses = user.email.iter().chain(user.emails.iter().map(|email| &email.address)).cloned().collect();
     let subject = Subject { clerk_id: user.clerk_id.clone(), addresses };
-    let expires_at = expiry(JobKind::Webhook, state.settings.sync.event_retention, at);
+    let expires_at = expiry(JobKind::Webhook, state.settings.retention.jobs, at);
     let erased = state.store.erase(&subject, expires_at).await?;
     let tombstone = state.store.users.find(&user.clerk_id).await?.ok_or(NOBODY)?;
     let receipt =
@@ -109,6 +117,20 @@ pub async fn erase_user(
     state.store.audit.append(&Fact { action: Action::EraseReceipt, after, reason: None, ..fact }).await?;
     tracing::info!(user.id = receipt.clerk_id, by = receipt.by, "person erased");
     Ok(Some(receipt))
+}
+
+/// Hides the ids of those who were erased so long ago that nothing on record of them is needed any more.
+///
+/// # Errors
+/// MongoDB's.
+pub async fn hide_erased(state: &AppState, now: Timestamp) -> Result<(), Error> {
+    let retention = &state.settings.retention;
+    let kept = retention.events.max(retention.jobs).saturating_add(MARGIN);
+    let hidden = state.store.hide_erased(now.saturating_sub(kept).unwrap_or(Timestamp::MIN)).await?;
+    if hidden > 0 {
+        tracing::info!(people = hidden, "ids of the erased are hidden");
+    }
+    Ok(())
 }
 
 async fn delete_at_clerk(state: &AppState, user: &User) -> Result<AtClerk, Error> {

@@ -62,6 +62,8 @@ pub async fn examine(settings: &Settings, store: &Store, clerk: &Client, sender:
     findings.extend(database::examine(store).await);
     findings.extend(clerk::examine(settings, store, clerk).await);
     findings.extend(ways::examine_inward(settings, store, sender).await);
+    findings.extend(ways::silence(store).await);
+    findings.extend(ways::canary(settings, store).await);
     findings.extend(ways::inngest(settings).await);
     findings.extend(ways::mail(settings).await);
     findings.extend(match ways::switched_off(settings, store).await {

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::sync::LazyLock;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -54,6 +55,8 @@ pub struct Metrics {
     pending: Gauge,
     oldest_pending: Gauge,
     circuit_open: Gauge,
+    canary_failing: Gauge,
+    canary_return: Gauge<f64, AtomicU64>,
 }
 
 /// What is so at the moment of reading.
@@ -63,6 +66,14 @@ pub struct Now {
     /// None while MongoDB cannot say.
     pub backlog: Option<Backlog>,
     pub is_circuit_open: bool,
+    pub canary: Canary,
+}
+
+/// The canary's last touch; of none, nothing is wrong and nothing took any time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Canary {
+    pub is_failing: bool,
+    pub took: Option<Duration>,
 }
 
 /// What waits for an attempt.
@@ -129,6 +140,18 @@ impl Metrics {
                 r,
                 "clerk_circuit_open",
                 "1 while Clerk is left alone because it only fails",
+                Gauge::default(),
+            ),
+            canary_failing: add(
+                r,
+                "canary_failing",
+                "1 while the canary's webhook does not come back in time",
+                Gauge::default(),
+            ),
+            canary_return: add_timed(
+                r,
+                "canary_return",
+                "Time from the canary's touch to its webhook, of the last that came",
                 Gauge::default(),
             ),
             registry,
@@ -201,6 +224,10 @@ impl Metrics {
             self.oldest_pending.set(backlog.oldest_s);
         }
         self.circuit_open.set(i64::from(now.is_circuit_open));
+        self.canary_failing.set(i64::from(now.canary.is_failing));
+        if let Some(took) = now.canary.took {
+            self.canary_return.set(took.as_secs_f64());
+        }
         let mut text = String::new();
         prometheus_text::encode(&mut text, &self.registry)?;
         Ok(text)
@@ -292,7 +319,7 @@ mod tests {
             assert!(text.contains(&format!("# TYPE rollcall_{name}")), "{name}: {text}");
         }
         let count = |word: &str| text.lines().filter(|line| line.starts_with(word)).count();
-        assert_eq!((count("# HELP rollcall_"), count("# TYPE rollcall_")), (15, 15), "{text}");
+        assert_eq!((count("# HELP rollcall_"), count("# TYPE rollcall_")), (17, 17), "{text}");
         assert!(
             text.contains("rollcall_oldest_pending_seconds 7\n") && text.contains("rollcall_clerk_circuit_open 1\n")
         );

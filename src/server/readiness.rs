@@ -9,8 +9,9 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use crate::model::event::EventState;
+use crate::server::canary;
 use crate::server::error::Error;
-use crate::server::metrics::{Backlog, Now};
+use crate::server::metrics::{Backlog, Canary, Now};
 use crate::server::state::AppState;
 
 /// An event that waits for longer is worth a look: most failures are mended by the first few attempts.
@@ -52,26 +53,40 @@ fn troubles(now: Now, inbox_capacity: usize) -> Vec<&'static str> {
     .collect()
 }
 
-/// The backlog as it was read last.
+/// The backlog and the canary as they were read last.
 #[derive(Debug, Default)]
 pub struct Vitals {
-    read: Mutex<Option<(Instant, Option<Backlog>)>>,
+    read: Mutex<Option<(Instant, Option<(Backlog, Canary)>)>>,
 }
 
 /// What is so now.
 pub async fn now(state: &AppState) -> Now {
     let mut read = state.vitals.read.lock().await;
-    let backlog = match *read {
-        Some((at, backlog)) if at.elapsed() < READ_EVERY => backlog,
+    let known = match *read {
+        Some((at, known)) if at.elapsed() < READ_EVERY => known,
         _ => {
             // A probe wants its answer soon; not knowing is one.
-            let asked = timeout(READ_WITHIN, backlog(state)).await;
-            let backlog = asked.ok().and_then(|backlog| backlog.map_err(|error| error.log("read_backlog")).ok());
-            *read = Some((Instant::now(), backlog));
-            backlog
+            let both = async { futures::try_join!(backlog(state), canary(state)) };
+            let asked = timeout(READ_WITHIN, both).await;
+            let known = asked.ok().and_then(|known| known.map_err(|error| error.log("read_backlog")).ok());
+            *read = Some((Instant::now(), known));
+            known
         }
     };
-    Now { inbox_free: state.inbox.free(), backlog, is_circuit_open: state.clerk.is_circuit_open() }
+    Now {
+        inbox_free: state.inbox.free(),
+        backlog: known.map(|(backlog, _)| backlog),
+        is_circuit_open: state.clerk.is_circuit_open(),
+        canary: known.map(|(_, canary)| canary).unwrap_or_default(),
+    }
+}
+
+async fn canary(state: &AppState) -> Result<Canary, Error> {
+    let report = canary::get_report(&state.settings, &state.store).await?;
+    Ok(Canary {
+        is_failing: report.as_ref().is_some_and(|report| report.cause.is_some()),
+        took: report.and_then(|report| report.took_ms).map(Duration::from_millis),
+    })
 }
 
 async fn backlog(state: &AppState) -> Result<Backlog, Error> {
@@ -88,7 +103,8 @@ mod tests {
 
     #[test]
     fn d2_10_each_trouble_is_named_and_none_is_health() {
-        let well = Now { inbox_free: 100, backlog: Some(Backlog { events: 9, oldest_s: 60 }), is_circuit_open: false };
+        let backlog = Some(Backlog { events: 9, oldest_s: 60 });
+        let well = Now { inbox_free: 100, backlog, ..Now::default() };
         for (now, expected) in [
             (well, &[][..]),
             (Now { inbox_free: 10, ..well }, &[]),

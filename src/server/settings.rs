@@ -6,6 +6,7 @@
 pub mod access;
 pub mod alerts;
 pub mod api;
+pub mod canary;
 pub mod clerk;
 pub mod database;
 pub mod effects;
@@ -14,6 +15,7 @@ pub mod fields;
 pub mod inngest;
 pub mod mail;
 pub mod reader;
+pub mod retention;
 pub mod server;
 pub mod sync;
 pub mod telemetry;
@@ -45,6 +47,7 @@ pub struct Settings {
     pub database: database::Database,
     pub clerk: clerk::Clerk,
     pub sync: sync::Sync,
+    pub retention: retention::Retention,
     pub fields: fields::Fields,
     pub access: access::Access,
     pub inngest: inngest::Inngest,
@@ -97,6 +100,7 @@ impl Settings {
         let database = database::Database::read(&mut reader);
         let clerk = clerk::Clerk::read(&mut reader, environment, server.as_ref().map(|server| &server.public_url));
         let sync = sync::Sync::read(&mut reader);
+        let retention = retention::Retention::read(&mut reader);
         let fields = fields::Fields::read(&mut reader);
         let access = access::Access::read(&mut reader, environment, &fields);
         let public_url = server.as_ref().map(|server| &server.public_url);
@@ -108,10 +112,10 @@ impl Settings {
         let alerts = alerts::Alerts::read(&mut reader, effects.as_ref(), can_mail);
         let telemetry = telemetry::Telemetry::read(&mut reader);
         let (problems, warnings) = reader.finish();
-        let required = leptos.zip(server).zip(database).zip(clerk).zip(sync);
+        let required = leptos.zip(server).zip(database).zip(clerk).zip(sync.zip(retention));
         let optional = inngest.zip(api).zip(effects).zip(mail).zip(alerts).zip(access).zip(telemetry);
         let Some((required, optional)) = required.zip(optional) else { return Err(Problems(problems)) };
-        let ((((leptos, server), database), clerk), sync) = required;
+        let ((((leptos, server), database), clerk), (sync, retention)) = required;
         let ((((((inngest, api), effects), mail), alerts), access), telemetry) = optional;
         if !problems.is_empty() {
             return Err(Problems(problems));
@@ -123,6 +127,7 @@ impl Settings {
             database,
             clerk,
             sync,
+            retention,
             fields,
             access,
             inngest,

@@ -5,6 +5,7 @@
 
 pub mod alerts;
 pub mod audit;
+pub mod canary;
 pub mod deliveries;
 pub mod directory;
 pub mod dossier;
@@ -13,6 +14,7 @@ pub mod endpoints;
 pub mod erasure;
 pub mod events;
 pub mod examinations;
+pub mod expiry;
 pub mod instances;
 pub mod jobs;
 pub mod mutes;
@@ -31,6 +33,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
+use jiff::Timestamp;
 use mongodb::bson::{Bson, Document, doc, serialize_to_raw_document_buf};
 use mongodb::error::{ErrorKind, RETRYABLE_WRITE_ERROR, TRANSIENT_TRANSACTION_ERROR, WriteFailure};
 use mongodb::options::{Acknowledgment, ClientOptions, IndexOptions, ReadPreference, SelectionCriteria, WriteConcern};
@@ -40,8 +43,10 @@ use serde::Serialize;
 
 use crate::server::settings;
 use crate::server::settings::fields::Fields;
+use crate::server::settings::retention::Retention;
 use crate::server::store::alerts::Alerts;
 use crate::server::store::audit::Audit;
+use crate::server::store::canary::Canary;
 use crate::server::store::deliveries::Deliveries;
 use crate::server::store::directory::Directory;
 use crate::server::store::endpoints::Endpoints;
@@ -272,32 +277,6 @@ fn partial_index(keys: Document, name: &str, over: Option<Document>) -> IndexMod
     IndexModel::builder().keys(keys).options(options).build()
 }
 
-/// An index on `receivedAt` by which MongoDB removes a document `retention` after that.
-async fn ensure_expiry<T: Send + Sync>(
-    database: &Database,
-    documents: &Collection<T>,
-    name: &str,
-    retention: Duration,
-) -> Result<(), Error> {
-    let mut expiring = partial_index(doc! { "receivedAt": 1 }, name, None);
-    expiring.options.get_or_insert_default().expire_after = Some(retention);
-    match documents.create_index(expiring).await {
-        // It is there with another retention: the setting was changed.
-        Err(error) if is_other_options(&error) => {
-            let seconds = i64::try_from(retention.as_secs()).unwrap_or(i64::MAX);
-            let index = doc! { "name": name, "expireAfterSeconds": seconds };
-            database.run_command(doc! { "collMod": documents.name(), "index": index }).await?;
-            Ok(())
-        }
-        created => Ok(created.map(|_| ())?),
-    }
-}
-
-/// `IndexOptionsConflict`.
-fn is_other_options(error: &mongodb::error::Error) -> bool {
-    matches!(*error.kind, ErrorKind::Command(ref failure) if failure.code == 85)
-}
-
 /// All collections of one database. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
@@ -306,6 +285,7 @@ pub struct Store {
     pub events: Events,
     pub jobs: Jobs,
     pub alerts: Alerts,
+    pub canary: Canary,
     pub mutes: Mutes,
     pub saved_filters: SavedFilters,
     pub directory: Directory,
@@ -349,6 +329,7 @@ impl Store {
             events: Events::of(&database),
             jobs: Jobs::of(&database),
             alerts: Alerts::of(&database),
+            canary: Canary::of(&database),
             mutes: Mutes::of(&database),
             saved_filters: SavedFilters::of(&database),
             directory: Directory::of(&database, fields),
@@ -372,19 +353,21 @@ impl Store {
     }
 
     /// Creates collections, validator and indexes that are missing; leaves others' alone. Safe to repeat.
-    /// `event_retention` is how long MongoDB keeps an event and its body.
-    pub async fn ensure_schema(&self, event_retention: Duration) -> Result<(), Error> {
+    /// What is older than `retention` says goes from then on.
+    pub async fn ensure_schema(&self, retention: &Retention) -> Result<(), Error> {
         self.users.ensure_schema(&self.database).await?;
-        self.deliveries.ensure_indexes(&self.database, event_retention).await?;
-        self.events.ensure_indexes(&self.database, event_retention).await?;
+        self.users.pseudonyms.ensure_key().await?;
+        self.deliveries.ensure_indexes(&self.database, retention.bodies).await?;
+        self.events.ensure_indexes(&self.database, retention.events).await?;
         self.jobs.ensure_indexes().await?;
         self.alerts.ensure_indexes().await?;
         self.mutes.ensure_indexes().await?;
         self.saved_filters.ensure_indexes().await?;
-        self.runs.ensure_indexes().await?;
+        self.runs.ensure_indexes(&self.database, retention.runs).await?;
         self.statistics.ensure_indexes().await?;
         self.instances.ensure_indexes().await?;
-        self.audit.ensure_indexes().await
+        self.audit.ensure_indexes().await?;
+        self.audit.forget(retention.audit, Timestamp::now()).await
     }
 
     pub async fn ping(&self) -> Result<(), Error> {

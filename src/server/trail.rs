@@ -56,6 +56,10 @@ pub async fn list(state: &AppState, filter: &Filter, before: Option<i64>, limit:
 pub async fn verify(state: &AppState) -> Result<String, Error> {
     let trail = state.store.audit.verify().await?;
     match trail.broken {
+        None if trail.left > 0 => {
+            let (left, entries) = (trail.left, trail.entries);
+            Ok(format!("{entries} entries, and the chain is unbroken; {left} before them left by their age."))
+        }
         None => Ok(format!("{} entries, and the chain is unbroken.", trail.entries)),
         Some(broken) => {
             let message =

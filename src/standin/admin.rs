@@ -28,6 +28,7 @@ pub fn router(instance: Arc<Instance>) -> Router {
         .route("/__standin/levers", get(levers).put(set_levers).patch(move_levers))
         .route("/__standin/deliveries", get(deliveries))
         .route("/__standin/deliveries/{id}/resend", post(resend))
+        .route("/__standin/replay_missing", post(replay_missing))
         .route("/__standin/users", get(users).post(create_user))
         .route("/__standin/users/{id}", patch(update_user).get(read_user).delete(delete_user))
         .route("/__standin/users/{id}/{action}", post(act))
@@ -89,6 +90,10 @@ async fn deliveries(State(instance): Clerk) -> Json<Value> {
 
 async fn resend(State(instance): Clerk, Path(id): Path<String>) -> Answer {
     if instance.outbox.resend(&id) { Ok(Json(json!({ "resent": id }))) } else { Err(Refusal::not_found("delivery")) }
+}
+
+async fn replay_missing(State(instance): Clerk) -> Json<Value> {
+    Json(json!({ "resent": instance.outbox.replay_missing() }))
 }
 
 async fn users(State(instance): Clerk) -> Json<Value> {

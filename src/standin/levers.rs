@@ -17,6 +17,8 @@ pub struct Levers {
     pub drop: f64,
     /// Webhooks wait until this is false again.
     pub paused: bool,
+    /// The endpoint is switched off at the sender: webhooks are recorded and none is attempted, nor repeated.
+    pub disabled: bool,
     /// Signs webhooks with this secret (`whsec_…`) instead of the agreed one.
     pub signing_secret: Option<String>,
     /// The Backend API answers everything with this status.
@@ -41,6 +43,7 @@ impl Default for Levers {
             reorder: 0,
             drop: 0.0,
             paused: false,
+            disabled: false,
             signing_secret: None,
             bapi_status: None,
             bapi_body: None,

@@ -54,6 +54,8 @@ pub enum State {
     Failed,
     /// Lost on request of the `drop` lever.
     Dropped,
+    /// Made while the endpoint was disabled.
+    Missed,
 }
 
 /// A copy of a message that waits for its next attempt.
@@ -123,9 +125,13 @@ impl Outbox {
         let body: Arc<str> = body.into();
         let probability = book.levers.drop;
         let lost = book.chance(probability);
-        let state = if lost { State::Dropped } else { State::Pending };
+        let state = match (lost, book.levers.disabled) {
+            (true, _) => State::Dropped,
+            (_, true) => State::Missed,
+            _ => State::Pending,
+        };
         book.record(svix_id, kind, user_id, &body, state);
-        if lost {
+        if state != State::Pending {
             return;
         }
         let copies = 1 + book.extra_copies();
@@ -146,6 +152,14 @@ impl Outbox {
         self.waiting.send_modify(|waiting| *waiting += 1);
         self.wake.notify_one();
         true
+    }
+
+    /// Sends whatever was never delivered and is not waiting, in its order, under the same ids; answers how many. The button
+    /// of an endpoint's page that replays what is missing.
+    pub fn replay_missing(&self) -> usize {
+        let is_missing = |delivery: &Delivery| !matches!(delivery.state, State::Delivered | State::Pending);
+        let missing: Vec<Delivery> = self.deliveries().into_iter().filter(is_missing).collect();
+        missing.iter().filter(|delivery| self.resend(&delivery.svix_id)).count()
     }
 
     /// Forgets the past and what is queued.
@@ -176,7 +190,7 @@ impl Outbox {
         loop {
             let due = {
                 let mut book = self.book();
-                let target = book.target.clone().filter(|_| !book.levers.paused);
+                let target = book.target.clone().filter(|_| !book.levers.paused && !book.levers.disabled);
                 match (target, book.queue.first_key_value().map(|(key, _)| *key)) {
                     (Some(url), Some(key)) if key.0 <= Instant::now() => {
                         let secret = book.levers.signing_secret.clone().unwrap_or_else(|| self.secret.clone());

@@ -28,18 +28,23 @@
 //! | D2-29 | `order::d2_29_…`; `it::webhooks` |
 //! | D2-30 | `order::d2_30_…`: nothing lost, memory bounded; how fast is measured by `benches` |
 //! | D2-32 | `two_processes::d2_32_…`, `two_processes::d2_20_d2_32_…` |
-//! | D2-26, D2-27, D2-33, D2-34, D2-36, C-1 | `it::sync` |
+//! | D2-26, D2-27, D2-33, D2-34, D2-36, C-1 | `scan`, with very many people; each alone in `it::sync` |
 //! | D2-37 | `clerk::d2_37_…` |
-//! | D2-38 | nothing yet: roles are changed at Clerk only |
+//! | D2-38 | `it::jobs::metadata::d2_38_…` |
 //! | D2-39 | `two_processes::d2_39_…`; `it::webhooks` |
+//! | D2-44 | `it::jobs::canary::d2_44_…` |
 //! | D2-40 | `two_processes::d2_40_…`; two hundred at one process in `it::provision` |
 
+#[path = "../it/sync/between.rs"]
+#[expect(dead_code, reason = "the other test binary uses the rest")]
+mod between;
 mod clerk;
 mod crash;
 mod mongod;
 mod mongodb;
 mod order;
 mod proxy;
+mod scan;
 mod site;
 #[path = "../it/support.rs"]
 #[expect(dead_code, reason = "the other test binary uses the rest")]

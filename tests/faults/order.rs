@@ -22,6 +22,7 @@ const PAUSED: Levers = Levers {
     reorder: 0,
     drop: 0.0,
     paused: true,
+    disabled: false,
     signing_secret: None,
     bapi_status: None,
     bapi_body: None,

@@ -38,13 +38,18 @@ pub struct Site {
 impl Site {
     /// With room for this many servers; none is started yet. Clerk's webhooks go to the first.
     pub async fn of(servers: usize, database: TestDatabase) -> Self {
+        Self::peopled(servers, database, 0).await
+    }
+
+    /// The same with so many people at Clerk, of whom no webhook tells.
+    pub async fn peopled(servers: usize, database: TestDatabase, people: usize) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let ports: Vec<u16> = (0..servers).map(|_| free_port()).collect();
         let url = format!("http://127.0.0.1:{}", ports[0]);
         let clerk = Standin::start(standin::Options {
             app_origin: url.clone(),
             webhook_url: Some(format!("{url}/api/webhooks/clerk")),
-            seed_users: 0,
+            seed_users: people,
             retry_scale: RETRY_SCALE,
             ..standin::Options::default()
         })

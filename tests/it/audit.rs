@@ -28,11 +28,11 @@ async fn verified(app: &TestApp) -> Trail {
 }
 
 fn holds(entries: i64) -> Trail {
-    Trail { entries, broken: None }
+    Trail { left: 0, entries, broken: None }
 }
 
 fn breaks(number: i64, cause: &'static str) -> Trail {
-    Trail { entries: number - 1, broken: Some(Broken { number, cause }) }
+    Trail { left: 0, entries: number - 1, broken: Some(Broken { number, cause }) }
 }
 
 #[tokio::test]

@@ -9,6 +9,7 @@ mod events;
 mod jobs;
 mod secrets;
 mod simulate;
+mod tree;
 mod users;
 mod ways;
 
@@ -33,7 +34,7 @@ const REQUIRED: [&str; 5] =
 const PASSWORD: &str = "neverToBePrinted";
 
 /// How one run ended and what it said.
-struct Ended {
+pub struct Ended {
     status: ExitStatus,
     out: String,
     err: String,
@@ -41,13 +42,13 @@ struct Ended {
 
 impl Ended {
     #[track_caller]
-    fn expect(self, code: i32) -> Self {
+    pub fn expect(self, code: i32) -> Self {
         assert_eq!(self.status.code(), Some(code), "standard output:\n{}\nstandard error:\n{}", self.out, self.err);
         self
     }
 
     #[track_caller]
-    fn says(&self, words: &[&str]) -> &Self {
+    pub fn says(&self, words: &[&str]) -> &Self {
         let all = format!("{}{}", self.out, self.err);
         for word in words {
             assert!(all.contains(word), "{word:?} is not in:\n{all}");
@@ -55,7 +56,7 @@ impl Ended {
         self
     }
 
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.out).expect("JSON on standard output")
     }
 
@@ -106,7 +107,7 @@ async fn answered(answer: &str, arguments: &[&str], environment: &Variables) -> 
     ended(command, environment).await
 }
 
-async fn run(arguments: &[&str], environment: &Variables) -> Ended {
+pub async fn run(arguments: &[&str], environment: &Variables) -> Ended {
     let folder = folder();
     run_in(folder.path(), arguments, environment).await
 }
@@ -119,7 +120,7 @@ fn nothing() -> Variables {
     Variables::default()
 }
 
-fn with(environment: &Variables, name: &str, value: &str) -> Variables {
+pub fn with(environment: &Variables, name: &str, value: &str) -> Variables {
     environment.clone().with([(name, value.to_owned())])
 }
 
@@ -135,7 +136,7 @@ fn assert_discreet(shown: &str, environment: &Variables) {
 }
 
 /// The environment of a second process beside this application.
-fn beside(app: &TestApp) -> Variables {
+pub fn beside(app: &TestApp) -> Variables {
     variables(&app.clerk, &app.database.uri, &app.url)
 }
 

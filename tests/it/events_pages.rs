@@ -303,7 +303,7 @@ async fn e_32_failures_are_grouped_by_cause_muted_for_alerts_and_retried_all_at_
         app.database.set("events", doc! { "_id": id }, doc! { "state": "dead", "decision": decision }).await;
     }
     // As an earlier version left them, which is made good at the next start.
-    app.state.store.ensure_schema(app.state.settings.sync.event_retention).await.expect("a schema");
+    app.state.store.ensure_schema(&app.state.settings.retention).await.expect("a schema");
     for state in ["dead", "failed"] {
         let found = page(&app, &admin, &format!("/admin/sync/failures?state={state}")).await;
         assert_eq!(found.contains("MongoDB refused (code 121)"), state == "dead", "{state}");

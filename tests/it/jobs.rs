@@ -1,6 +1,7 @@
 //! Effects through the front door: what reaches Clerk, mailboxes, other systems and operators, and how often.
 
 mod alert;
+mod canary;
 mod lease;
 mod metadata;
 mod webhook;

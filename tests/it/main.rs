@@ -24,6 +24,7 @@ mod people;
 mod profile;
 mod proofs;
 mod provision;
+mod retention;
 mod session;
 mod standin;
 #[expect(dead_code, reason = "the other test binary, `faults`, uses the rest")]

@@ -17,9 +17,9 @@ pub struct Options {
     json: bool,
 }
 
-/// `Found` when the last proof found a difference.
+/// `Found` when the last proof found a difference, or the canary's webhook does not come back.
 pub async fn run(state: &AppState, options: Options) -> anyhow::Result<End> {
-    let overview = get_overview(&state.store).await?;
+    let overview = get_overview(state).await?;
     if options.json {
         println!("{}", serde_json::to_string(&overview)?);
     } else {
@@ -31,12 +31,16 @@ pub async fn run(state: &AppState, options: Options) -> anyhow::Result<End> {
             Some(proof) => print_run(proof),
             None => println!("nothing was proved yet: `rollcall sync prove`"),
         }
+        if let Some(canary) = &overview.canary {
+            println!("canary, touched {}: {}", canary.touched_at.strftime("%Y-%m-%d %H:%M:%SZ"), canary.statement);
+        }
         for run in &overview.history {
             println!("{}  {}", run.started_at.strftime("%Y-%m-%d %H:%M:%SZ"), run.statement);
         }
     }
     let differs = overview.proof.is_some_and(|proof| !proof.is_clean());
-    Ok(if differs { End::Found } else { End::Done })
+    let is_failing = overview.canary.is_some_and(|canary| canary.cause.is_some());
+    Ok(if differs || is_failing { End::Found } else { End::Done })
 }
 
 fn speed(run: &RunReport) -> String {

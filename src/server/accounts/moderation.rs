@@ -2,6 +2,8 @@
 //!
 //! Each is in the audit trail before it happens; what Clerk then refuses is recorded as undone.
 
+use std::cmp::Reverse;
+
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
@@ -18,7 +20,7 @@ use crate::server::store::events::Outcome;
 use crate::server::store::users::User;
 use crate::server::sync::mapping::from_fetched;
 use crate::server::sync::process::write;
-use crate::server::sync::refresh::refresh_person;
+use crate::server::sync::scan::requests;
 
 const SESSIONS_AT_ONCE: usize = 4;
 
@@ -64,13 +66,25 @@ pub async fn unlock(state: &AppState, admin: &Admin, id: &str, intent: &Intent) 
     moderate(state, admin, user, Moderation::Unlock, intent).await
 }
 
+/// A person's sessions, as Clerk has them: the last used first.
+///
+/// # Errors
+/// Clerk's.
+pub async fn list_sessions(state: &AppState, clerk_id: &str) -> Result<Vec<Session>, Error> {
+    let mut sessions = state.clerk.list_sessions(clerk_id).await.map_err(nobody_or)?;
+    // Nobody else's, whatever Clerk made of the question.
+    sessions.retain(|session| session.user_id == clerk_id);
+    sessions.sort_by_key(|session| Reverse(session.last_active_at));
+    Ok(sessions)
+}
+
 /// Ends every session of a person, on all their devices; says how many. They may sign in again.
 ///
 /// # Errors
 /// As of `ban`.
 pub async fn revoke_sessions(state: &AppState, admin: &Admin, id: &str, intent: &Intent) -> Result<usize, Error> {
     let user = find_subject(state, admin, id).await?;
-    let sessions = state.clerk.list_sessions(&user.clerk_id).await.map_err(nobody_or)?;
+    let sessions = list_sessions(state, &user.clerk_id).await?;
     if intent.is_rehearsal || sessions.is_empty() {
         return Ok(sessions.len());
     }
@@ -96,9 +110,7 @@ pub async fn revoke_sessions(state: &AppState, admin: &Admin, id: &str, intent: 
 /// As of `ban`.
 pub async fn refresh_user(state: &AppState, admin: &Admin, id: &str, intent: &Intent) -> Result<Outcome, Error> {
     let user = find_subject(state, admin, id).await?;
-    state.store.audit.append(&fact_of(admin, Action::RefreshUser, &user, intent)).await?;
-    let (outcome, _) = refresh_person(state, &user.clerk_id, SyncSource::Reconcile).await?;
-    Ok(outcome)
+    requests::refresh(state, admin, &user.clerk_id, intent).await
 }
 
 async fn spare_oneself_and_the_last_admin(

@@ -5,6 +5,10 @@ use std::time::{Duration, Instant};
 use secrecy::ExposeSecret;
 use url::Url;
 
+use crate::model::alert::{AlertKind, AlertState};
+use crate::model::canary::CanaryState;
+use crate::model::health::SilenceCause;
+use crate::server::canary::get_report;
 use crate::server::clerk::webhook::SYNCED_TYPES;
 use crate::server::error::causes;
 use crate::server::health::Finding;
@@ -127,6 +131,32 @@ async fn event_types(store: &Store) -> Finding {
         ),
         some => Finding::warning(CHECK, format!("never seen: {}", some.join(", ")), FIX),
     }
+}
+
+/// It is too quiet, by the alert that is open. Whether MongoDB answers is a finding of its own.
+pub async fn silence(store: &Store) -> Option<Finding> {
+    let alerts = store.alerts.list().await.ok()?;
+    let mut open = alerts.iter().filter(|alert| alert.kind == AlertKind::Silence && alert.state == AlertState::Open);
+    let cause = open.find_map(|alert| SilenceCause::named(&alert.cause))?;
+    Some(Finding::bad("silence", cause.explanation(), cause.advice()))
+}
+
+/// Nothing to say without a canary, or before its first touch. Whether MongoDB answers is a finding of its own.
+pub async fn canary(settings: &Settings, store: &Store) -> Option<Finding> {
+    const CHECK: &str = "canary";
+    let report = get_report(settings, store).await.ok()??;
+    Some(match (report.state, report.cause) {
+        (CanaryState::Untouched, _) => Finding::bad(
+            CHECK,
+            report.statement,
+            format!(
+                "see that ROLLCALL_CANARY_USER ({}) is somebody at Clerk, and the Clerk API finding",
+                report.clerk_id
+            ),
+        ),
+        (_, Some(cause)) => Finding::bad(CHECK, report.statement, cause.advice()),
+        (_, None) => Finding::good(CHECK, report.statement),
+    })
 }
 
 /// Nothing to say when no mail is configured.

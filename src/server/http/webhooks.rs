@@ -45,15 +45,18 @@ pub async fn receive(State(state): State<Arc<AppState>>, headers: HeaderMap, bod
     };
     if headers.contains_key(CONTENT_ENCODING) {
         METRICS.refused("encoded");
+        state.tally.refused(Refusal::Ours);
         return refuse(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoded bodies are not accepted");
     }
     let limit = state.settings.server.webhook_body_limit;
     if declared_length(&headers).is_some_and(|length| length > limit) {
         METRICS.refused("too_large");
+        state.tally.refused(Refusal::Ours);
         return refuse(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large");
     }
     let Ok(bytes) = to_bytes(body, limit).await else {
         METRICS.refused("too_large");
+        state.tally.refused(Refusal::Ours);
         return refuse(StatusCode::PAYLOAD_TOO_LARGE, "the body is too large or incomplete");
     };
     let now = Timestamp::now();

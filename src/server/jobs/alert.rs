@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::model::alert::{AlertKind, AlertState};
+use crate::model::health::SilenceCause;
 use crate::model::job::JobKind;
 use crate::server::error::Error;
 use crate::server::jobs::webhook::end_of as end_of_answer;
@@ -82,7 +83,7 @@ async fn post(state: &AppState, job: &Job, notice: &Notice) -> End {
             "count": notice.count,
             "firstSeenAt": notice.first_seen_at.to_string(),
             "lastSeenAt": notice.last_seen_at.to_string(),
-            "advice": notice.kind.advice(),
+            "advice": advice(notice),
         },
     })
     .to_string();
@@ -93,16 +94,29 @@ async fn post(state: &AppState, job: &Job, notice: &Notice) -> End {
 }
 
 fn subject(notice: &Notice) -> String {
+    let headline = silence(notice).map_or(notice.kind.headline(), SilenceCause::headline);
     match notice.state {
-        AlertState::Open => format!("[Rollcall] {}", notice.kind.headline()),
-        AlertState::Closed => format!("[Rollcall] Over: {}", notice.kind.headline()),
+        AlertState::Open => format!("[Rollcall] {headline}"),
+        AlertState::Closed => format!("[Rollcall] Over: {headline}"),
     }
+}
+
+/// Of silence, why it is so, too.
+fn advice(notice: &Notice) -> String {
+    match silence(notice) {
+        Some(cause) => format!("{} {}", cause.explanation(), cause.advice()),
+        None => notice.kind.advice().to_owned(),
+    }
+}
+
+fn silence(notice: &Notice) -> Option<SilenceCause> {
+    SilenceCause::named(&notice.cause).filter(|_| notice.kind == AlertKind::Silence)
 }
 
 fn text(state: &AppState, notice: &Notice) -> String {
     let over = match notice.state {
-        AlertState::Open => notice.kind.advice(),
-        AlertState::Closed => "This has not been seen any more.",
+        AlertState::Open => advice(notice),
+        AlertState::Closed => "This has not been seen any more.".to_owned(),
     };
     let cause = if notice.cause.is_empty() { String::new() } else { format!("Cause: {}\n", notice.cause) };
     format!(

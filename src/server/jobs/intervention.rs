@@ -30,7 +30,7 @@ pub async fn retry(state: &AppState, admin: &Admin, id: &str, intent: &Intent) -
 /// As of `retry`.
 pub async fn discard(state: &AppState, admin: &Admin, id: &str, intent: &Intent) -> Result<Job, Error> {
     let job = find_open(state, id).await?;
-    let expires_at = expiry(job.kind, state.settings.sync.event_retention, Timestamp::now());
+    let expires_at = expiry(job.kind, state.settings.retention.jobs, Timestamp::now());
     let discard = Intervention::Discard { expires_at };
     let after = intervene(state, admin, job, (Action::DiscardJob, discard), intent).await?;
     Ok(Job { state: JobState::Discarded, ..after })

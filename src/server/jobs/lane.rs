@@ -129,8 +129,8 @@ async fn work(state: Arc<AppState>, job: Job) -> Weather {
         End::Later(later) if later.is_passing => Weather::Bad { pause: later.pause },
         _ => Weather::Fine,
     };
-    let sync = &state.settings.sync;
-    let limits = Limits { attempts: sync.attempts, kept_for: sync.event_retention };
+    let settings = &state.settings;
+    let limits = Limits { attempts: settings.sync.attempts, kept_for: settings.retention.jobs };
     let attempt = attempt_of(&job, end, limits, Timestamp::now(), rand::random());
     log(&job, &attempt);
     METRICS.job_ended(job.kind, attempt.state);

@@ -15,6 +15,7 @@ use crate::model::alert::{AlertKind, AlertState};
 use crate::model::event::EventState;
 use crate::model::health::SilenceCause;
 use crate::model::job::JobState;
+use crate::server::canary;
 use crate::server::error::Error;
 use crate::server::jobs::alert::{Channel, KIND, Notice};
 use crate::server::jobs::webhook::find_off;
@@ -32,6 +33,8 @@ const PATIENCE: SignedDuration = SignedDuration::from_secs(60);
 const LEARNED_FROM: SignedDuration = SignedDuration::from_hours(24 * 84);
 /// What happens now and then is over when it has not happened for so long.
 const QUIET_FOR: SignedDuration = SignedDuration::from_mins(15);
+/// What was refused so recently still is.
+const LATELY: SignedDuration = SignedDuration::from_hours(1);
 /// Kinds that are raised when they happen; the others are looked for.
 const RAISED: [AlertKind; 1] = [AlertKind::KeyRefused];
 
@@ -94,7 +97,12 @@ pub async fn check(state: &AppState, now: Timestamp) -> Result<(), Error> {
     report(state, AlertKind::EventsDead, "", dead, now).await?;
     report(state, AlertKind::JobsDead, "", lost + unsure, now).await?;
     report(state, AlertKind::EndpointGone, "", u64::from(is_endpoint_off(state).await?), now).await?;
-    if let Some(silence) = find_silence(state, now).await? {
+    // A webhook that had to come and did not is silence, whatever was usual.
+    let silence = match canary::look(state, now).await?.and_then(|touch| touch.failure) {
+        Some(cause) => Some(Quiet::Silent(cause)),
+        None => find_silence(state, now).await?,
+    };
+    if let Some(silence) = silence {
         for cause in SilenceCause::ALL {
             report(state, AlertKind::Silence, cause.as_str(), u64::from(silence == Quiet::Silent(cause)), now).await?;
         }
@@ -126,7 +134,8 @@ async fn find_silence(state: &AppState, now: Timestamp) -> Result<Option<Quiet>,
     let history = state.store.statistics.list(Length::Hour, learned_since).await?;
     let bound = state.settings.alerts.silence_after.and_then(|bound| SignedDuration::try_from(bound).ok());
     let is_silent = is_silent(expect(&history, last_at, now), quiet_for, bound);
-    Ok(Some(if is_silent { Quiet::Silent(find_cause(&history, last_at)) } else { Quiet::AsUsual }))
+    let lately = now.saturating_sub(LATELY).unwrap_or(Timestamp::MIN);
+    Ok(Some(if is_silent { Quiet::Silent(find_cause(&history, last_at, lately)) } else { Quiet::AsUsual }))
 }
 
 async fn is_endpoint_off(state: &AppState) -> Result<bool, Error> {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::server::settings::canary::Canary;
 use crate::server::settings::reader::Reader;
 
 #[derive(Clone, Debug)]
@@ -12,13 +13,13 @@ pub struct Sync {
     pub batch: usize,
     /// Attempts before an event is dead.
     pub attempts: u32,
-    pub event_retention: Duration,
     /// How often a reconciliation begins by itself, and the proof after it; `None`: never.
     pub reconcile_every: Option<Duration>,
     /// How often those who changed since are looked at; `None`: never.
     pub catch_up_every: Option<Duration>,
     /// More deletions than this part of everybody, in percent, are not believed.
     pub most_deletions: u64,
+    pub canary: Option<Canary>,
 }
 
 impl Sync {
@@ -26,19 +27,19 @@ impl Sync {
         let capacity = reader.number("sync", "inbox-capacity", &["ROLLCALL_INBOX_CAPACITY"], (1, 100_000));
         let batch = reader.number("sync", "batch", &["ROLLCALL_BATCH"], (1, 10_000));
         let attempts = reader.number("sync", "attempts", &["ROLLCALL_ATTEMPTS"], (1, 100));
-        let days = reader.number("sync", "event-retention-days", &["ROLLCALL_EVENT_RETENTION_DAYS"], (2, 3_650));
         let hours = reader.number("sync", "reconcile-hours", &["ROLLCALL_RECONCILE_HOURS"], (0, 8_760));
         let minutes = reader.number("sync", "catch-up-minutes", &["ROLLCALL_CATCH_UP_MINUTES"], (0, 1_440));
         let most_deletions = reader.number("sync", "most-deletions", &["ROLLCALL_MOST_DELETIONS"], (0, 100));
+        let canary = Canary::read(reader);
         let every = |number: u64, seconds: u64| (number > 0).then(|| Duration::from_secs(number * seconds));
         Some(Self {
             inbox_capacity: usize::try_from(capacity?).ok()?,
             batch: usize::try_from(batch?).ok()?,
             attempts: u32::try_from(attempts?).ok()?,
-            event_retention: Duration::from_secs(days? * 86_400),
             reconcile_every: every(hours?, 3_600),
             catch_up_every: every(minutes?, 60),
             most_deletions: most_deletions?,
+            canary,
         })
     }
 }

@@ -56,15 +56,17 @@ pub fn is_silent(expected: Option<f64>, quiet_for: SignedDuration, bound: Option
     is_odd || bound.is_some_and(|bound| quiet_for > bound)
 }
 
-/// Why, most likely, by what was refused in the hours since a little before the last event.
-pub fn find_cause(recent: &[Bucket], since: Timestamp) -> SilenceCause {
-    let refused = |reason: &str| {
-        let later = recent.iter().filter(|bucket| bucket.at >= Length::Hour.start(since));
+/// Why, most likely, by what was refused in the hours since a little before the last event, and of it `lately`.
+pub fn find_cause(hours: &[Bucket], since: Timestamp, lately: Timestamp) -> SilenceCause {
+    let refused = |reason: &str, since: Timestamp| {
+        let later = hours.iter().filter(|bucket| bucket.at >= Length::Hour.start(since));
         later.map(|bucket| bucket.refused.get(reason).copied().unwrap_or_default()).sum::<i64>()
     };
-    if refused("signature") > 0 {
+    if refused("signature", since) > 0 {
         SilenceCause::WrongSecret
-    } else if refused("ours") > 0 {
+    } else if refused("ours", lately) > 0 {
+        SilenceCause::Refused
+    } else if refused("ours", since) > 0 {
         SilenceCause::EndpointDisabled
     } else {
         SilenceCause::NothingArrives
@@ -137,8 +139,10 @@ mod tests {
             let refused = BTreeMap::from([(reason.to_owned(), 3)]);
             [bucket(5, 0), Bucket { refused, ..bucket(9, 0) }]
         };
-        assert_eq!(find_cause(&with("signature"), at_hour(8)), SilenceCause::WrongSecret);
-        assert_eq!(find_cause(&with("ours"), at_hour(8)), SilenceCause::EndpointDisabled);
-        assert_eq!(find_cause(&with("signature"), at_hour(10)), SilenceCause::NothingArrives, "that was before");
+        let cause = |reason: &str, since, lately| find_cause(&with(reason), at_hour(since), at_hour(lately));
+        assert_eq!(cause("signature", 8, 12), SilenceCause::WrongSecret);
+        assert_eq!(cause("ours", 8, 9), SilenceCause::Refused, "and still is");
+        assert_eq!(cause("ours", 8, 12), SilenceCause::EndpointDisabled, "and no more");
+        assert_eq!(cause("signature", 10, 12), SilenceCause::NothingArrives, "that was before");
     }
 }

@@ -19,7 +19,7 @@ use crate::server::store::users::writes::{Write, Written};
 pub enum Refusal {
     /// Its signature is of no secret of ours.
     Signature,
-    /// Ours: MongoDB was away, or there was too much.
+    /// Ours: MongoDB was away, there was too much, or it is more than is taken.
     Ours,
 }
 

@@ -2,7 +2,8 @@
 //!
 //! An entry's number is its `_id`, and the trail's end (number and seal of the last entry) is one document of `locks` that
 //! every append writes in its transaction: of two at once, in whatever processes, one comes after the other. Nothing here
-//! changes or removes an entry, and what somebody else changes, removes or moves breaks the chain there.
+//! changes an entry, or removes one but by its age (`expiry`), and what somebody else changes, removes or moves breaks
+//! the chain there.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
@@ -48,11 +49,11 @@ pub struct Entry {
     pub seal: String,
 }
 
-/// The last entry's number and seal.
+/// An entry's number and seal: the last one's, or that of the last that left.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct End {
-    number: i64,
-    seal: String,
+pub(super) struct End {
+    pub number: i64,
+    pub seal: String,
 }
 
 /// Which entries; what is not said does not matter.
@@ -70,7 +71,9 @@ pub struct Filter {
 /// What was found of the trail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trail {
-    /// How many entries hold, from the first on.
+    /// How many entries left because they were old enough.
+    pub left: i64,
+    /// How many entries hold, from the first on that is kept.
     pub entries: i64,
     pub broken: Option<Broken>,
 }
@@ -84,8 +87,8 @@ pub struct Broken {
 
 #[derive(Clone, Debug)]
 pub struct Audit {
-    entries: Collection<Entry>,
-    locks: Collection<Document>,
+    pub(super) entries: Collection<Entry>,
+    pub(super) locks: Collection<Document>,
 }
 
 impl Audit {
@@ -128,8 +131,11 @@ impl Audit {
             return Ok(());
         }
         let last = self.entries.find_one(doc! {}).sort(doc! { "_id": -1 }).await?;
-        let (number, seal) = last.map_or((0, BEGINNING.to_owned()), |last| (last.number, last.seal));
-        let first = doc! { "$setOnInsert": { "number": number, "seal": seal } };
+        let last = match last {
+            Some(last) => End { number: last.number, seal: last.seal },
+            None => self.find_start().await?,
+        };
+        let first = doc! { "$setOnInsert": { "number": last.number, "seal": last.seal } };
         let write = || self.locks.update_one(turn(), first.clone()).upsert(true);
         match write().await.map_err(Error::from) {
             // Another process was quicker, which is as good; this then only waits for the majority.
@@ -143,14 +149,34 @@ impl Audit {
         Ok(())
     }
 
+    /// What the first entry that is kept is sealed to.
+    pub(super) async fn find_start(&self) -> Result<End, Error> {
+        let start = self.locks.clone_with_type::<End>().find_one(first_kept()).await?;
+        Ok(start.unwrap_or_else(|| End { number: 0, seal: BEGINNING.to_owned() }))
+    }
+
     async fn find_end(&self) -> Result<Option<End>, Error> {
         Ok(self.locks.clone_with_type::<End>().find_one(turn()).await?)
     }
 
-    /// Follows the trail from its first entry, and names the first that does not hold.
+    /// Follows the trail from its first entry, or from the seal of the last that left, and names the first that does not
+    /// hold.
     pub async fn verify(&self) -> Result<Trail, Error> {
+        let mut start = self.find_start().await?;
+        loop {
+            let trail = self.verify_from(&start).await?;
+            let now = self.find_start().await?;
+            // Entries that left meanwhile are no gap.
+            if trail.broken.is_none() || now == start {
+                return Ok(trail);
+            }
+            start = now;
+        }
+    }
+
+    async fn verify_from(&self, start: &End) -> Result<Trail, Error> {
         let written = self.find_end().await?.map_or(0, |end| end.number);
-        let mut chain = Chain::default();
+        let mut chain = Chain::after(start);
         let rows = self.entries.clone_with_type::<Document>();
         let mut found = rows.find(doc! {}).sort(doc! { "_id": 1 }).await?;
         while let Some(row) = found.try_next().await? {
@@ -159,17 +185,16 @@ impl Audit {
             }
         }
         // Read again, for entries may have been added meanwhile.
-        let end = self.find_end().await?.unwrap_or(End { number: 0, seal: BEGINNING.to_owned() });
+        let end = self.find_end().await?.unwrap_or_else(|| start.clone());
         if chain.number < written {
             return Ok(chain.broken("it is missing, as is everything after it"));
         }
-        let broken_at = |number, cause| Trail { entries: number - 1, broken: Some(Broken { number, cause }) };
         Ok(if chain.number > end.number {
-            broken_at(end.number + 1, "the trail had ended before it")
+            chain.broken_at(end.number + 1, "the trail had ended before it")
         } else if chain.number == end.number && chain.seal != end.seal {
-            broken_at(chain.number, "it is not the one that was added last")
+            chain.broken_at(chain.number, "it is not the one that was added last")
         } else {
-            Trail { entries: chain.number, broken: None }
+            chain.whole()
         })
     }
 
@@ -263,6 +288,10 @@ fn turn() -> Document {
     doc! { "_id": "audit" }
 }
 
+pub(super) fn first_kept() -> Document {
+    doc! { "_id": "audit-start" }
+}
+
 impl Entry {
     fn after(end: &End, fact: &Fact, at: Timestamp) -> Self {
         let mut entry = Self {
@@ -306,14 +335,20 @@ impl Entry {
 }
 
 /// How far the trail was followed.
-#[derive(Default)]
-struct Chain {
+pub(super) struct Chain {
+    /// How many left before it.
+    left: i64,
     number: i64,
     seal: String,
 }
 
 impl Chain {
-    fn follow(&mut self, row: Document) -> Result<(), &'static str> {
+    pub(super) fn after(start: &End) -> Self {
+        Self { left: start.number, number: start.number, seal: start.seal.clone() }
+    }
+
+    /// Goes on to the next entry; answers where it is then.
+    pub(super) fn follow(&mut self, row: Document) -> Result<End, &'static str> {
         let entry: Entry = deserialize_from_document(row).map_err(|_| "it cannot be read")?;
         if entry.number != self.number + 1 {
             return Err("it is missing");
@@ -324,12 +359,21 @@ impl Chain {
         if entry.seal != entry.sealed() {
             return Err("it was changed");
         }
-        (self.number, self.seal) = (entry.number, entry.seal);
-        Ok(())
+        (self.number, self.seal) = (entry.number, entry.seal.clone());
+        Ok(End { number: entry.number, seal: entry.seal })
+    }
+
+    fn whole(&self) -> Trail {
+        Trail { left: self.left, entries: self.number - self.left, broken: None }
     }
 
     fn broken(&self, cause: &'static str) -> Trail {
-        Trail { entries: self.number, broken: Some(Broken { number: self.number + 1, cause }) }
+        self.broken_at(self.number + 1, cause)
+    }
+
+    fn broken_at(&self, number: i64, cause: &'static str) -> Trail {
+        let entries = (number - 1 - self.left).max(0);
+        Trail { left: self.left, entries, broken: Some(Broken { number, cause }) }
     }
 }
 

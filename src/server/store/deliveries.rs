@@ -16,7 +16,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::server::store::encoding::{date, object_id, optional_date, to_date};
 use crate::server::store::events::Event;
-use crate::server::store::{DUPLICATE_KEY, Error, ensure_expiry, partial_index, write_each};
+use crate::server::store::expiry::ensure_expiry;
+use crate::server::store::{DUPLICATE_KEY, Error, partial_index, write_each};
 
 /// What stands in place of a body whose person was erased.
 pub const ERASED: &str = "erased";
@@ -232,7 +233,7 @@ impl Deliveries {
         // Finished batches are not in it, so it stays as small as the backlog.
         let due = partial_index(doc! { "dueAt": 1 }, due, Some(doc! { "dueAt": { "$exists": true } }));
         self.documents.create_indexes([due]).await?;
-        ensure_expiry(database, &self.documents, arrival, retention).await
+        ensure_expiry(database, &self.documents, ("receivedAt", arrival), Some(retention)).await
     }
 
     /// Names of the indexes that are there, for `doctor`.

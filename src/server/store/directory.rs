@@ -17,6 +17,7 @@ use crate::server::store::Error;
 use crate::server::store::directory::cursor::Cursor;
 use crate::server::store::directory::filter::{Filter, living};
 use crate::server::store::directory::walk::{Walk, collation};
+use crate::server::store::users::hidden::Pseudonyms;
 use crate::server::store::users::{User, read_user};
 
 /// A filter that finds little may have to look at everybody; nobody waits for longer than this.
@@ -62,6 +63,7 @@ pub struct Page {
 pub struct Directory {
     documents: Collection<RawDocumentBuf>,
     fields: Fields,
+    pseudonyms: Pseudonyms,
 }
 
 /// Whether a text is one of MongoDB's ids.
@@ -71,7 +73,8 @@ pub fn is_document_id(text: &str) -> bool {
 
 impl Directory {
     pub fn of(database: &Database, fields: &Fields) -> Self {
-        Self { documents: database.collection("users"), fields: fields.clone() }
+        let pseudonyms = Pseudonyms::of(database);
+        Self { documents: database.collection("users"), fields: fields.clone(), pseudonyms }
     }
 
     /// By Clerk's id or by MongoDB's. A deleted person is nobody.
@@ -85,18 +88,26 @@ impl Directory {
         Ok(found.map(|document| read_user(&document, &self.fields)).transpose()?)
     }
 
-    /// Everybody by this id of Clerk's or MongoDB's, address or username; the deleted too, by id. Two may share an address.
+    /// Everybody by this id of Clerk's or MongoDB's, address or username; the deleted too, by id, also where that is hidden.
+    /// Two may share an address.
     pub async fn find_exact(&self, text: &str) -> Result<Vec<User>, Error> {
+        let hidden = self.pseudonyms.find(text).await?;
         let addresses = [text.to_owned(), text.to_lowercase()];
         let mut ways =
             vec![doc! { "clerkId": text }, doc! { "email": { "$in": addresses.to_vec() } }, doc! { "username": text }];
         if let Ok(id) = ObjectId::parse_str(text) {
             ways.push(doc! { "_id": id });
         }
+        ways.extend(hidden.as_ref().map(|pseudonym| doc! { "clerkId": pseudonym }));
         let known = doc! { "clerkId": { "$gt": "" }, "$or": ways };
         let found = self.documents.find(known).sort(doc! { "_id": 1 }).limit(MOST_NAMESAKES).await?;
         let found: Vec<RawDocumentBuf> = found.try_collect().await?;
-        Ok(found.iter().map(|document| read_user(document, &self.fields)).collect::<Result<_, _>>()?)
+        let mut users: Vec<User> =
+            found.iter().map(|document| read_user(document, &self.fields)).collect::<Result<_, _>>()?;
+        for user in users.iter_mut().filter(|user| hidden.as_ref() == Some(&user.clerk_id)) {
+            text.clone_into(&mut user.clerk_id);
+        }
+        Ok(users)
     }
 
     /// One page of the living, unless others are asked for. A document that cannot be read is left out, so that it hides

@@ -1,7 +1,9 @@
-//! What is kept about one person, removed wherever it is; what stays says only that there was somebody by this id.
+//! What is kept about one person, removed wherever it is; what stays says only that there was somebody by this id, and later
+//! not even that.
 //!
 //! The tombstone is the engine's; this is the rest: fields that are not ours, effects, jobs, bodies, named differences.
 
+use futures::TryStreamExt;
 use jiff::Timestamp;
 use mongodb::bson::{Bson, Document, doc, oid::ObjectId};
 use serde::Serialize;
@@ -12,7 +14,7 @@ use crate::server::store::events::Event;
 use crate::server::store::{Error, Store};
 
 /// Fields of a tombstone: its ids, what it says about itself, and what is told about it.
-const KEPT: [&str; 29] = [
+const KEPT: [&str; 30] = [
     "_id",
     "clerkId",
     "email",
@@ -39,6 +41,7 @@ const KEPT: [&str; 29] = [
     "createdAt",
     "updatedAt",
     "deletedAt",
+    "erasedAt",
     "outbox",
     // Ours too, and gone without being counted.
     "history",
@@ -96,6 +99,46 @@ impl Store {
         })
     }
 
+    /// Hides Clerk's ids of those who were erased before this, with whom nothing more has to be done: in their tombstones, and
+    /// wherever else one is left, but in the audit trail, whose seals hold it. Answers how many.
+    pub async fn hide_erased(&self, before: Timestamp) -> Result<u64, Error> {
+        let users = self.database.collection::<Document>("users");
+        let jobs = self.database.collection::<Document>("jobs");
+        let due = doc! {
+            "deletedAt": { "$type": "date" }, "erasedAt": { "$lt": to_date(before) }, "outbox.0": { "$exists": false },
+        };
+        let mut found = users.find(due).projection(doc! { "clerkId": 1 }).await?;
+        let mut count = 0;
+        while let Some(row) = found.try_next().await? {
+            let (Ok(id), Some(key)) = (row.get_str("clerkId"), row.get("_id")) else { continue };
+            let Some(pseudonym) = self.users.pseudonyms.find(id).await? else { continue };
+            let waiting = doc! { "clerkId": id, "state": JobState::Waiting.as_str() };
+            if jobs.find_one(waiting).await?.is_some() {
+                continue;
+            }
+            // What happens once can happen no more.
+            jobs.delete_many(doc! { "clerkId": id }).await?;
+            self.hide_in_records(id, &pseudonym).await?;
+            let hidden = doc! { "clerkId": pseudonym, "etag": ObjectId::new() };
+            let change = doc! { "$set": hidden, "$unset": { "erasedAt": "" } };
+            count += users.update_one(doc! { "_id": key, "clerkId": id }, change).await?.modified_count;
+        }
+        Ok(count)
+    }
+
+    async fn hide_in_records(&self, id: &str, pseudonym: &str) -> Result<(), Error> {
+        let events = self.database.collection::<Document>("events");
+        let theirs = doc! { "$set": { "clerkId": pseudonym } };
+        events.update_many(doc! { "clerkId": id }, theirs).await?;
+        let runs = self.database.collection::<Document>("runs");
+        for list in ["differences", "skipped"] {
+            let named = doc! { format!("progress.{list}.clerkId"): id };
+            let change = doc! { "$set": { format!("progress.{list}.$[theirs].clerkId"): pseudonym } };
+            runs.update_many(named, change).array_filters(vec![doc! { "theirs.clerkId": id }]).await?;
+        }
+        Ok(())
+    }
+
     /// Whoever keeps fields of their own in the document has them removed too: they are about the person.
     async fn erase_document(&self, id: &str) -> Result<(u64, u64), Error> {
         let users = self.database.collection::<Document>("users");
@@ -104,7 +147,8 @@ impl Store {
         let foreign = document.iter().filter(|(name, value)| !KEPT.contains(&name.as_str()) && **value != Bson::Null);
         let gone: Document = foreign.map(|(name, _)| (name.clone(), Bson::from(""))).collect();
         let personal = doc! { "body": { "$type": "string", "$not": { "$regex": OF_THE_DELETION } } };
-        let mut change = doc! { "$pull": { "outbox": personal }, "$set": { "etag": ObjectId::new() } };
+        let erased = doc! { "etag": ObjectId::new(), "erasedAt": to_date(Timestamp::now()) };
+        let mut change = doc! { "$pull": { "outbox": personal }, "$set": erased };
         let mut unset = doc! { "history": "", "lastActiveAt": "" };
         unset.extend(gone.clone());
         change.insert("$unset", unset);

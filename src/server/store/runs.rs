@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::event_filter::ReplayPlan;
 use crate::model::run::{Counted, Difference, RunCounts, RunKind, RunOptions, RunState, Skipped, Starter, Wish};
 use crate::server::store::encoding::{date, optional_date, to_date};
+use crate::server::store::expiry::ensure_expiry;
 use crate::server::store::{DUPLICATE_KEY, Error};
 
 /// Where in Clerk's list a run is; of a replay, among the events.
@@ -251,7 +252,8 @@ impl Runs {
         Ok(changed.return_document(ReturnDocument::After).await?)
     }
 
-    pub async fn ensure_indexes(&self) -> Result<(), Error> {
+    /// MongoDB removes a run `retention` after its end; a catch-up that found nothing, sooner.
+    pub async fn ensure_indexes(&self, database: &Database, retention: Option<Duration>) -> Result<(), Error> {
         let [running, history, expiry] = INDEXES;
         let named = |keys: Document, name: &str| {
             let options = IndexOptions::builder().name(name.to_owned()).build();
@@ -264,7 +266,7 @@ impl Runs {
         let mut expiring = named(doc! { "expiresAt": 1 }, expiry);
         expiring.options.get_or_insert_default().expire_after = Some(Duration::ZERO);
         self.documents.create_indexes([one, named(doc! { "startedAt": -1 }, history), expiring]).await?;
-        Ok(())
+        ensure_expiry(database, &self.documents, ("finishedAt", END), retention).await
     }
 
     /// Names of the indexes that are there, for `doctor`.
@@ -275,6 +277,8 @@ impl Runs {
 
 /// Names of the indexes that `ensure_indexes` makes.
 pub const INDEXES: [&str; 3] = ["state_1_running", "startedAt_-1", "expiresAt_1"];
+/// There only while runs are not kept for ever.
+const END: &str = "finishedAt_1";
 
 fn unless_another(written: Result<bool, Error>) -> Result<bool, Error> {
     match written {

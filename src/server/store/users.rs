@@ -6,6 +6,7 @@
 pub mod activity;
 pub mod bio;
 pub mod fields;
+pub mod hidden;
 pub mod history;
 pub mod joined;
 pub mod living;
@@ -30,6 +31,7 @@ use crate::server::store::Error;
 use crate::server::store::encoding::{date, object_id, optional_date, optional_object_id};
 use crate::server::store::jobs::Effect;
 use crate::server::store::together::Together;
+use crate::server::store::users::hidden::Pseudonyms;
 use crate::server::store::users::history::{Entry, FieldChange};
 
 /// The order of what Clerk says about one person, in milliseconds (design 2.3): newer wins.
@@ -133,6 +135,7 @@ pub struct Users {
     documents: Collection<RawDocumentBuf>,
     fields: Fields,
     lookups: Arc<Together<lookups::Found>>,
+    pub(super) pseudonyms: Pseudonyms,
 }
 
 /// A person as read: our fields, and those of the application's own that the table names.
@@ -159,11 +162,20 @@ fn without_history() -> Document {
 
 impl Users {
     pub fn of(database: &Database, fields: &Fields) -> Self {
-        Self { documents: database.collection("users"), fields: fields.clone(), lookups: Arc::default() }
+        Self {
+            documents: database.collection("users"),
+            fields: fields.clone(),
+            lookups: Arc::default(),
+            pseudonyms: Pseudonyms::of(database),
+        }
     }
 
+    /// A person, or the tombstone of one; also of one whose id is hidden in it.
     pub async fn find(&self, clerk_id: &str) -> Result<Option<User>, Error> {
-        self.find_one(doc! { "clerkId": clerk_id }).await
+        match self.find_one(doc! { "clerkId": clerk_id }).await? {
+            None => Ok(self.find_hidden(&[clerk_id]).await?.pop()),
+            found => Ok(found),
+        }
     }
 
     async fn find_one(&self, filter: Document) -> Result<Option<User>, Error> {
@@ -171,7 +183,7 @@ impl Users {
         Ok(found.map(|document| read_user(&document, &self.fields)).transpose()?)
     }
 
-    /// The documents of many people, in no order.
+    /// The documents of many people, in no order; as `find`.
     pub async fn find_many(&self, clerk_ids: &[&str]) -> Result<Found, Error> {
         let filter = doc! { "clerkId": { "$in": clerk_ids } };
         let mut found = self.documents.find(filter).projection(without_history()).await?;
@@ -183,6 +195,9 @@ impl Users {
                 Err(_) => people.unreadable.extend(document.get_str("clerkId").ok().map(str::to_owned)),
             }
         }
+        let ids = people.users.iter().map(|user| &user.clerk_id).chain(&people.unreadable);
+        let hidden = self.find_hidden_but(clerk_ids, ids.map(String::as_str)).await?;
+        people.users.extend(hidden);
         Ok(people)
     }
 

@@ -87,7 +87,7 @@ async fn carry_to_its_end(state: &AppState, run: Run, watcher: &Watcher<'_>) -> 
     };
     let now = Timestamp::now();
     let is_routine = ended.kind == RunKind::CatchUp && ended.progress.counts.differences() == 0;
-    let expires_at = is_routine.then(|| now.saturating_add(state.settings.sync.event_retention).ok()).flatten();
+    let expires_at = is_routine.then(|| now.saturating_add(state.settings.retention.events).ok()).flatten();
     let ended = Run { finished_at: Some(now), moved_at: now, expires_at, ..ended };
     if !state.store.runs.end(&ended).await? {
         return Err(Error::Conflict);

@@ -13,6 +13,7 @@ use crate::model::health::{Signs, SilenceCause};
 use crate::model::job::JobState;
 use crate::model::run::{RunKind, RunState};
 use crate::model::sync::{ClerkCalls, EffectCount, Instance, Lag, ProofLine, StateCount, Steps, SyncOverview};
+use crate::server::canary;
 use crate::server::error::Error;
 use crate::server::rotation::fingerprint;
 use crate::server::state::AppState;
@@ -53,6 +54,7 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
         store.alerts.list(),
         store.secrets.list(),
     )?;
+    let canary = canary::get_report(&state.settings, &state.store).await?;
     let as_of = Timestamp::now();
     let open: Vec<&Alert> = alerts.iter().filter(|alert| alert.state == AlertState::Open).collect();
     let is_open = |kind: AlertKind| open.iter().any(|alert| alert.kind == kind);
@@ -101,6 +103,7 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
         effects: effects.into_iter().map(|(state, count)| EffectCount { state, count }).collect(),
         clerk,
         proof,
+        canary,
         instances: instances.into_iter().map(instance).collect(),
         steps,
         events: newest.into_iter().map(row).collect(),
@@ -168,7 +171,7 @@ pub fn lag_of(buckets: &[Bucket]) -> Lag {
 /// Whether it is too quiet is found out by whoever looks for alerts.
 fn find_silence(open: &[&Alert], last: Option<&Summary>, now: Timestamp) -> Option<(SilenceCause, i64)> {
     let alert = open.iter().find(|alert| alert.kind == AlertKind::Silence)?;
-    let cause = SilenceCause::ALL.into_iter().find(|cause| cause.as_str() == alert.cause);
+    let cause = SilenceCause::named(&alert.cause);
     let quiet_since = last.map_or(alert.first_seen_at, |event| event.received_at);
     Some((cause.unwrap_or(SilenceCause::NothingArrives), now.duration_since(quiet_since).as_secs()))
 }

@@ -1,10 +1,12 @@
 //! `rollcall users erase`: what is kept about a person is gone from every collection, byte by byte (C-11).
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use mongodb::bson::{Document, doc};
 use rollcall::model::event::EventState;
+use rollcall::server::erasure::hide_erased;
 use rollcall::server::store::deliveries::Batch;
 use rollcall::server::store::events::Event;
 use rollcall::server::store::users::new_id;
@@ -31,6 +33,10 @@ async fn person(app: &TestApp) -> String {
 
 /// Every place in the database where one of the values is: collection and value.
 async fn traces(app: &TestApp) -> Vec<(String, &'static str)> {
+    traces_of(app, &VALUES).await
+}
+
+async fn traces_of<'a>(app: &TestApp, values: &[&'a str]) -> Vec<(String, &'a str)> {
     let database = app.database.client.database(&app.database.name);
     let mut found = Vec::new();
     for collection in database.list_collection_names().await.expect("names") {
@@ -41,7 +47,7 @@ async fn traces(app: &TestApp) -> Vec<(String, &'static str)> {
                 bytes.extend(zstd::decode_all(content.as_slice()).expect("Zstandard"));
             }
             let text = String::from_utf8_lossy(&bytes).to_lowercase();
-            let there = VALUES.into_iter().filter(|value| text.contains(&value.to_lowercase()));
+            let there = values.iter().copied().filter(|value| text.contains(&value.to_lowercase()));
             found.extend(there.map(|value| (collection.clone(), value)));
         }
     }
@@ -230,5 +236,69 @@ async fn c_11_d5_12_erasing_only_here_leaves_clerk_alone_and_the_last_admin_stay
     app.clerk.set_levers(Levers::default());
     assert!(app.database.user(&other).await.expect("stored").get_datetime("deletedAt").is_err());
     users(&app, &["erase", "nobody@quill.example", "--yes"]).await.expect(1).says(&["was not found"]);
+    app.finish().await;
+}
+
+/// As long after an erasure as everything that is kept by age is kept, and a little.
+async fn much_later(app: &TestApp) {
+    for collection in ["events", "deliveries"] {
+        app.database.remove(collection, doc! {}).await;
+    }
+    let now = Timestamp::now();
+    for days in [30, 32] {
+        hide_erased(&app.state, now + Duration::from_hours(24 * days)).await.expect("hidden");
+    }
+}
+
+#[tokio::test]
+async fn c_11_when_its_records_are_gone_by_their_age_nobody_reads_off_the_database_who_was_erased() {
+    let (app, _receiver, id) = with_traces().await;
+    users(&app, &["erase", &id, "--at-clerk", "--yes"]).await.expect(0);
+    quiet(&app).await;
+    let others = app.person(json!({ "email_address": ["other@quill.example"] })).await;
+    quiet(&app).await;
+    // Some of it is still needed, so it waits.
+    hide_erased(&app.state, Timestamp::now() + Duration::from_hours(24 * 20)).await.expect("a look");
+    let places = traces_of(&app, &[&id]).await;
+    assert!(places.iter().any(|(place, _)| place == "users"), "{places:?}");
+    much_later(&app).await;
+    let places: BTreeSet<String> = traces_of(&app, &[&id]).await.into_iter().map(|(place, _)| place).collect();
+    assert_eq!(places, BTreeSet::from(["audit".to_owned()]), "what is sealed stays as long as the trail");
+    assert_eq!(app.state.store.audit.verify().await.expect("a trail").broken, None);
+    assert!(app.database.user(&others).await.is_some());
+
+    // Whoever knows the id finds that there was somebody, and no word of them revives them: by webhook, by a request of
+    // theirs, by a scan.
+    users(&app, &["show", &id]).await.expect(0).says(&["deleted", &id]);
+    let late = user_event("user.updated", &id, "Zephyrine", Timestamp::now().as_millisecond() + 60_000);
+    app.deliver("msg_late", &late).await;
+    app.settled().await;
+    let event = app.database.event("msg_late").await.expect("an event");
+    assert_eq!(event.get_str("state").ok(), Some("stale"), "{event}");
+    run(&["events", "replay", "msg_late", "--yes"], &beside(&app)).await.expect(0).says(&["stale"]);
+    users(&app, &["refresh", &id, "--yes"]).await.expect(0).says(&["exactly this was already stored"]);
+    assert_eq!(app.database.count("users", doc! {}).await, 2, "nobody was added");
+    assert!(app.database.user(&id).await.is_none());
+    // Nor does what they send: another erasure takes it away.
+    let receipt = users(&app, &["erase", &id, "--yes", "--json"]).await.expect(0).json();
+    assert_eq!((&receipt["clerkId"], &receipt["erased"]["bodies"]), (&json!(id), &json!(1)));
+    assert_eq!(traces(&app).await, []);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn c_11_somebody_erased_only_here_is_not_revived_by_a_walk_or_a_request_when_their_id_is_hidden() {
+    let app = TestApp::new().await;
+    let id = person(&app).await;
+    users(&app, &["erase", &id, "--only-here", "--yes"]).await.expect(0);
+    quiet(&app).await;
+    much_later(&app).await;
+    assert!(app.database.user(&id).await.is_none());
+    let asked = app.get_as(&id, "/api/me").await.status();
+    assert!(asked.is_client_error(), "{asked}");
+    run(&["sync", "backfill", "--yes"], &beside(&app)).await.says(&["backfill done"]);
+    run(&["sync", "prove"], &beside(&app)).await.expect(1).says(&["deleted here, alive at Clerk"]);
+    assert_eq!(app.database.count("users", doc! {}).await, 1);
+    assert_eq!(traces(&app).await, []);
     app.finish().await;
 }

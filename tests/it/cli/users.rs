@@ -251,3 +251,105 @@ async fn completions_are_scripts_that_know_every_command() {
     }
     run(&["completions", "cmd"], &nothing()).await.expect(2).says(&["possible values", "bash"]);
 }
+
+#[tokio::test]
+async fn e_34_d7_07_lock_and_unlock_go_to_clerk_in_the_words_of_the_pages() {
+    let app = TestApp::new().await;
+    let bob = someone(&app, "Bob", "user").await;
+    let ada = someone(&app, "Ada", "admin").await;
+    app.clerk.set_levers(Levers { paused: true, ..app.clerk.levers() });
+    users(&app, &["lock", &bob]).await.expect(2).says(&[&format!("Lock Bob ({bob})? [yes/no]"), "not confirmed"]);
+    let foreseen = users(&app, &["lock", &bob, "--dry-run"]).await.expect(0);
+    assert_eq!(foreseen.out, format!("Bob ({bob}): would be locked\n"));
+    assert_eq!(app.clerk.user(&bob).expect("at Clerk")["locked"], json!(false));
+    let done = users(&app, &["lock", "bob_name", "--yes", "--reason", "too many tries", "--json"]).await;
+    let done = done.expect(0).json();
+    assert_eq!((&done["user"]["clerkId"], &done["dryRun"]), (&json!(bob), &json!(false)));
+    assert_eq!(app.clerk.user(&bob).expect("at Clerk")["locked"], json!(true));
+    assert_eq!(app.database.user(&bob).await.expect("stored").get_bool("locked").ok(), Some(true));
+    users(&app, &["show", &bob]).await.expect(0).says(&["locked"]);
+    let done = users(&app, &["unlock", &bob, "--yes"]).await.expect(0);
+    assert_eq!(done.out, format!("Bob ({bob}): not locked\n"));
+    assert_eq!(app.clerk.user(&bob).expect("at Clerk")["locked"], json!(false));
+    users(&app, &["lock", &ada, "--yes"]).await.expect(1).says(&["The last admin cannot be locked."]);
+    users(&app, &["lock", "user_nobody", "--yes"]).await.expect(1).says(&["user_nobody was not found"]);
+    let row = |cells: [&str; 5]| cells.map(str::to_owned);
+    assert_eq!(
+        trail(&app, &bob).await,
+        [
+            row(["cli:keeper", "lock", "not locked", "locked", "too many tries"]),
+            row(["cli:keeper", "unlock", "locked", "not locked", ""]),
+        ]
+    );
+    app.clerk.set_levers(Levers::default());
+    assert!(app.clerk.drained(std::time::Duration::from_secs(10)).await);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn e_34_sessions_are_listed_and_all_of_them_ended() {
+    let app = TestApp::new().await;
+    let ada = someone(&app, "Ada", "user").await;
+    users(&app, &["sessions", &ada]).await.expect(0).says(&[&format!("Ada ({ada}) is not signed in")]);
+    let none = users(&app, &["revoke-sessions", &ada, "--yes"]).await.expect(0);
+    assert_eq!(none.out, format!("Ada ({ada}): sessions ended: 0\n"));
+    let (one, other) = (app.token(&ada), app.token(&ada));
+    assert_ne!(one, other);
+    let listed = users(&app, &["sessions", "ada@example.com", "--json"]).await.expect(0).json();
+    let sessions = listed["sessions"].as_array().expect("sessions");
+    assert!(!sessions.is_empty() && sessions.iter().all(|session| session["status"] == "active"), "{listed}");
+    let first = sessions[0]["id"].as_str().expect("an id");
+    users(&app, &["sessions", &ada]).await.expect(0).says(&[first]);
+
+    let asked = users(&app, &["revoke-sessions", &ada]).await.expect(2);
+    asked.says(&[&format!("End every session of Ada ({ada})? [yes/no]"), "not confirmed"]);
+    let foreseen = users(&app, &["revoke-sessions", &ada, "--dry-run", "--json"]).await.expect(0).json();
+    assert_eq!(foreseen, json!({ "clerkId": ada, "ended": sessions.len(), "dryRun": true }));
+    let arguments = ["revoke-sessions", &ada, "--yes", "--reason", "a lost telephone"];
+    let done = users(&app, &arguments).await.expect(0);
+    assert_eq!(done.out, format!("Ada ({ada}): sessions ended: {}\n", sessions.len()));
+    users(&app, &["sessions", &ada]).await.expect(0).says(&["is not signed in"]);
+    let [actor, action, before, _, reason] = trail(&app, &ada).await.remove(0);
+    let before_expected = format!("{} sessions", sessions.len());
+    assert_eq!(
+        [actor, action, before, reason],
+        ["cli:keeper", "revoke_sessions", &before_expected, "a lost telephone"]
+    );
+    users(&app, &["sessions", "nobody@example.com"]).await.expect(1).says(&["nobody@example.com was not found"]);
+    app.clerk.set_levers(Levers { bapi_status: Some(503), ..Levers::default() });
+    users(&app, &["sessions", &ada]).await.expect(2).says(&["Clerk"]);
+    app.clerk.set_levers(Levers::default());
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn e_34_refresh_writes_what_clerk_says_of_whoever_was_missed_too() {
+    let app = TestApp::new().await;
+    let ada = someone(&app, "Ada", "user").await;
+    app.clerk.set_levers(Levers { drop: 1.0, ..Levers::default() });
+    app.clerk.update_user(&ada, json!({ "first_name": "Augusta" }));
+    let bob = app.clerk.create_user(json!({ "email_address": ["bob@example.com"] }));
+    let bob = bob["id"].as_str().expect("an id");
+
+    let asked = users(&app, &["refresh", &ada]).await.expect(2);
+    asked.says(&[&format!("Ask Clerk about {ada} and write what it says? [yes/no]"), "not confirmed"]);
+    let foreseen = users(&app, &["refresh", "ada_name", "--dry-run"]).await.expect(0);
+    assert_eq!(foreseen.out, format!("{ada}: would be: updated firstName, name, updatedAt\n"));
+    assert_eq!(app.database.user(&ada).await.expect("stored").get_str("firstName").ok(), Some("Ada"));
+    assert_eq!(app.database.count("audit", doc! {}).await, 0);
+    let done = users(&app, &["refresh", &ada, "--yes", "--reason", "a question", "--json"]).await.expect(0).json();
+    let decision = "updated firstName, name, updatedAt";
+    assert_eq!(done, json!({ "clerkId": ada, "state": "applied", "decision": decision, "dryRun": false }));
+    assert_eq!(app.database.user(&ada).await.expect("stored").get_str("firstName").ok(), Some("Augusta"));
+    users(&app, &["refresh", &ada, "--yes"]).await.expect(0).says(&["exactly this was already stored"]);
+    let [actor, action, _, _, reason] = trail(&app, &ada).await.remove(0);
+    assert_eq!([actor, action, reason], ["cli:keeper", "refresh_user", "a question"]);
+
+    users(&app, &["refresh", bob, "--yes"]).await.expect(0).says(&[&format!("{bob}: created")]);
+    assert!(app.database.user(bob).await.is_some());
+    app.clerk.delete_user(bob);
+    users(&app, &["refresh", bob, "--yes"]).await.expect(0).says(&[&format!("{bob}: deleted")]);
+    users(&app, &["refresh", "nobody@example.com", "--yes"]).await.expect(1).says(&["was not found"]);
+    app.clerk.set_levers(Levers::default());
+    app.finish().await;
+}

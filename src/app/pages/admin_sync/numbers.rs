@@ -70,6 +70,12 @@ fn Tile(
 /// What goes through, and how fast.
 #[component]
 fn Flow(overview: SyncOverview) -> impl IntoView {
+    let canary = overview.canary.as_ref().map(|_| {
+        view! {
+            <dt>"Canary"</dt>
+            <dd data-live="canary">{overview.canary_text()}</dd>
+        }
+    });
     let lag = |ms: Option<u64>| ms.map_or_else(|| "no event".to_owned(), milliseconds);
     view! {
         <section aria-labelledby="flow-heading">
@@ -109,6 +115,7 @@ fn Flow(overview: SyncOverview) -> impl IntoView {
                     </a>
                     " differing from Clerk by the last proof"
                 </dd>
+                {canary}
                 <dt>"People"</dt>
                 <dd>
                     <span data-live="people">{grouped(overview.people)}</span>

@@ -7,16 +7,18 @@ use super::*;
 const CARGO: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
 const EXAMPLE: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/.env.example"));
 /// Where variables are spelled.
-const SOURCES: [&str; 12] = [
+const SOURCES: [&str; 14] = [
     include_str!("../../settings.rs"),
     include_str!("../access.rs"),
     include_str!("../alerts.rs"),
     include_str!("../api.rs"),
+    include_str!("../canary.rs"),
     include_str!("../clerk.rs"),
     include_str!("../database.rs"),
     include_str!("../effects.rs"),
     include_str!("../inngest.rs"),
     include_str!("../mail.rs"),
+    include_str!("../retention.rs"),
     include_str!("../server.rs"),
     include_str!("../sync.rs"),
     include_str!("../telemetry.rs"),

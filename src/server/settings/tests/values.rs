@@ -180,6 +180,11 @@ fn numbers_are_taken_within_their_bounds_only() {
         ("ROLLCALL_MOST_DELETIONS", 0, 100),
         // Clerk's sender repeats for 28 hours: an event forgotten sooner would be applied twice.
         ("ROLLCALL_EVENT_RETENTION_DAYS", 2, 3_650),
+        ("ROLLCALL_BODY_RETENTION_DAYS", 2, 3_650),
+        ("ROLLCALL_RUN_RETENTION_DAYS", 0, 3_650),
+        ("ROLLCALL_AUDIT_RETENTION_DAYS", 0, 3_650),
+        ("ROLLCALL_CANARY_MINUTES", 1, 10_080),
+        ("ROLLCALL_CANARY_SECONDS", 10, 86_400),
     ] {
         for inside in [low, high] {
             assert!(load(&with(production(), name, &inside.to_string())).is_ok(), "{name}={inside}");
@@ -200,11 +205,47 @@ fn numbers_arrive_in_the_unit_their_name_says() {
         with(with(production(), "ROLLCALL_DATABASE_TIMEOUT_MS", "250"), "ROLLCALL_EVENT_RETENTION_DAYS", "2");
     let settings = loaded(&environment);
     assert_eq!(settings.database.timeout, Duration::from_millis(250));
-    assert_eq!(settings.sync.event_retention, Duration::from_hours(48));
+    assert_eq!(settings.retention.events, Duration::from_hours(48));
     assert_eq!(settings.server.request_timeout, Duration::from_secs(30));
     assert_eq!(settings.sync.reconcile_every, Some(Duration::from_hours(24)));
     assert_eq!(settings.sync.catch_up_every, Some(Duration::from_mins(15)));
     assert_eq!(loaded(&with(production(), "ROLLCALL_RECONCILE_HOURS", "0")).sync.reconcile_every, None);
+}
+
+#[test]
+fn what_is_kept_is_kept_long_enough_for_what_needs_it() {
+    let days = |number: u64| Duration::from_hours(24 * number);
+    let kept = loaded(&production()).retention;
+    assert_eq!((kept.events, kept.bodies, kept.jobs), (days(30), days(30), days(30)));
+    assert_eq!((kept.runs, kept.audit), (Some(days(365)), None));
+    let short = loaded(&with(production(), "ROLLCALL_EVENT_RETENTION_DAYS", "3")).retention;
+    assert_eq!((short.bodies, short.jobs), (days(3), days(3)), "no longer than events, and as long as they");
+    assert_eq!(loaded(&with(production(), "ROLLCALL_RUN_RETENTION_DAYS", "0")).retention.runs, None);
+    let found = problems(&with(production(), "ROLLCALL_JOB_RETENTION_DAYS", "29"));
+    assert_eq!(
+        found[0].to_string(),
+        "ROLLCALL_JOB_RETENTION_DAYS: must not be less than ROLLCALL_EVENT_RETENTION_DAYS"
+    );
+    assert_eq!(refused(&with(production(), "ROLLCALL_JOB_RETENTION_DAYS", "1")), ["ROLLCALL_JOB_RETENTION_DAYS"]);
+    assert_eq!(loaded(&with(production(), "ROLLCALL_JOB_RETENTION_DAYS", "90")).retention.jobs, days(90));
+}
+
+#[test]
+fn c_4_the_canary_is_somebody_at_clerk_and_must_be_back_before_the_next_touch() {
+    let canary = with(production(), "ROLLCALL_CANARY_USER", "user_2abc");
+    let read = loaded(&canary).sync.canary.unwrap();
+    assert_eq!((read.every, read.within), (Duration::from_hours(1), Duration::from_mins(5)));
+    assert_eq!(loaded(&production()).sync.canary, None);
+    for id in ["ada@example.com", "org_1", "user_1/../2"] {
+        assert_eq!(refused(&with(production(), "ROLLCALL_CANARY_USER", id)), ["ROLLCALL_CANARY_USER"], "{id}");
+    }
+    let late = with(canary, "ROLLCALL_CANARY_MINUTES", "5");
+    let found = problems(&late);
+    assert_eq!(
+        found[0].to_string(),
+        "ROLLCALL_CANARY_SECONDS: must be less than ROLLCALL_CANARY_MINUTES, which are 300 s"
+    );
+    assert!(load(&with(late, "ROLLCALL_CANARY_SECONDS", "299")).is_ok());
 }
 
 #[test]

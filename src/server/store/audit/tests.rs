@@ -27,7 +27,7 @@ fn trail(length: usize) -> Vec<Document> {
 }
 
 fn first_broken(rows: Vec<Document>) -> Option<(i64, &'static str)> {
-    let mut chain = Chain::default();
+    let mut chain = Chain::after(&End { number: 0, seal: BEGINNING.to_owned() });
     rows.into_iter().find_map(|row| chain.follow(row).err().map(|cause| (chain.number + 1, cause)))
 }
 

@@ -9,7 +9,8 @@ use mongodb::bson::{Bson, Document, doc};
 use crate::model::event::EventState;
 use crate::model::failure::{FAILURES, cause_of};
 use crate::server::store::events::Events;
-use crate::server::store::{Error, ensure_expiry, partial_index, write_each};
+use crate::server::store::expiry::ensure_expiry;
+use crate::server::store::{Error, partial_index, write_each};
 
 const NAMED_AT_ONCE: usize = 500;
 
@@ -55,7 +56,7 @@ impl Events {
             self.documents.drop_index(REPLACED).await?;
         }
         self.name_causes().await?;
-        ensure_expiry(database, &self.documents, arrival, retention).await
+        ensure_expiry(database, &self.documents, ("receivedAt", arrival), Some(retention)).await
     }
 
     /// What failed under an earlier version has no cause of its own.

@@ -1,13 +1,15 @@
-//! What a page that is open all day asks of `events`: numbers whose cost does not grow with the collection, and word of
-//! every change.
+//! What is asked of `events` all day, by open pages and by the clock: numbers whose cost does not grow with the collection,
+//! one arrival, and word of every change.
 
 use futures::{Stream, StreamExt};
+use jiff::Timestamp;
 use mongodb::bson::{Document, RawDocumentBuf, doc};
 use mongodb::options::CountOptions;
 
 use crate::model::event::EventState;
 use crate::server::store::Error;
-use crate::server::store::events::{Events, pending};
+use crate::server::store::encoding::to_date;
+use crate::server::store::events::{Events, Summary, pending};
 
 impl Events {
     /// About how many there are, from the collection's own books.
@@ -27,6 +29,26 @@ impl Events {
         let (stored, open) =
             tokio::join!(async { self.documents.count_documents(waiting).await }, self.bodies.count_open());
         Ok(stored? + open?.events)
+    }
+
+    /// When word of a person arrived that is at least as new as this `updated_at` of Clerk's; looked for from `since` on.
+    pub async fn find_arrival(
+        &self,
+        clerk_id: &str,
+        version: i64,
+        since: Timestamp,
+    ) -> Result<Option<Timestamp>, Error> {
+        let version = Timestamp::from_millisecond(version).map_or(to_date(since), to_date);
+        let theirs = doc! {
+            "clerkId": clerk_id,
+            "receivedAt": { "$gte": to_date(since) },
+            "kind": "user.updated",
+            // A sender need not say when it was.
+            "$or": [{ "eventAt": { "$gte": version } }, { "eventAt": null }],
+        };
+        let rows = self.documents.clone_with_type::<Summary>();
+        let first = rows.find_one(theirs).sort(doc! { "receivedAt": 1 }).await?;
+        Ok(first.map(|event| event.received_at))
     }
 
     /// One item for every event that is added or changed from now on, by whatever process. A stand-alone server cannot say.

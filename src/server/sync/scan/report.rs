@@ -4,7 +4,9 @@ use jiff::Timestamp;
 
 use crate::model::event_filter::ReplayPlan;
 use crate::model::run::{RunKind, RunReport, RunState, RunsOverview, RunsPage};
+use crate::server::canary;
 use crate::server::error::Error;
+use crate::server::state::AppState;
 use crate::server::store::Store;
 use crate::server::store::runs::Run;
 
@@ -72,11 +74,12 @@ fn about(plan: &ReplayPlan) -> String {
     format!("{}; {effects}", plan.describe())
 }
 
-/// What is going on, the last proof, and the history.
+/// What is going on, the last proof, the canary, and the history.
 ///
 /// # Errors
 /// MongoDB's.
-pub async fn get_overview(store: &Store) -> Result<RunsOverview, Error> {
+pub async fn get_overview(state: &AppState) -> Result<RunsOverview, Error> {
+    let store = &state.store;
     let proven = [RunState::Done, RunState::Stopped];
     let (current, proof, history) = tokio::try_join!(
         store.runs.find_running(),
@@ -87,6 +90,7 @@ pub async fn get_overview(store: &Store) -> Result<RunsOverview, Error> {
         as_of: Timestamp::now(),
         current: current.as_ref().map(report),
         proof: proof.as_ref().map(report),
+        canary: canary::get_report(&state.settings, &state.store).await?,
         history: history.iter().map(report).collect(),
     })
 }

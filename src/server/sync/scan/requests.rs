@@ -17,9 +17,12 @@ use crate::server::state::AppState;
 use crate::server::store::events::Outcome;
 use crate::server::store::runs::Run;
 use crate::server::store::users::new_id;
+use crate::server::sync::apply::apply;
 use crate::server::sync::effects::metadata_of;
+use crate::server::sync::fold::outcome_of;
 use crate::server::sync::intervention::ensure_own_name;
 use crate::server::sync::ports::Ports;
+use crate::server::sync::questions::ask;
 use crate::server::sync::refresh::refresh_person;
 use crate::server::sync::scan::control::{Begun, Wanted, begin, interrupt, new_run};
 use crate::server::sync::scan::replay::{MOST_COUNTED, until_now};
@@ -142,16 +145,22 @@ pub async fn control(state: &AppState, admin: &Admin, id: &str, action: Action) 
     after.ok_or(NO_RUN)
 }
 
-/// Brings one person up to date, as Clerk says.
+/// Brings one person up to date, as Clerk says, whether they are stored or not; a rehearsal asks Clerk as well.
 ///
 /// # Errors
 /// `Invalid` for what cannot be an id; MongoDB's or Clerk's.
-pub async fn refresh(state: &AppState, admin: &Admin, clerk_id: &str) -> Result<Outcome, Error> {
+pub async fn refresh(state: &AppState, admin: &Admin, clerk_id: &str, intent: &Intent) -> Result<Outcome, Error> {
     ensure_own_name(admin)?;
     if !is_id(clerk_id) {
         return Err(Error::Invalid { field: "id", message: "This is no id of Clerk's.".to_owned() });
     }
-    state.store.audit.append(&fact_of(admin, Action::RefreshUser, clerk_id, None, None)).await?;
+    if intent.is_rehearsal {
+        let incoming = ask(state, clerk_id, SyncSource::Refetch).await?;
+        let stored = state.store.users.find(clerk_id).await?;
+        return Ok(outcome_of(&apply(stored.as_ref(), &incoming, "", Timestamp::now())));
+    }
+    let reason = intent.reason.clone();
+    state.store.audit.append(&fact_of(admin, Action::RefreshUser, clerk_id, None, reason)).await?;
     let (outcome, user) = refresh_person(state, clerk_id, SyncSource::Refetch).await?;
     // Clerk's metadata may be what differed.
     let living = user.filter(|user| state.plan.metadata && user.deleted_at.is_none());

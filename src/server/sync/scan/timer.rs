@@ -1,5 +1,5 @@
-//! What runs by the clock, in whichever process looks first: a reconciliation and the proof of it, catch-ups in between, and
-//! every run whose process died.
+//! What runs by the clock, in whichever process looks first: a reconciliation and the proof of it, catch-ups in between,
+//! every run whose process died, and what is forgotten.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::model::run::{RunKind, RunOptions, RunState, Starter};
+use crate::server::erasure::hide_erased;
 use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::store::runs::Run;
@@ -17,6 +18,8 @@ use crate::server::sync::scan::control::{Begun, Wanted, begin};
 use crate::server::sync::scan::{carry_on, lease};
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+/// How often what is too old leaves the audit trail, and the ids of the erased; MongoDB sees to the rest by itself.
+const FORGET_EVERY: Duration = Duration::from_hours(1);
 
 /// Looks until `stop` says so. A run in the middle is left to another process.
 pub async fn run(state: Arc<AppState>, mut stop: watch::Receiver<bool>) {
@@ -47,6 +50,10 @@ async fn do_what_is_due(state: &AppState, owner: &str) -> Result<(), Error> {
             end_of(carry_on(state, taken, &|_| ()).await)?;
         }
         return Ok(());
+    }
+    if is_due(state, "forget", Some(FORGET_EVERY)).await? {
+        state.store.audit.forget(state.settings.retention.audit, Timestamp::now()).await?;
+        hide_erased(state, Timestamp::now()).await?;
     }
     let sync = &state.settings.sync;
     if is_due(state, "reconcile", sync.reconcile_every).await?

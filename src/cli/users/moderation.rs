@@ -1,4 +1,4 @@
-//! `rollcall users ban` and `rollcall users unban`: at Clerk first, and by its answer here.
+//! `rollcall users ban`, `unban`, `lock`, `unlock`: at Clerk first, and by its answer here.
 
 use clap::Args;
 
@@ -38,6 +38,22 @@ pub async fn unban(console: &Console, options: Options) -> anyhow::Result<End> {
     let intent = options.consent.intent(options.reason);
     let unbanned = moderation::unban(&console.state, &console.admin, &user.clerk_id, &intent).await;
     end(unbanned, "not banned", intent.is_rehearsal, options.json.then_some(&console.state.settings.fields))
+}
+
+pub async fn lock(console: &Console, options: Options) -> anyhow::Result<End> {
+    let Some(user) = find_one(console, &options.who).await? else { return Ok(End::Found) };
+    options.consent.ask(&format!("Lock {}?", called(&user)))?;
+    let intent = options.consent.intent(options.reason);
+    let locked = moderation::lock(&console.state, &console.admin, &user.clerk_id, &intent).await;
+    end(locked, "locked", intent.is_rehearsal, options.json.then_some(&console.state.settings.fields))
+}
+
+pub async fn unlock(console: &Console, options: Options) -> anyhow::Result<End> {
+    let Some(user) = find_one(console, &options.who).await? else { return Ok(End::Found) };
+    options.consent.ask(&format!("Unlock {}?", called(&user)))?;
+    let intent = options.consent.intent(options.reason);
+    let unlocked = moderation::unlock(&console.state, &console.admin, &user.clerk_id, &intent).await;
+    end(unlocked, "not locked", intent.is_rehearsal, options.json.then_some(&console.state.settings.fields))
 }
 
 fn end(changed: Result<User, Error>, what: &str, is_rehearsal: bool, as_json: Option<&Fields>) -> anyhow::Result<End> {

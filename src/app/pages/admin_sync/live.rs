@@ -3,6 +3,7 @@
 //!
 //! Stops while the tab is hidden or the reader says so. What arrives is texts; nothing is computed here.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use js_sys::{Array, Date, JSON, Reflect};
@@ -26,28 +27,31 @@ enum Link {
     Ended,
 }
 
+// What belongs to the browser's one thread. A value of a component would be dropped by whichever thread of the server sends the
+// page's end.
+thread_local! {
+    static SOURCE: RefCell<Option<EventSource>> = const { RefCell::new(None) };
+    /// New events that the list does not show yet.
+    static ROWS: RefCell<Option<Array>> = const { RefCell::new(None) };
+}
+
 #[island]
 pub fn LiveNumbers() -> impl IntoView {
     let link = RwSignal::new(Link::Connecting);
     let age = RwSignal::new(0_u32);
     let held = RwSignal::new(0_u32);
-    let source = StoredValue::new_local(None::<EventSource>);
-    // Nothing of the browser is there while the server renders this.
-    let rows = StoredValue::new_local(None::<Array>);
-    let updated_at = StoredValue::new_local(0.0);
+    let updated_at = StoredValue::new(0.0);
 
     let show_rows = move || {
-        if let Some(waiting) = rows.get_value() {
+        if let Some(waiting) = ROWS.take() {
             insert(&waiting);
         }
-        rows.set_value(None);
         held.set(0);
     };
-    let close = move || {
-        if let Some(open) = source.get_value() {
+    let close = || {
+        if let Some(open) = SOURCE.take() {
             open.close();
         }
-        source.set_value(None);
     };
     let open = move || {
         let on_update = move |update: JsValue| {
@@ -55,9 +59,9 @@ pub fn LiveNumbers() -> impl IntoView {
             updated_at.set_value(Date::now());
             age.set(0);
             apply(&update);
-            let waiting = rows.get_value().unwrap_or_default().concat(&fresh_rows(&update));
+            let waiting = ROWS.take().unwrap_or_default().concat(&fresh_rows(&update));
             held.set(waiting.length());
-            rows.set_value(Some(waiting));
+            ROWS.set(Some(waiting));
             if !is_read() {
                 show_rows();
             }
@@ -65,7 +69,7 @@ pub fn LiveNumbers() -> impl IntoView {
         };
         let opened = connect(on_update, move |now| link.set(now));
         link.set(if opened.is_some() { Link::Connecting } else { Link::Ended });
-        source.set_value(opened);
+        SOURCE.set(opened);
     };
     Effect::new(move |_| {
         open();

@@ -40,7 +40,7 @@ bench-sessions: setup ## Measure how many sessions one core judges, beside Clerk
 	@$(ENV) cargo bench --locked --bench sessions --no-default-features --features ssr -- $(BENCH_ARGS)
 
 bench-pages: setup ## Measure how fast pages are rendered, and what a first visit loads
-	@$(ENV) export LEPTOS_SITE_ROOT="$$TARGET/site-release" && cargo leptos build --release --frontend-only && \
+	@$(ENV) export LEPTOS_SITE_ROOT="$$TARGET/site-release" && cargo leptos build --release --frontend-only --precompress && \
 	  cargo bench --locked --bench pages --no-default-features --features ssr -- --site "$$LEPTOS_SITE_ROOT" $(BENCH_ARGS)
 
 bench-scan: setup ## Measure a backfill and a proof beside MongoDB's own upserts; --people 20000,1000000 for the memory

@@ -136,8 +136,8 @@ async fn compare(options: &Options, people: &People, sides: &[Side]) -> anyhow::
     for side in sides {
         visitors.push(Visitor::new(side.server.address, &people.cookie(0), side.events).await?);
     }
-    let heads: String = sides.iter().map(|side| format!(" {} events: ms |", side.events)).collect();
-    println!("\n| page |{heads} ratio |\n|---|{}--:|", "--:|".repeat(sides.len()));
+    let heads: Vec<String> = sides.iter().map(|side| format!(" {} events: ms |", side.events)).collect();
+    println!("\n| page |{} ratio |\n|---|{}--:|", heads.concat(), "--:|".repeat(sides.len()));
     let mut missed = 0;
     for visit in visits() {
         let mut times: Vec<Vec<f64>> = vec![Vec::new(); sides.len()];
@@ -154,13 +154,13 @@ async fn compare(options: &Options, people: &People, sides: &[Side]) -> anyhow::
             times.sort_by(f64::total_cmp);
         }
         let median = |times: &[f64]| times[times.len() / 2];
-        let shown: String = times
+        let shown: Vec<String> = times
             .iter()
             .map(|times| format!(" {:.1} ({:.1}–{:.1}) |", median(times), times[0], times[times.len() - 1]))
             .collect();
         let ratio = median(&times[times.len() - 1]) / median(&times[0]);
         missed += usize::from(ratio > GOAL);
-        println!("| {} |{shown} {ratio:.2} |", visit.name);
+        println!("| {} |{} {ratio:.2} |", visit.name, shown.concat());
     }
     println!("\nMedian (least–most) of {} visits each; {missed} above the goal of {GOAL} times.\n", options.rounds);
     Ok(())

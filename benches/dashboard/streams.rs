@@ -89,14 +89,14 @@ async fn deliver(server: SocketAddr, rate: u64, lasting: Duration) -> anyhow::Re
     for _ in 0..rate * lasting.as_secs() {
         tick.tick().await;
         let (at, unique) = (Timestamp::now(), rollcall::server::store::users::new_id());
-        let (at_ms, at_s) = (at.as_millisecond(), at.as_second());
+        let (made_at, sent_at) = (at.as_millisecond(), at.as_second());
         let body = format!(
-            r#"{{"object":"event","type":"user.created","timestamp":{at_ms},"data":{{"object":"user","id":"user_{unique}","first_name":"New","created_at":{at_ms},"updated_at":{at_ms}}}}}"#
+            r#"{{"object":"event","type":"user.created","timestamp":{made_at},"data":{{"object":"user","id":"user_{unique}","first_name":"New","created_at":{made_at},"updated_at":{made_at}}}}}"#
         );
         let id = format!("msg_{unique}");
-        let seal = STANDARD.encode(hmac::sign(&key, format!("{id}.{at_s}.{body}").as_bytes()));
+        let seal = STANDARD.encode(hmac::sign(&key, format!("{id}.{sent_at}.{body}").as_bytes()));
         let post = client.post(format!("http://{server}/api/webhooks/clerk")).body(body).header("svix-id", id);
-        let post = post.header("content-type", "application/json").header("svix-timestamp", at_s.to_string());
+        let post = post.header("content-type", "application/json").header("svix-timestamp", sent_at.to_string());
         let post = post.header("svix-signature", format!("v1,{seal}"));
         sending.spawn(async move { anyhow::Ok(post.send().await?.status()) });
     }

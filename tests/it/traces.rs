@@ -12,6 +12,7 @@ use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
 use prost::Message;
+use rollcall::server::inngest::keys::hex;
 use rollcall::standin::token::TokenOptions;
 use rollcall::standin::{self, Standin};
 use serde_json::json;
@@ -63,10 +64,6 @@ impl Collector {
 async fn take(State(collector): State<Collector>, headers: HeaderMap, body: Bytes) -> StatusCode {
     collector.received.lock().unwrap_or_else(PoisonError::into_inner).push((headers, body));
     StatusCode::OK
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn text<'a>(span: &'a Span, key: &str) -> Option<&'a str> {

@@ -83,9 +83,8 @@ pub struct Summary {
 }
 
 /// How many events are in one state.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StateTotal {
-    #[serde(rename = "_id")]
     pub state: EventState,
     pub count: i64,
 }
@@ -296,24 +295,21 @@ impl Events {
 
     /// How many events are in each state, read off the small indexes: those simply applied are the rest.
     pub async fn count_by_state(&self) -> Result<Vec<StateTotal>, Error> {
-        let odd = [
-            doc! { "$match": { "state": { "$in": odd_states() } } },
-            doc! { "$group": { "_id": "$state", "count": { "$sum": 1_i64 } } },
-        ];
+        let odd = odd_states().filter(|state| *state != EventState::Received).map(async |state| {
+            let count = self.documents.count_documents(doc! { "state": state.as_str() }).await?;
+            Ok::<_, Error>(StateTotal { state, count: number(count) })
+        });
         let new = doc! { "dueAt": { "$exists": true }, "state": EventState::Received.as_str() };
-        let odd =
-            async { self.documents.aggregate(odd).with_type::<StateTotal>().await?.try_collect::<Vec<_>>().await };
         let (odd, new, all, open) = tokio::join!(
-            odd,
+            futures::future::try_join_all(odd),
             async { self.documents.count_documents(new).await },
             async { self.documents.estimated_document_count().await },
             self.bodies.count_open(),
         );
         let (mut totals, new, all, open) = (odd?, new?, all?, open?.events);
-        let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-        let others: i64 = totals.iter().map(|total| total.count).sum::<i64>() + count(new);
-        totals.push(StateTotal { state: EventState::Received, count: count(new.saturating_add(open)) });
-        totals.push(StateTotal { state: EventState::Applied, count: count(all).saturating_sub(others).max(0) });
+        let others: i64 = totals.iter().map(|total| total.count).sum::<i64>() + number(new);
+        totals.push(StateTotal { state: EventState::Received, count: number(new.saturating_add(open)) });
+        totals.push(StateTotal { state: EventState::Applied, count: number(all).saturating_sub(others).max(0) });
         Ok(totals)
     }
 
@@ -346,10 +342,27 @@ fn is_none_of_them(waits: &u32) -> bool {
     *waits == 0
 }
 
-/// Every state but the two that nearly all events are in.
-fn odd_states() -> Bson {
-    let is_odd = |state: &EventState| !matches!(state, EventState::Received | EventState::Applied);
-    Bson::Array(EventState::ALL.into_iter().filter(is_odd).map(|state| state.as_str().into()).collect())
+fn number(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// Every state but the one that nearly all events are in: there is a small index of these.
+pub fn odd_states() -> impl Iterator<Item = EventState> {
+    EventState::ALL.into_iter().filter(|state| *state != EventState::Applied)
+}
+
+/// In one of these states. Of several, MongoDB sees that the small index has them all only if the index' own condition stands
+/// beside; without it every event would be looked at.
+pub fn in_states(states: &[EventState]) -> Document {
+    let words = |states: Vec<EventState>| states.into_iter().map(EventState::as_str).collect::<Vec<_>>();
+    match states {
+        [state] => doc! { "state": state.as_str() },
+        states if states.contains(&EventState::Applied) => doc! { "state": { "$in": words(states.to_vec()) } },
+        states => {
+            let those = doc! { "state": { "$in": words(states.to_vec()) } };
+            doc! { "$and": [{ "state": { "$in": words(odd_states().collect()) } }, those] }
+        }
+    }
 }
 
 /// States that wait for an attempt.

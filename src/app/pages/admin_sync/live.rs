@@ -3,6 +3,7 @@
 //!
 //! Stops while the tab is hidden or the reader says so. What arrives is texts; nothing is computed here.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use js_sys::{Array, Date, JSON, Reflect};
@@ -28,35 +29,38 @@ enum Link {
     Ended,
 }
 
+// What belongs to the browser's one thread. A value of a component would be dropped by whichever thread of the server sends the
+// page's end.
+thread_local! {
+    static SOURCE: RefCell<Option<EventSource>> = const { RefCell::new(None) };
+    /// New events that the list does not show yet.
+    static ROWS: RefCell<Option<Array>> = const { RefCell::new(None) };
+}
+
 #[island]
 pub fn LiveNumbers() -> impl IntoView {
     let link = RwSignal::new(Link::Connecting);
     let age = RwSignal::new(0_u32);
     let held = RwSignal::new(0_u32);
-    let source = StoredValue::new_local(None::<EventSource>);
-    // Nothing of the browser is there while the server renders this.
-    let rows = StoredValue::new_local(None::<Array>);
-    let updated_at = StoredValue::new_local(0.0);
+    let updated_at = StoredValue::new(0.0);
 
     let show_rows = move || {
-        if let Some(waiting) = rows.get_value() {
+        if let Some(waiting) = ROWS.take() {
             insert(&waiting);
         }
-        rows.set_value(None);
         held.set(0);
     };
     // A stream that is opened only after its session was renewed may not be wanted any more by then.
-    let wanted = StoredValue::new_local(0_u32);
+    let wanted = StoredValue::new(0_u32);
     let close = move || {
         wanted.update_value(|wanted| *wanted += 1);
-        if let Some(open) = source.get_value() {
+        if let Some(open) = SOURCE.take() {
             open.close();
         }
-        source.set_value(None);
     };
     // The server ends a stream now and then, and by then the token has run out: it is renewed, and tried again, once.
     let again = RwSignal::new(0_u32);
-    let is_second = StoredValue::new_local(false);
+    let is_second = StoredValue::new(false);
     let open = move || {
         let on_update = move |update: JsValue| {
             link.set(Link::Live);
@@ -64,9 +68,9 @@ pub fn LiveNumbers() -> impl IntoView {
             updated_at.set_value(Date::now());
             age.set(0);
             apply(&update);
-            let waiting = rows.get_value().unwrap_or_default().concat(&fresh_rows(&update));
+            let waiting = ROWS.take().unwrap_or_default().concat(&fresh_rows(&update));
             held.set(waiting.length());
-            rows.set_value(Some(waiting));
+            ROWS.set(Some(waiting));
             if !is_read() {
                 show_rows();
             }
@@ -90,7 +94,7 @@ pub fn LiveNumbers() -> impl IntoView {
                 if opened.is_none() {
                     link.set(Link::Ended);
                 }
-                source.set_value(opened);
+                SOURCE.set(opened);
             }
         });
     };

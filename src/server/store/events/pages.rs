@@ -11,7 +11,7 @@ use crate::model::event::EventState;
 use crate::model::event_filter::EventFilter;
 use crate::server::store::Error;
 use crate::server::store::encoding::{date, to_date};
-use crate::server::store::events::{Event, Events, Summary};
+use crate::server::store::events::{Event, Events, Summary, in_states};
 use crate::server::store::paging::{self, Cursor, Page, Row, beginning_with};
 
 /// So many of the newest failures are grouped.
@@ -114,11 +114,10 @@ impl Events {
 
     /// What is in one of these states, by its cause, the last seen first.
     pub async fn group_failures(&self, states: &[EventState]) -> Result<Vec<FailureGroup>, Error> {
-        let states: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
         let state =
             |state: EventState| doc! { "$sum": { "$cond": [{ "$eq": ["$state", state.as_str()] }, 1_i64, 0_i64] } };
         let groups = [
-            doc! { "$match": { "state": { "$in": states } } },
+            doc! { "$match": in_states(states) },
             doc! { "$sort": { "receivedAt": -1 } },
             doc! { "$limit": MOST_GROUPED },
             doc! { "$group": {
@@ -150,13 +149,10 @@ impl Events {
     /// beginning of an id is looked up first, and where an index has the state, every state is named.
     async fn document(&self, filter: &EventFilter) -> Result<Document, Error> {
         let mut wanted = Document::new();
-        let states = match filter.states.as_slice() {
-            [] if filter.kind.is_some() => EventState::ALL.as_slice(),
-            states => states,
-        };
-        if !states.is_empty() {
-            let states: Vec<&str> = states.iter().map(|state| state.as_str()).collect();
-            wanted.insert("state", doc! { "$in": states });
+        match filter.states.as_slice() {
+            [] if filter.kind.is_some() => wanted.extend(in_states(&EventState::ALL)),
+            [] => {}
+            states => wanted.extend(in_states(states)),
         }
         if let Some(kind) = &filter.kind {
             wanted.insert("kind", kind);

@@ -8,7 +8,7 @@ use mongodb::bson::{Bson, Document, doc};
 
 use crate::model::event::EventState;
 use crate::model::failure::{FAILURES, cause_of};
-use crate::server::store::events::Events;
+use crate::server::store::events::{Events, in_states, odd_states};
 use crate::server::store::expiry::ensure_expiry;
 use crate::server::store::{Error, partial_index, write_each};
 
@@ -39,7 +39,7 @@ impl Events {
             partial_index(
                 doc! { "state": 1, "receivedAt": -1 },
                 odd,
-                Some(doc! { "state": { "$in": all_but_applied() } }),
+                Some(doc! { "state": { "$in": odd_states().map(EventState::as_str).collect::<Vec<_>>() } }),
             ),
             // Only what failed has a cause.
             partial_index(
@@ -61,7 +61,7 @@ impl Events {
 
     /// What failed under an earlier version has no cause of its own.
     async fn name_causes(&self) -> Result<(), Error> {
-        let failed = doc! { "state": { "$in": FAILURES.map(EventState::as_str).to_vec() }, "cause": Bson::Null };
+        let failed = doc! { "$and": [in_states(&FAILURES), { "cause": Bson::Null }] };
         let rows = self.documents.clone_with_type::<Document>();
         let mut found = rows.find(failed).projection(doc! { "decision": 1 }).await?;
         let mut named: Vec<Document> = Vec::new();
@@ -79,8 +79,4 @@ impl Events {
     pub async fn index_names(&self) -> Result<Vec<String>, Error> {
         Ok(self.documents.list_index_names().await?)
     }
-}
-
-fn all_but_applied() -> Vec<&'static str> {
-    EventState::ALL.into_iter().filter(|state| *state != EventState::Applied).map(EventState::as_str).collect()
 }

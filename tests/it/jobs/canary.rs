@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use mongodb::bson::doc;
+use mongodb::bson::{DateTime, doc};
 use rollcall::server::jobs::watch::check;
 use rollcall::server::statistics;
 use rollcall::standin::levers::Levers;
@@ -70,7 +70,7 @@ impl Cage {
 
     /// Once more, now.
     async fn touch_again(&self) -> Timestamp {
-        self.app.database.remove("canary", doc! {}).await;
+        self.app.database.set("canary", doc! {}, doc! { "dueAt": DateTime::from_millis(0) }).await;
         let now = Timestamp::now();
         check(&self.app.state, now).await.expect("a look");
         self.touched().await;

@@ -1,6 +1,7 @@
 // The journeys a person makes, in a real Chromium, against `rollcall dev`: MongoDB, the local Clerk and the application,
 // started here on free ports with a folder of their own. A spec called *.hydrate.spec.ts needs JavaScript; every other
-// one runs with and without.
+// one runs with and without. What a session lives through is seen with a Clerk like a production instance as well, beside
+// which everything is there a second time.
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,10 +15,16 @@ const site = resolve(root, process.env.LEPTOS_SITE_ROOT ?? join(target, 'site'))
 
 // Chosen once, by the process that runs the suite; its workers, which read this file too, inherit them.
 const app = (process.env.E2E_APP ??= `http://localhost:${freePort()}`);
-const standin = (process.env.E2E_STANDIN ??= `http://localhost:${freePort()}`);
+process.env.E2E_STANDIN ??= `http://localhost:${freePort()}`;
 process.env.E2E_DATA ??= newFolder();
+const production = (process.env.E2E_PRODUCTION_APP ??= `http://localhost:${freePort()}`);
+process.env.E2E_PRODUCTION_STANDIN ??= `http://localhost:${freePort()}`;
+process.env.E2E_PRODUCTION_DATA ??= newFolder();
 // The suite's own MongoDB, never the one that the shell around it knows.
 for (const name of ['MONGODB_URI', 'MONGODB_URL', 'DB_URL']) delete process.env[name];
+
+/** It leaves people behind whom no other spec wants to meet. */
+const OF_ITS_OWN = 'hostile.hydrate.spec.ts';
 
 const chromium = {
   ...devices['Desktop Chrome'],
@@ -49,7 +56,12 @@ export default defineConfig({
   use: { baseURL: app, trace: 'retain-on-failure', locale: 'en-GB', timezoneId: 'UTC' },
   projects: [
     { name: 'sign-in', testMatch: '*.setup.ts', use: chromium },
-    { name: 'javascript', testMatch: '*.spec.ts', use: chromium, dependencies: ['sign-in'] },
+    { name: 'javascript', testMatch: '*.spec.ts', testIgnore: OF_ITS_OWN, use: chromium, dependencies: ['sign-in'] },
+    {
+      name: 'production',
+      testMatch: ['sessions.hydrate.spec.ts', OF_ITS_OWN],
+      use: { ...chromium, baseURL: production },
+    },
     {
       name: 'no-javascript',
       testMatch: '*.spec.ts',
@@ -58,21 +70,24 @@ export default defineConfig({
       dependencies: ['sign-in'],
     },
   ],
-  webServer: {
-    name: 'rollcall',
-    command: `"${binary}" dev --data-dir "${process.env.E2E_DATA}" --standin-addr 127.0.0.1:${new URL(standin).port}`,
-    cwd: process.env.E2E_DATA,
-    env: {
-      LEPTOS_SITE_ADDR: `127.0.0.1:${new URL(app).port}`,
-      LEPTOS_SITE_ROOT: site,
-    },
+  webServer: [server('rollcall', 'E2E', ''), server('production', 'E2E_PRODUCTION', '--production-clerk')],
+});
+
+/** The application at the addresses that these variables name. */
+function server(name: string, variables: string, options: string) {
+  const [app = '', standin = '', data = ''] = ['APP', 'STANDIN', 'DATA'].map((of) => process.env[`${variables}_${of}`]);
+  return {
+    name,
+    command: `"${binary}" dev --data-dir "${data}" --standin-addr 127.0.0.1:${new URL(standin).port} ${options}`,
+    cwd: data,
+    env: { LEPTOS_SITE_ADDR: `127.0.0.1:${new URL(app).port}`, LEPTOS_SITE_ROOT: site },
     url: `${app}/readyz`,
     reuseExistingServer: false,
-    stdout: 'pipe',
+    stdout: 'pipe' as const,
     timeout: 60_000,
-    gracefulShutdown: { signal: 'SIGTERM', timeout: 30_000 },
-  },
-});
+    gracefulShutdown: { signal: 'SIGTERM' as const, timeout: 30_000 },
+  };
+}
 
 function freePort(): number {
   const ask = 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })';

@@ -28,6 +28,7 @@
 //! | `server::mail`, `server::outgoing` | one message by SMTP or HTTP, and what came of it | jobs |
 //! | `server::statistics` | what happened in each minute and hour, all processes together; charts; when quiet is too quiet | single events |
 //! | `server::live` | what open dashboards are told, by one watcher a process | HTTP |
+//! | `server::cookie` | names and attributes of cookies of our own | Clerk's |
 //! | `server::connection` | what the connection page shows and does | pages |
 //! | `server::canary` | one person whose webhook must come back | alerts |
 //! | `server::metrics` | every counter, with labels from closed lists | personal values |

@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod canary;
 pub mod clerk;
 pub mod connection;
+pub mod cookie;
 pub mod erasure;
 pub mod error;
 pub mod health;

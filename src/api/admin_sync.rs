@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 
-use crate::model::chart::{Chart, Period};
+use crate::model::chart::Chart;
 use crate::model::error::AppError;
 use crate::model::sync::SyncOverview;
 
@@ -16,7 +16,7 @@ pub async fn get_overview() -> Result<SyncOverview, AppError> {
 
 /// The numbers over a time, drawn.
 #[server(endpoint = "admin_sync/get_charts", input = GetUrl)]
-pub async fn get_charts(#[server(default)] period: Period) -> Result<Vec<Chart>, AppError> {
+pub async fn get_charts(#[server(default)] period: String) -> Result<Vec<Chart>, AppError> {
     use crate::server::{rpc, sync};
-    rpc::as_admin("get_charts", async |state, _admin| sync::status::get_charts(&state, period).await).await
+    rpc::as_admin("get_charts", async |state, _admin| sync::status::get_charts(&state, &period).await).await
 }

@@ -9,9 +9,10 @@ use crate::model::notice::Notice;
 
 /// One page of the entries that an address asks for, the newest first.
 #[server(endpoint = "trail/list_trail", input = GetUrl)]
-pub async fn list_trail(#[server(default)] query: TrailQuery, before: Option<i64>) -> Result<TrailPage, AppError> {
+pub async fn list_trail(#[server(default)] query: TrailQuery, before: Option<String>) -> Result<TrailPage, AppError> {
     use crate::server::{rpc, trail};
     rpc::as_admin("list_trail", async |state, _admin| {
+        let before = trail::read_before(before.as_deref())?;
         trail::list(&state, &trail::read(query)?, before, trail::ON_A_PAGE).await
     })
     .await

@@ -27,6 +27,9 @@ pub struct Options {
     /// How many people the local Clerk begins with.
     #[arg(long, value_name = "N", default_value_t = 20)]
     seed_users: usize,
+    /// Let the local Clerk be like a production instance: its keys, its cookies, its way back from a handshake.
+    #[arg(long)]
+    production_clerk: bool,
     /// Say nothing of them by webhook: a backfill brings them.
     #[arg(long)]
     unannounced: bool,
@@ -66,6 +69,7 @@ async fn run_beside(
         seed_users: options.seed_users,
         clerk_js_dir: clerk_js_folder(&variables),
         state_file: Some(options.data_dir.join("clerk.json")),
+        production: options.production_clerk,
         ..standin::Options::default()
     })
     .await

@@ -34,9 +34,12 @@ impl Period {
         }
     }
 
-    /// The hour, for what is no word of ours.
-    pub fn parse(word: &str) -> Self {
-        Self::ALL.into_iter().find(|period| period.as_str() == word).unwrap_or_default()
+    /// The hour where nothing is said; none for what is no word of ours.
+    pub fn parse(word: &str) -> Option<Self> {
+        if word.is_empty() {
+            return Some(Self::default());
+        }
+        Self::ALL.into_iter().find(|period| period.as_str() == word)
     }
 }
 

@@ -109,6 +109,8 @@ pub struct EventDetail {
     /// Attempts that failed for what passes by itself.
     pub waits: u32,
     pub payload: Payload,
+    /// What came with it and is kept, a line each.
+    pub headers: String,
     /// Where deliveries come in.
     pub endpoint: String,
     /// Its person's effects since it arrived.

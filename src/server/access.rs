@@ -1,6 +1,6 @@
 //! Proofs of permission: the only place that grants them (style 5.5).
 //!
-//! A `Viewer` is a person with a valid session whose document is stored and neither banned nor deleted; an `Admin` is a
+//! Somebody `SignedIn` has a valid session; a `Viewer` is a person with a valid session whose document is stored and neither banned nor deleted; an `Admin` is a
 //! viewer whose role in MongoDB, read for this request, is admin; a `Moderator` one whose role is moderator or admin.
 //! Whoever can run this program with its settings is an `Admin` too (D7-07). Their fields are private, so nothing else can
 //! make one.
@@ -35,6 +35,15 @@ pub enum Session {
     SignedOut { reason: Cow<'static, str> },
 }
 
+/// A session, and nothing else: its person may be banned, or not known here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedIn {
+    clerk_id: String,
+    session_id: String,
+    actor: Option<String>,
+    factor_age: Option<u32>,
+}
+
 /// A signed-in person.
 #[derive(Clone, Debug)]
 pub struct Viewer {
@@ -62,6 +71,33 @@ enum By {
     Console { os_user: String },
 }
 
+impl SignedIn {
+    /// # Errors
+    /// `Unauthenticated` without a session.
+    pub fn of(session: &Session) -> Result<Self, Error> {
+        match session.clone() {
+            Session::SignedIn { clerk_id, session_id, actor, factor_age } => {
+                Ok(Self { clerk_id, session_id, actor, factor_age })
+            }
+            Session::SignedOut { reason } => Err(Error::Unauthenticated { reason }),
+        }
+    }
+
+    /// Whose session it is.
+    pub fn clerk_id(&self) -> &str {
+        &self.clerk_id
+    }
+
+    pub fn session_id(&self) -> &str {
+        &self.session_id
+    }
+
+    /// Who really asks, while somebody is impersonated.
+    pub fn actor(&self) -> Option<&str> {
+        self.actor.as_deref()
+    }
+}
+
 impl Viewer {
     /// Loads the person of a session, provisioning them on their first request (A3-25).
     ///
@@ -69,13 +105,8 @@ impl Viewer {
     /// `Unauthenticated` without a session, `Forbidden` for the banned and the deleted (D4-24), `Unavailable` when
     /// MongoDB, or Clerk for a first request, is away.
     pub async fn of(state: &AppState, session: &Session) -> Result<Self, Error> {
-        let (clerk_id, session_id, actor, factor_age) = match session {
-            Session::SignedIn { clerk_id, session_id, actor, factor_age } => {
-                (clerk_id, session_id.clone(), actor.clone(), *factor_age)
-            }
-            Session::SignedOut { reason } => return Err(Error::Unauthenticated { reason: reason.clone() }),
-        };
-        let user = ensure_person(state, clerk_id).await?;
+        let SignedIn { clerk_id, session_id, actor, factor_age } = SignedIn::of(session)?;
+        let user = ensure_person(state, &clerk_id).await?;
         if user.deleted_at.is_some() || user.banned {
             return Err(Error::Forbidden);
         }

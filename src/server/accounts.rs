@@ -1,10 +1,11 @@
 //! What can be done to people: edit one's own names, list everybody, change a role, ban.
 //!
 //! Every function demands a proof from `access`. Knows nothing of pages. What admins do at Clerk is in `moderation`,
-//! their table of people in `roster` and `bulk`, what their pages show of one person in `person` and `timeline`, and what
+//! their table of people in `roster` and `bulk`, how nobody is left without an admin in `departures`, what their pages show of one person in `person` and `timeline`, and what
 //! their forms say in `forms`.
 
 pub mod bulk;
+pub mod departures;
 pub mod forms;
 pub mod moderation;
 pub mod person;
@@ -120,12 +121,10 @@ pub async fn change_role(
     if is_oneself(admin, &user) {
         return refused("You cannot change your own role.");
     }
-    // An operator at the console has no document, and that of an admin by `ADMIN_EMAIL` does not say so.
-    let by = admin.viewer().map(Viewer::user).filter(|by| by.role.is_admin());
     let change = RoleChange {
         clerk_id: user.clerk_id.clone(),
         role,
-        by: by.map(|by| by.clerk_id.clone()),
+        by: departures::stored_admin(admin),
         effects: effects_of_role(state, &user, role),
         fact: fact_of(admin, Action::ChangeRole, &user, intent),
         is_rehearsal: intent.is_rehearsal,

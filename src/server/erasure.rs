@@ -16,7 +16,7 @@ use crate::model::audit::{Action, Fact};
 use crate::model::job::JobKind;
 use crate::model::user::SyncSource;
 use crate::server::access::Admin;
-use crate::server::accounts::{Intent, NOBODY, fact_of, is_oneself};
+use crate::server::accounts::{Intent, NOBODY, departures, fact_of, is_oneself};
 use crate::server::clerk;
 use crate::server::error::Error;
 use crate::server::jobs::schedule::expiry;
@@ -83,10 +83,6 @@ pub async fn erase_user(
     if is_oneself(admin, user) {
         return refused("You cannot erase yourself.");
     }
-    let is_admin = user.deleted_at.is_none() && user.role.is_admin();
-    if is_admin && !state.store.roles.has_other_admin(&user.clerk_id).await? {
-        return refused("The last admin cannot be erased. Make somebody else an admin first.");
-    }
     let is_at_clerk = matches!(ask(state, &user.clerk_id, SyncSource::Refetch).await?, Incoming::Person { .. });
     if is_at_clerk && reach == Reach::Gone {
         return refused(
@@ -94,11 +90,25 @@ pub async fn erase_user(
              that they stay there (--only-here).",
         );
     }
+    let fact = fact_of(admin, Action::EraseUser, user, intent);
+    let last = ["id", "The last admin cannot be erased. Make somebody else an admin first."];
+    let by = departures::stored_admin(admin);
+    let departing = departures::begin(state, by, &fact, intent.is_rehearsal, last).await?;
     if intent.is_rehearsal {
         return Ok(None);
     }
-    let fact = fact_of(admin, Action::EraseUser, user, intent);
-    state.store.audit.append(&fact).await?;
+    let erased = carry_out(state, user, reach, is_at_clerk, fact).await;
+    departing.end(state, &erased).await;
+    erased.map(Some)
+}
+
+async fn carry_out(
+    state: &AppState,
+    user: &User,
+    reach: Reach,
+    is_at_clerk: bool,
+    fact: Fact,
+) -> Result<Receipt, Error> {
     let at_clerk = match reach {
         Reach::AtClerk if is_at_clerk => delete_at_clerk(state, user).await?,
         _ if is_at_clerk => AtClerk::Kept,
@@ -112,11 +122,11 @@ pub async fn erase_user(
     let erased = state.store.erase(&subject, expires_at).await?;
     let tombstone = state.store.users.find(&user.clerk_id).await?.ok_or(NOBODY)?;
     let receipt =
-        Receipt { clerk_id: tombstone.clerk_id, id: tombstone.id, at, by: admin.actor().id, at_clerk, erased };
+        Receipt { clerk_id: tombstone.clerk_id, id: tombstone.id, at, by: fact.actor.id.clone(), at_clerk, erased };
     let after = Some(receipt.describe());
     state.store.audit.append(&Fact { action: Action::EraseReceipt, after, reason: None, ..fact }).await?;
     tracing::info!(user.id = receipt.clerk_id, by = receipt.by, "person erased");
-    Ok(Some(receipt))
+    Ok(receipt)
 }
 
 /// Hides the ids of those who were erased so long ago that nothing on record of them is needed any more.

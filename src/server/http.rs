@@ -24,40 +24,69 @@
 //! }
 //! ```
 //!
-//! The three proofs of [`access`](crate::server::access) demand more. Without a session they answer 401 `Unauthorized -
-//! Invalid token`; with one they load the person from MongoDB, or from Clerk on a first request: 404 `User not found` when
-//! Clerk knows nobody, 503 with `Retry-After` while one of the two is away, 403 for the banned. A role that does not suffice
-//! is 403, `Forbidden - admin access only` or `Forbidden - insufficient permissions`.
+//! The proofs of [`access`](crate::server::access) demand more. Without a session they answer 401 `Unauthorized - Invalid
+//! token`, and that is all that [`SignedIn`](crate::server::access::SignedIn) asks for. The others load the person from
+//! MongoDB, or from Clerk on a first request: 404 `User not found` when Clerk knows nobody, 503 with `Retry-After` while one of
+//! the two is away, 403 for the banned. A role that does not suffice is 403, `Forbidden - admin access only` or `Forbidden -
+//! insufficient permissions`; in development it says which role it was.
+//!
+//! One's own: whoever is signed in.
 //!
 //! ```
-//! use axum::extract::Path;
-//! use axum::middleware::from_fn_with_state;
-//! use axum::routing::{get, patch, post};
-//! use axum::Router;
-//! use rollcall::server::access::{Admin, Moderator, Viewer};
-//! use rollcall::server::http::session::attach;
-//! use rollcall::server::http::{Shared, layers};
+//! use rollcall::server::access::{SignedIn, Viewer};
 //!
-//! // GET /account: whoever is signed in, with their document.
+//! // GET /account: with their document.
 //! async fn account(viewer: Viewer) -> String {
 //!     viewer.user().name.clone()
 //! }
 //!
-//! // POST /products: admins.
+//! // GET /device: the session will do; nobody is looked up.
+//! async fn device(session: SignedIn) -> String {
+//!     session.session_id().to_owned()
+//! }
+//! ```
+//!
+//! Admins only.
+//!
+//! ```
+//! use rollcall::server::access::Admin;
+//!
+//! // POST /products
 //! async fn add_product(admin: Admin) -> String {
 //!     format!("added by {}", admin.actor().id)
 //! }
+//! ```
 //!
-//! // PATCH /orders/{id}: moderators, and admins, who may what they may.
+//! Several roles: moderators, and admins, who may what they may. What demands nothing by itself is guarded by a layer, which
+//! asks for the same proof.
+//!
+//! ```
+//! use axum::extract::Path;
+//! use axum::middleware::{from_extractor_with_state, from_fn_with_state};
+//! use axum::routing::{get, patch, put};
+//! use axum::Router;
+//! use rollcall::server::access::{Admin, Moderator};
+//! use rollcall::server::http::session::attach;
+//! use rollcall::server::http::{Shared, layers};
+//!
+//! // PATCH /orders/{id}
 //! async fn change_order(moderator: Moderator, Path(id): Path<String>) -> String {
 //!     format!("{id} changed by {}", moderator.viewer().user().clerk_id)
 //! }
 //!
+//! // PUT /products/{id}
+//! async fn change_product(_: Moderator, Path(id): Path<String>) -> String {
+//!     id
+//! }
+//!
 //! fn routes(shared: &Shared) -> Router<Shared> {
+//!     let reports = Router::new()
+//!         .route("/reports", get(|| async { "for admins" }))
+//!         .route_layer(from_extractor_with_state::<Admin, _>(shared.clone()));
 //!     Router::new()
-//!         .route("/account", get(account))
-//!         .route("/products", post(add_product))
+//!         .route("/products/{id}", put(change_product))
 //!         .route("/orders/{id}", patch(change_order))
+//!         .merge(reports)
 //!         // What changes something comes from pages of ours only.
 //!         .layer(from_fn_with_state(shared.clone(), layers::same_origin))
 //!         .layer(from_fn_with_state(shared.clone(), attach))

@@ -6,13 +6,12 @@
 use aws_lc_rs::hmac::{HMAC_SHA256, Key, sign, verify};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use url::Url;
 
 use crate::model::notice::Notice;
 use crate::server::clerk::key::SecretKey;
+use crate::server::cookie::NOTICE;
 
-pub const COOKIE: &str = "rollcall_notice";
-/// The line that takes it away.
-pub const NO_COOKIE: &str = "rollcall_notice=; Path=/; Max-Age=0; SameSite=Lax; HttpOnly";
 /// Browsers keep no cookie above 4096 bytes, its name and attributes included.
 const LONGEST: usize = 3800;
 const PURPOSE: &str = "rollcall notice\n";
@@ -36,9 +35,8 @@ pub fn open(value: &str, secret: &SecretKey) -> Option<Notice> {
 }
 
 /// The line that sets it for the next page, within a minute.
-pub fn cookie(value: &str, is_https: bool) -> String {
-    let secure = if is_https { "; Secure" } else { "" };
-    format!("{COOKIE}={value}; Path=/; Max-Age=60; SameSite=Lax; HttpOnly{secure}")
+pub fn cookie(value: &str, public_url: &Url) -> String {
+    NOTICE.line(public_url, value, 60)
 }
 
 fn sealed(notice: &Notice, secret: &SecretKey) -> Option<String> {

@@ -8,6 +8,7 @@ use crate::server::accounts::{NOBODY, text_of};
 use crate::server::error::Error;
 use crate::server::settings::access::PublicField;
 use crate::server::state::AppState;
+use crate::server::store::directory::cursor::is_cursor;
 use crate::server::store::directory::filter::Filter;
 use crate::server::store::directory::{Order, Wanted};
 use crate::server::store::users::User;
@@ -17,7 +18,7 @@ const PAGE: u16 = 48;
 /// People in the order of a dictionary, or those of whom a name or username begins with `prefix`.
 ///
 /// # Errors
-/// `NotFound` when the directory is off, `TooOften`, or MongoDB's.
+/// `NotFound` when the directory is off, `Invalid` for a page that is none, `TooOften`, or MongoDB's.
 pub async fn list_people(
     state: &AppState,
     viewer: &Viewer,
@@ -25,6 +26,9 @@ pub async fn list_people(
     after: Option<&str>,
 ) -> Result<ListedPage, Error> {
     demand_directory(state)?;
+    if after.is_some_and(|after| !is_cursor(after)) {
+        return Err(Error::Invalid { field: "after", message: "It is of no page.".to_owned() });
+    }
     state.limits.searches.take(&viewer.user().clerk_id)?;
     let prefix: Option<String> = prefix.map(|text| text.trim().chars().take(LONGEST_SEARCH).collect());
     let wanted = Wanted {

@@ -37,6 +37,15 @@ pub fn read(query: TrailQuery) -> Result<Filter, Error> {
     })
 }
 
+/// Where a page begins that an address asks for.
+///
+/// # Errors
+/// `Invalid` for what is no number.
+pub fn read_before(before: Option<&str>) -> Result<Option<i64>, Error> {
+    let invalid = |_| Error::Invalid { field: "before", message: "It is of no page.".to_owned() };
+    before.filter(|text| !text.is_empty()).map(str::parse).transpose().map_err(invalid)
+}
+
 /// One page, the newest first, from before this number on.
 ///
 /// # Errors

@@ -7,12 +7,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use serde_json::Value;
 
+use crate::standin::bapi::images::LARGEST_BODY;
 use crate::standin::fapi::request::Call;
 use crate::standin::instance::Instance;
 use crate::standin::refusal::Refusal;
@@ -37,6 +38,7 @@ pub fn router(instance: Arc<Instance>) -> Router {
         .route("/v1/me", any(serve))
         .route("/v1/me/{*rest}", any(serve))
         .route("/.well-known/jwks.json", any(serve))
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .with_state(instance)
 }
 
@@ -54,6 +56,7 @@ async fn serve(
         Refusal::by_lever(status, levers.retry_after_s).into_response()
     } else {
         let mut call = Call::read(&instance, &method, &uri, &headers, &body);
+        call.file = request::read_file(&headers, &body).await;
         let mut response = answer(&instance, &mut call);
         if instance.production {
             client::set_cookies(&instance, &call, response.headers_mut());

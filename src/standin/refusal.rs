@@ -34,6 +34,10 @@ impl Refusal {
         Refusal::form(param, "form_param_format_invalid", format!("{param} is invalid."))
     }
 
+    pub fn image(text: &str) -> Refusal {
+        Refusal::new(StatusCode::BAD_REQUEST, "image_invalid", text).with_meta("param_name", json!("file"))
+    }
+
     pub fn missing(param: &str) -> Refusal {
         Refusal::form(param, "form_param_missing", format!("{param} must be included."))
     }

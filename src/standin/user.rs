@@ -3,10 +3,14 @@
 //! Shapes follow the published `User`, `EmailAddress`, `PhoneNumber` and `ExternalAccountWithVerification`.
 //! Does not know how users change; see `accounts`.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
+use crate::standin::ids;
 use crate::standin::password::Password;
+use crate::standin::refusal::Refusal;
 
 pub type Metadata = Map<String, Value>;
 
@@ -77,6 +81,28 @@ pub struct Image {
     pub media_type: String,
     /// In base64.
     pub content: String,
+}
+
+/// Clerk takes pictures of up to ten megabytes.
+pub const LARGEST_IMAGE: usize = 10 * 1024 * 1024;
+/// How files of each kind begin.
+const IMAGES: [(&[u8], &str); 4] = [
+    (b"\x89PNG\r\n\x1a\n", "image/png"),
+    (b"\xff\xd8\xff", "image/jpeg"),
+    (b"GIF8", "image/gif"),
+    (b"RIFF", "image/webp"),
+];
+
+impl Image {
+    /// A new picture with what a file holds.
+    pub fn read(bytes: &[u8]) -> Result<Image, Refusal> {
+        if bytes.len() > LARGEST_IMAGE {
+            return Err(Refusal::image("The image must be 10 MB or smaller."));
+        }
+        let kind = IMAGES.into_iter().find(|(beginning, _)| bytes.starts_with(beginning)).map(|(_, kind)| kind);
+        let kind = kind.ok_or_else(|| Refusal::image("The image must be a PNG, JPEG, GIF or WebP file."))?;
+        Ok(Image { id: ids::fresh("img"), media_type: kind.to_owned(), content: STANDARD.encode(bytes) })
+    }
 }
 
 impl User {

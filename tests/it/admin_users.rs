@@ -2,6 +2,7 @@
 
 mod forms;
 mod person;
+mod races;
 mod table;
 
 use reqwest::Response;

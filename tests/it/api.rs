@@ -3,6 +3,7 @@
 mod callers;
 mod changes;
 mod origins;
+mod own_routes;
 mod shapes;
 
 use reqwest::{Method, Response};

@@ -282,7 +282,7 @@ async fn e_07_an_event_through_one_process_is_on_the_stream_of_another_within_a_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn e_07_a_stream_is_for_admins_begins_with_everything_and_ends_with_the_role() {
+async fn e_07_d5_24_a_stream_is_for_admins_begins_with_everything_and_ends_with_the_role() {
     let app = TestApp::new().await;
     let admin = admin(&app).await;
     let member = app.person(json!({ "email_address": ["m@example.com"] })).await;

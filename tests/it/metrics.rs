@@ -42,7 +42,7 @@ async fn post(app: &TestApp, secret: &str, id: &str, body: &str) -> u16 {
 }
 
 #[tokio::test]
-async fn metrics_are_for_those_who_show_the_token_and_for_nobody_where_there_is_none() {
+async fn d5_30_metrics_are_for_those_who_show_the_token_and_for_nobody_where_there_is_none() {
     let app = start(&[]).await;
     assert_eq!(app.get("/metrics").await.status(), 401);
     for wrong in ["Bearer", "Bearer ", "Bearer wrong", &format!("Basic {TOKEN}"), &format!("Bearer {TOKEN} "), TOKEN] {

@@ -1,5 +1,6 @@
 //! Pages as the server renders them, for whom, with which status and headers.
 
+use futures::StreamExt;
 use serde_json::json;
 
 use crate::support::app::{TestApp, Wishes};
@@ -103,7 +104,7 @@ async fn a_missing_asset_is_404_for_everybody() {
 }
 
 #[tokio::test]
-async fn d2_06_with_mongodb_away_pages_say_so_and_when_to_come_back() {
+async fn d2_06_d5_26_with_mongodb_away_pages_say_so_and_when_to_come_back() {
     let away = vec![
         ("MONGODB_URI", "mongodb://127.0.0.1:9/rollcall".to_owned()),
         ("ROLLCALL_DATABASE_TIMEOUT_MS", "300".to_owned()),
@@ -186,6 +187,43 @@ async fn d5_14_two_people_asking_at_once_never_see_each_other() {
         for (_, other) in &people {
             assert_eq!(page.contains(other.as_str()), *other == name, "{other} on the page of {name}");
         }
+    }
+    app.finish().await;
+}
+
+/// Two hundred people, each at several pages, all in between each other: nothing of one reaches another's (D5-15).
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn d5_15_of_two_hundred_people_at_once_each_sees_themselves_only() {
+    let app = TestApp::new().await;
+    let mut people = Vec::new();
+    for number in 0..200 {
+        let attributes = json!({
+            "email_address": [format!("marker{number}end@example.com")], "first_name": format!("Marker{number}End"),
+            "username": format!("marker{number}end"),
+        });
+        people.push(app.clerk.create_user(attributes)["id"].as_str().expect("an id").to_owned());
+    }
+    assert!(app.clerk.drained(std::time::Duration::from_secs(30)).await);
+    app.settled().await;
+    const PATHS: [&str; 6] =
+        ["/profile", "/", "/profile/data", "/no-such-page", "/api/session/get_viewer", "/api/profile/get_profile"];
+    // One path after another for one person, one person after another for one path.
+    let asks = (0..1200).map(|number| {
+        let (person, path) = (number * 7 % people.len(), PATHS[number / people.len() % PATHS.len()]);
+        let (app, id) = (&app, &people[person]);
+        async move {
+            let page = body(app.get_as(id, path).await).await.to_lowercase();
+            let seen: std::collections::BTreeSet<String> =
+                page.split("marker").skip(1).filter_map(|rest| Some(rest.split_once("end")?.0.to_owned())).collect();
+            (person, path, seen)
+        }
+    });
+    let answers: Vec<_> = futures::stream::iter(asks).buffer_unordered(64).collect().await;
+    assert_eq!(answers.len(), 1200);
+    for (person, path, seen) in answers {
+        assert!(seen.iter().all(|number| *number == person.to_string()), "{path} of {person}: {seen:?}");
+        let is_about_them = path.contains("profile") || path.ends_with("get_viewer");
+        assert!(!seen.is_empty() || !is_about_them, "{path} of {person}");
     }
     app.finish().await;
 }

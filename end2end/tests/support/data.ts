@@ -1,9 +1,21 @@
-// What the running `rollcall dev` keeps in its data folder: the port of its MongoDB, the secrets of its local Clerk.
+// What the running `rollcall dev` keeps in its data folder: the port of its MongoDB, the secrets of its local Clerk. There are
+// two of them: the specs of the project "production" have their own.
+import { createPrivateKey, sign } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-export function mongodbUri(): string {
-  return `mongodb://127.0.0.1:${read('mongod/port').trim()}/rollcall?directConnection=true`;
+const PRODUCTION = 'production';
+
+/** Where what the specs of a project talk to is. */
+export function place(project = ''): { app: string; standin: string; data: string } {
+  const of = project === PRODUCTION ? 'E2E_PRODUCTION' : 'E2E';
+  const [app, standin, data] = ['APP', 'STANDIN', 'DATA'].map((name) => process.env[`${of}_${name}`]);
+  if (!app || !standin || !data) throw new Error(`${of}_* is set by playwright.config.ts`);
+  return { app, standin, data };
+}
+
+export function mongodbUri(project?: string): string {
+  return `mongodb://127.0.0.1:${read('mongod/port', project).trim()}/rollcall?directConnection=true`;
 }
 
 /** Every local Clerk has this one; it opens nothing else. */
@@ -11,12 +23,21 @@ export function secretKey(): string {
   return ['sk', 'test', 'rollcallLocalStandInKeyOpensNothingElse'].join('_');
 }
 
-export function webhookSecret(): string {
-  return JSON.parse(read('clerk.json')).webhook_secret;
+export function webhookSecret(project?: string): string {
+  return JSON.parse(read('clerk.json', project)).webhook_secret;
 }
 
-function read(file: string): string {
-  const folder = process.env.E2E_DATA;
-  if (!folder) throw new Error('E2E_DATA is set by playwright.config.ts');
-  return readFileSync(join(folder, file), 'utf8');
+/** The same session token as it would be had it been made so many seconds earlier. */
+export function aged(token: string, seconds: number, project?: string): string {
+  const [header = '', payload = ''] = token.split('.');
+  const claims = JSON.parse(Buffer.from(payload, 'base64url').toString());
+  for (const at of ['iat', 'nbf', 'exp']) claims[at] -= seconds;
+  const signed = `${header}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`;
+  const der = Buffer.from(JSON.parse(read('clerk.json', project)).signing_key, 'base64');
+  const key = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+  return `${signed}.${sign('RSA-SHA256', Buffer.from(signed), key).toString('base64url')}`;
+}
+
+function read(file: string, project?: string): string {
+  return readFileSync(join(place(project).data, file), 'utf8');
 }

@@ -53,8 +53,8 @@ export const test = base.extend<Shared & Automatic, Worker>({
   },
 
   users: [
-    async ({}, use) => {
-      const client = await MongoClient.connect(mongodbUri());
+    async ({}, use, worker) => {
+      const client = await MongoClient.connect(mongodbUri(worker.project.name));
       await use(client.db().collection('users'));
       await client.close();
     },

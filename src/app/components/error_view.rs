@@ -20,6 +20,7 @@ pub fn ErrorView(error: AppError, #[prop(into)] path: String) -> impl IntoView {
         AppError::Forbidden => ("Not allowed", "This account is banned or deleted."),
         AppError::NotFound { .. } => ("Not found", "It may have been deleted. Sign in again, or go to the home page."),
         AppError::TooOften => ("Too much at once", "Wait a moment, then load the page again."),
+        AppError::Invalid { .. } => ("Not understood", "The address asks for something that is none of the choices."),
         AppError::Unavailable => ("Not available right now", "Load the page again in a moment. Nothing was lost."),
         _ => ("Something went wrong", "Load the page again. If it stays, tell an operator when it happened."),
     };

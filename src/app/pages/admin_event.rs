@@ -168,8 +168,10 @@ fn Facts(event: EventDetail) -> impl IntoView {
                 {changed}
                 <dt>"Headers kept"</dt>
                 <dd>
-                    <code>"svix-id: " {event.row.id.clone()}</code>
-                    ". The signature was checked on arrival and is not kept."
+                    <pre class="whitespace-pre-wrap break-all text-sm">
+                        {format!("svix-id: {}\n{}", event.row.id, event.headers)}
+                    </pre>
+                    "The signature was checked on arrival and is not kept."
                 </dd>
                 <dt>"Instance"</dt>
                 <dd>

@@ -29,12 +29,13 @@ const PATH: &str = "/admin/sync";
 
 #[component]
 pub fn AdminSyncPage() -> impl IntoView {
-    let period = Period::parse(&use_query_map().get_untracked().get("period").unwrap_or_default());
+    let asked = use_query_map().get_untracked().get("period").unwrap_or_default();
+    let period = Period::parse(&asked).unwrap_or_default();
     let read = Resource::new_blocking(
-        || (),
-        move |()| async move {
-            let overview = get_overview().await?;
-            Ok((overview, get_charts(period).await?))
+        move || asked.clone(),
+        |period| async move {
+            let charts = get_charts(period).await?;
+            Ok((get_overview().await?, charts))
         },
     );
     loaded(read, PATH, move |(overview, charts)| view! { <Overview overview charts period /> }.into_any())

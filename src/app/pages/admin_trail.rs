@@ -28,16 +28,16 @@ pub fn AdminTrailPage() -> impl IntoView {
         from: part("from"),
         to: part("to"),
     };
-    let before = part("before").and_then(|number| number.parse::<i64>().ok());
-    let of = query.clone();
-    let trail = Resource::new_blocking(move || (of.clone(), before), |(query, before)| list_trail(query, before));
+    let before = part("before");
+    let (asked, is_first) = ((query.clone(), before.clone()), before.is_none());
+    let trail = Resource::new_blocking(move || asked.clone(), |(query, before)| list_trail(query, before));
     view! {
         <Suspense>
             {move || {
                 let query = query.clone();
                 Suspend::new(async move {
                     match trail.await {
-                        Ok(page) => view! { <Trail query page=Some(page) problem=None is_first=before.is_none() /> }.into_any(),
+                        Ok(page) => view! { <Trail query page=Some(page) problem=None is_first /> }.into_any(),
                         Err(AppError::Invalid { message, .. }) => {
                             view! { <Trail query page=None problem=Some(message) is_first=true /> }.into_any()
                         }

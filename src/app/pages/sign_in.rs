@@ -41,12 +41,11 @@ fn is_of_satellite(url: &str, satellites: &[String]) -> bool {
     satellites.iter().any(|origin| url.strip_prefix(origin.as_str()).is_some_and(is_own_path))
 }
 
-/// A path on this site and nothing else: no host in any spelling, no backslash, no control character (D5-07).
+/// A path on this site and nothing else: no host in any spelling, no backslash, no control character (D5-07), nor what would
+/// be a host once its dots are worked out.
 pub fn is_own_path(url: &str) -> bool {
-    url.starts_with('/')
-        && !url.starts_with("//")
-        && !url.starts_with("/\\")
-        && !url.chars().any(|letter| letter.is_control() || letter == '\\')
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    url.starts_with('/') && !path.contains("//") && !url.chars().any(|letter| letter.is_control() || letter == '\\')
 }
 
 #[cfg(test)]
@@ -55,7 +54,7 @@ mod tests {
 
     #[test]
     fn d5_07_only_paths_of_this_site_are_followed() {
-        for path in ["/", "/profile", "/admin/sync?state=dead", "/a#b"] {
+        for path in ["/", "/profile", "/admin/sync?state=dead", "/a#b", "/people?q=//"] {
             assert!(is_own_path(path), "{path}");
         }
         for foreign in [
@@ -72,6 +71,8 @@ mod tests {
             "http:/evil.example",
             "///evil.example",
             "data:text/html,x",
+            "/.//evil.example",
+            "/a/..//evil.example",
         ] {
             assert!(!is_own_path(foreign), "{foreign}");
         }

@@ -45,6 +45,7 @@ pub async fn run(console: &Console, options: Options) -> anyhow::Result<End> {
                 "dueAt": event.due_at,
                 "finishedAt": event.finished_at,
                 "place": place,
+                "headers": event.headers.lines().collect::<Vec<_>>(),
                 "payload": payload,
             })
         );
@@ -71,6 +72,7 @@ pub async fn run(console: &Console, options: Options) -> anyhow::Result<End> {
         ("due", instant(event.due_at)),
         ("finished", instant(event.finished_at)),
         ("place", place),
+        ("headers", Some(event.headers.lines().collect::<Vec<_>>().join(", ")).filter(|text| !text.is_empty())),
         ("body", body),
     ];
     let rows: Vec<[String; 2]> = rows.into_iter().filter_map(|(name, value)| Some([name.to_owned(), value?])).collect();

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::model::audit::{Action, Fact};
 use crate::model::user::SyncSource;
 use crate::server::access::Admin;
-use crate::server::accounts::{Intent, NOBODY, fact_of, find_subject, is_oneself};
+use crate::server::accounts::{Intent, NOBODY, departures, fact_of, find_subject, is_oneself};
 use crate::server::clerk;
 use crate::server::clerk::client::moderation::Moderation;
 use crate::server::clerk::wire::Session;
@@ -31,8 +31,7 @@ const SESSIONS_AT_ONCE: usize = 4;
 /// As of `change_role`, and Clerk's.
 pub async fn ban(state: &AppState, admin: &Admin, id: &str, intent: &Intent) -> Result<User, Error> {
     let user = find_subject(state, admin, id).await?;
-    let words = ["You cannot ban yourself.", "The last admin cannot be banned. Make somebody else an admin first."];
-    spare_oneself_and_the_last_admin(state, admin, &user, words).await?;
+    spare_oneself(admin, &user, "You cannot ban yourself.")?;
     moderate(state, admin, user, Moderation::Ban, intent).await
 }
 
@@ -52,8 +51,7 @@ pub async fn unban(state: &AppState, admin: &Admin, id: &str, intent: &Intent) -
 /// As of `ban`.
 pub async fn lock(state: &AppState, admin: &Admin, id: &str, intent: &Intent) -> Result<User, Error> {
     let user = find_subject(state, admin, id).await?;
-    let words = ["You cannot lock yourself.", "The last admin cannot be locked. Make somebody else an admin first."];
-    spare_oneself_and_the_last_admin(state, admin, &user, words).await?;
+    spare_oneself(admin, &user, "You cannot lock yourself.")?;
     moderate(state, admin, user, Moderation::Lock, intent).await
 }
 
@@ -113,18 +111,9 @@ pub async fn refresh_user(state: &AppState, admin: &Admin, id: &str, intent: &In
     requests::refresh(state, admin, &user.clerk_id, intent).await
 }
 
-async fn spare_oneself_and_the_last_admin(
-    state: &AppState,
-    admin: &Admin,
-    user: &User,
-    [oneself, last]: [&str; 2],
-) -> Result<(), Error> {
-    let refused = |message: &str| Err(Error::Refused { field: "id", message: message.to_owned() });
+fn spare_oneself(admin: &Admin, user: &User, words: &str) -> Result<(), Error> {
     if is_oneself(admin, user) {
-        return refused(oneself);
-    }
-    if user.role.is_admin() && !state.store.roles.has_other_admin(&user.clerk_id).await? {
-        return refused(last);
+        return Err(Error::Refused { field: "id", message: words.to_owned() });
     }
     Ok(())
 }
@@ -146,23 +135,46 @@ async fn moderate(
         Moderation::Ban | Moderation::Unban => (user.banned, moderation == Moderation::Ban),
         Moderation::Lock | Moderation::Unlock => (user.locked, moderation == Moderation::Lock),
     };
+    let text = |is_so: bool| Some(if is_so == after { word } else { opposite }.to_owned());
+    let fact = Fact { before: text(before), after: text(after), ..fact_of(admin, action, &user, intent) };
+    let last = match moderation {
+        Moderation::Ban => Some("The last admin cannot be banned. Make somebody else an admin first."),
+        Moderation::Lock => Some("The last admin cannot be locked. Make somebody else an admin first."),
+        Moderation::Unban | Moderation::Unlock => None,
+    };
+    let departing = match last {
+        Some(words) => {
+            let by = departures::stored_admin(admin);
+            Some(departures::begin(state, by, &fact, intent.is_rehearsal, ["id", words]).await?)
+        }
+        None if intent.is_rehearsal => None,
+        None => {
+            state.store.audit.append(&fact).await?;
+            None
+        }
+    };
     if intent.is_rehearsal {
         return Ok(match moderation {
             Moderation::Ban | Moderation::Unban => User { banned: after, ..user },
             Moderation::Lock | Moderation::Unlock => User { locked: after, ..user },
         });
     }
-    let text = |is_so: bool| Some(if is_so == after { word } else { opposite }.to_owned());
-    let fact = Fact { before: text(before), after: text(after), ..fact_of(admin, action, &user, intent) };
-    state.store.audit.append(&fact).await?;
-    let id = &user.clerk_id;
-    let changed = match state.clerk.moderate_user(id, moderation).await {
+    let moderated = moderate_at_clerk(state, moderation, fact).await;
+    if let Some(departing) = departing {
+        departing.end(state, &moderated).await;
+    }
+    moderated
+}
+
+/// Clerk first, and by Clerk's answer here.
+async fn moderate_at_clerk(state: &AppState, moderation: Moderation, fact: Fact) -> Result<User, Error> {
+    let changed = match state.clerk.moderate_user(&fact.subject, moderation).await {
         Ok(changed) => changed,
         Err(error) => return Err(undo(state, fact, error).await),
     };
     let (_, written) =
         write(state, from_fetched(&changed, SyncSource::Moderation, Timestamp::now(), &state.settings.fields)).await?;
-    tracing::info!(user.id = id, by = fact.actor.id, action = action.as_str(), "moderated");
+    tracing::info!(user.id = fact.subject, by = fact.actor.id, action = fact.action.as_str(), "moderated");
     written.filter(|user| user.deleted_at.is_none()).ok_or(NOBODY)
 }
 

@@ -14,13 +14,13 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::server::clerk;
+use crate::server::cookie::THEME;
 use crate::server::error::Error;
 use crate::server::http::session::{ending_cookies, session_to_end};
 use crate::server::rpc::referer::own_path;
 use crate::server::state::AppState;
 
-/// The cookie that holds the theme: not a secret, not personal.
-pub const THEME_COOKIE: &str = "rollcall_theme";
+const A_YEAR: u32 = 31_536_000;
 
 /// Where to go after signing in again, for whoever signs out to do that.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -61,7 +61,9 @@ pub async fn sign_out(
 /// The way to sign-in that leads back to this path; what is no path of ours is left out.
 fn sign_in_and_back(state: &AppState, path: &str) -> String {
     let (public_url, page) = (&state.settings.server.public_url, &state.settings.clerk.sign_in_url);
-    let is_own = path.starts_with('/') && public_url.join(path).is_ok_and(|url| url.origin() == public_url.origin());
+    let is_own = path.starts_with('/')
+        && !path.chars().any(char::is_control)
+        && public_url.join(path).is_ok_and(|url| url.origin() == public_url.origin() && !url.path().starts_with("//"));
     if is_own { format!("{page}?redirect_url={}", utf8_percent_encode(path, NON_ALPHANUMERIC)) } else { page.clone() }
 }
 
@@ -85,12 +87,14 @@ pub async fn choose_theme(
     headers: HeaderMap,
     Form(form): Form<ThemeForm>,
 ) -> Response {
-    let cookie = match form.theme {
-        ThemeChoice::Light => format!("{THEME_COOKIE}=light; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly"),
-        ThemeChoice::Dark => format!("{THEME_COOKIE}=dark; Path=/; Max-Age=31536000; SameSite=Lax; HttpOnly"),
-        ThemeChoice::System => format!("{THEME_COOKIE}=; Path=/; Max-Age=0; SameSite=Lax; HttpOnly"),
+    let public_url = &state.settings.server.public_url;
+    let (theme, lives_s) = match form.theme {
+        ThemeChoice::Light => ("light", A_YEAR),
+        ThemeChoice::Dark => ("dark", A_YEAR),
+        ThemeChoice::System => ("", 0),
     };
-    let mut response = Redirect::to(&own_path(headers.get(REFERER), &state.settings.server.public_url)).into_response();
+    let cookie = THEME.line(public_url, theme, lives_s);
+    let mut response = Redirect::to(&own_path(headers.get(REFERER), public_url)).into_response();
     if let Ok(value) = HeaderValue::from_str(&cookie) {
         response.headers_mut().append(SET_COOKIE, value);
     }

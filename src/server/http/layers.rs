@@ -10,23 +10,33 @@ use axum::http::header::{
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use tracing::Instrument;
 use url::Url;
 
 use crate::server::http::Shared;
 use crate::server::http::api::refusal::Refusal;
+use crate::server::settings::Environment;
 use crate::server::traces::{self, Part};
 
 /// Asked every few seconds by machines, or open for as long as a page is.
 const UNTRACED: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/admin/sync/live"];
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
-/// One line a request: method, path, status, time. No query, no cookie, nothing personal (D7-05).
+/// One line a request: method, path, status, time. No query, no cookie, nothing personal (D7-05). Its id stands beside
+/// everything that is logged meanwhile, and is all that an answer says of a failure's cause (D5-26).
 pub async fn log_request(request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let response = next.run(request).await;
+    let id = format!("{:032x}", rand::random::<u128>());
+    let span = tracing::info_span!("request", id);
+    let mut response = next.run(request).instrument(span.clone()).await;
     let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    tracing::debug!(%method, path, status = response.status().as_u16(), took_ms, "request");
+    span.in_scope(|| tracing::debug!(%method, path, status = response.status().as_u16(), took_ms, "request"));
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(REQUEST_ID, id);
+    }
     response
 }
 
@@ -57,12 +67,18 @@ pub async fn trace_request(request: Request, next: Next) -> Response {
 /// Headers of D6 that are the same everywhere; the content policy is the pages' own.
 pub async fn headers(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let is_asset = request.uri().path().starts_with("/pkg/") || request.uri().path() == "/favicon.svg";
+    let began_at = Instant::now();
     let mut response = next.run(request).await;
     // Also for what ran out of time, which no handler answered.
     let come_again = response.status() == StatusCode::SERVICE_UNAVAILABLE;
     let headers = response.headers_mut();
     if come_again {
         headers.entry(RETRY_AFTER).or_insert(HeaderValue::from_static("5"));
+    }
+    if shared.0.settings.environment == Environment::Development
+        && let Ok(took) = HeaderValue::from_str(&format!("total;dur={}", began_at.elapsed().as_millis()))
+    {
+        headers.insert(SERVER_TIMING, took);
     }
     let mut set = |name: HeaderName, value: &'static str| {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
@@ -107,7 +123,8 @@ pub async fn own_or_client_origin(State(shared): State<Shared>, request: Request
 /// Leptos answers a plain form by going back to its `Referer`: a foreign one is taken away, and a function that only reads
 /// answers with data, so that no other site can lead a visitor through us or see where they end up (D5-06).
 pub async fn own_referer(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
-    if request.uri().path().starts_with("/api/") {
+    let is_function = request.uri().path().starts_with("/api/");
+    if is_function {
         let own = shared.0.settings.server.public_url.origin();
         let referer = request.headers().get(REFERER).and_then(|value| value.to_str().ok());
         let is_own = referer.and_then(|text| Url::parse(text).ok()).is_some_and(|url| url.origin() == own);
@@ -119,7 +136,13 @@ pub async fn own_referer(State(shared): State<Shared>, mut request: Request, nex
             request.headers_mut().insert(ACCEPT, HeaderValue::from_static("application/json"));
         }
     }
-    next.run(request).await
+    let mut response = next.run(request).await;
+    // Leptos says 500 of arguments that are none. What ran has said how long its answer may be kept.
+    let is_ours = response.headers().contains_key(CACHE_CONTROL);
+    if is_function && !is_ours && response.status() == StatusCode::INTERNAL_SERVER_ERROR {
+        *response.status_mut() = StatusCode::BAD_REQUEST;
+    }
+    response
 }
 
 /// `Sec-Fetch-Site` if the browser sends it, else an exact `Origin`; a client that sends neither is no browser and

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::header::{CONTENT_SECURITY_POLICY, SET_COOKIE};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue};
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use leptos::nonce::use_nonce;
 use leptos::prelude::{provide_context, use_context};
 use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list};
@@ -18,11 +18,13 @@ use crate::app::pages::WITH_CLERK;
 use crate::app::shell::{Theme, shell};
 use crate::server::clerk::handshake;
 use crate::server::clerk::handshake::redirect::API_VERSION;
-use crate::server::http::forms::THEME_COOKIE;
+use crate::server::cookie::{NOTICE, THEME};
 use crate::server::http::{Shared, own_cookies};
 use crate::server::notice;
 use crate::server::settings::clerk::Clerk;
 use crate::server::state::AppState;
+
+const OPENERS: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
 /// All pages, and everything else as an asset or the page "not found".
 pub fn router(shared: &Shared) -> Router<Shared> {
@@ -43,12 +45,15 @@ fn provide_page_context(state: &Arc<AppState>) {
     provide_context(clerk_addresses(&state.settings.clerk, state.settings.public_url()));
     // Absent when the route list is made and for assets: neither shows a page.
     let (Some(parts), Some(response)) = (use_context::<Parts>(), use_context::<ResponseOptions>()) else { return };
-    provide_context(chosen_theme(&parts.headers));
-    if let Some(sealed) = own_cookies(&parts.headers, notice::COOKIE).next() {
+    let public_url = &state.settings.server.public_url;
+    provide_context(chosen_theme(&parts.headers, public_url));
+    if let Some(sealed) = own_cookies(&parts.headers, &NOTICE.name(public_url)).next() {
         if let Some(notice) = notice::open(sealed, &state.settings.clerk.secret_key) {
             provide_context(notice);
         }
-        response.append_header(SET_COOKIE, HeaderValue::from_static(notice::NO_COOKIE));
+        if let Ok(gone) = HeaderValue::from_str(&NOTICE.line(public_url, "", 0)) {
+            response.append_header(SET_COOKIE, gone);
+        }
     }
     let nonce = use_nonce().map(|nonce| nonce.to_string()).unwrap_or_default();
     let with_clerk = WITH_CLERK.contains(&parts.uri.path());
@@ -56,10 +61,13 @@ fn provide_page_context(state: &Arc<AppState>) {
     if let Ok(policy) = HeaderValue::from_str(&policy) {
         response.insert_header(CONTENT_SECURITY_POLICY, policy);
     }
+    // Whoever signs in with another provider does it in a window that this page opens.
+    let openers = if with_clerk { "same-origin-allow-popups" } else { "same-origin" };
+    response.insert_header(OPENERS, HeaderValue::from_static(openers));
 }
 
-fn chosen_theme(headers: &HeaderMap) -> Theme {
-    match own_cookies(headers, THEME_COOKIE).next() {
+fn chosen_theme(headers: &HeaderMap, public_url: &Url) -> Theme {
+    match own_cookies(headers, &THEME.name(public_url)).next() {
         Some("light") => Theme::Light,
         Some("dark") => Theme::Dark,
         _ => Theme::System,

@@ -95,7 +95,7 @@ fn back(state: &AppState, path: &'static str, said: Notice) -> Response {
     let headers = response.headers_mut();
     headers.insert(LOCATION, HeaderValue::from_static(path));
     let sealed = notice::seal(&said, &settings.clerk.secret_key);
-    let cookie = sealed.map(|value| notice::cookie(&value, settings.server.public_url.scheme() == "https"));
+    let cookie = sealed.map(|value| notice::cookie(&value, &settings.server.public_url));
     headers.extend(cookie.and_then(|cookie| HeaderValue::from_str(&cookie).ok()).map(|cookie| (SET_COOKIE, cookie)));
     response
 }

@@ -24,14 +24,13 @@ use crate::server::clerk::handshake::reason::RefreshFailure;
 use crate::server::clerk::handshake::refresh::RefreshRequest;
 use crate::server::clerk::handshake::{self, Facts, Redemption, Refreshed, authenticate};
 use crate::server::clerk::session::{VerifyOptions, verify_token};
+use crate::server::cookie::ENDED;
 use crate::server::error::Error;
 use crate::server::http::{Shared, empty, own_cookies};
 use crate::server::rpc::caller::Caller;
 use crate::server::state::AppState;
 
-/// Names the session that was ended here. clerk-js on the page that is being left may write its token back after we took
-/// it; the token stays valid for a minute, and this outlasts it. Scripts cannot remove it, and a new session has a new id.
-const ENDED_COOKIE: &str = "rollcall_ended";
+const OUTLASTS_A_TOKEN_S: u32 = 120;
 
 /// New keys once, a nonce once and a refresh once: after that the decision stands as it is.
 const MOST_ROUNDS: usize = 4;
@@ -46,7 +45,7 @@ pub async fn attach(State(shared): State<Shared>, request: Request, next: Next) 
         response.headers_mut().extend(decision.headers());
         return response;
     }
-    head.extensions.insert(Arc::new(Caller::new(unless_ended(session_of(&decision), &head.headers))));
+    head.extensions.insert(Arc::new(Caller::new(unless_ended(state, session_of(&decision), &head.headers))));
     let mut response = next.run(Request::from_parts(head, body)).await;
     append(response.headers_mut(), decision.headers());
     response
@@ -71,7 +70,8 @@ impl ScriptSessions {
 pub async fn identify(State(sessions): State<ScriptSessions>, request: Request, next: Next) -> Response {
     let (mut head, body) = request.into_parts();
     let decision = decide(&sessions.state, &sessions.config, &head, Asker::Script).await;
-    head.extensions.insert(Arc::new(Caller::new(unless_ended(session_of(&decision), &head.headers))));
+    let session = unless_ended(&sessions.state, session_of(&decision), &head.headers);
+    head.extensions.insert(Arc::new(Caller::new(session)));
     let mut response = next.run(Request::from_parts(head, body)).await;
     // What was used up of a handshake goes, wherever it was met.
     for cookie in decision.headers().get_all(SET_COOKIE) {
@@ -166,8 +166,9 @@ fn told_of(headers: &HeaderMap) -> Map<String, Value> {
 }
 
 /// Nobody, if this session was ended here.
-fn unless_ended(session: Session, headers: &HeaderMap) -> Session {
-    let was_ended = |session_id: &str| own_cookies(headers, ENDED_COOKIE).any(|ended| ended == session_id);
+fn unless_ended(state: &AppState, session: Session, headers: &HeaderMap) -> Session {
+    let name = ENDED.name(&state.settings.server.public_url);
+    let was_ended = |session_id: &str| own_cookies(headers, &name).any(|ended| ended == session_id);
     match session {
         Session::SignedIn { session_id, .. } if was_ended(&session_id) => {
             Session::SignedOut { reason: "session-ended".into() }
@@ -180,7 +181,7 @@ fn unless_ended(session: Session, headers: &HeaderMap) -> Session {
 pub fn ending_cookies(state: &AppState, session_id: Option<&str>) -> Vec<String> {
     let settings = &state.settings;
     let mut cookies = clear_session_cookies(&settings.clerk.publishable_key, &settings.server.public_url);
-    cookies.extend(session_id.map(|id| format!("{ENDED_COOKIE}={id}; Path=/; Max-Age=120; SameSite=Lax; HttpOnly")));
+    cookies.extend(session_id.map(|id| ENDED.line(&settings.server.public_url, id, OUTLASTS_A_TOKEN_S)));
     cookies
 }
 

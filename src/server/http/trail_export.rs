@@ -49,6 +49,7 @@ pub async fn audit(
 
 async fn export(state: Arc<AppState>, caller: &Caller, wanted: Wanted) -> Result<Response, Error> {
     let admin = Admin::of(&state, caller.viewer(&state).await?)?;
+    admin.demand_own_hand()?;
     let filter = trail::read(wanted.query)?;
     let (kind, name) = match wanted.format {
         Format::Csv => ("text/csv; charset=utf-8", "audit.csv"),

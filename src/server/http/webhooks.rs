@@ -35,6 +35,9 @@ use crate::server::traces;
 /// Svix' way for a receiver to end the repetition of one message.
 pub const DELIVERY: HeaderName = HeaderName::from_static("webhook-delivery");
 
+const KEPT_HEADERS: [&str; 5] = ["svix-timestamp", "webhook-timestamp", "user-agent", "content-type", "content-length"];
+const LONGEST_HEADER: usize = 200;
+
 /// Receives one delivery.
 pub async fn receive(State(state): State<Arc<AppState>>, headers: HeaderMap, body: Body) -> Response {
     let began_at = Instant::now();
@@ -76,7 +79,7 @@ pub async fn receive(State(state): State<Arc<AppState>>, headers: HeaderMap, bod
     }
     note_secret(&state, &proof, now);
     traces::note("svix.id", proof.id.clone());
-    match accept(&state, &proof, &bytes, now).await {
+    match accept(&state, &proof, &kept_headers(&headers), &bytes, now).await {
         Ok(Verdict::Received) => {
             METRICS.acknowledged(began_at.elapsed());
             Json(json!({ "received": true })).into_response()
@@ -115,22 +118,31 @@ enum Verdict {
 }
 
 /// Stores a verified delivery.
-async fn accept(state: &AppState, verified: &Verified, body: &[u8], now: Timestamp) -> Result<Verdict, Error> {
+async fn accept(
+    state: &AppState,
+    verified: &Verified,
+    headers: &str,
+    body: &[u8],
+    now: Timestamp,
+) -> Result<Verdict, Error> {
     let payload =
         std::str::from_utf8(body).map_err(|_| Error::Invalid { field: "body", message: "is not UTF-8".to_owned() })?;
     let delivered = match Delivered::parse(body) {
         Ok(delivered) => delivered,
-        Err(error) => return bury(state, dead_event(verified, payload, &error, now), verified.secret, now).await,
+        Err(error) => {
+            let event = Event { headers: headers.to_owned(), ..dead_event(verified, payload, &error, now) };
+            return bury(state, event, verified.secret, now).await;
+        }
     };
     if let (Some(pinned), Some(other)) = (&state.settings.clerk.instance_id, &delivered.instance_id)
         && pinned != other
     {
-        let mut event = inbox_event(verified, payload, &delivered, now);
+        let mut event = inbox_event(verified, headers, payload, &delivered, now);
         (event.state, event.due_at, event.finished_at) = (EventState::Dead, None, Some(now));
         event.decision = Some("it is of another Clerk instance (ROLLCALL_CLERK_INSTANCE_ID)".to_owned());
         return bury(state, event, verified.secret, now).await;
     }
-    let mut event = inbox_event(verified, payload, &delivered, now);
+    let mut event = inbox_event(verified, headers, payload, &delivered, now);
     if relay::is_relayed(state, &event) {
         event.due_at = Some(relay::due_at(state, now));
         state.inbox.accept(event.clone(), Handling::Elsewhere).await?;
@@ -163,6 +175,7 @@ fn dead_event(verified: &Verified, payload: &str, error: &ParseError, now: Times
         clerk_id: None,
         instance_id: None,
         payload: if matches!(error, ParseError::Json(_)) { hash() } else { payload.to_owned() },
+        headers: String::new(),
         place: None,
         state: EventState::Dead,
         attempts: 0,
@@ -178,7 +191,7 @@ fn dead_event(verified: &Verified, payload: &str, error: &ParseError, now: Times
     }
 }
 
-fn inbox_event(verified: &Verified, payload: &str, delivered: &Delivered, now: Timestamp) -> Event {
+fn inbox_event(verified: &Verified, headers: &str, payload: &str, delivered: &Delivered, now: Timestamp) -> Event {
     let clerk_id = match &delivered.subject {
         Subject::User(user) => Some(user.id.clone()),
         Subject::DeletedUser { id } => Some(id.clone()),
@@ -195,6 +208,7 @@ fn inbox_event(verified: &Verified, payload: &str, delivered: &Delivered, now: T
         clerk_id,
         instance_id: delivered.instance_id.clone(),
         payload: payload.to_owned(),
+        headers: headers.to_owned(),
         place: None,
         state: event_state,
         attempts: 0,
@@ -226,6 +240,15 @@ fn answer(error: &Error) -> Response {
 
 fn refuse(status: StatusCode, error: &'static str) -> Response {
     (status, Json(json!({ "error": error }))).into_response()
+}
+
+/// What came with a delivery and helps whoever looks for its way here. No signature, no cookie, no address.
+fn kept_headers(headers: &HeaderMap) -> String {
+    let lines = KEPT_HEADERS.iter().filter_map(|name| {
+        let value = headers.get(*name)?.to_str().ok()?;
+        Some(format!("{name}: {}", value.chars().take(LONGEST_HEADER).collect::<String>()))
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn declared_length(headers: &HeaderMap) -> Option<usize> {

@@ -6,8 +6,8 @@ use serde_json::Value;
 use crate::model::audit::{Action, Fact};
 use crate::model::notice::Notice;
 use crate::server::access::Viewer;
-use crate::server::accounts::NOBODY;
 use crate::server::accounts::moderation::undo;
+use crate::server::accounts::{NOBODY, departures};
 use crate::server::clerk;
 use crate::server::error::Error;
 use crate::server::profile::fact_of;
@@ -85,20 +85,26 @@ pub async fn delete_account(state: &AppState, viewer: &Viewer, typed: &str) -> R
     if !names.into_iter().flatten().any(|name| name.to_lowercase() == typed.to_lowercase()) {
         return refused("This is not your username or e-mail address.");
     }
-    if user.role.is_admin() && !state.store.roles.has_other_admin(&user.clerk_id).await? {
-        return refused("The last admin cannot leave. Make somebody else an admin first.");
-    }
     let fact = Fact {
         before: Some("kept".to_owned()),
         after: Some("deleted".to_owned()),
         ..fact_of(viewer, Action::DeleteAccount)
     };
-    state.store.audit.append(&fact).await?;
-    match state.clerk.delete_user(&user.clerk_id).await {
+    let last = ["confirmation", "The last admin cannot leave. Make somebody else an admin first."];
+    let departing = departures::begin(state, None, &fact, false, last).await?;
+    let deleted = delete(state, fact).await;
+    departing.end(state, &deleted).await;
+    deleted
+}
+
+/// Clerk first, and then here.
+async fn delete(state: &AppState, fact: Fact) -> Result<Notice, Error> {
+    let id = fact.subject.clone();
+    match state.clerk.delete_user(&id).await {
         Ok(()) | Err(clerk::Error::NotFound) => {}
         Err(error) => return Err(undo(state, fact, error).await),
     }
-    write(state, Incoming::Deleted { clerk_id: user.clerk_id.clone(), at: Timestamp::now() }).await?;
-    tracing::info!(user.id = user.clerk_id, "account deleted by its owner");
+    write(state, Incoming::Deleted { clerk_id: id.clone(), at: Timestamp::now() }).await?;
+    tracing::info!(user.id = id, "account deleted by its owner");
     Ok(Notice::done("Your account is deleted."))
 }

@@ -126,7 +126,7 @@ impl Form {
         };
         let said = Notice { form: Some(self.doing.to_owned()), ..said };
         let value = notice::seal(&said, &state.settings.clerk.secret_key);
-        let cookie = value.map(|value| notice::cookie(&value, public_url.scheme() == "https"));
+        let cookie = value.map(|value| notice::cookie(&value, public_url));
         if let Some(cookie) = cookie.and_then(|cookie| HeaderValue::from_str(&cookie).ok()) {
             response.append_header(SET_COOKIE, cookie);
         }

@@ -56,6 +56,13 @@ pub struct Place {
     pub number: u32,
 }
 
+/// What is kept of a delivery here only.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Kept {
+    pub payload: String,
+    pub headers: String,
+}
+
 /// What an erasure found in the batches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ErasedBodies {
@@ -91,12 +98,15 @@ struct Stored {
 struct Content<'a> {
     events: &'a [Event],
     payloads: Vec<&'a str>,
+    headers: Vec<&'a str>,
 }
 
 #[derive(Deserialize)]
 struct OwnedContent {
     events: Vec<Event>,
     payloads: Vec<String>,
+    #[serde(default)]
+    headers: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -152,15 +162,15 @@ impl Deliveries {
         Ok(left)
     }
 
-    /// The bodies at these places; what is no longer there is left out.
-    pub async fn find_payloads(&self, places: &[&Place]) -> Result<HashMap<Place, String>, Error> {
-        let mut payloads = HashMap::with_capacity(places.len());
+    /// What is at these places; what is no longer there is left out.
+    pub async fn find_contents(&self, places: &[&Place]) -> Result<HashMap<Place, Kept>, Error> {
+        let mut contents = HashMap::with_capacity(places.len());
         let mut by_batch: HashMap<&str, Vec<&Place>> = HashMap::new();
         for place in places {
             by_batch.entry(&place.batch).or_default().push(place);
         }
         if by_batch.is_empty() {
-            return Ok(payloads);
+            return Ok(contents);
         }
         let ids: Vec<String> = by_batch.keys().map(|id| (*id).to_owned()).collect();
         // One at a time: many events may be spread over as many batches.
@@ -170,11 +180,12 @@ impl Deliveries {
             for place in by_batch.get(document.id.as_str()).into_iter().flatten() {
                 let event = usize::try_from(place.number).ok().and_then(|number| events.get_mut(number));
                 if let Some(event) = event {
-                    payloads.insert((*place).clone(), std::mem::take(&mut event.payload));
+                    let payload = std::mem::take(&mut event.payload);
+                    contents.insert((*place).clone(), Kept { payload, headers: std::mem::take(&mut event.headers) });
                 }
             }
         }
-        Ok(payloads)
+        Ok(contents)
     }
 
     /// Replaces bodies by [`ERASED`], wherever they are: a copy that came again is in a batch that no event points to, so
@@ -283,13 +294,16 @@ impl Stored {
     /// The events with their bodies and places; `None` if somebody else's hand was in it.
     fn open(&self) -> Option<Vec<Event>> {
         let content = zstd::decode_all(self.content.bytes.as_slice()).ok()?;
-        let OwnedContent { mut events, payloads } = deserialize_from_slice(&content).ok()?;
+        let OwnedContent { mut events, payloads, headers } = deserialize_from_slice(&content).ok()?;
         if events.len() != payloads.len() {
             return None;
         }
         for (number, (event, payload)) in events.iter_mut().zip(payloads).enumerate() {
             event.payload = payload;
             event.place = Place::of(&self.id, number);
+        }
+        for (event, headers) in events.iter_mut().zip(headers) {
+            event.headers = headers;
         }
         Some(events)
     }
@@ -298,8 +312,9 @@ impl Stored {
 /// Events and their bodies as they are stored.
 fn compress(events: &[Event]) -> Result<Binary, Error> {
     let payloads = events.iter().map(|event| event.payload.as_str()).collect();
+    let headers = events.iter().map(|event| event.headers.as_str()).collect();
     let unusable = |error: std::io::Error| Error::Refused(mongodb::error::Error::from(error));
-    let content = serialize_to_vec(&Content { events, payloads })
+    let content = serialize_to_vec(&Content { events, payloads, headers })
         .map_err(|error| Error::Refused(mongodb::error::Error::custom(error)))?;
     let bytes = zstd::bulk::compress(&content, COMPRESSION).map_err(unusable)?;
     Ok(Binary { subtype: BinarySubtype::Generic, bytes })

@@ -45,12 +45,13 @@ impl Store {
         let place_of = |row: &Document| deserialize_from_document(row.get_document("place").ok()?.clone()).ok();
         let places: Vec<Option<Place>> = rows.iter().map(place_of).collect();
         let wanted: Vec<&Place> = places.iter().flatten().collect();
-        let bodies = self.deliveries.find_payloads(&wanted).await?;
+        let bodies = self.deliveries.find_contents(&wanted).await?;
         let whole = |(mut row, place): (Document, Option<Place>)| {
             row.remove("place");
             let mut event = object(row);
             event["payload"] = place
                 .and_then(|place| bodies.get(&place))
+                .map(|kept| &kept.payload)
                 .map_or(Value::Null, |body| serde_json::from_str(body).unwrap_or_else(|_| json!(body)));
             event
         };

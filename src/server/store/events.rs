@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::event::EventState;
 use crate::model::failure::{FAILURES, cause_of};
 use crate::server::store::audit::Audit;
-use crate::server::store::deliveries::{Deliveries, Place};
+use crate::server::store::deliveries::{Deliveries, Kept, Place};
 use crate::server::store::encoding::{date, optional_date, to_date};
 use crate::server::store::{DUPLICATE_KEY, Error, write_each};
 
@@ -36,6 +36,9 @@ pub struct Event {
     /// The body exactly as it was signed; kept in `deliveries`. Empty for what was read without it.
     #[serde(skip)]
     pub payload: String,
+    /// What came with it and is kept, a line each: `name: value`. In `deliveries` as well.
+    #[serde(skip)]
+    pub headers: String,
     /// Where the body is.
     #[serde(default)]
     pub place: Option<Place>,
@@ -182,9 +185,11 @@ impl Events {
 
     async fn with_payloads(&self, mut events: Vec<Event>) -> Result<Vec<Event>, Error> {
         let places: Vec<&Place> = events.iter().filter_map(|event| event.place.as_ref()).collect();
-        let mut payloads = self.bodies.find_payloads(&places).await?;
+        let mut found = self.bodies.find_contents(&places).await?;
         for event in &mut events {
-            event.payload = event.place.as_ref().and_then(|place| payloads.remove(place)).unwrap_or_default();
+            let Kept { payload, headers } =
+                event.place.as_ref().and_then(|place| found.remove(place)).unwrap_or_default();
+            (event.payload, event.headers) = (payload, headers);
         }
         Ok(events)
     }

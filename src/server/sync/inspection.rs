@@ -91,6 +91,7 @@ pub async fn get_event(state: &AppState, id: &str, is_revealed: bool) -> Result<
         due_at: event.due_at,
         waits: event.waits,
         payload: payload_of(&event, is_revealed),
+        headers: event.headers.clone(),
         endpoint: format!("{}/api/webhooks/clerk", state.settings.public_url().trim_end_matches('/')),
         row: row_of(&event),
         effects,

@@ -111,7 +111,12 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
 }
 
 /// The charts of a time.
-pub async fn get_charts(state: &AppState, period: Period) -> Result<Vec<Chart>, Error> {
+///
+/// # Errors
+/// `Invalid` for what is none of the times; MongoDB's.
+pub async fn get_charts(state: &AppState, period: &str) -> Result<Vec<Chart>, Error> {
+    let invalid = || Error::Invalid { field: "period", message: "It is no period.".to_owned() };
+    let period = Period::parse(period).ok_or_else(invalid)?;
     let now = Timestamp::now();
     let buckets = state.store.statistics.list(length_of(period), start_of(period, now)).await?;
     Ok(charts(&buckets, period, now))

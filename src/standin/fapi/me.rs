@@ -1,4 +1,4 @@
-//! The signed-in user about themselves: profile, metadata, password, addresses, devices, farewell.
+//! The signed-in user about themselves: profile, metadata, picture, password, addresses, devices, farewell.
 //!
 //! The user is that of the session clerk-js names, or of the browser's current one.
 
@@ -16,7 +16,7 @@ use crate::standin::instance::Instance;
 use crate::standin::password::Password;
 use crate::standin::refusal::Refusal;
 use crate::standin::session::{Session, Status};
-use crate::standin::user::{Contact, User};
+use crate::standin::user::{Contact, Image, User};
 use crate::standin::world::{World, taken};
 
 pub fn answer(instance: &Instance, call: &mut Call, path: &[&str]) -> Answer {
@@ -27,6 +27,8 @@ pub fn answer(instance: &Instance, call: &mut Call, path: &[&str]) -> Answer {
         ("PATCH", []) => show_user(instance, call, update(instance, call, user_id)),
         ("DELETE", []) => show(instance, call, farewell(instance, user_id)),
         ("PATCH", ["metadata"]) => show_user(instance, call, merge_metadata(instance, call, user_id)),
+        ("POST", ["profile_image"]) => show(instance, call, set_image(instance, call, user_id)),
+        ("DELETE", ["profile_image"]) => show(instance, call, remove_image(instance, user_id)),
         ("POST", ["change_password"]) => show_user(instance, call, change_password(instance, call, &session)),
         ("GET", ["sessions"] | ["sessions", "active"]) => Ok(list_sessions(instance, call, user_id)),
         ("POST", ["sessions", id, "revoke"]) => revoke(instance, call, user_id, id),
@@ -100,6 +102,20 @@ fn merge_metadata(instance: &Instance, call: &Call, user_id: &str) -> Result<Use
         accounts::merge(&mut user.unsafe_metadata, &patch);
         Ok(())
     })
+}
+
+fn set_image(instance: &Instance, call: &Call, user_id: &str) -> Answer {
+    let bytes = call.file.as_deref().ok_or_else(|| Refusal::image("file must be included."))?;
+    let image = Image::read(bytes)?;
+    let id = image.id.clone();
+    let user = instance.set_image(user_id, Some(image))?;
+    Ok(json!({ "object": "image", "id": id, "public_url": user.image_url(&instance.base_url) }))
+}
+
+fn remove_image(instance: &Instance, user_id: &str) -> Answer {
+    let image = read(instance, user_id)?.image.ok_or_else(|| Refusal::not_found("image"))?;
+    instance.set_image(user_id, None)?;
+    Ok(json!({ "object": "image", "id": image.id, "deleted": true }))
 }
 
 fn change_password(instance: &Instance, call: &Call, session: &Session) -> Result<User, Refusal> {

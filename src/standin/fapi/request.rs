@@ -2,9 +2,13 @@
 //!
 //! Knows clerk-js' conventions, and no route.
 
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, Multipart, Request};
 use axum::http::{HeaderMap, Method, Uri, header};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
+use crate::standin::bapi::images::file;
 use crate::standin::instance::Instance;
 use crate::standin::params::Params;
 use crate::standin::refusal::Refusal;
@@ -16,6 +20,8 @@ pub struct Call {
     pub path: Vec<String>,
     pub query: Params,
     pub form: Params,
+    /// A file that was sent, by itself or in a form.
+    pub file: Option<Vec<u8>>,
     /// The dev-browser token, or the `__client` cookie of a production instance.
     pub browser: Option<String>,
     /// The page that asks: `Origin`, and for GETs of the own origin, which carry none, the application.
@@ -40,6 +46,7 @@ impl Call {
             method,
             path: uri.path().trim_matches('/').split('/').map(str::to_owned).collect(),
             form: read_form(text(header::CONTENT_TYPE), body),
+            file: None,
             browser,
             page: if origin.is_empty() { instance.app_origin.clone() } else { origin.to_owned() },
             user_agent: text(header::USER_AGENT).to_owned(),
@@ -65,6 +72,22 @@ fn read_form(content_type: &str, body: &Bytes) -> Params {
         };
     }
     Params::parse(body)
+}
+
+/// clerk-js sends a file in a form, and what is text already as it is, in base64.
+pub async fn read_file(headers: &HeaderMap, body: &Bytes) -> Option<Vec<u8>> {
+    let kind = headers.get(header::CONTENT_TYPE)?;
+    let is_of = |name: &[u8]| kind.as_bytes().starts_with(name);
+    if is_of(b"application/octet-stream") {
+        let text = std::str::from_utf8(body).ok()?;
+        return STANDARD.decode(text.split_once("base64,").map_or(text, |(_, rest)| rest).trim()).ok();
+    }
+    if !is_of(b"multipart/form-data") {
+        return None;
+    }
+    let mut request = Request::new(Body::from(body.clone()));
+    request.headers_mut().insert(header::CONTENT_TYPE, kind.clone());
+    file(Multipart::from_request(request, &()).await.ok()?).await.ok()?
 }
 
 fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {

@@ -61,6 +61,7 @@ fn arrived(id: &str, clerk_id: &str, body: &Value) -> Event {
         clerk_id: Some(clerk_id.to_owned()),
         instance_id: None,
         payload: body.to_string(),
+        headers: String::new(),
         place: None,
         state: EventState::Received,
         attempts: 0,

@@ -79,6 +79,19 @@ async fn live_as_oneself(clerk: &Clerk, key: &str) {
     let merged = clerk.frontend("PATCH /v1/me/metadata", key).form(&metadata).gives(200).await;
     assert_eq!(merged["response"]["unsafe_metadata"], json!({ "theme": "dark" }));
     clerk.frontend("PATCH /v1/me", key).form(&metadata).refused(422, "form_param_unknown").await;
+    let image =
+        clerk.frontend("POST /v1/me/profile_image", key).file(b"\x89PNG\r\n\x1a\nas good as one").gives(200).await;
+    assert_eq!(image["response"]["object"], "image");
+    let shown = clerk.frontend("GET /v1/me", key).gives(200).await;
+    assert_eq!(
+        (&shown["response"]["has_image"], &shown["response"]["image_url"]),
+        (&json!(true), &image["response"]["public_url"])
+    );
+    clerk.frontend("POST /v1/me/profile_image", key).file(b"<svg/>").refused(400, "image_invalid").await;
+    let gone = clerk.frontend("DELETE /v1/me/profile_image", key).gives(200).await;
+    assert_eq!((&gone["response"]["id"], &gone["response"]["deleted"]), (&image["response"]["id"], &json!(true)));
+    assert_eq!(clerk.frontend("GET /v1/me", key).gives(200).await["response"]["has_image"], false);
+    clerk.frontend("DELETE /v1/me/profile_image", key).refused(404, "resource_not_found").await;
     let wrong = [("current_password", "wrong"), ("new_password", "An0ther-secret!")];
     let change = |form: &[(&str, &str)]| clerk.frontend("POST /v1/me/change_password", key).form(form);
     change(&wrong).refused(422, "form_password_incorrect").await;

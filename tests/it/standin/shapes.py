@@ -80,6 +80,8 @@ ROUTES = {
         "PATCH /v1/me",
         "DELETE /v1/me",
         "PATCH /v1/me/metadata",
+        "POST /v1/me/profile_image",
+        "DELETE /v1/me/profile_image",
         "POST /v1/me/change_password",
         "GET /v1/me/sessions",
         "GET /v1/me/sessions/active",

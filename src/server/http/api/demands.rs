@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::IntoParams;
 
-use crate::server::access::{Admin, Moderator, Viewer};
+use crate::server::access::{Admin, Moderator, SignedIn, Viewer};
 use crate::server::error::Error;
 use crate::server::http::Shared;
 use crate::server::http::api::refusal::Refusal;
@@ -25,6 +25,16 @@ const LARGEST_BODY: usize = 64 * 1024;
 const LONGEST_SEARCH: usize = 64;
 const PAGE: u16 = 50;
 const LARGEST_PAGE: u16 = 100;
+
+impl FromRequestParts<Shared> for SignedIn {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Shared) -> Result<Self, Refusal> {
+        let caller = parts.extensions.get::<Arc<Caller>>().ok_or(Error::OutsideRequest);
+        let signed_in = caller.and_then(|caller| Self::of(&caller.session));
+        signed_in.map_err(|error| Refusal::of("require_session", &error))
+    }
+}
 
 impl FromRequestParts<Shared> for Viewer {
     type Rejection = Refusal;

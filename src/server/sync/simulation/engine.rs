@@ -209,6 +209,7 @@ async fn accept(process: &Process, made: &Made) -> bool {
         clerk_id: None,
         instance_id: None,
         payload: made.payload.clone(),
+        headers: String::new(),
         place: None,
         state: EventState::Received,
         attempts: 0,

@@ -44,6 +44,7 @@ fn stored(made: Made) -> Event {
         clerk_id: None,
         instance_id: None,
         payload: made.payload,
+        headers: String::new(),
         place: None,
         state: EventState::Received,
         attempts: 0,

@@ -116,6 +116,7 @@ fn event(number: usize, of: usize, now: Timestamp) -> Event {
         instance_id: Some("ins_2benchmark0benchmark0bench".to_owned()),
         payload: body(number, kind, clerk_id.as_deref().unwrap_or("sess_2dash"), received_at),
         clerk_id,
+        headers: String::new(),
         place: None,
         state,
         attempts: if is_open { 3 } else { 1 },

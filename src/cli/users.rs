@@ -24,7 +24,7 @@ pub enum Command {
     List(list::ListOptions),
     /// Whose name, username or address begins with a text.
     Find(list::FindOptions),
-    /// One person.
+    /// One person, as stored.
     Show(show::Options),
     /// Give a person more rights, in force at their next request.
     Promote(role::PromoteOptions),

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::model::canary::{CanaryReport, CanaryState};
 use crate::model::health::SilenceCause;
+use crate::server::clerk;
 use crate::server::clerk::client::MetadataChange;
 use crate::server::error::Error;
 use crate::server::settings::Settings;
@@ -63,6 +64,9 @@ async fn touch(state: &AppState, canary: &Canary, now: Timestamp) -> Result<(), 
             // The answer is not applied: that is for the webhook to do.
             let version = theirs.updated_at.map_or(0, Timestamp::as_millisecond);
             Ok(state.store.canary.record_version(now, version).await?)
+        }
+        Err(clerk::Error::NotFound) => {
+            Ok(state.store.canary.record_refusal(now, "Clerk knows nobody by this id").await?)
         }
         Err(error) => {
             let error = Error::from(error);

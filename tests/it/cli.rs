@@ -36,7 +36,7 @@ const PASSWORD: &str = "neverToBePrinted";
 /// How one run ended and what it said.
 pub struct Ended {
     status: ExitStatus,
-    out: String,
+    pub out: String,
     err: String,
 }
 

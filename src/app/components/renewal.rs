@@ -51,20 +51,19 @@ pub fn SessionRenewal() -> impl IntoView {
     // Before 1970 there were no sessions.
     let made_at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis().to_string();
     let ClerkAddresses { frontend_api, api_version, cookie_suffix, .. } = addresses;
-    Some(view! { <RenewSession frontend_api api_version=api_version.to_owned() cookie_suffix made_at /> })
+    Some(view! { <RenewSession facts=[made_at.as_str(), api_version, &cookie_suffix, &frontend_api].join(" ") /> })
 }
 
-/// `made_at`: the server's time, in ms since 1970; a text, because reading numbers is code that nothing else needs here.
+/// The server's time in ms since 1970, the version of Clerk's API, what cookies end in, and where Clerk answers, in one text: each
+/// field of a component is code to read it, in every visitor's browser.
 #[island]
-fn RenewSession(frontend_api: String, api_version: String, cookie_suffix: String, made_at: String) -> impl IntoView {
+fn RenewSession(facts: String) -> impl IntoView {
     Effect::new(move |_| {
-        RENEWAL.set(Some(Renewal {
-            frontend_api: frontend_api.clone(),
-            api_version: api_version.clone(),
-            cookie_suffix: cookie_suffix.clone(),
-            ahead: Date::now() - Number::parse_float(&made_at),
-            asked_at: 0.0,
-        }));
+        let mut facts = facts.splitn(4, ' ').map(str::to_owned);
+        let mut next = || facts.next().unwrap_or_default();
+        let ahead = Date::now() - Number::parse_float(&next());
+        let (api_version, cookie_suffix, frontend_api) = (next(), next(), next());
+        RENEWAL.set(Some(Renewal { frontend_api, api_version, cookie_suffix, ahead, asked_at: 0.0 }));
         let before_sending = Closure::<dyn FnMut(SubmitEvent)>::new(|event: SubmitEvent| {
             if let Some((form, submitter)) = is_to_wait(&event) {
                 event.prevent_default();

@@ -334,11 +334,11 @@ async fn e_34_refresh_writes_what_clerk_says_of_whoever_was_missed_too() {
     let asked = users(&app, &["refresh", &ada]).await.expect(2);
     asked.says(&[&format!("Ask Clerk about {ada} and write what it says? [yes/no]"), "not confirmed"]);
     let foreseen = users(&app, &["refresh", "ada_name", "--dry-run"]).await.expect(0);
-    assert_eq!(foreseen.out, format!("{ada}: would be: updated firstName, name, updatedAt\n"));
+    assert_eq!(foreseen.out, format!("{ada}: would be: updated firstName, name\n"));
     assert_eq!(app.database.user(&ada).await.expect("stored").get_str("firstName").ok(), Some("Ada"));
     assert_eq!(app.database.count("audit", doc! {}).await, 0);
     let done = users(&app, &["refresh", &ada, "--yes", "--reason", "a question", "--json"]).await.expect(0).json();
-    let decision = "updated firstName, name, updatedAt";
+    let decision = "updated firstName, name";
     assert_eq!(done, json!({ "clerkId": ada, "state": "applied", "decision": decision, "dryRun": false }));
     assert_eq!(app.database.user(&ada).await.expect("stored").get_str("firstName").ok(), Some("Augusta"));
     users(&app, &["refresh", &ada, "--yes"]).await.expect(0).says(&["exactly this was already stored"]);

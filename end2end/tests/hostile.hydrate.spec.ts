@@ -115,7 +115,8 @@ test('d5_04 a form of another origin changes nothing, though the browser sends i
     const answers = kinds.map((type) =>
       fetch(`${app}/api/profile/edit_bio`, { method: 'POST', mode: 'no-cors', credentials: 'include', body: new Blob([`${body}`], { type }) }),
     );
-    return (await Promise.all(answers)).length;
+    // Sent, though what comes back is kept from this page.
+    return (await Promise.allSettled(answers)).length;
   }, app);
   expect(sent).toBe(3);
   const [answer] = await Promise.all([

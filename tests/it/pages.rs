@@ -194,6 +194,8 @@ async fn d5_14_two_people_asking_at_once_never_see_each_other() {
 /// Two hundred people, each at several pages, all in between each other: nothing of one reaches another's (D5-15).
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn d5_15_of_two_hundred_people_at_once_each_sees_themselves_only() {
+    const PATHS: [&str; 6] =
+        ["/profile", "/", "/profile/data", "/no-such-page", "/api/session/get_viewer", "/api/profile/get_profile"];
     let app = TestApp::new().await;
     let mut people = Vec::new();
     for number in 0..200 {
@@ -205,8 +207,6 @@ async fn d5_15_of_two_hundred_people_at_once_each_sees_themselves_only() {
     }
     assert!(app.clerk.drained(std::time::Duration::from_secs(30)).await);
     app.settled().await;
-    const PATHS: [&str; 6] =
-        ["/profile", "/", "/profile/data", "/no-such-page", "/api/session/get_viewer", "/api/profile/get_profile"];
     // One path after another for one person, one person after another for one path.
     let asks = (0..1200).map(|number| {
         let (person, path) = (number * 7 % people.len(), PATHS[number / people.len() % PATHS.len()]);

@@ -58,6 +58,8 @@ struct Options {
     bench: bool,
 }
 
+type WalkOf = fn(&Row) -> &Walk;
+
 /// One command, from its start to its end.
 struct Walk {
     usage: Usage,
@@ -139,7 +141,7 @@ fn report(options: &Options, rows: &[Row]) {
     );
     for people in &options.people {
         let of_case: Vec<&Row> = rows.iter().filter(|row| row.people == *people).collect();
-        let walks: [(&str, fn(&Row) -> &Walk); 2] = [("backfill", |row| &row.backfill), ("proof", |row| &row.proof)];
+        let walks: [(&str, WalkOf); 2] = [("backfill", |row| &row.backfill), ("proof", |row| &row.proof)];
         for (what, walk) in walks {
             let rate = |row: &Row| *people as f64 / walk(row).usage.seconds;
             let median = |value: &dyn Fn(&Row) -> f64| {

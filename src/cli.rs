@@ -134,13 +134,13 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<End> {
         Command::Dev(options) => dev::run(options, &text).await,
         Command::Doctor(options) => doctor::run(options, &text).await,
         Command::Inngest(command) => inngest::run(command, load(&text)?).await,
-        Command::Sync(command) => sync::run(command, load(&text)?).await,
+        Command::Sync(command) => Box::pin(sync::run(command, load(&text)?)).await,
         Command::Webhook(command) => webhook::run(command, load(&text)?).await,
         Command::Users(command) => {
             with_console(load(&text)?, async |console| Box::pin(users::run(command, console)).await).await
         }
         Command::Events(command) => {
-            with_console(load(&text)?, async |console| events::run(command, console).await).await
+            with_console(load(&text)?, async |console| Box::pin(events::run(command, console)).await).await
         }
         Command::Jobs(command) => {
             with_console(load(&text)?, async |console| Box::pin(jobs::run(command, console)).await).await
@@ -149,7 +149,7 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<End> {
             with_console(load(&text)?, async |console| Box::pin(audit::run(command, console)).await).await
         }
         Command::Secrets(options) => secrets::run(options, load(&text)?).await,
-        Command::Simulate(command) => simulate::run(command, load(&text)?).await,
+        Command::Simulate(command) => Box::pin(simulate::run(command, load(&text)?)).await,
         Command::Completions(options) => completions::run(options),
     }
 }

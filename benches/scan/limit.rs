@@ -29,8 +29,8 @@ pub async fn measure(mongod: &Mongod, filled: &Database, most: usize) -> anyhow:
     let documents: Vec<RawDocumentBuf> = found.try_collect().await?;
     let indexes: Vec<IndexModel> = people.list_indexes().await?.try_collect().await?;
     let bare = upsert(mongod, &documents, &[]).await?;
-    let indexed = upsert(mongod, &documents, &indexes).await?;
-    Ok(Limits { bare, indexed })
+    let with_indexes = upsert(mongod, &documents, &indexes).await?;
+    Ok(Limits { bare, indexed: with_indexes })
 }
 
 async fn upsert(mongod: &Mongod, documents: &[RawDocumentBuf], indexes: &[IndexModel]) -> anyhow::Result<f64> {

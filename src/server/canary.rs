@@ -146,7 +146,7 @@ mod tests {
     #[test]
     fn c_4_how_a_touch_stands_follows_from_what_is_known_and_from_the_time() {
         let canary =
-            Canary { user: "user_c".to_owned(), every: Duration::from_hours(1), within: Duration::from_secs(60) };
+            Canary { user: "user_c".to_owned(), every: Duration::from_hours(1), within: Duration::from_mins(1) };
         let sent = Touch {
             clerk_id: "user_c".to_owned(),
             touched_at: at(0),

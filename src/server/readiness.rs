@@ -53,10 +53,13 @@ fn troubles(now: Now, inbox_capacity: usize) -> Vec<&'static str> {
     .collect()
 }
 
+/// What was read together; none: MongoDB did not say.
+type Known = Option<(Backlog, Canary)>;
+
 /// The backlog and the canary as they were read last.
 #[derive(Debug, Default)]
 pub struct Vitals {
-    read: Mutex<Option<(Instant, Option<(Backlog, Canary)>)>>,
+    read: Mutex<Option<(Instant, Known)>>,
 }
 
 /// What is so now.

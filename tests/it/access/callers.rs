@@ -33,7 +33,7 @@ impl<'a> Ask<'a> {
         if self.method != "GET" {
             ask = ask.header("sec-fetch-site", "same-origin").header("content-type", kind).body(self.body.to_owned());
         }
-        token.into_iter().fold(ask, |ask, token| ask.bearer_auth(token)).send().await.expect("an answer")
+        token.into_iter().fold(ask, reqwest::RequestBuilder::bearer_auth).send().await.expect("an answer")
     }
 }
 
@@ -83,14 +83,12 @@ fn expected(kind: Kind, ask: Ask<'_>, row: [u16; 3]) -> u16 {
     let [anonymous, member, admin] = row;
     match kind {
         Kind::Nobody => anonymous,
-        Kind::Person => member,
-        Kind::Moderator if MODERATORS.contains(&path_of(ask.path)) => admin,
-        Kind::Moderator => member,
-        Kind::Admin => admin,
         Kind::Banned | Kind::Deleted => for_the_excluded(anonymous),
         Kind::Impersonator if ask.path == "/profile/export" => 303,
         Kind::Impersonator if wants_own_hand(ask, row) => 403,
-        Kind::Impersonator => admin,
+        Kind::Moderator if MODERATORS.contains(&path_of(ask.path)) => admin,
+        Kind::Person | Kind::Moderator => member,
+        Kind::Admin | Kind::Impersonator => admin,
     }
 }
 
@@ -237,7 +235,7 @@ async fn d5_08_what_is_somebody_elses_is_answered_like_what_is_not_there() {
         Ask::post("/api/events/save_filter", "name=mine&query=state%3Ddead").send(&app, Some(&app.token(&admin))).await;
     assert_eq!(kept.status(), 200);
     let filter = app.database.all("filters").await.remove(0);
-    let filter = filter.get_object_id("_id").map(|id| id.to_hex()).unwrap_or_default();
+    let filter = filter.get_object_id("_id").map(mongodb::bson::oid::ObjectId::to_hex).unwrap_or_default();
     let colleague = someone(&app, "colleague", "admin").await;
     for (path, body) in [
         ("/api/events/rename_filter", format!("id={filter}&name=n")),

@@ -65,7 +65,7 @@ async fn serve(app: &TestApp) -> String {
 async fn ask(app: &TestApp, url: &str, (method, path): (&str, &str), token: Option<&str>) -> (u16, String) {
     let method = Method::from_bytes(method.as_bytes()).expect("a method");
     let ask = app.client.request(method, format!("{url}{path}")).header("sec-fetch-site", "same-origin");
-    told(token.into_iter().fold(ask, |ask, token| ask.bearer_auth(token)).send().await.expect("an answer")).await
+    told(token.into_iter().fold(ask, reqwest::RequestBuilder::bearer_auth).send().await.expect("an answer")).await
 }
 
 #[tokio::test]

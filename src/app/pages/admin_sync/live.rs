@@ -37,96 +37,124 @@ thread_local! {
     static ROWS: RefCell<Option<Array>> = const { RefCell::new(None) };
 }
 
-#[island]
-pub fn LiveNumbers() -> impl IntoView {
-    let link = RwSignal::new(Link::Connecting);
-    let age = RwSignal::new(0_u32);
-    let held = RwSignal::new(0_u32);
-    let updated_at = StoredValue::new(0.0);
+/// One reader of the stream.
+#[derive(Clone, Copy)]
+struct Reader {
+    link: RwSignal<Link>,
+    /// Seconds since the last update.
+    age: RwSignal<u32>,
+    updated_at: StoredValue<f64>,
+    /// Rows that wait to be shown.
+    held: RwSignal<u32>,
+    /// A stream that is opened only after its session was renewed may not be wanted any more by then.
+    wanted: StoredValue<u32>,
+    /// The server ends a stream now and then, and by then the token has run out: it is renewed, and tried again, once.
+    again: RwSignal<u32>,
+    is_second: StoredValue<bool>,
+}
 
-    let show_rows = move || {
-        if let Some(waiting) = ROWS.take() {
-            insert(&waiting);
+impl Reader {
+    fn new() -> Self {
+        Self {
+            link: RwSignal::new(Link::Connecting),
+            age: RwSignal::new(0),
+            updated_at: StoredValue::new(0.0),
+            held: RwSignal::new(0),
+            wanted: StoredValue::new(0),
+            again: RwSignal::new(0),
+            is_second: StoredValue::new(false),
         }
-        held.set(0);
-    };
-    // A stream that is opened only after its session was renewed may not be wanted any more by then.
-    let wanted = StoredValue::new(0_u32);
-    let close = move || {
-        wanted.update_value(|wanted| *wanted += 1);
-        if let Some(open) = SOURCE.take() {
-            open.close();
-        }
-    };
-    // The server ends a stream now and then, and by then the token has run out: it is renewed, and tried again, once.
-    let again = RwSignal::new(0_u32);
-    let is_second = StoredValue::new(false);
-    let open = move || {
-        let on_update = move |update: JsValue| {
-            link.set(Link::Live);
-            is_second.set_value(false);
-            updated_at.set_value(Date::now());
-            age.set(0);
-            apply(&update);
-            let waiting = ROWS.take().unwrap_or_default().concat(&fresh_rows(&update));
-            held.set(waiting.length());
-            ROWS.set(Some(waiting));
-            if !is_read() {
-                show_rows();
-            }
-            localize();
-        };
-        let on_link = move |now| {
-            if now == Link::Ended && !is_second.get_value() {
-                is_second.set_value(true);
-                again.update(|again| *again += 1);
-            } else {
-                link.set(now);
-            }
-        };
-        link.set(Link::Connecting);
-        close();
-        let mine = wanted.get_value();
+    }
+
+    fn open(self) {
+        self.link.set(Link::Connecting);
+        self.close();
+        let mine = self.wanted.get_value();
         spawn_local(async move {
             renew_if_due().await;
-            if wanted.get_value() == mine {
-                let opened = connect(on_update, on_link);
+            if self.wanted.get_value() == mine {
+                let opened = connect(move |update| self.take(&update), move |link| self.hear(link));
                 if opened.is_none() {
-                    link.set(Link::Ended);
+                    self.link.set(Link::Ended);
                 }
                 SOURCE.set(opened);
             }
         });
-    };
+    }
+
+    fn close(self) {
+        self.wanted.update_value(|wanted| *wanted += 1);
+        if let Some(open) = SOURCE.take() {
+            open.close();
+        }
+    }
+
+    fn take(self, update: &JsValue) {
+        self.link.set(Link::Live);
+        self.is_second.set_value(false);
+        self.updated_at.set_value(Date::now());
+        self.age.set(0);
+        apply(update);
+        let waiting = ROWS.take().unwrap_or_default().concat(&fresh_rows(update));
+        self.held.set(waiting.length());
+        ROWS.set(Some(waiting));
+        if !is_read() {
+            self.show_rows();
+        }
+        localize();
+    }
+
+    fn hear(self, link: Link) {
+        if link == Link::Ended && !self.is_second.get_value() {
+            self.is_second.set_value(true);
+            self.again.update(|again| *again += 1);
+        } else {
+            self.link.set(link);
+        }
+    }
+
+    fn show_rows(self) {
+        if let Some(waiting) = ROWS.take() {
+            insert(&waiting);
+        }
+        self.held.set(0);
+    }
+
+    /// Every second.
+    fn look(self) {
+        self.age.set(seconds_since(self.updated_at.get_value()));
+        if self.held.get_untracked() > 0 && !is_read() {
+            self.show_rows();
+        }
+    }
+
+    fn toggle(self) {
+        if matches!(self.link.get_untracked(), Link::Paused | Link::Ended) {
+            self.open();
+        } else {
+            self.close();
+            self.link.set(Link::Paused);
+        }
+    }
+}
+
+#[island]
+pub fn LiveNumbers() -> impl IntoView {
+    let reader = Reader::new();
+    let Reader { link, age, held, .. } = reader;
     Effect::new(move |_| {
-        again.track();
-        open();
+        reader.again.track();
+        reader.open();
     });
     Effect::new(move |_| {
-        set_interval(
-            move || {
-                age.set(seconds_since(updated_at.get_value()));
-                if held.get_untracked() > 0 && !is_read() {
-                    show_rows();
-                }
-            },
-            Duration::from_secs(1),
-        );
+        set_interval(move || reader.look(), Duration::from_secs(1));
         on_visibility(move |is_hidden| {
-            close();
+            reader.close();
             if !is_hidden && matches!(link.get_untracked(), Link::Connecting | Link::Live) {
-                open();
+                reader.open();
             }
         });
     });
-    let toggle = move |_| {
-        if link.get_untracked() == Link::Paused || link.get_untracked() == Link::Ended {
-            open();
-        } else {
-            close();
-            link.set(Link::Paused);
-        }
-    };
     view! {
         <span class="needs-script">
             <span class="flex flex-wrap items-center gap-2">
@@ -134,10 +162,10 @@ pub fn LiveNumbers() -> impl IntoView {
                 <span class="tabular-nums" id="live-state">
                     {move || said(link.get(), age.get())}
                 </span>
-                <button class="btn btn-xs" type="button" on:click=toggle>
+                <button class="btn btn-xs" type="button" on:click=move |_| reader.toggle()>
                     {move || if matches!(link.get(), Link::Paused | Link::Ended) { "Go on" } else { "Pause" }}
                 </button>
-                <button class="btn btn-xs btn-primary" type="button" hidden=move || held.get() == 0 on:click=move |_| show_rows()>
+                <button class="btn btn-xs btn-primary" type="button" hidden=move || held.get() == 0 on:click=move |_| reader.show_rows()>
                     {move || format!("{} new events", held.get())}
                 </button>
             </span>

@@ -48,15 +48,14 @@ impl Pseudonyms {
 
     /// `None`: no key was made yet, so nobody is hidden.
     pub async fn find(&self, clerk_id: &str) -> Result<Option<String>, Error> {
-        let key = match self.key.get() {
-            Some(key) => key,
-            None => {
-                let row = self.locks.find_one(turn()).await?;
-                let Some(key) = row.as_ref().and_then(|row| row.get_binary_generic("key").ok()) else {
-                    return Ok(None);
-                };
-                self.key.get_or_init(|| std::future::ready(Key::new(HMAC_SHA256, key))).await
-            }
+        let key = if let Some(key) = self.key.get() {
+            key
+        } else {
+            let row = self.locks.find_one(turn()).await?;
+            let Some(key) = row.as_ref().and_then(|row| row.get_binary_generic("key").ok()) else {
+                return Ok(None);
+            };
+            self.key.get_or_init(|| std::future::ready(Key::new(HMAC_SHA256, key))).await
         };
         Ok(Some(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(sign(key, clerk_id.as_bytes())))))
     }

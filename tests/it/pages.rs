@@ -227,3 +227,31 @@ async fn d5_15_of_two_hundred_people_at_once_each_sees_themselves_only() {
     }
     app.finish().await;
 }
+
+/// A file that is sent while a page is made must not take that page's headers along: neither its policy nor its cookies.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d5_14_a_file_takes_nothing_from_a_page_that_is_made_meanwhile() {
+    let site = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(site.path().join("pkg")).expect("a folder");
+    std::fs::write(site.path().join("pkg/rollcall.css"), "body {}").expect("a file");
+    let root = site.path().to_string_lossy().into_owned();
+    let app = TestApp::with(Wishes { variables: vec![("LEPTOS_SITE_ROOT", root)], ..Wishes::default() }).await;
+    let member = app.person(serde_json::json!({ "email_address": ["ada@example.com"] })).await;
+    let readers = (0..8).map(|_| async {
+        for _ in 0..40 {
+            let page = app.get_as(&member, "/profile").await;
+            assert!(page.headers().contains_key("content-security-policy"), "{:?}", page.headers());
+            page.bytes().await.expect("a page");
+        }
+    });
+    let loaders = (0..8).map(|_| async {
+        for _ in 0..200 {
+            let file = app.get("/pkg/rollcall.css").await;
+            assert_eq!(file.status(), 200);
+            let of_a_page = ["content-security-policy", "set-cookie"].map(|name| file.headers().contains_key(name));
+            assert_eq!(of_a_page, [false, false], "{:?}", file.headers());
+        }
+    });
+    futures::join!(futures::future::join_all(readers), futures::future::join_all(loaders));
+    app.finish().await;
+}

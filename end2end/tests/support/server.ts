@@ -58,6 +58,6 @@ export class OwnServer {
 }
 
 function freePort(): number {
-  const ask = 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { console.log(s.address().port); s.close(); })';
+  const ask = 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { process.stdout.write(String(s.address().port)); s.close(); })';
   return Number(execFileSync(process.execPath, ['-e', ask], { encoding: 'utf8' }));
 }

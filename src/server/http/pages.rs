@@ -9,7 +9,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use leptos::nonce::use_nonce;
 use leptos::prelude::{provide_context, use_context};
-use leptos_axum::{LeptosRoutes, ResponseOptions, generate_route_list};
+use leptos_axum::{ErrorHandler, LeptosRoutes, ResponseOptions, generate_route_list};
+use tower_http::services::ServeDir;
 use url::Url;
 
 use crate::app::App;
@@ -26,17 +27,21 @@ use crate::server::state::AppState;
 
 const OPENERS: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
-/// All pages, and everything else as an asset or the page "not found".
+/// All pages, and everything else as an asset or the page "not found". Leptos' own handler of files is not used: one that it sends
+/// while a page is made on the same thread takes that page's headers, policy and cookies, for its own (D5-14).
 pub fn router(shared: &Shared) -> Router<Shared> {
     let state = Arc::clone(&shared.0);
     let options = state.settings.leptos.clone();
     let context = move || provide_page_context(&state);
+    let files = ServeDir::new(&*options.site_root)
+        .append_index_html_on_directories(false)
+        .precompressed_br()
+        .precompressed_gzip()
+        .call_fallback_on_method_not_allowed(true)
+        .fallback(ErrorHandler::new_with_context(context.clone(), shell, options.clone()));
     Router::new()
-        .leptos_routes_with_context(shared, generate_route_list(App), context.clone(), {
-            let options = options.clone();
-            move || shell(options.clone())
-        })
-        .fallback(leptos_axum::file_and_error_handler_with_context::<Shared, _>(context, shell))
+        .leptos_routes_with_context(shared, generate_route_list(App), context, move || shell(options.clone()))
+        .fallback_service(files)
 }
 
 /// What pages find in their context, and the header that depends on their nonce.

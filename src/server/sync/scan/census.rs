@@ -13,8 +13,11 @@ use crate::server::state::AppState;
 use crate::server::store::runs::Run;
 use crate::server::sync::scan::patiently;
 
-/// With the pauses between them, longer than a delivery takes that needs no second attempt.
-const MOST_TRIES: u32 = 12;
+/// With the pauses between them, longer than a delivery takes that needs no second attempt: counts that stand still for so
+/// long will not agree.
+const MOST_STILL: u32 = 12;
+/// While people leave all the time, somebody's leaving is on its way in most moments, and not in all.
+const MOST_TRIES: u32 = 80;
 const PAUSE: Duration = Duration::from_millis(500);
 
 /// The run at its end marker: done if the counts agree, else stopped with both as its cause. There is no other way to `Done`
@@ -25,7 +28,7 @@ pub async fn complete(state: &AppState, run: Run) -> Result<Run, Error> {
         // They cannot agree, and what differs is known.
         return Ok(Run { state: RunState::Done, ..run });
     }
-    let mut tries = 0;
+    let (mut tries, mut still, mut last) = (0, 0, None);
     loop {
         tries += 1;
         let before = count_at_clerk(state, &run).await?;
@@ -35,7 +38,9 @@ pub async fn complete(state: &AppState, run: Run) -> Result<Run, Error> {
         if before == clerk && here + run.progress.absent == clerk && listed >= clerk {
             return Ok(Run { state: RunState::Done, counted: Some(Counted { clerk, here }), ..run });
         }
-        if tries == MOST_TRIES {
+        still = if last == Some((clerk, here)) { still + 1 } else { 1 };
+        last = Some((clerk, here));
+        if still == MOST_STILL || tries == MOST_TRIES {
             let cause = format!(
                 "the counts do not agree: {clerk} people at Clerk, {here} here, {listed} listed, {} skipped",
                 run.progress.counts.skipped

@@ -9,14 +9,29 @@ pub mod role;
 pub mod sessions;
 pub mod show;
 
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::cli::End;
-use crate::cli::console::{Console, print_table};
+use crate::cli::console::{Consent, Console, print_table};
 use crate::server::http::api::answers::Person;
 use crate::server::settings::fields::Fields;
 use crate::server::store::users::User;
+
+// Whom a change is about, and how. No comment of documentation: each command has its own.
+#[derive(Debug, Args)]
+pub struct Change {
+    /// Clerk's id, MongoDB's id, an e-mail address or a username.
+    who: String,
+    /// Why, for the audit trail.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+    /// Print what became of it as JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    consent: Consent,
+}
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -31,17 +46,17 @@ pub enum Command {
     /// Take rights from a person, in force at their next request. The last admin stays one.
     Demote(role::DemoteOptions),
     /// Let a person in no more: at Clerk, which ends their sessions, and here.
-    Ban(moderation::Options),
+    Ban(Change),
     /// Let a banned person in again.
-    Unban(moderation::Options),
+    Unban(Change),
     /// Let a person begin no new session, until they are unlocked or Clerk's time for it has passed.
-    Lock(moderation::Options),
+    Lock(Change),
     /// Let a locked person begin sessions again.
-    Unlock(moderation::Options),
+    Unlock(Change),
     /// Where a person is signed in.
     Sessions(sessions::ListOptions),
     /// End every session of a person, on all their devices. They may sign in again.
-    RevokeSessions(sessions::RevokeOptions),
+    RevokeSessions(Change),
     /// Ask Clerk how a person is, and write what it says.
     Refresh(refresh::Options),
     /// Everything that is kept about one person, as JSON: document, events, jobs, audit trail.

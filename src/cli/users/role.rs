@@ -3,8 +3,8 @@
 use clap::Args;
 
 use crate::cli::End;
-use crate::cli::console::{Consent, Console, one_of, refused};
-use crate::cli::users::{called, find_one, print_change};
+use crate::cli::console::{Console, one_of, refused};
+use crate::cli::users::{Change, called, find_one, print_change};
 use crate::model::user::Role;
 use crate::server::accounts;
 
@@ -24,20 +24,6 @@ pub struct DemoteOptions {
     role: Role,
     #[command(flatten)]
     change: Change,
-}
-
-#[derive(Debug, Args)]
-struct Change {
-    /// Clerk's id, MongoDB's id, an e-mail address or a username.
-    who: String,
-    /// Why, for the audit trail.
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
-    /// Print what became of it as JSON.
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    consent: Consent,
 }
 
 pub async fn promote(console: &Console, options: PromoteOptions) -> anyhow::Result<End> {

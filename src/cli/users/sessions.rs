@@ -4,8 +4,8 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::cli::End;
-use crate::cli::console::{Consent, Console, print_table, refused};
-use crate::cli::users::{called, find_one};
+use crate::cli::console::{Console, print_table, refused};
+use crate::cli::users::{Change, called, find_one};
 use crate::server::accounts::moderation;
 use crate::server::clerk::wire::Session;
 
@@ -16,20 +16,6 @@ pub struct ListOptions {
     /// Print them as JSON.
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct RevokeOptions {
-    /// Clerk's id, MongoDB's id, an e-mail address or a username.
-    who: String,
-    /// Why, for the audit trail.
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
-    /// Print what became of it as JSON.
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    consent: Consent,
 }
 
 pub async fn list(console: &Console, options: ListOptions) -> anyhow::Result<End> {
@@ -48,7 +34,7 @@ pub async fn list(console: &Console, options: ListOptions) -> anyhow::Result<End
     Ok(End::Done)
 }
 
-pub async fn revoke(console: &Console, options: RevokeOptions) -> anyhow::Result<End> {
+pub async fn revoke(console: &Console, options: Change) -> anyhow::Result<End> {
     let Some(user) = find_one(console, &options.who).await? else { return Ok(End::Found) };
     options.consent.ask(&format!("End every session of {}?", called(&user)))?;
     let intent = options.consent.intent(options.reason);

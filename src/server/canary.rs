@@ -16,13 +16,11 @@ use crate::server::settings::canary::Canary;
 use crate::server::state::AppState;
 use crate::server::statistics::silence::find_cause;
 use crate::server::store::Store;
-use crate::server::store::canary::Touch;
+use crate::server::store::canary::{CLOCKS_DIFFER_BY, Touch};
 use crate::server::store::statistics::Length;
 
 /// The key of private metadata that is written: when it was touched, in milliseconds.
 const KEY: &str = "rollcallCanary";
-/// The process that touched and the one that received may differ about the time by so much.
-const CLOCKS_DIFFER_BY: SignedDuration = SignedDuration::from_secs(60);
 /// How far back is looked for deliveries that failed before.
 const FAILED_WITHIN: SignedDuration = SignedDuration::from_hours(24 * 7);
 
@@ -79,6 +77,7 @@ async fn touch(state: &AppState, canary: &Canary, now: Timestamp) -> Result<(), 
 async fn await_return(state: &AppState, canary: &Canary, mut touch: Touch, now: Timestamp) -> Result<(), Error> {
     let (Some(version), None) = (touch.version, touch.returned_at) else { return Ok(()) };
     let before = touch.clone();
+    // The process that touched and the one that received may differ about the time.
     let since = touch.touched_at.saturating_sub(CLOCKS_DIFFER_BY).unwrap_or(Timestamp::MIN);
     touch.returned_at = state.store.events.find_arrival(&touch.clerk_id, version, since).await?;
     let is_late = is_over(&touch, canary, touch.returned_at.unwrap_or(now));

@@ -2,7 +2,7 @@
 //!
 //! What is to be thought of it is decided elsewhere.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::{Collection, Database};
 use serde::{Deserialize, Serialize};
@@ -12,6 +12,8 @@ use crate::server::store::encoding::{date, optional_date, to_date};
 use crate::server::store::{DUPLICATE_KEY, Error};
 
 const ONLY: &str = "canary";
+/// The clocks of two processes may differ by so much: what one has just begun is not due for the other.
+pub const CLOCKS_DIFFER_BY: SignedDuration = SignedDuration::from_secs(60);
 
 /// One touch.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,9 +54,10 @@ impl Canary {
     }
 
     /// Begins a touch if one is due; of all who ask, one is told so, and the next is due at `next`. The first is due at once,
-    /// and so is the first of another person, or with a shorter time between them.
+    /// and so is the first of another person, or with a clearly shorter time between them.
     pub async fn claim(&self, clerk_id: &str, now: Timestamp, next: Timestamp) -> Result<bool, Error> {
-        let later = doc! { "$gt": to_date(now), "$lte": to_date(next) };
+        let latest = next.saturating_add(CLOCKS_DIFFER_BY).unwrap_or(Timestamp::MAX);
+        let later = doc! { "$gt": to_date(now), "$lte": to_date(latest) };
         let due = doc! { "_id": ONLY, "$or": [{ "clerkId": { "$ne": clerk_id } }, { "dueAt": { "$not": later } }] };
         let begun = doc! {
             "$set": { "clerkId": clerk_id, "touchedAt": to_date(now), "dueAt": to_date(next) },

@@ -46,7 +46,7 @@ use crate::server::error::Error;
 use crate::server::jobs::watch;
 use crate::server::state::AppState;
 use crate::server::store::runs::{Lease, Progress, Run};
-use crate::server::sync::scan::examine::{compare_page, find_gone, weigh_suspects};
+use crate::server::sync::scan::examine::{compare_page, find_gone, weigh_if_many, weigh_suspects};
 use crate::server::sync::scan::mend::{bury_held, most_deletions, write_page};
 use crate::server::sync::scan::place::fetch;
 
@@ -290,7 +290,7 @@ async fn step(state: &AppState, run: &Run, page: &[wire::User]) -> Result<Progre
     let before = page.iter().filter(|user| user.created_at.is_none_or(|joined_at| joined_at < run.started_at));
     progress.listed_before += before.count() as u64;
     match run.kind {
-        RunKind::Backfill => write_page(state, progress, page).await,
+        RunKind::Backfill => weigh_if_many(state, run, write_page(state, progress, page).await?).await,
         // Goes through events, and never through this list.
         RunKind::Replay => Ok(progress),
         RunKind::CatchUp => compare_page(state, run, progress, page).await,

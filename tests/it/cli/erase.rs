@@ -305,3 +305,22 @@ async fn c_11_somebody_erased_only_here_is_not_revived_by_a_walk_or_a_request_wh
     assert_eq!(traces(&app).await, []);
     app.finish().await;
 }
+
+#[tokio::test]
+async fn c_11_d2_33_an_import_is_complete_though_somebody_was_erased_only_here() {
+    let app = TestApp::new().await;
+    let id = person(&app).await;
+    users(&app, &["erase", &id, "--only-here", "--yes"]).await.expect(0);
+    quiet(&app).await;
+    for hides in [false, true] {
+        if hides {
+            much_later(&app).await;
+        }
+        let told = run(&["sync", "backfill", "--yes", "--json"], &beside(&app)).await.expect(1).json();
+        assert_eq!((&told["state"], &told["progress"]["absent"]), (&json!("done"), &json!(1)), "{told}");
+        let reason = &told["progress"]["skipped"][0]["reason"];
+        assert_eq!(reason, "deleted here, which is for ever, and alive at Clerk", "{told}");
+    }
+    assert_eq!(app.database.count("users", doc! {}).await, 1);
+    app.finish().await;
+}

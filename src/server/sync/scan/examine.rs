@@ -37,7 +37,7 @@ pub struct Seen {
 
 impl Seen {
     fn updated_at(&self) -> Option<i64> {
-        self.theirs.as_ref().map(|theirs| theirs.updated_at.map_or(i64::MIN, Timestamp::as_millisecond))
+        self.theirs.as_ref().map(updated_at)
     }
 
     fn is_fresh(&self, now: Timestamp) -> bool {
@@ -93,6 +93,11 @@ async fn weigh(state: &AppState, run: &Run, mut progress: Progress, seen: Vec<Se
     let (fresh, certain): (Vec<Seen>, Vec<Seen>) = seen.into_iter().partition(|seen| seen.is_fresh(now));
     progress.suspects.extend(fresh.into_iter().map(|seen| suspect(&seen, now, 0)));
     progress = deal_with(state, run, progress, certain).await?;
+    weigh_if_many(state, run, progress).await
+}
+
+/// The suspects, once they are too many to wait for the end.
+pub async fn weigh_if_many(state: &AppState, run: &Run, progress: Progress) -> Result<Progress, Error> {
     if progress.suspects.len() < MOST_SUSPECTS {
         return Ok(progress);
     }
@@ -120,6 +125,16 @@ pub async fn weigh_suspects(state: &AppState, run: &Run, mut progress: Progress)
         progress = deal_with(state, run, progress, certain).await?;
     }
     Ok(progress)
+}
+
+/// Somebody who was on a page.
+pub fn suspect_of(theirs: &wire::User, now: Timestamp) -> Suspect {
+    let (clerk_id, updated_at) = (theirs.id.clone(), Some(updated_at(theirs)));
+    Suspect { clerk_id, updated_at, seen_at: now.as_millisecond(), moves: 0 }
+}
+
+fn updated_at(theirs: &wire::User) -> i64 {
+    theirs.updated_at.map_or(i64::MIN, Timestamp::as_millisecond)
 }
 
 fn suspect(seen: &Seen, now: Timestamp, moves: u32) -> Suspect {

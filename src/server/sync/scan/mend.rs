@@ -3,7 +3,7 @@
 //! Nobody becomes a tombstone on the strength of a list: each is asked for alone first, and all wait until it is known how
 //! many they are (a key of another instance would make everybody one, for ever).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
@@ -22,7 +22,7 @@ use crate::server::sync::ports::Ports;
 use crate::server::sync::process::{Ended, write_all};
 use crate::server::sync::questions::ask;
 use crate::server::sync::scan::compare::METADATA;
-use crate::server::sync::scan::examine::Seen;
+use crate::server::sync::scan::examine::{Seen, suspect_of};
 
 /// So many differences, and people who were skipped, are kept with the run by name.
 const MOST_NAMED: usize = 100;
@@ -42,18 +42,24 @@ pub fn most_deletions(run: &Run, percent: u64) -> usize {
     if percent == 0 { 0 } else { part.clamp(FEW, MOST_HELD) }
 }
 
-/// Everybody of a page, as Clerk says.
+/// Everybody of a page, as Clerk says. Whoever is not alive here afterwards is looked at again: they may have left
+/// meanwhile, or were deleted only here.
 pub async fn write_page(state: &AppState, mut progress: Progress, page: &[wire::User]) -> Result<Progress, Error> {
     let now = Timestamp::now();
     let incoming =
         page.iter().map(|user| from_fetched(user, SyncSource::Backfill, now, &state.settings.fields)).collect();
-    let mut refused = Vec::new();
+    let (mut refused, mut buried) = (Vec::new(), HashSet::new());
     for ended in carry_out(state, incoming).await? {
+        progress.counts.written += u64::from(ended.error.is_none() && is_applied(&ended));
         match ended.error {
             Some(error) => refused.push(Skipped { clerk_id: ended.case.clerk_id, reason: error.cause() }),
-            None => progress.counts.written += u64::from(is_applied(&ended)),
+            None if ended.user.is_some_and(|user| user.deleted_at.is_none()) => {}
+            None => {
+                buried.insert(ended.case.clerk_id);
+            }
         }
     }
+    progress.suspects.extend(page.iter().filter(|user| buried.contains(&user.id)).map(|user| suspect_of(user, now)));
     if !refused.is_empty() {
         let ids: Vec<&str> = refused.iter().map(|skipped| skipped.clerk_id.as_str()).collect();
         let found = state.find_people(&ids).await?;

@@ -31,7 +31,7 @@ const ADD_EVERY: Duration = Duration::from_secs(2);
 /// A sign of life, and a look at the backlog, every so many times.
 const BEAT_EVERY: u32 = 3;
 /// With more events than this their states are not counted when somebody looks: the kept totals are shown.
-pub const COUNTED_WHEN_ASKED: u64 = 20_000;
+pub const COUNTED_WHEN_ASKED: u64 = 1_000;
 /// The same of people who are deleted.
 pub const DELETED_COUNTED_WHEN_ASKED: u64 = 1_000;
 /// How old the kept totals may be before they are counted anew.

@@ -44,10 +44,11 @@ pub async fn start_run(
 /// Pauses, resumes or cancels a run: `pause`, `resume`, `cancel`.
 #[server(endpoint = "runs/control_run")]
 pub async fn control_run(id: String, wish: String) -> Result<Notice, AppError> {
-    use crate::server::{rpc::form, sync::scan::requests};
+    use crate::server::{accounts::Intent, rpc::form, sync::scan::requests};
     form::form("control_run", form::Back::ToReferer)
         .as_admin(async |state, admin| {
-            let run = requests::control(&state, &admin, &id, requests::action_named(&wish)?).await?;
+            let action = requests::action_named(&wish)?;
+            let run = requests::control(&state, &admin, &id, action, &Intent::default()).await?;
             Ok(Notice::done(format!("The {} is {}.", run.kind.as_str(), run.state.as_str())))
         })
         .await

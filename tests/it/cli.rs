@@ -334,14 +334,14 @@ async fn f_5_inngest_sync_registers_the_functions_and_ends_by_what_inngest_says(
     run(&["inngest", "sync", "--help"], &nothing()).await.expect(0).says(&["Usage: rollcall inngest sync", "Register"]);
     let inngest = FakeInngest::start().await;
     let app = inngest.app().await;
-    run(&["inngest", "sync"], &beside(&app)).await.expect(2).says(&["set INNGEST_SIGNING_KEY"]);
+    run(&["inngest", "sync", "--yes"], &beside(&app)).await.expect(2).says(&["set INNGEST_SIGNING_KEY"]);
     let variables = inngest.variables().into_iter().filter(|(name, _)| *name != "INNGEST_SIGNING_KEY_FALLBACK");
     let on = variables.fold(beside(&app), |base, (name, value)| with(&base, name, &value));
-    run(&["inngest", "sync"], &on).await.expect(0).says(&["3 functions", "/api/inngest registered", "changed"]);
+    run(&["inngest", "sync", "--yes"], &on).await.expect(0).says(&["3 functions", "/api/inngest registered", "changed"]);
     assert_eq!(inngest.seen("/fn/register")[0].header("authorization"), BEARER);
     inngest.answer("/fn/register", 401, json!({ "error": "no such key" }));
-    run(&["inngest", "sync"], &on).await.expect(1).says(&["Inngest refused (401): no such key"]);
+    run(&["inngest", "sync", "--yes"], &on).await.expect(1).says(&["Inngest refused (401): no such key"]);
     let away = with(&on, "INNGEST_BASE_URL", "http://127.0.0.1:9");
-    run(&["inngest", "sync"], &away).await.expect(2).says(&["Inngest cannot be reached"]);
+    run(&["inngest", "sync", "--yes"], &away).await.expect(2).says(&["Inngest cannot be reached"]);
     app.finish().await;
 }

@@ -48,14 +48,18 @@ const COMMANDS: [&str; 39] = [
     "webhook on",
 ];
 /// Commands that change something: they can be rehearsed, do it unasked, and answer as JSON.
-const CHANGING: [&str; 16] = [
+const CHANGING: [&str; 21] = [
     "events discard",
     "events replay",
+    "inngest sync",
     "jobs discard",
     "jobs retry",
     "sync backfill",
-    "sync reconcile",
+    "sync cancel",
     "sync catch-up",
+    "sync pause",
+    "sync reconcile",
+    "sync resume",
     "users ban",
     "users demote",
     "users erase",
@@ -65,6 +69,7 @@ const CHANGING: [&str; 16] = [
     "users revoke-sessions",
     "users unban",
     "users unlock",
+    "webhook on",
 ];
 
 /// Of a section of a help text: names, and what is said of each.

@@ -22,7 +22,7 @@ async fn e_34_help_names_every_command_and_its_options() {
 async fn e_34_nothing_is_written_unasked_and_a_dry_run_says_what_there_would_be() {
     let world = World::of(700).await;
     for command in ["backfill", "reconcile", "catch-up"] {
-        world.sync(&[command]).await.expect(2).says(&["nobody can be asked: add --yes"]);
+        world.sync(&[command]).await.expect(2).says(&["[yes/no]", "not confirmed"]);
     }
     world.sync(&["catch-up", "--yes"]).await.expect(2).says(&["backfill or reconcile first"]);
     let foreseen = world.sync(&["backfill", "--dry-run", "--json"]).await.expect(0).json();

@@ -3,6 +3,7 @@
 //! Exit codes beyond the usual: 1 when something differs, was skipped, or the run is not done.
 
 pub mod interrupt;
+pub mod metadata;
 pub mod progress;
 pub mod status;
 pub mod walk;
@@ -23,6 +24,8 @@ pub enum Command {
     Prove(walk::Prove),
     /// Reconcile only those who changed at Clerk since the last run.
     CatchUp(walk::CatchUp),
+    /// Write MongoDB's id and role of people into Clerk's public metadata, where they are missing or others.
+    Metadata(metadata::Options),
     /// Show the run that is going on, the last proof, and the history.
     Status(status::Options),
     /// Pause the run that is going on, wherever that is.
@@ -45,6 +48,7 @@ pub async fn run(command: Command, console: &Console) -> anyhow::Result<End> {
         Command::Reconcile(options) => walk::run(console, options.into()).await,
         Command::Prove(options) => walk::run(console, options.into()).await,
         Command::CatchUp(options) => walk::run(console, options.into()).await,
+        Command::Metadata(options) => metadata::run(console, options).await,
         Command::Status(options) => status::run(state, options).await,
         Command::Pause(options) => interrupt::run(console, Action::PauseRun, options).await,
         Command::Resume(options) => interrupt::run(console, Action::ResumeRun, options).await,

@@ -42,6 +42,8 @@ pub enum Action {
     PauseRun,
     ResumeRun,
     CancelRun,
+    /// Whatever differed in Clerk's metadata was written there again.
+    PushMetadata,
     TurnOnWebhook,
     /// Registered our functions with Inngest.
     SyncInngest,
@@ -52,7 +54,7 @@ pub enum Action {
 }
 
 impl Action {
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::ChangeRole,
         Self::Ban,
         Self::Unban,
@@ -79,6 +81,7 @@ impl Action {
         Self::PauseRun,
         Self::ResumeRun,
         Self::CancelRun,
+        Self::PushMetadata,
         Self::TurnOnWebhook,
         Self::SyncInngest,
         Self::ExportAudit,
@@ -114,6 +117,7 @@ impl Action {
             Self::PauseRun => "pause_run",
             Self::ResumeRun => "resume_run",
             Self::CancelRun => "cancel_run",
+            Self::PushMetadata => "push_metadata",
             Self::TurnOnWebhook => "turn_on_webhook",
             Self::SyncInngest => "sync_inngest",
             Self::ExportAudit => "export_audit",

@@ -133,8 +133,8 @@ pub async fn run(console: &Console, walk: Walk) -> anyhow::Result<End> {
         Begun::Refused(reason) => anyhow::bail!(reason),
     };
     let id = run.id.clone();
-    let progress = Progress::of(&run);
-    let watcher = |run: &_| progress.show(run);
+    let progress = Progress::of(run.kind.as_str(), run.total);
+    let watcher = |run: &_| progress.show_run(run);
     let mut stop = pin!(stop_signal()?);
     let ended = tokio::select! {
         ended = carry_on(state, run, &watcher) => Some(ended),

@@ -6,7 +6,7 @@ use super::{nothing, run};
 
 /// Every command that does something. Each is run somewhere in these tests and its output compared: a new one is added here
 /// with such a test.
-const COMMANDS: [&str; 39] = [
+const COMMANDS: [&str; 40] = [
     "audit list",
     "audit verify",
     "completions",
@@ -26,6 +26,7 @@ const COMMANDS: [&str; 39] = [
     "sync backfill",
     "sync cancel",
     "sync catch-up",
+    "sync metadata",
     "sync pause",
     "sync prove",
     "sync reconcile",
@@ -48,7 +49,7 @@ const COMMANDS: [&str; 39] = [
     "webhook on",
 ];
 /// Commands that change something: they can be rehearsed, do it unasked, and answer as JSON.
-const CHANGING: [&str; 21] = [
+const CHANGING: [&str; 22] = [
     "events discard",
     "events replay",
     "inngest sync",
@@ -57,6 +58,7 @@ const CHANGING: [&str; 21] = [
     "sync backfill",
     "sync cancel",
     "sync catch-up",
+    "sync metadata",
     "sync pause",
     "sync reconcile",
     "sync resume",

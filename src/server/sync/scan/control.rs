@@ -115,7 +115,7 @@ pub async fn begin_patiently(state: &AppState, wanted: Wanted, owner: &str) -> R
 }
 
 /// The wrong instance is not walked through, if it is known which is right.
-async fn refusal(state: &AppState) -> Result<Option<String>, Error> {
+pub async fn refusal(state: &AppState) -> Result<Option<String>, Error> {
     let Some(expected) = &state.settings.clerk.instance_id else { return Ok(None) };
     let found = patiently(|| async { Ok(state.clerk.fetch_instance().await?) }).await?.id;
     let other = format!("CLERK_SECRET_KEY is of {found}, and ROLLCALL_CLERK_INSTANCE_ID is {expected}");

@@ -6,6 +6,7 @@ mod audited;
 mod between;
 mod commands;
 mod faults;
+mod measured;
 mod metadata;
 mod proof;
 mod resume;

@@ -16,7 +16,7 @@ async fn state_of(app: &TestApp, key: &str) -> String {
 }
 
 /// The same, and the webhook, which switched itself off by that, is on again.
-async fn with_a_dead_job() -> (TestApp, Receiver, String) {
+pub async fn with_a_dead_job() -> (TestApp, Receiver, String) {
     let (app, receiver, key) = with_a_refused_webhook().await;
     let environment = with(&beside(&app), "ROLLCALL_WEBHOOK_URL", &receiver.url);
     run(&["webhook", "on", "--yes"], &with(&environment, "ROLLCALL_WEBHOOK_SECRET", SECRET)).await.expect(0);
@@ -24,7 +24,7 @@ async fn with_a_dead_job() -> (TestApp, Receiver, String) {
 }
 
 /// An application whose receiver refuses its first message for good, and the key of the job that was given up over it.
-async fn with_a_refused_webhook() -> (TestApp, Receiver, String) {
+pub async fn with_a_refused_webhook() -> (TestApp, Receiver, String) {
     let receiver = Receiver::replying(&[Reply::Status(410)]).await;
     let variables =
         vec![("ROLLCALL_WEBHOOK_URL", receiver.url.clone()), ("ROLLCALL_WEBHOOK_SECRET", SECRET.to_owned())];

@@ -1,7 +1,8 @@
 //! The tree of commands as their help tells it: every one is known here, says what it is for, and explains each of its options.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::transcript::compare_help;
 use super::{nothing, run};
 
 /// Every command that does something. Each is run somewhere in these tests and its output compared: a new one is added here
@@ -97,7 +98,7 @@ fn section<'a>(help: &'a str, title: &str) -> Vec<(&'a str, bool)> {
 #[tokio::test]
 async fn e_34_every_command_is_known_says_what_it_does_and_explains_its_options() {
     let mut left = vec![Vec::<String>::new()];
-    let mut leaves = BTreeSet::new();
+    let (mut leaves, mut texts) = (BTreeSet::new(), BTreeMap::<String, BTreeMap<String, String>>::new());
     while let Some(path) = left.pop() {
         let mut arguments: Vec<&str> = path.iter().map(String::as_str).collect();
         arguments.push("--help");
@@ -110,6 +111,8 @@ async fn e_34_every_command_is_known_says_what_it_does_and_explains_its_options(
                 assert!(is_explained, "{path:?}: nothing is said of {name}:\n{}", help.out);
             }
         }
+        let first = path.first().map_or("rollcall", String::as_str).to_owned();
+        texts.entry(first).or_default().insert(arguments.join(" "), help.out.clone());
         let commands = section(&help.out, "Commands");
         if commands.is_empty() {
             leaves.insert(path.join(" "));
@@ -119,6 +122,10 @@ async fn e_34_every_command_is_known_says_what_it_does_and_explains_its_options(
     }
     let known: BTreeSet<String> = COMMANDS.into_iter().map(str::to_owned).collect();
     assert_eq!(leaves, known);
+    for (first, helps) in texts {
+        let text: String = helps.iter().map(|(asked, help)| format!("$ rollcall {asked}\n{help}\n")).collect();
+        compare_help(&format!("help_{first}"), &text);
+    }
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use mongodb::bson::doc;
 use rollcall::standin::levers::Levers;
 use serde_json::json;
 use tokio::process::{Child, Command};
@@ -75,6 +76,27 @@ async fn d2_33_a_reconciliation_that_is_killed_goes_on_too_and_finds_what_is_lef
     assert!(done.err.contains("continuing from its checkpoint"), "{}", done.err);
     assert_eq!(done.json()["counts"]["seen"], json!(1_200));
     assert_eq!(world.living().await, 1_200);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn d2_27_d2_33_a_reconciliation_that_dies_when_all_is_walked_finds_nobody_twice() {
+    let world = World::with(30, &[("ROLLCALL_MOST_DELETIONS", "0")]).await;
+    world.imported().await;
+    world.webhooks(false).await;
+    // Behind the last page, where nobody at Clerk follows.
+    world.app.clerk.delete_user(&world.ids()[29]);
+    world.sync(&["reconcile", "--yes"]).await.expect(1).says(&["over the limit of 0"]);
+    let reconcile = doc! { "kind": "reconcile" };
+    let stopped = world.app.database.find("runs", reconcile.clone()).await.expect("a run");
+    let progress = stopped.get_document("progress").expect("its progress");
+    assert!(progress.get_bool("isWalked").expect("kept"), "{progress}");
+    assert_eq!(progress.get_array("held").expect("kept").len(), 1, "{progress}");
+    // As it is when somebody who allowed it was killed before the first tombstone.
+    let died = doc! { "state": "running", "options.allowDeletions": true };
+    world.app.database.set("runs", reconcile.clone(), died).await;
+    world.sync(&["reconcile", "--yes", "--allow-deletions"]).await.expect(0).says(&["1 differed", "1 deleted"]);
+    assert_eq!(world.app.database.count("runs", reconcile).await, 1, "the same run");
     world.finish().await;
 }
 

@@ -150,3 +150,39 @@ async fn d2_33_a_run_handed_over_is_carried_on_by_a_server() {
     assert_eq!(world.living().await, 1_100);
     world.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d2_34_whoever_comes_changes_or_goes_while_everybody_is_imported_is_neither_missed_nor_set_back() {
+    let world = World::of(2_500).await;
+    delayed(&world, 400);
+    let backfill = world.spawn(&["backfill", "--yes", "--json"]);
+    world.walked(1).await;
+    let ids = world.ids();
+    // Of pages that are written, fetched, and yet to come.
+    let changed = [&ids[30], &ids[900], &ids[1_700], &ids[2_490]];
+    let gone = [&ids[40], &ids[910], &ids[1_710], &ids[2_480]];
+    for id in changed {
+        world.app.clerk.update_user(id, json!({ "first_name": "Newer" }));
+    }
+    for id in gone {
+        world.app.clerk.delete_user(id);
+    }
+    for number in 0..3 {
+        world.app.clerk.create_user(json!({ "email_address": [format!("late{number}@example.com")] }));
+    }
+    let done = ended(backfill).await.expect(0).json();
+    assert_eq!((&done["state"], &done["counts"]["skipped"]), (&json!("done"), &json!(0)), "{done}");
+    assert!(world.app.clerk.drained(Duration::from_secs(30)).await);
+    world.app.settled().await;
+    for id in changed {
+        let user = world.app.database.user(id).await.expect("stored");
+        assert_eq!(user.get_str("firstName").ok(), Some("Newer"), "{user}");
+    }
+    for id in gone {
+        let user = world.app.database.user(id).await;
+        assert!(user.as_ref().is_none_or(|user| user.get_datetime("deletedAt").is_ok()), "{user:?}");
+    }
+    at_full_speed(&world);
+    world.sync(&["prove"]).await.expect(0).says(&["2499 people, 0 differences"]);
+    world.finish().await;
+}

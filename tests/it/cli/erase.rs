@@ -208,7 +208,7 @@ async fn c_11_a_batch_that_a_crash_left_ends_ignored_once_its_person_is_erased()
     users(&app, &["erase", &id, "--at-clerk", "--yes"]).await.expect(0);
     assert_eq!(traces(&app).await, []);
     let now = DateTime::now();
-    let soon = mongodb::bson::DateTime::from_millis(now.timestamp_millis() + 1_800_000);
+    let soon = DateTime::from_millis(now.timestamp_millis() + 1_800_000);
     app.database.set("deliveries", doc! { "dueAt": { "$gt": soon } }, doc! { "dueAt": now }).await;
     let event: Document = app.database.event("msg_left").await.expect("an event");
     assert_eq!(

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use futures::future::try_join;
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
@@ -157,8 +158,15 @@ async fn bury(state: &AppState, mut progress: Progress) -> Result<Progress, Erro
     Ok(progress)
 }
 
-async fn carry_out(state: &AppState, incoming: Vec<Incoming>) -> Result<Vec<Ended>, Error> {
-    if incoming.is_empty() { Ok(Vec::new()) } else { write_all(state, incoming).await }
+/// In two halves at once: while MongoDB writes one, the other is decided and sent.
+async fn carry_out(state: &AppState, mut incoming: Vec<Incoming>) -> Result<Vec<Ended>, Error> {
+    let others = incoming.split_off(incoming.len().div_ceil(2));
+    let half = async |half: Vec<Incoming>| {
+        if half.is_empty() { Ok(Vec::new()) } else { write_all(state, half).await }
+    };
+    let (mut ended, others) = try_join(half(incoming), half(others)).await?;
+    ended.extend(others);
+    Ok(ended)
 }
 
 fn is_applied(ended: &Ended) -> bool {

@@ -16,7 +16,7 @@ use crate::server::state::AppState;
 use crate::server::store::users::new_id;
 use crate::server::sync::scan::carry_on;
 use crate::server::sync::scan::control::{Begun, Wanted};
-use crate::server::sync::scan::report::report;
+use crate::server::sync::scan::report::{report, whole};
 use crate::server::sync::scan::requests;
 
 /// Of every command that writes.
@@ -146,7 +146,7 @@ pub async fn run(console: &Console, walk: Walk) -> anyhow::Result<End> {
         None => requests::put_down(state, admin, &id, &owner).await?,
     };
     let Some(ended) = ended else { anyhow::bail!("the run is gone") };
-    conclude(&report(&ended), walk.json)
+    conclude(&whole(&state.store, &ended).await?, walk.json)
 }
 
 fn conclude(report: &RunReport, json: bool) -> anyhow::Result<End> {

@@ -13,6 +13,7 @@ use clap::Subcommand;
 
 use crate::cli::End;
 use crate::model::run::Wish;
+use crate::server::allowance;
 use crate::server::settings::Settings;
 use crate::server::state::AppState;
 
@@ -40,18 +41,22 @@ pub async fn run(command: Command, settings: Settings) -> anyhow::Result<End> {
     let state = AppState::assemble(settings).await?;
     // It may be the first command on an empty database.
     state.store.ensure_schema(&state.settings.retention).await?;
+    allowance::during(&state, carry_out(&state, command)).await
+}
+
+async fn carry_out(state: &AppState, command: Command) -> anyhow::Result<End> {
     match command {
-        Command::Backfill(options) if options.writing.dry_run => walk::foresee(&state, options.writing.json).await,
-        Command::Backfill(options) => walk::run(&state, options.into()).await,
-        Command::Reconcile(options) => walk::run(&state, options.into()).await,
-        Command::Prove(options) => walk::run(&state, options.into()).await,
-        Command::CatchUp(options) => walk::run(&state, options.into()).await,
-        Command::Status(options) => status::run(&state, options).await,
-        Command::Pause(options) => interrupt::run(&state, Wish::Pause, options.json).await,
-        Command::Resume(options) => interrupt::resume(&state, options.json).await,
+        Command::Backfill(options) if options.writing.dry_run => walk::foresee(state, options.writing.json).await,
+        Command::Backfill(options) => walk::run(state, options.into()).await,
+        Command::Reconcile(options) => walk::run(state, options.into()).await,
+        Command::Prove(options) => walk::run(state, options.into()).await,
+        Command::CatchUp(options) => walk::run(state, options.into()).await,
+        Command::Status(options) => status::run(state, options).await,
+        Command::Pause(options) => interrupt::run(state, Wish::Pause, options.json).await,
+        Command::Resume(options) => interrupt::resume(state, options.json).await,
         Command::Cancel(options) => {
             confirm("Cancel it, and give up its checkpoint?", options.yes)?;
-            interrupt::run(&state, Wish::Cancel, options.json).await
+            interrupt::run(state, Wish::Cancel, options.json).await
         }
     }
 }

@@ -7,6 +7,7 @@
 
 mod answer;
 pub mod breaker;
+mod budget;
 pub mod guard;
 pub mod limiter;
 pub mod moderation;
@@ -25,13 +26,12 @@ use reqwest::{RequestBuilder, Response};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value, json};
-use tokio::sync::watch;
 use tokio::time::Instant;
 use url::Url;
 
 use crate::server::clerk::Error;
 use crate::server::clerk::client::answer::{body_of, read_body, refusal, server_time, unavailable};
-use crate::server::clerk::client::guard::{Demand, Guard, Seen};
+use crate::server::clerk::client::guard::{Guard, Seen};
 use crate::server::clerk::client::limiter::Priority;
 use crate::server::clerk::client::pacing::Pacing;
 use crate::server::clerk::handshake::redirect::API_VERSION;
@@ -137,40 +137,6 @@ impl Client {
     #[must_use]
     pub fn in_background(&self) -> Self {
         Self { priority: Priority::Background, ..self.clone() }
-    }
-
-    /// Whether Clerk failed so often in a row that it is left alone now.
-    pub fn is_circuit_open(&self) -> bool {
-        self.guard.is_open()
-    }
-
-    /// Whether Clerk refuses our key; `None` until it has said.
-    pub fn is_key_refused(&self) -> Option<bool> {
-        *self.guard.key_refusals().borrow()
-    }
-
-    /// Says whenever that changes.
-    pub fn key_refusals(&self) -> watch::Receiver<Option<bool>> {
-        self.guard.key_refusals()
-    }
-
-    /// How many calls could be made in the next ten seconds.
-    pub fn calls_left(&self) -> u32 {
-        self.guard.calls_left()
-    }
-
-    /// From now on it makes so many calls in any ten seconds: its part of what several processes share.
-    pub fn allow(&self, calls: u32) {
-        self.guard.allow(calls);
-    }
-
-    pub fn calls_allowed(&self) -> u32 {
-        self.guard.calls_allowed()
-    }
-
-    /// What was asked for since this was asked last.
-    pub fn take_demand(&self) -> Demand {
-        self.guard.take_demand()
     }
 
     pub async fn fetch_user(&self, id: &str) -> Result<User, Error> {

@@ -13,6 +13,7 @@ use serde_json::Value;
 use crate::cli::End;
 use crate::server::access::Admin;
 use crate::server::accounts::Intent;
+use crate::server::allowance;
 use crate::server::error::Error;
 use crate::server::settings::Settings;
 use crate::server::settings::environment::Variables;
@@ -33,7 +34,7 @@ pub async fn with_console(
 ) -> anyhow::Result<End> {
     let state = AppState::assemble(settings).await?;
     let console = Console { state, admin: Admin::at_console(Variables::of_process().os_user()) };
-    let end = alongside(&console.state, command(&console)).await;
+    let end = allowance::during(&console.state, alongside(&console.state, command(&console))).await;
     console.state.store.close().await;
     end
 }

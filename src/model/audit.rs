@@ -1,7 +1,7 @@
 //! Who did what to whom, and why: one fact of the audit trail.
 //!
-//! Ids, roles and states only: a name or an address in it could never be erased again. Does not know how the trail is kept
-//! (`server::store::audit`).
+//! Ids, roles, states and numbers only: a name or an address in it could never be erased again. Only the reason, in the words
+//! of whoever did it, can. Does not know how the trail is kept (`server::store::audit`).
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};

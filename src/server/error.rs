@@ -112,6 +112,14 @@ impl Error {
         }
     }
 
+    /// Whether it waits for a key that Clerk takes, which is no fault of what was asked for.
+    pub fn is_key_refused(&self) -> bool {
+        match self {
+            Self::Met(error) => error.is_key_refused(),
+            error => matches!(error, Self::Clerk(clerk::Error::Unauthorized)),
+        }
+    }
+
     /// How long to wait before asking again: what Clerk asked for (D2-13), or what our own limit says (D7-08).
     pub fn retry_after(&self) -> Option<Duration> {
         match self {

@@ -114,7 +114,7 @@ async fn beat(state: &AppState) -> Result<(), Error> {
         started_at: state.started_at,
         seen_at: now,
         clerk_calls_left: i64::from(state.clerk.calls_left()),
-        clerk_calls: i64::from(state.settings.clerk.calls_in_ten_seconds),
+        clerk_calls: i64::from(state.clerk.calls_allowed()),
         is_circuit_open: moment.is_circuit_open,
         inbox_free: i64::try_from(moment.inbox_free).unwrap_or(i64::MAX),
     };

@@ -23,6 +23,9 @@ use crate::server::store::deliveries::{Deliveries, Kept, Place};
 use crate::server::store::encoding::{date, optional_date, to_date};
 use crate::server::store::{DUPLICATE_KEY, Error, write_each};
 
+/// So many of the batches in which an event came again are remembered.
+const KNOWN_BATCHES: i32 = 16;
+
 /// One delivered event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -247,13 +250,18 @@ impl Events {
         Ok(known)
     }
 
-    /// Counts further deliveries. What is there from the same delivery was carried out before somebody died, and is none.
+    /// Counts further deliveries, each batch once, however often it is told. What is there from the same delivery was carried
+    /// out before somebody died, and is none.
     async fn count_again(&self, events: &[&Event]) -> Result<(), Error> {
         let statements = events.iter().map(|event| {
-            let place = event.place.as_ref();
-            let batch = place.and_then(|place| ObjectId::parse_str(&place.batch).ok());
-            let others = doc! { "_id": &event.id, "place.batch": { "$ne": batch } };
-            doc! { "q": others, "u": { "$inc": { "deliveries": i64::from(event.deliveries) } } }
+            let mut others = doc! { "_id": &event.id };
+            let mut update = doc! { "$inc": { "deliveries": i64::from(event.deliveries) } };
+            if let Some(batch) = event.place.as_ref().and_then(|place| ObjectId::parse_str(&place.batch).ok()) {
+                others.insert("place.batch", doc! { "$ne": batch });
+                others.insert("again", doc! { "$ne": batch });
+                update.insert("$push", doc! { "again": { "$each": [batch], "$slice": -KNOWN_BATCHES } });
+            }
+            doc! { "q": others, "u": update }
         });
         let statements: Vec<Document> = statements.collect();
         if statements.is_empty() {
@@ -267,12 +275,14 @@ impl Events {
             return Ok(());
         }
         let from: Vec<&str> = from.iter().map(|state| state.as_str()).collect();
+        // A command that is repeated because its answer was lost finds by this what it did, and counts no attempt twice.
+        let record = ObjectId::new();
         let mut alike: HashMap<Outcome, Vec<String>> = HashMap::new();
         for (id, outcome) in outcomes {
             alike.entry(outcome).or_default().push(id);
         }
         let statements = alike.into_iter().map(|(outcome, ids)| {
-            let mut fields = doc! { "state": outcome.state.as_str(), "decision": &outcome.decision };
+            let mut fields = doc! { "state": outcome.state.as_str(), "decision": &outcome.decision, "record": record };
             let mut gone = Document::new();
             match outcome.cause() {
                 Some(cause) => drop(fields.insert("cause", cause)),
@@ -287,7 +297,8 @@ impl Events {
             }
             let counts = doc! { "attempts": 1, "waits": i32::from(outcome.is_wait) };
             let update = doc! { "$set": fields, "$unset": gone, "$inc": counts };
-            doc! { "q": { "_id": { "$in": ids }, "state": { "$in": &from } }, "u": update, "multi": true }
+            let theirs = doc! { "_id": { "$in": ids }, "state": { "$in": &from }, "record": { "$ne": record } };
+            doc! { "q": theirs, "u": update, "multi": true }
         });
         write_each(&self.documents, "update", statements.collect()).await.map(|_| ())
     }

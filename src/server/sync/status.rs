@@ -187,7 +187,7 @@ fn clerk_calls(state: &AppState, instances: &[instances::Instance]) -> ClerkCall
     let others = instances.iter().filter(|instance| instance.id != state.instance_id);
     let mut all = ClerkCalls {
         left: u64::from(state.clerk.calls_left()),
-        of: u64::from(state.settings.clerk.calls_in_ten_seconds),
+        of: u64::from(state.clerk.calls_allowed()),
         is_circuit_open: state.clerk.is_circuit_open(),
     };
     for other in others {

@@ -27,7 +27,7 @@ pub fn AdminRunPage() -> impl IntoView {
     let still = address.get("still").is_some();
     let page = address.get("page").and_then(|page| page.parse().ok()).unwrap_or(0_usize);
     let run = Resource::new_blocking(move || id.clone(), get_run);
-    loaded(run, PATH, move |run| view! { <Run run still page /> }.into_any())
+    loaded(run, move |run| view! { <Run run still page /> }.into_any())
 }
 
 #[component]

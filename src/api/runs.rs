@@ -14,11 +14,11 @@ pub async fn list_runs(before: Option<String>) -> Result<RunsPage, AppError> {
     rpc::as_admin("list_runs", async |state, _admin| report::list(&state.store, before.as_deref()).await).await
 }
 
-/// One run.
+/// One run, with a page of those whom it found to differ: from after this one on.
 #[server(endpoint = "runs/get_run", input = GetUrl)]
-pub async fn get_run(#[server(default)] id: String) -> Result<RunReport, AppError> {
+pub async fn get_run(#[server(default)] id: String, after: Option<String>) -> Result<RunReport, AppError> {
     use crate::server::{rpc, sync::scan::report};
-    rpc::as_admin("get_run", async |state, _admin| report::get(&state.store, &id).await).await
+    rpc::as_admin("get_run", async |state, _admin| report::get(&state.store, &id, after.as_deref()).await).await
 }
 
 /// Begins a walk through Clerk's list, or continues the one that waits.

@@ -10,6 +10,7 @@ use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::store::runs::{Progress, Run};
 use crate::server::store::users::new_id;
+use crate::server::sync::scan::timer::PROOF;
 use crate::server::sync::scan::{LEASE_FOR, lease, patiently};
 
 /// An import is continued however old it is; of the others, what they found would be old news.
@@ -77,6 +78,10 @@ pub async fn begin(state: &AppState, wanted: Wanted, owner: &str) -> Result<Begu
     }
     let run = new_run(wanted, owner, since);
     if runs.insert(&run).await? {
+        if run.kind == RunKind::Proof {
+            // It is the one that was to come.
+            runs.forget_due(PROOF).await?;
+        }
         return Ok(Begun::New(Box::new(run)));
     }
     Ok(runs

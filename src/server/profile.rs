@@ -51,7 +51,7 @@ pub async fn get_profile(state: &AppState, viewer: &Viewer) -> Result<Profile, E
         role_standing: role_standing(state, &user).to_owned(),
         auth_provider: user.auth_provider,
         last_active: day_of(user.last_active_at),
-        changes: changes.into_iter().map(change_of).collect(),
+        changes: changes.into_iter().filter_map(|entry| change_of(state, entry)).collect(),
         fields: shown.map(|field| own_field(field, &user)).collect(),
         waiting: waiting.iter().map(|waits| Waiting { kind: waits.kind, attempts: waits.attempts }).collect(),
         id: user.id,
@@ -78,9 +78,13 @@ pub async fn get_profile(state: &AppState, viewer: &Viewer) -> Result<Profile, E
     })
 }
 
-fn change_of(entry: history::Entry) -> OwnChange {
-    let fields = entry.fields.into_iter().map(|change| change.field).collect();
-    OwnChange { at: entry.at, fields, source: entry.source }
+/// What Clerk keeps from front ends is not even named.
+fn change_of(state: &AppState, entry: history::Entry) -> Option<OwnChange> {
+    let rows = state.settings.fields.rows();
+    let is_hidden = |name: &String| rows.iter().any(|field| field.name == name && !field.is_shown());
+    let fields: Vec<String> =
+        entry.fields.into_iter().map(|change| change.field).filter(|name| !is_hidden(name)).collect();
+    (!fields.is_empty()).then_some(OwnChange { at: entry.at, fields, source: entry.source })
 }
 
 fn own_field(field: &Field, user: &User) -> OwnField {

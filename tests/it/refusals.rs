@@ -124,7 +124,7 @@ async fn e_20_what_was_typed_and_picked_about_events_runs_and_effects_is_there_a
     let page = refused(&app, &admin, "/api/events/replay_events", body, from).await;
     says(question(&page, "replay"), &["value=\"after a restore\"", " checked", "msg_r_1"]);
     let from = "/admin/sync/runs?before=zzz";
-    let begun = form(&app, "/api/runs/start_run", "kind=reconcile&dry_run=on&reason=doubt", from);
+    let begun = form(&app, "/api/runs/start_run", "kind=everything&dry_run=on&reason=doubt", from);
     let begun = begun.bearer_auth(app.token(&admin)).send().await.expect("an answer");
     assert_eq!(begun.headers()[LOCATION].to_str().ok(), Some(from), "with what its address says");
     for (path, body, words, from) in [

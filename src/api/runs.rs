@@ -32,6 +32,9 @@ pub async fn start_run(
     use crate::model::run::RunOptions;
     use crate::server::{rpc::form, sync::scan::requests};
     form::form("start_run", form::Back::To("/admin/sync/runs".to_owned()))
+        .keeping([("kind", kind.clone()), ("reason", reason.clone())])
+        .keeping([("dry_run", dry_run.clone().unwrap_or_default())])
+        .keeping([("allow_deletions", allow_deletions.clone().unwrap_or_default())])
         .as_admin(async |state, admin| {
             let options = RunOptions { dry_run: dry_run.is_some(), allow_deletions: allow_deletions.is_some() };
             let reason = Some(reason).filter(|reason| !reason.trim().is_empty());

@@ -26,7 +26,7 @@ pub fn AdminRunPage() -> impl IntoView {
     let after = address.get("after").filter(|after| !after.is_empty());
     let is_first = after.is_none();
     let run = Resource::new_blocking(move || (id.clone(), after.clone()), |(id, after)| get_run(id, after));
-    loaded(run, PATH, move |run| view! { <Run run still is_first /> }.into_any())
+    loaded(run, move |run| view! { <Run run still is_first /> }.into_any())
 }
 
 #[component]

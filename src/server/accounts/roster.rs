@@ -109,13 +109,13 @@ pub async fn list_roster(state: &AppState, moderator: &Moderator, query: &Query)
 /// record before the first byte. One at a time.
 ///
 /// # Errors
-/// As of `list_roster`, `Forbidden` in another's name, `Busy` while another is made.
+/// As of `list_roster`, `Forbidden` in another's name, `Stale` from an old session, `Busy` while another is made.
 pub async fn export_users(
     state: &Arc<AppState>,
     admin: &Admin,
     query: &Query,
 ) -> Result<impl Stream<Item = Result<Vec<u8>, Error>> + Send + use<>, Error> {
-    admin.demand_own_hand()?;
+    admin.demand_fresh_hand(state)?;
     let search = Search { after: None, ..Search::of(query)? };
     let permit = Arc::clone(&state.exports).try_acquire_owned().map_err(|_| Error::Busy)?;
     let fact = Fact {

@@ -106,6 +106,7 @@ pub async fn get_event(state: &AppState, id: &str, is_revealed: bool) -> Result<
 /// # Errors
 /// `NotFound`; MongoDB's.
 pub async fn reveal_payload(state: &AppState, admin: &Admin, id: &str) -> Result<(), Error> {
+    admin.demand_fresh_hand(state)?;
     state.store.events.find(id).await?.ok_or(NO_EVENT)?;
     Ok(state.store.audit.append(&fact(admin, Action::RevealPayload, id, None)).await?)
 }

@@ -82,6 +82,11 @@ impl Tally {
         self.lock().active += 1;
     }
 
+    /// A scan mended what an event should have told that never arrived (D2-26).
+    pub fn missed(&self) {
+        self.lock().missed += 1;
+    }
+
     pub fn refused(&self, refusal: Refusal) {
         self.lock().refused[refusal as usize] += 1;
     }
@@ -94,14 +99,12 @@ impl Tally {
         }
     }
 
-    /// How late what webhooks said is in MongoDB, who is deleted now, and what a scan had to mend: its event never arrived
-    /// (D2-26).
+    /// How late what webhooks said is in MongoDB, and who is deleted now.
     pub fn written(&self, writes: &[Write], ends: &[Written], now: Timestamp) {
         let done = writes.iter().zip(ends).filter(|(_, end)| **end == Written::Done).map(|(write, _)| &write.user);
         let is_told = |user: &&User| user.sync_source == SyncSource::Webhook && user.version.event_at > 0;
         let mut counted = self.lock();
         counted.deleted += done.clone().map(|user| i64::from(user.deleted_at.is_some())).sum::<i64>();
-        counted.missed += done.clone().map(|user| i64::from(user.sync_source == SyncSource::Reconcile)).sum::<i64>();
         for user in done.filter(is_told) {
             let late_ms = now.as_millisecond().saturating_sub(user.version.event_at).max(0).unsigned_abs();
             counted.lag[class_of(Duration::from_millis(late_ms))] += 1;

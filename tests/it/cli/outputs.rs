@@ -216,6 +216,9 @@ async fn e_34_doctor_secrets_and_simulate_print_what_they_printed_before() {
     told.both(&["doctor"]).await;
     told.compare("doctor_without_settings");
     let mut told = Transcript::beside(&app);
+    told.both(&["doctor"]).await;
+    told.compare("doctor");
+    let mut told = Transcript::beside(&app);
     told.both(&["secrets"]).await;
     told.compare("secrets");
     let mut told = Transcript::beside(&app);
@@ -223,8 +226,5 @@ async fn e_34_doctor_secrets_and_simulate_print_what_they_printed_before() {
     told.run(&["simulate", "signup", "--dry-run"]).await;
     told.both(&["simulate", "signup", "--yes", "--within", "10"]).await;
     told.compare("simulate");
-    let mut told = Transcript::beside(&app);
-    told.both(&["doctor"]).await;
-    told.compare("doctor");
     app.finish().await;
 }

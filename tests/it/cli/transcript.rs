@@ -14,19 +14,23 @@ use super::{Ended, answered, run};
 use crate::support::app::TestApp;
 
 /// What differs from run to run, and what stands for it.
-const REPLACED: [(&str, &str); 13] = [
+const REPLACED: [(&str, &str); 16] = [
+    // How far a walk is, is said once a second.
+    (r"(?m)^2> [a-z-]+: \d+ of \d+, .*\n", ""),
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),
     (r"\b([a-z]+)_[0-9A-Za-z]{20,}", "[$1]"),
     (r"(127\.0\.0\.1|localhost):\d+", "[host]"),
-    (r"[0-9a-f]{12,64}", "[hex]"),
     (r"v1,[A-Za-z0-9+/=]{40,}", "[signature]"),
+    (r"[A-Za-z0-9+/]{43}=", "[seal]"),
+    (r"\b1\d{12}\b", "[milliseconds]"),
+    (r"[0-9a-f]{12,64}", "[hex]"),
     (r"\b\d{10}\b", "[seconds]"),
-    (r"\b\d{13}\b", "[milliseconds]"),
     (r"\b\d+ ms\b", "[n] ms"),
     (r#""ms": \d+"#, r#""ms": [n]"#),
     (r#""perSecond": \d+"#, r#""perSecond": [n]"#),
-    (r"\d+/s\b", "[n]/s"),
-    (r"MongoDB \d+\.\d+\.\d+", "MongoDB [version]"),
+    (r#""remainingSeconds": (\d+|null)"#, r#""remainingSeconds": [n]"#),
+    (r"version \d+\.\d+\.\d+", "version [version]"),
+    (r"--cursor [0-9A-Za-z_-]{40,}", "--cursor [cursor]"),
     // Columns are as wide as what was replaced in them.
     (r"(\S) {2,}", "$1  "),
 ];
@@ -73,7 +77,7 @@ impl Transcript {
     fn add(&mut self, arguments: &[&str], ended: &Ended) {
         let json = serde_json::from_str::<Value>(&ended.out).ok().filter(|_| arguments.contains(&"--json"));
         let out = json.map_or_else(|| ended.out.clone(), |json| format!("{json:#}\n"));
-        let err: String = ended.err.lines().map(|line| format!("2> {line}\n")).collect();
+        let err = ended.err.lines().map(|line| format!("2> {line}\n")).collect::<Vec<_>>().concat();
         let code = ended.status.code().expect("an exit code");
         let mut told = format!("$ rollcall {}\n{out}{err}exit {code}\n\n", arguments.join(" "));
         for (value, name) in &self.names {

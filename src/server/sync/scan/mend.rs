@@ -106,11 +106,12 @@ pub async fn deal_with(
     for ended in carry_out(state, incoming).await? {
         let Some(difference) = differences.get(&ended.case.clerk_id) else { continue };
         let is_of_metadata = difference.fields.iter().any(|field| field.field == METADATA);
-        let state = ended.outcomes.first().map(|outcome| outcome.state);
-        match (&ended.error, state) {
+        let end = ended.outcomes.first().map(|outcome| outcome.state);
+        match (&ended.error, end) {
             (None, Some(EventState::Applied)) => {
                 // The change has the push as its effect.
                 progress.counts.written += 1;
+                state.tally.missed();
                 progress.counts.pushed += u64::from(is_of_metadata);
             }
             (None, Some(EventState::Duplicate)) => {
@@ -150,7 +151,10 @@ async fn bury(state: &AppState, mut progress: Progress) -> Result<Progress, Erro
         .await?;
     for ended in carry_out(state, answers).await? {
         let is_buried = is_applied(&ended) && ended.user.as_ref().is_some_and(|user| user.deleted_at.is_some());
-        progress.counts.deleted += u64::from(is_buried);
+        if is_buried {
+            progress.counts.deleted += 1;
+            state.tally.missed();
+        }
         if let Some(error) = &ended.error {
             progress.skip(Skipped { clerk_id: ended.case.clerk_id, reason: error.cause() });
         }

@@ -66,9 +66,10 @@ pub async fn take_up(
     reason: Option<String>,
 ) -> Result<Begun, Error> {
     ensure_own_name(admin)?;
-    let begun = match wanted.starter {
-        Starter::Command => begin_patiently(state, wanted, owner).await?,
-        _ => begin(state, wanted, owner).await?,
+    let begun = if wanted.starter == Starter::Command {
+        begin_patiently(state, wanted, owner).await?
+    } else {
+        begin(state, wanted, owner).await?
     };
     let (Begun::New(run) | Begun::Continued(run)) = &begun else { return Ok(begun) };
     let fact = fact_of(admin, Action::StartRun, &run.id, Some(&wanted.describe()), reason);

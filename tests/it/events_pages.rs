@@ -1,6 +1,11 @@
 //! The pages about events, failures, replays, runs, effects and the trail, as plain HTTP: what an admin finds, decides, and
 //! leaves behind in the audit trail.
 
+mod attempts;
+mod replay;
+mod repair;
+mod settled;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -325,7 +330,8 @@ async fn e_32_failures_are_grouped_by_cause_muted_for_alerts_and_retried_all_at_
     for (id, decision) in [
         ("msg_t_1", "given up after 5 attempts: MongoDB refused (code 121)"),
         ("msg_t_2", "given up after 9 attempts: MongoDB refused (code 121)"),
-        ("msg_t_3", "discarded: of a test"),
+        ("msg_t_3", "given up after 8 attempts: the stored document cannot be read"),
+        ("msg_t_4", "discarded: of a test"),
     ] {
         app.database.set("events", doc! { "_id": id }, doc! { "state": "dead", "decision": decision }).await;
     }
@@ -338,8 +344,9 @@ async fn e_32_failures_are_grouped_by_cause_muted_for_alerts_and_retried_all_at_
     let path = "/admin/sync/failures";
     says(
         &page(&app, &admin, path).await,
-        &["MongoDB refused (code 121)", "validator", "2 dead", "1 person", "discarded"],
+        &["MongoDB refused (code 121)", "validator", "2 dead", "1 person", "the stored document cannot be read"],
     );
+    assert!(!page(&app, &admin, path).await.contains("discarded"), "what is settled is no failure");
     assert_eq!(app.get_as(&admin, "/admin/sync/failures?state=lost").await.status(), 400);
     let cause = "MongoDB refused (code 121)";
     let found = page(&app, &admin, "/admin/sync/events?cause=MongoDB%20refused%20%28code%20121%29").await;

@@ -46,6 +46,7 @@ use crate::server::error::Error;
 use crate::server::jobs::watch;
 use crate::server::state::AppState;
 use crate::server::store::runs::{Lease, Progress, Run};
+use crate::server::sync::scan::control::prove_after;
 use crate::server::sync::scan::examine::{compare_page, find_gone, weigh_if_many, weigh_suspects};
 use crate::server::sync::scan::mend::{bury_held, most_deletions, write_page};
 use crate::server::sync::scan::place::fetch;
@@ -96,6 +97,7 @@ async fn carry_to_its_end(state: &AppState, run: Run, watcher: &Watcher<'_>) -> 
         watch::raise(state, AlertKind::KeyRefused, "").await?;
     }
     tell(state, &ended).await?;
+    prove_after(state, &ended).await?;
     Ok(ended)
 }
 

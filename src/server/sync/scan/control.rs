@@ -103,6 +103,22 @@ pub async fn begin_patiently(state: &AppState, wanted: Wanted, owner: &str) -> R
     }
 }
 
+/// What an admin's reconciliation mended is proved by itself, by whichever server looks first; the clock sees to its own.
+///
+/// # Errors
+/// MongoDB's.
+pub async fn prove_after(state: &AppState, run: &Run) -> Result<(), Error> {
+    let has_mended = run.kind == RunKind::Reconcile && run.state == RunState::Done && !run.options.dry_run;
+    if has_mended && run.starter == Starter::Page {
+        let options = RunOptions::default();
+        let wanted = Wanted { kind: RunKind::Proof, starter: Starter::Page, options, anew: true };
+        let proof = Run { lease_owner: None, lease_until: None, ..new_run(wanted, "", None) };
+        // That another run has just begun is no fault.
+        state.store.runs.insert(&proof).await?;
+    }
+    Ok(())
+}
+
 /// The wrong instance is not walked through, if it is known which is right.
 async fn refusal(state: &AppState) -> Result<Option<String>, Error> {
     let Some(expected) = &state.settings.clerk.instance_id else { return Ok(None) };

@@ -115,7 +115,13 @@ pub async fn count(state: &AppState, plan: &ReplayPlan) -> Result<u64, Error> {
 ///
 /// # Errors
 /// `Refused` if it has ended or another is going on; MongoDB's; `Busy` if whoever is at it does not hear.
-pub async fn control(state: &AppState, admin: &Admin, id: &str, action: Action) -> Result<Run, Error> {
+pub async fn control(
+    state: &AppState,
+    admin: &Admin,
+    id: &str,
+    action: Action,
+    reason: Option<String>,
+) -> Result<Run, Error> {
     ensure_own_name(admin)?;
     let runs = &state.store.runs;
     let run = runs.find(id).await?.ok_or(NO_RUN)?;
@@ -128,7 +134,7 @@ pub async fn control(state: &AppState, admin: &Admin, id: &str, action: Action) 
     if !is_fitting {
         return Err(refused("id", &format!("It is {}.", run.state.as_str())));
     }
-    let fact = Fact { before: Some(run.state.as_str().to_owned()), ..fact_of(admin, action, id, None, None) };
+    let fact = Fact { before: Some(run.state.as_str().to_owned()), ..fact_of(admin, action, id, None, reason) };
     state.store.audit.append(&fact).await?;
     let after = match (action, run.state) {
         (Action::PauseRun, _) => interrupt(state, Wish::Pause).await?,

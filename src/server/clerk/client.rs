@@ -138,6 +138,11 @@ impl Client {
         self.guard.is_open()
     }
 
+    /// Whether Clerk took the key for a call of this process.
+    pub fn has_succeeded(&self) -> bool {
+        self.guard.has_succeeded()
+    }
+
     /// How many calls could be made in the next ten seconds.
     pub fn calls_left(&self) -> u32 {
         self.guard.calls_left()

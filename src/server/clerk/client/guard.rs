@@ -1,6 +1,7 @@
 //! The one gate in front of Clerk for all callers of a process: a place from the limiter, and the circuit's leave.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,6 +21,8 @@ pub struct Guard {
     /// Who would wait longer is told so at once.
     patience: Duration,
     observe: fn(Seen),
+    /// A call has succeeded.
+    has_succeeded: Arc<AtomicBool>,
 }
 
 struct State {
@@ -46,7 +49,7 @@ pub struct Ticket {
 impl Guard {
     pub fn new(calls_in_ten_seconds: u32, patience: Duration, observe: fn(Seen)) -> Self {
         let state = State { limiter: Limiter::new(calls_in_ten_seconds), breaker: Breaker::default() };
-        Self { state: Arc::new(Mutex::new(state)), patience, observe }
+        Self { state: Arc::new(Mutex::new(state)), patience, observe, has_succeeded: Arc::default() }
     }
 
     /// Waits for the turn of a call.
@@ -86,6 +89,11 @@ impl Guard {
         self.lock().breaker.is_open()
     }
 
+    /// Whether any call has succeeded so far, which proves the key.
+    pub fn has_succeeded(&self) -> bool {
+        self.has_succeeded.load(Ordering::Relaxed)
+    }
+
     /// How many calls could be made in the next ten seconds.
     pub fn calls_left(&self) -> u32 {
         self.lock().limiter.left(Instant::now())
@@ -110,6 +118,9 @@ impl Ticket {
     pub fn report<T>(mut self, result: &Result<T, Error>) {
         let Some(pass) = self.pass.take() else { return };
         (self.guard.observe)(Seen { outcome: outcome_of(result.as_ref().err()), waited: self.waited });
+        if result.is_ok() {
+            self.guard.has_succeeded.store(true, Ordering::Relaxed);
+        }
         let has_answered = !matches!(result, Err(Error::Unavailable(_) | Error::UnavailableStatus(_)));
         let now = Instant::now();
         let mut state = self.guard.lock();

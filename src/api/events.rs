@@ -13,10 +13,8 @@ use crate::model::replay::ReplayPreview;
 #[server(endpoint = "events/list_events", input = GetUrl)]
 pub async fn list_events(#[server(default)] query: String, cursor: Option<String>) -> Result<EventList, AppError> {
     use crate::server::{rpc, sync::inspection};
-    rpc::as_admin("list_events", async |state, _admin| {
-        inspection::list_events(&state, &query, cursor.as_deref()).await
-    })
-    .await
+    rpc::as_admin("list_events", async |state, _admin| inspection::list_events(&state, &query, cursor.as_deref()).await)
+        .await
 }
 
 /// Every type of event there is, and the filters that whoever asks keeps.
@@ -177,7 +175,8 @@ pub async fn set_default_filter(id: String, #[server(default)] wanted: Option<St
     form::form("set_default_filter", form::Back::ToReferer)
         .as_admin(async |state, admin| {
             filters::set_default_filter(&state, &admin, &id, wanted.is_some()).await?;
-            let text = if wanted.is_some() { "The list begins with it now." } else { "The list begins with everything." };
+            let text =
+                if wanted.is_some() { "The list begins with it now." } else { "The list begins with everything." };
             Ok(Notice::done(text))
         })
         .await

@@ -46,11 +46,7 @@ pub async fn start_run(
 
 /// Pauses, resumes or cancels a run: `pause`, `resume`, `cancel`.
 #[server(endpoint = "runs/control_run")]
-pub async fn control_run(
-    id: String,
-    wish: String,
-    #[server(default)] reason: String,
-) -> Result<Notice, AppError> {
+pub async fn control_run(id: String, wish: String, #[server(default)] reason: String) -> Result<Notice, AppError> {
     use crate::server::{rpc::form, sync::scan::requests};
     form::form("control_run", form::Back::ToReferer)
         .as_admin(async |state, admin| {

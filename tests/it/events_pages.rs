@@ -2,8 +2,8 @@
 //! leaves behind in the audit trail.
 
 mod attempts;
-mod replay;
 mod repair;
+mod replay;
 mod settled;
 
 use std::sync::Arc;
@@ -336,7 +336,14 @@ async fn e_32_failures_are_grouped_by_cause_muted_for_alerts_and_retried_all_at_
         app.database.set("events", doc! { "_id": id }, doc! { "state": "dead", "decision": decision }).await;
     }
     // As an earlier version left them, which is made good at the next start.
+    let keys = doc! { "state": 1, "receivedAt": -1 };
+    let rare = doc! { "state": { "$in": ["received", "stale", "duplicate", "ignored", "failed", "dead"] } };
+    let index = doc! { "key": keys, "name": "state_1_receivedAt_-1_odd", "partialFilterExpression": rare };
+    let create = doc! { "createIndexes": "events", "indexes": [index] };
+    app.database.handle().run_command(create).await.expect("an index");
     app.state.store.ensure_schema(&app.state.settings.retention).await.expect("a schema");
+    let indexes = app.state.store.events.index_names().await.expect("names");
+    assert!(!indexes.iter().any(|name| name.ends_with("_odd")), "{indexes:?}");
     for state in ["dead", "failed"] {
         let found = page(&app, &admin, &format!("/admin/sync/failures?state={state}")).await;
         assert_eq!(found.contains("MongoDB refused (code 121)"), state == "dead", "{state}");

@@ -24,7 +24,7 @@ pub fn EventBadge(state: EventState) -> impl IntoView {
         EventState::Applied => "badge badge-success",
         EventState::Stale | EventState::Duplicate | EventState::Ignored | EventState::Discarded => {
             "badge badge-neutral"
-        },
+        }
         EventState::Failed => "badge badge-warning",
         EventState::Dead => "badge badge-error",
     };

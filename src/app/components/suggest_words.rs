@@ -11,7 +11,11 @@ use wasm_bindgen::prelude::Closure;
 #[island]
 pub fn SuggestWords() -> impl IntoView {
     Effect::new(move |_| {
-        let listener = Closure::<dyn FnMut()>::new(|| drop(suggest())).into_js_value();
+        let listener = Closure::<dyn FnMut()>::new(|| {
+            // Without its field there is nothing to suggest.
+            let _ = suggest();
+        });
+        let listener = listener.into_js_value();
         if let Ok(Some(field)) = document().query_selector("[list='event-words']") {
             let _ = field.add_event_listener_with_callback("input", listener.unchecked_ref());
         }

@@ -115,7 +115,7 @@ fn event_class(state: EventState) -> &'static str {
         EventState::Applied => "badge badge-sm badge-success",
         EventState::Stale | EventState::Duplicate | EventState::Ignored | EventState::Discarded => {
             "badge badge-sm badge-neutral"
-        },
+        }
         EventState::Failed => "badge badge-sm badge-warning",
         EventState::Dead => "badge badge-sm badge-error",
     }

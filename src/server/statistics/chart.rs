@@ -244,7 +244,12 @@ mod tests {
             for chart in &charts {
                 assert!(chart.svg.starts_with("<svg ") && chart.svg.trim_end().ends_with("</svg>"), "{}", chart.svg);
                 assert!(!chart.svg.contains("style="), "the content policy forbids it: {}", chart.svg);
-                assert_eq!(chart.svg.matches("<pattern").count(), if chart.is_stacked { 3 } else { 0 }, "{}", chart.name);
+                assert_eq!(
+                    chart.svg.matches("<pattern").count(),
+                    if chart.is_stacked { 3 } else { 0 },
+                    "{}",
+                    chart.name
+                );
                 assert!(chart.rows.iter().all(|row| row.values.len() == chart.series.len()));
             }
             let last = charts[0].rows.last().unwrap();

@@ -245,7 +245,8 @@ impl Jobs {
         let again = self.documents.find(doc! { "_id": again, "events": event_id });
         let once = doc! { "clerkId": clerk_id, "createdAt": since, "events": event_id };
         let once = self.documents.find(once).sort(doc! { "createdAt": 1 }).limit(MOST_OF_AN_EVENT);
-        let (mut found, once): (Vec<Job>, Vec<Job>) = (again.await?.try_collect().await?, once.await?.try_collect().await?);
+        let (mut found, once): (Vec<Job>, Vec<Job>) =
+            (again.await?.try_collect().await?, once.await?.try_collect().await?);
         found.extend(once.into_iter().filter(|job| !may_be_asked_again(job.kind)));
         Ok(found)
     }

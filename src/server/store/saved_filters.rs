@@ -40,7 +40,13 @@ impl SavedFilters {
     /// Adds it. `false`: this admin has one of this name.
     pub async fn add(&self, owner: &str, name: &str, query: &str) -> Result<bool, Error> {
         let id = ObjectId::new().to_hex();
-        let filter = SavedFilter { id, owner: owner.to_owned(), name: name.to_owned(), query: query.to_owned(), is_default: false };
+        let filter = SavedFilter {
+            id,
+            owner: owner.to_owned(),
+            name: name.to_owned(),
+            query: query.to_owned(),
+            is_default: false,
+        };
         unless_taken(self.documents.insert_one(filter).await.map(|_| true).map_err(Error::from))
     }
 

@@ -159,7 +159,10 @@ async fn e_34_events_discard_wants_a_reason_and_gives_up_what_waits() {
         async || app.database.event("msg_2").await.expect("stored").get_str("state").expect("a state").to_owned();
     assert_eq!(state().await, "failed");
     let done = events(&app, &[&discard[..], &["--yes", "--json"]].concat()).await.expect(0).json();
-    assert_eq!((&done["event"]["state"], &done["event"]["decision"]), (&json!("discarded"), &json!("discarded: of a test")));
+    assert_eq!(
+        (&done["event"]["state"], &done["event"]["decision"]),
+        (&json!("discarded"), &json!("discarded: of a test"))
+    );
     let event = app.database.event("msg_2").await.expect("stored");
     assert!(event.get_str("state").ok() == Some("discarded") && !event.contains_key("dueAt"), "{event}");
     events(&app, &[&discard[..], &["--yes"]].concat()).await.expect(1).says(&["msg_2: It is finished: discarded."]);

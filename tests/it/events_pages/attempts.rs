@@ -12,7 +12,10 @@ use crate::support::receiver::{Receiver, SECRET};
 async fn e_11_a_replay_is_a_new_attempt_and_what_was_decided_before_stays() {
     let (app, admin) = with_events().await;
     let path = "/admin/sync/events/msg_t_1";
-    assert!(!app.database.event("msg_t_1").await.expect("stored").contains_key("earlier"), "one outcome is all there is");
+    assert!(
+        !app.database.event("msg_t_1").await.expect("stored").contains_key("earlier"),
+        "one outcome is all there is"
+    );
     assert_eq!(send(&app, &admin, "/api/events/replay_event", &[("id", "msg_t_1")]).await.status(), 200);
     let shown = page(&app, &admin, path).await;
     let attempts = shown.split("Attempts and decisions").nth(1).expect("a list");

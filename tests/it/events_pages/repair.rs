@@ -82,7 +82,10 @@ async fn e_29_a_discarded_effect_says_why_on_its_row_and_the_trail_leads_there()
     let wish = [("id", "welcome:user_ada"), ("reason", "she knows")];
     assert_eq!(send(&app, &admin, "/api/effects/discard_job", &wish).await.status(), 200);
     let shown = page(&app, &admin, "/admin/sync/effects?person=user_ada").await;
-    says(&shown, &["discarded: she knows; before: refused (550)", "u•••@example.com", "id=\"effect-welcome:user_ada\""]);
+    says(
+        &shown,
+        &["discarded: she knows; before: refused (550)", "u•••@example.com", "id=\"effect-welcome:user_ada\""],
+    );
     assert!(!shown.contains("user_ada@example.com"), "the address is on her page only");
     let trail = page(&app, &admin, "/admin/sync/audit").await;
     says(&trail, &["/admin/sync/effects?kind=welcome&amp;person=user_ada#effect-welcome:user_ada"]);

@@ -45,7 +45,8 @@ pub fn ChartView(chart: Chart) -> impl IntoView {
         }
     });
     let order = chart.is_stacked.then(|| view! { <li>"From the bottom:"</li> });
-    let legend = (chart.series.len() > 1).then(|| view! { <ul class="chart-legend">{order} {legend.collect_view()}</ul> });
+    let legend =
+        (chart.series.len() > 1).then(|| view! { <ul class="chart-legend">{order} {legend.collect_view()}</ul> });
     let heads = chart.series.iter().map(|name| view! { <th scope="col">{name.clone()}</th> }).collect_view();
     let rows = chart.rows.iter().map(|row| {
         let values =

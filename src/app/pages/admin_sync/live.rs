@@ -99,7 +99,7 @@ impl Reader {
         self.updated_at.set_value(Date::now());
         self.age.set(0);
         apply(update);
-        let waiting = ROWS.take().unwrap_or_else(Map::new);
+        let waiting = ROWS.take().unwrap_or_default();
         gather_rows(update, &waiting);
         self.held.set(waiting.size());
         ROWS.set(Some(waiting));

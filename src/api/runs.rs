@@ -14,12 +14,13 @@ pub async fn list_runs(before: Option<String>) -> Result<RunsPage, AppError> {
     rpc::as_admin("list_runs", async |state, _admin| report::list(&state.store, before.as_deref()).await).await
 }
 
-/// One run, and what admins did about it.
+/// One run, with a page of those whom it found to differ (from after this one on), and what admins did about it.
 #[server(endpoint = "runs/get_run", input = GetUrl)]
-pub async fn get_run(#[server(default)] id: String) -> Result<RunDetail, AppError> {
+pub async fn get_run(#[server(default)] id: String, after: Option<String>) -> Result<RunDetail, AppError> {
     use crate::server::{rpc, sync::scan::report, trail};
     rpc::as_admin("get_run", async |state, _admin| {
-        Ok(RunDetail { run: report::get(&state.store, &id).await?, trail: trail::list_about(&state, &id).await? })
+        let run = report::get(&state.store, &id, after.as_deref()).await?;
+        Ok(RunDetail { run, trail: trail::list_about(&state, &id).await? })
     })
     .await
 }

@@ -18,27 +18,28 @@ use crate::app::components::time::Time;
 use crate::app::components::trail_table::{TrailTable, Who};
 use crate::app::pages::admin_replay::Fields;
 use crate::model::audit::TrailRow;
-use crate::model::run::{Difference, DifferenceKind, RunDetail, RunKind, RunReport, RunState, Skipped};
+use crate::model::run::{Difference, DifferenceKind, MOST_NAMED, RunDetail, RunKind, RunReport, RunState, Skipped};
 
 const PATH: &str = "/admin/sync/runs";
-/// Differences on a page.
-const ON_A_PAGE: usize = 25;
 
 #[component]
 pub fn AdminRunPage() -> impl IntoView {
     let id = use_params_map().get_untracked().get("id").unwrap_or_default();
     let address = use_query_map().get_untracked();
     let is_still = address.get("fresh").is_none();
-    let page = address.get("page").and_then(|page| page.parse().ok()).unwrap_or(0_usize);
-    let run = Resource::new_blocking(move || id.clone(), get_run);
-    loaded(run, PATH, move |detail| view! { <Run detail is_still page /> }.into_any())
+    let after = address.get("after").filter(|after| !after.is_empty());
+    let asked = (id, after.clone());
+    let run = Resource::new_blocking(move || asked.clone(), |(id, after)| get_run(id, after));
+    loaded(run, PATH, move |detail| view! { <Run detail is_still after=after.clone() /> }.into_any())
 }
 
 #[component]
-fn Run(detail: RunDetail, is_still: bool, page: usize) -> impl IntoView {
+fn Run(detail: RunDetail, is_still: bool, after: Option<String>) -> impl IntoView {
     let RunDetail { run, trail } = detail;
+    let is_first = after.is_none();
     let kind = run.kind.as_str();
-    let path = if page > 0 { format!("{}?page={page}", run_path(&run.id)) } else { run_path(&run.id) };
+    let of_page = after.map(|after| format!("?after={after}")).unwrap_or_default();
+    let path = format!("{}{of_page}", run_path(&run.id));
     let about = run.about.clone().map(|about| view! { <p class="mt-2 wrap-anywhere">"About " {about}</p> });
     let fresh = (run.state == RunState::Running).then(|| {
         view! {
@@ -69,7 +70,7 @@ fn Run(detail: RunDetail, is_still: bool, page: usize) -> impl IntoView {
         {controls}
         {fresh}
         <Facts run=run.clone() trail=trail.clone() />
-        <Differences run=run.clone() page />
+        <Differences run=run.clone() is_first />
         <SkippedOnes skipped=run.skipped />
         <Trail trail />
     }
@@ -149,15 +150,13 @@ fn Facts(run: RunReport, trail: Vec<TrailRow>) -> impl IntoView {
 }
 
 #[component]
-fn Differences(run: RunReport, page: usize) -> impl IntoView {
-    let (all, found) = (run.counts.differences(), run.differences.len());
-    if found == 0 {
+fn Differences(run: RunReport, is_first: bool) -> impl IntoView {
+    let all = run.counts.differences();
+    if run.differences.is_empty() && is_first {
         return ().into_any();
     }
-    let from = page.saturating_mul(ON_A_PAGE);
     let path = run_path(&run.id);
-    let rows: Vec<Difference> = run.differences.into_iter().skip(from).take(ON_A_PAGE).collect();
-    let rows = rows.into_iter().enumerate();
+    let rows = run.differences.into_iter().enumerate();
     let rows = rows.map(|(place, difference)| view! { <Row difference place /> }).collect_view();
     let prove = (run.state != RunState::Running).then(|| {
         view! {
@@ -174,9 +173,9 @@ fn Differences(run: RunReport, page: usize) -> impl IntoView {
             </Confirm>
         }
     });
-    let first = (page > 0).then(|| path.clone());
-    let next = (from.saturating_add(ON_A_PAGE) < found).then(|| format!("{path}?page={}", page + 1));
-    let note = (all > found as u64).then(|| format!(" The first {found} are kept by name."));
+    let first = (!is_first).then(|| path.clone());
+    let next = run.next.map(|next| format!("{path}?after={next}"));
+    let note = (all > MOST_NAMED).then(|| format!(" {MOST_NAMED} of them are kept by name."));
     view! {
         <section class="mt-8">
             <h2 class="text-xl font-bold">"Differences"</h2>

@@ -16,7 +16,7 @@ use crate::server::state::AppState;
 use crate::server::store::users::new_id;
 use crate::server::sync::scan::carry_on;
 use crate::server::sync::scan::control::{Begun, Wanted, begin_patiently, leave};
-use crate::server::sync::scan::report::report;
+use crate::server::sync::scan::report::{report, whole};
 
 /// Of every command that writes.
 #[derive(Clone, Copy, Debug, Args)]
@@ -145,7 +145,7 @@ pub async fn run(state: &AppState, walk: Walk) -> anyhow::Result<End> {
         None => leave(state, &id, &owner).await?,
     };
     let Some(ended) = ended else { anyhow::bail!("the run is gone") };
-    conclude(&report(&ended), walk.json)
+    conclude(&whole(&state.store, &ended).await?, walk.json)
 }
 
 fn conclude(report: &RunReport, json: bool) -> anyhow::Result<End> {

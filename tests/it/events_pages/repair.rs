@@ -15,7 +15,7 @@ async fn overview(app: &TestApp, admin: &str) -> Value {
 }
 
 #[tokio::test]
-async fn e_01_drift_is_over_once_it_is_repaired_for_a_proof_follows_by_itself() {
+async fn e_01_once_drift_is_repaired_the_next_step_is_the_proof_and_after_it_the_word_is_healthy() {
     // Ada and Bob are nobody at Clerk.
     let (app, admin) = with_events().await;
     let stop = clock(&app);
@@ -38,6 +38,10 @@ async fn e_01_drift_is_over_once_it_is_repaired_for_a_proof_follows_by_itself() 
 
     let wish = [("kind", "reconcile"), ("allow_deletions", "on")];
     assert_eq!(send(&app, &admin, "/api/runs/start_run", &wish).await.status(), 200);
+    ended(&app, "reconcile", "done").await;
+    assert_eq!(overview(&app, &admin).await["next_step"], "Some of it was mended since: prove it.");
+    says(&page(&app, &admin, &path).await, &["Prove it again"]);
+    assert_eq!(send(&app, &admin, "/api/runs/start_run", &[("kind", "proof")]).await.status(), 200);
     eventually_within(Duration::from_secs(30), "the mirror is proved", || async {
         let overview = overview(&app, &admin).await;
         if overview["health"] == "Healthy" && overview["proof"]["is_clean"] == true {

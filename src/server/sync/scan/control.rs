@@ -10,6 +10,7 @@ use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::store::runs::{Progress, Run};
 use crate::server::store::users::new_id;
+use crate::server::sync::scan::timer::PROOF;
 use crate::server::sync::scan::{LEASE_FOR, lease, patiently};
 
 /// An import is continued however old it is; of the others, what they found would be old news.
@@ -77,6 +78,10 @@ pub async fn begin(state: &AppState, wanted: Wanted, owner: &str) -> Result<Begu
     }
     let run = new_run(wanted, owner, since);
     if runs.insert(&run).await? {
+        if run.kind == RunKind::Proof {
+            // It is the one that was to come.
+            runs.forget_due(PROOF).await?;
+        }
         return Ok(Begun::New(Box::new(run)));
     }
     Ok(runs
@@ -101,22 +106,6 @@ pub async fn begin_patiently(state: &AppState, wanted: Wanted, owner: &str) -> R
         }
         sleep(LOOK_AGAIN).await;
     }
-}
-
-/// What an admin's reconciliation mended is proved by itself, by whichever server looks first; the clock sees to its own.
-///
-/// # Errors
-/// MongoDB's.
-pub async fn prove_after(state: &AppState, run: &Run) -> Result<(), Error> {
-    let has_mended = run.kind == RunKind::Reconcile && run.state == RunState::Done && !run.options.dry_run;
-    if has_mended && run.starter == Starter::Page {
-        let options = RunOptions::default();
-        let wanted = Wanted { kind: RunKind::Proof, starter: Starter::Page, options, anew: true };
-        let proof = Run { lease_owner: None, lease_until: None, ..new_run(wanted, "", None) };
-        // That another run has just begun is no fault.
-        state.store.runs.insert(&proof).await?;
-    }
-    Ok(())
 }
 
 /// The wrong instance is not walked through, if it is known which is right.

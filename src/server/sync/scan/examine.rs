@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::future::{try_join, try_join_all};
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::model::run::{Difference, DifferenceKind};
 use crate::server::clerk::client::MOST_IDS;
@@ -17,10 +17,13 @@ use crate::server::state::AppState;
 use crate::server::store::runs::{Progress, Run, Suspect};
 use crate::server::sync::ports::Ports;
 use crate::server::sync::scan::compare::{METADATA, Stored, difference, is_fresh};
-use crate::server::sync::scan::mend::deal_with;
+use crate::server::sync::scan::mend::{deal_with, most_deletions};
 
 /// Longer than a delivery takes that needs no second attempt.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long acknowledged deliveries are waited for before somebody is looked at again, and how often that is asked.
+const BACKLOG_PATIENCE: Duration = Duration::from_secs(60);
+const ASK_EVERY: Duration = Duration::from_millis(500);
 /// So many wait at most before they are looked at.
 const MOST_SUSPECTS: usize = 1_000;
 /// Whoever moves more often than that changes without pause.
@@ -83,6 +86,10 @@ pub async fn find_gone(
         let mut seen = look(state, &ids).await?;
         seen.retain(|seen| seen.theirs.is_none());
         progress = weigh(state, run, progress, seen).await?;
+        if progress.held.len() > most_deletions(run, state.settings.sync.most_deletions) {
+            // The run stops here: how many more there are says nothing new.
+            break;
+        }
     }
     Ok(progress)
 }
@@ -108,6 +115,7 @@ pub async fn weigh_if_many(state: &AppState, run: &Run, progress: Progress) -> R
 pub async fn weigh_suspects(state: &AppState, run: &Run, mut progress: Progress) -> Result<Progress, Error> {
     while let Some(youngest) = progress.suspects.iter().map(|suspect| suspect.seen_at).max() {
         sleep(remaining(youngest)).await;
+        await_backlog(state).await?;
         let suspects: HashMap<String, Suspect> =
             progress.suspects.drain(..).map(|suspect| (suspect.clerk_id.clone(), suspect)).collect();
         let ids: Vec<&str> = suspects.keys().map(String::as_str).collect();
@@ -140,6 +148,15 @@ fn updated_at(theirs: &wire::User) -> i64 {
 fn suspect(seen: &Seen, now: Timestamp, moves: u32) -> Suspect {
     let (clerk_id, updated_at) = (seen.difference.clerk_id.clone(), seen.updated_at());
     Suspect { clerk_id, updated_at, seen_at: now.as_millisecond(), moves }
+}
+
+/// What has arrived by now is dealt with before anybody is looked at again, or it would explain what still differs.
+async fn await_backlog(state: &AppState) -> Result<(), Error> {
+    let (now, until) = (Timestamp::now(), Instant::now() + BACKLOG_PATIENCE);
+    while state.store.events.find_oldest_unread().await?.is_some_and(|oldest| oldest <= now) && Instant::now() < until {
+        sleep(ASK_EVERY).await;
+    }
+    Ok(())
 }
 
 fn remaining(seen_at: i64) -> Duration {

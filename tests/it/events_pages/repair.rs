@@ -63,6 +63,12 @@ async fn e_29_a_run_says_who_began_and_cancelled_it_and_why() {
     assert_eq!(send(&app, &admin, "/api/runs/start_run", &wish).await.status(), 200);
     let run = app.database.find("runs", doc! { "kind": "proof" }).await.expect("a run");
     let id = run.get_str("_id").expect("an id");
+    // Without scripts it stands still, so that a question stays open; who wants it anew every few seconds has no question.
+    let path = format!("/admin/sync/runs/{id}");
+    let (still, moving) = (page(&app, &admin, &path).await, page(&app, &admin, &format!("{path}?fresh=1")).await);
+    let is_shown = |page: &str| (page.contains("http-equiv=\"refresh\""), page.contains("Cancel the run"));
+    assert_eq!((is_shown(&still), is_shown(&moving)), ((false, true), (true, false)));
+    says(&still, &[&format!("{path}?fresh=1")]);
     let wish = [("id", id), ("wish", "cancel"), ("reason", "no doubt any more")];
     assert_eq!(send(&app, &admin, "/api/runs/control_run", &wish).await.status(), 200);
     let shown = page(&app, &admin, &format!("/admin/sync/runs/{id}")).await;

@@ -293,7 +293,8 @@ fn gather_rows(update: &JsValue, waiting: &Map) {
         }
     }
     while waiting.size() > LISTED {
-        waiting.delete(&Array::from(&waiting.keys()).get(0));
+        let oldest = Array::from(&waiting.values()).get(0);
+        waiting.delete(&row_id(&oldest).into());
     }
 }
 

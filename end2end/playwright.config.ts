@@ -59,7 +59,7 @@ export default defineConfig({
     { name: 'javascript', testMatch: '*.spec.ts', testIgnore: OF_ITS_OWN, use: chromium, dependencies: ['sign-in'] },
     {
       name: 'production',
-      testMatch: ['sessions.hydrate.spec.ts', OF_ITS_OWN],
+      testMatch: ['sessions.hydrate.spec.ts', 'renewal.hydrate.spec.ts', OF_ITS_OWN],
       use: { ...chromium, baseURL: production },
     },
     {

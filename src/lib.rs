@@ -27,6 +27,7 @@
 //! | `server::jobs` | effects: leases, attempts, alerts | why a change has an effect |
 //! | `server::mail`, `server::outgoing` | one message by SMTP or HTTP, and what came of it | jobs |
 //! | `server::statistics` | what happened in each minute and hour, all processes together; charts; when quiet is too quiet | single events |
+//! | `server::allowance` | how many calls to Clerk each process may make, so that together they stay below its limit | what is called |
 //! | `server::live` | what open dashboards are told, by one watcher a process | HTTP |
 //! | `server::cookie` | names and attributes of cookies of our own | Clerk's |
 //! | `server::connection` | what the connection page shows and does | pages |

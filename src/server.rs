@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod accounts;
+pub mod allowance;
 pub mod canary;
 pub mod clerk;
 pub mod connection;

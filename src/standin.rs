@@ -247,6 +247,11 @@ impl Standin {
         self.instance.backend_calls.load(Ordering::Relaxed)
     }
 
+    /// Those of them that were above one of Clerk's limits.
+    pub fn limited_calls(&self) -> u64 {
+        self.instance.limited_calls.load(Ordering::Relaxed)
+    }
+
     /// Every webhook so far, in the order of the events.
     pub fn deliveries(&self) -> Vec<Delivery> {
         self.instance.outbox.deliveries()
@@ -318,6 +323,7 @@ fn build(options: Options, base_url: String) -> io::Result<Instance> {
         outbox: Outbox::new(options.webhook_url, webhook_secret, options.retry_scale),
         changed: tokio::sync::Notify::new(),
         backend_calls: AtomicU64::new(0),
+        limited_calls: AtomicU64::new(0),
         requests: Mutex::default(),
         world: Mutex::new(world),
         levers: RwLock::default(),

@@ -3,35 +3,14 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Page } from '@playwright/test';
-import type { Collection, Document } from 'mongodb';
-import { secretKey } from './support/data';
-import { state } from './support/people';
+import { arrived, state } from './support/people';
 import { expect, test } from './support/test';
 
 test.use({ storageState: state('admin') });
 
-/** Somebody new at the local Clerk, who has arrived here. */
-async function arrived(users: Collection<Document>, name: string): Promise<{ id: string; name: string }> {
-  const unique = randomUUID().slice(0, 8);
-  const full = `${name} ${unique}`;
-  const answer = await fetch(`${process.env.E2E_STANDIN}/v1/users`, {
-    method: 'POST',
-    headers: { authorization: `Bearer ${secretKey()}`, 'content-type': 'application/json' },
-    body: JSON.stringify({
-      first_name: name,
-      last_name: unique,
-      email_address: [`${unique}@example.com`],
-      skip_password_requirement: true,
-    }),
-  });
-  const { id } = (await answer.json()) as { id: string };
-  await expect.poll(() => users.countDocuments({ clerkId: id })).toBe(1);
-  return { id, name: full };
-}
-
 async function give(page: Page, role: string, reason: string): Promise<void> {
   await page.getByRole('combobox', { name: 'Role', exact: true }).selectOption(role);
-  await page.getByLabel('Reason, for the audit trail', { exact: true }).fill(reason);
+  await page.locator('form[action$="/change_role"]').last().getByLabel(/^Reason/).fill(reason);
   await page.getByRole('button', { name: 'Change role' }).click();
 }
 
@@ -117,10 +96,14 @@ test('erasing wants the id typed', async ({ page, users }) => {
   await page.getByRole('button', { name: 'Erase', exact: true }).click();
   const dialog = page.getByRole('dialog', { name: `Erase ${person.name} for ever?` });
   await dialog.getByLabel(/to confirm/).fill('something else');
+  await dialog.getByLabel('Leave them at Clerk').check();
   await dialog.getByRole('button', { name: 'Erase for ever' }).click();
   await expect(page.getByRole('alert').first()).toContainText('nobody was erased');
 
-  await page.getByRole('button', { name: 'Erase', exact: true }).click();
+  // It is asked again, with all that was typed and ticked.
+  await expect(dialog.getByLabel(/to confirm/)).toHaveValue('something else');
+  await expect(dialog.getByLabel(/to confirm/)).toBeFocused();
+  await expect(dialog.getByLabel('Leave them at Clerk')).toBeChecked();
   await dialog.getByLabel(/to confirm/).fill(person.id);
   await dialog.getByRole('button', { name: 'Erase for ever' }).click();
   await expect(page.getByRole('status')).toContainText('Erased.');

@@ -1,4 +1,4 @@
-// No serious barrier on any page, by axe, in light and dark; with Clerk's components, and as the page is without scripts.
+// No barrier on any page, by axe, in light and dark; with Clerk's components, and as the page is without scripts.
 // axe itself is JavaScript, so it cannot look at a browser that runs none.
 import type { Page } from '@playwright/test';
 import { barriers } from './support/barriers';

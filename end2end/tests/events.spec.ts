@@ -1,10 +1,11 @@
 // What an operator does about events: a poisoned one is found, understood, repaired and replayed, by mouse and by keyboard
 // alone; a run is begun, paused, resumed and cancelled. With and without JavaScript.
 import { randomUUID } from 'node:crypto';
-import type { APIRequestContext, Page } from '@playwright/test';
+import type { APIRequestContext } from '@playwright/test';
 import { type Db, MongoClient } from 'mongodb';
 import { Webhook } from 'svix';
 import { mongodbUri, webhookSecret } from './support/data';
+import { tabTo } from './support/keyboard';
 import { state } from './support/people';
 import { expect, test } from './support/test';
 
@@ -128,16 +129,4 @@ async function poisoned(request: APIRequestContext) {
     .collection<{ _id: string }>('events')
     .updateOne({ _id: id }, { $set: { dueAt: new Date(Date.now() + 600_000) } });
   return { clerkId, id, repaired: () => database.command({ collMod: 'users', validator: own }) };
-}
-
-/** Presses Tab until what has the focus is called so. */
-async function tabTo(page: Page, name: RegExp): Promise<void> {
-  for (let presses = 0; presses < 150; presses++) {
-    await page.keyboard.press('Tab');
-    const focused = page.locator(':focus');
-    if ((await focused.count()) === 0) continue;
-    const text = ((await focused.textContent()) ?? '').replace(/\s+/g, ' ').trim();
-    if (name.test(text)) return;
-  }
-  throw new Error(`nothing called ${name} takes the focus`);
 }

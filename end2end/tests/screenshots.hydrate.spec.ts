@@ -8,6 +8,7 @@ const looks = [
   { name: 'light', colorScheme: 'light', width: 1280, height: 800 },
   { name: 'dark', colorScheme: 'dark', width: 1280, height: 800 },
   { name: 'phone', colorScheme: 'light', width: 390, height: 844 },
+  { name: 'wide', colorScheme: 'light', width: 2560, height: 1440 },
   { name: 'narrow', colorScheme: 'dark', width: 320, height: 640 },
 ] as const;
 

@@ -38,6 +38,7 @@ pub async fn change_roles(ids: String, role: Role, #[server(default)] reason: St
     use crate::server::accounts::forms;
     use crate::server::rpc::form::{Back, form};
     form("change_roles", Back::To("/admin/users".to_owned()))
+        .keeping([("reason", reason.clone())])
         .as_admin(async |state, admin| forms::change_roles(&state, &admin, &ids, role, &reason).await)
         .await
 }
@@ -148,7 +149,8 @@ pub async fn erase_user(
     use crate::server::accounts::forms;
     use crate::server::rpc::form::{Back, form};
     form("erase_user", Back::To(format!("/admin/users/{id}")))
-        .keeping([("reason", reason.clone())])
+        .keeping([("typed", typed.clone()), ("reason", reason.clone())])
+        .keeping(keep_at_clerk.then(|| ("keep_at_clerk", "true".to_owned())))
         .as_admin(async |state, admin| forms::erase_user(&state, &admin, &id, &typed, keep_at_clerk, &reason).await)
         .await
 }

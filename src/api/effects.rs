@@ -26,6 +26,7 @@ pub async fn retry_job(id: String, #[server(default)] reason: String) -> Result<
     use crate::server::accounts::Intent;
     use crate::server::{jobs::intervention, rpc::form};
     form::form("retry_job", form::Back::ToReferer)
+        .keeping([("id", id.clone()), ("reason", reason.clone())])
         .as_admin(async |state, admin| {
             let reason = Some(reason).filter(|reason| !reason.trim().is_empty());
             intervention::retry(&state, &admin, &id, &Intent { reason, is_rehearsal: false }).await?;
@@ -39,6 +40,7 @@ pub async fn retry_job(id: String, #[server(default)] reason: String) -> Result<
 pub async fn discard_job(id: String, #[server(default)] reason: String) -> Result<Notice, AppError> {
     use crate::server::{jobs::intervention, rpc::form};
     form::form("discard_job", form::Back::ToReferer)
+        .keeping([("id", id.clone()), ("reason", reason.clone())])
         .as_admin(async |state, admin| {
             intervention::discard_for(&state, &admin, &id, &reason).await?;
             Ok(Notice::done("Discarded. It shall not happen."))

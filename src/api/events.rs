@@ -54,7 +54,7 @@ pub async fn replay_event(
     use crate::server::accounts::Intent;
     use crate::server::{rpc::form, sync::intervention};
     form::form("replay_event", form::Back::To(format!("/admin/sync/events/{id}")))
-        .keeping([("reason", reason.clone())])
+        .keeping([("reason", reason.clone()), ("effects", effects.clone().unwrap_or_default())])
         .as_admin(async |state, admin| {
             let intent =
                 Intent { reason: Some(reason).filter(|reason| !reason.trim().is_empty()), is_rehearsal: false };
@@ -90,7 +90,8 @@ pub async fn list_failures(#[server(default)] state: Option<String>) -> Result<F
 #[server(endpoint = "events/mute_failures")]
 pub async fn mute_failures(cause: String, hours: u16) -> Result<Notice, AppError> {
     use crate::server::{rpc::form, sync::inspection};
-    form::form("mute_failures", form::Back::To("/admin/sync/failures".to_owned()))
+    form::form("mute_failures", form::Back::ToReferer)
+        .keeping([("cause", cause.clone()), ("hours", hours.to_string())])
         .as_admin(async |state, admin| {
             inspection::mute_failures(&state, &admin, &cause, hours).await?;
             Ok(Notice::done(format!("Muted for {hours} hours: {cause}.")))
@@ -102,7 +103,7 @@ pub async fn mute_failures(cause: String, hours: u16) -> Result<Notice, AppError
 #[server(endpoint = "events/unmute_failures")]
 pub async fn unmute_failures(cause: String) -> Result<Notice, AppError> {
     use crate::server::{rpc::form, sync::inspection};
-    form::form("unmute_failures", form::Back::To("/admin/sync/failures".to_owned()))
+    form::form("unmute_failures", form::Back::ToReferer)
         .as_admin(async |state, admin| {
             inspection::unmute_failures(&state, &admin, &cause).await?;
             Ok(Notice::done(format!("Not muted any more: {cause}.")))
@@ -132,7 +133,10 @@ pub async fn replay_events(
 ) -> Result<Notice, AppError> {
     use crate::server::accounts::Intent;
     use crate::server::{rpc::form, sync::inspection, sync::scan::requests};
+    // A rehearsal has nothing to type.
+    let typed = [("reason", reason.clone()), ("effects", effects.clone().unwrap_or_default())];
     form::form("replay_events", form::Back::To("/admin/sync/runs".to_owned()))
+        .keeping(typed.into_iter().filter(|_| rehearsal.is_none()))
         .as_admin(async |state, admin| {
             let plan = inspection::plan_of(&state, &query, &ids, effects.is_some()).await?;
             let reason = Some(reason).filter(|reason| !reason.trim().is_empty());

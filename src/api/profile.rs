@@ -94,6 +94,7 @@ pub async fn delete_account(typed: String) -> Result<Notice, AppError> {
     use crate::server::profile::departure;
     use crate::server::rpc::form::{Back, form};
     form("delete_account", Back::To("/profile/data".to_owned()))
+        .keeping([("typed", typed.clone())])
         .leaving()
         .as_viewer(async |state, viewer| departure::delete_account(&state, &viewer, &typed).await)
         .await

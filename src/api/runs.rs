@@ -36,6 +36,9 @@ pub async fn start_run(
     use crate::model::run::RunOptions;
     use crate::server::{rpc::form, sync::scan::requests};
     form::form("start_run", form::Back::To("/admin/sync/runs".to_owned()))
+        .keeping([("kind", kind.clone()), ("reason", reason.clone())])
+        .keeping([("dry_run", dry_run.clone().unwrap_or_default())])
+        .keeping([("allow_deletions", allow_deletions.clone().unwrap_or_default())])
         .as_admin(async |state, admin| {
             let options = RunOptions { dry_run: dry_run.is_some(), allow_deletions: allow_deletions.is_some() };
             let reason = Some(reason).filter(|reason| !reason.trim().is_empty());
@@ -48,11 +51,13 @@ pub async fn start_run(
 /// Pauses, resumes or cancels a run: `pause`, `resume`, `cancel`.
 #[server(endpoint = "runs/control_run")]
 pub async fn control_run(id: String, wish: String, #[server(default)] reason: String) -> Result<Notice, AppError> {
-    use crate::server::{rpc::form, sync::scan::requests};
+    use crate::server::{accounts::Intent, rpc::form, sync::scan::requests};
     form::form("control_run", form::Back::ToReferer)
         .as_admin(async |state, admin| {
+            let action = requests::action_named(&wish)?;
             let reason = Some(reason).filter(|reason| !reason.trim().is_empty());
-            let run = requests::control(&state, &admin, &id, requests::action_named(&wish)?, reason).await?;
+            let intent = Intent { reason, is_rehearsal: false };
+            let run = requests::control(&state, &admin, &id, action, &intent).await?;
             Ok(Notice::done(format!("The {} is {}.", run.kind.as_str(), run.state.as_str())))
         })
         .await

@@ -16,6 +16,8 @@ pub mod notice;
 pub mod pager;
 pub mod people_table;
 pub mod person_actions;
+pub mod post_form;
+pub mod preferences;
 pub mod record_table;
 pub mod renewal;
 pub mod roster_filter;

@@ -9,6 +9,7 @@ use crate::api::session::get_viewer;
 use crate::app::components::avatar::{Avatar, Size};
 use crate::app::components::clerk_widget::{sign_in_url, sign_up_url};
 use crate::app::components::notice::NoticeView;
+use crate::app::components::preferences::Preferences;
 use crate::app::components::renewal::SessionRenewal;
 use crate::app::components::time::LocalTimes;
 use crate::app::shell::Theme;
@@ -26,7 +27,7 @@ pub fn Layout(children: Children) -> impl IntoView {
             {children()}
         </main>
         <footer class="border-t border-base-300 px-4 py-6 text-center text-sm">
-            "Rollcall keeps every Clerk user present and correct in MongoDB."
+            "Rollcall keeps every Clerk user present and correct in MongoDB." <Preferences />
         </footer>
         <LocalTimes />
     }

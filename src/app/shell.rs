@@ -17,6 +17,24 @@ pub enum Theme {
     Dark,
 }
 
+/// What a person set for their browser, as far as a page shows it. Provided as context by the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Choices {
+    /// Times stay those of UTC.
+    pub is_utc: bool,
+    pub has_shortcuts: bool,
+}
+
+impl Default for Choices {
+    fn default() -> Self {
+        Self { is_utc: false, has_shortcuts: true }
+    }
+}
+
+/// What the log calls the request that asked for this page. Provided as context by the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestId(pub String);
+
 impl Theme {
     /// The value of `data-theme`, which daisyUI reads; none leaves the choice to the system.
     pub fn attribute(self) -> Option<&'static str> {
@@ -31,10 +49,11 @@ impl Theme {
 /// The document, for `options.output_name`'s assets.
 pub fn shell(options: LeptosOptions) -> impl IntoView {
     let theme = use_context::<Theme>().unwrap_or(Theme::System);
+    let times = use_context::<Choices>().filter(|choices| choices.is_utc).map(|_| "utc");
     let stylesheet = format!("/{}/{}.css", options.site_pkg_dir, options.output_name);
     view! {
         <!DOCTYPE html>
-        <html lang="en" data-theme=theme.attribute()>
+        <html lang="en" data-theme=theme.attribute() data-times=times>
             <head>
                 <meta charset="utf-8" />
                 <meta name="viewport" content="width=device-width, initial-scale=1" />

@@ -15,7 +15,7 @@ use crate::server::settings::server::LogFormat;
 use crate::server::settings::{Environment, Settings};
 use crate::server::state::AppState;
 use crate::server::sync::scan::timer;
-use crate::server::{SERVER_ONLY_MARKER, http, jobs, statistics, traces, worker};
+use crate::server::{SERVER_ONLY_MARKER, allowance, http, jobs, statistics, traces, worker};
 
 /// Serves until the process is told to stop.
 pub async fn run(settings: Settings) -> anyhow::Result<End> {
@@ -48,10 +48,11 @@ pub async fn serve(
     let (stopping, stopped) = watch::channel(false);
     let (finishing, finished) = watch::channel(false);
     let arrivals = state.take_arrivals().context("the inbox has a worker already")?;
-    let mut working = tokio::spawn(worker::run(Arc::clone(&state), arrivals, finished));
+    let mut working = tokio::spawn(worker::run(Arc::clone(&state), arrivals, finished.clone()));
     let mut effecting = tokio::spawn(jobs::run(Arc::clone(&state), stopped.clone()));
     let mut timing = tokio::spawn(timer::run(Arc::clone(&state), stopped.clone()));
     let mut counting = tokio::spawn(statistics::run(Arc::clone(&state), stopped.clone()));
+    let sharing = tokio::spawn(allowance::run(Arc::clone(&state), finished.clone()));
     let ending = Arc::clone(&state);
     let router = http::router(Arc::clone(&state));
     let mut until = stopped;
@@ -80,6 +81,7 @@ pub async fn serve(
                 let _ = finishing.send(true);
                 let ended = (served, working.await, effecting.await, timing.await, counting.await);
                 statistics::leave(&ending).await;
+                let _ = sharing.await;
                 ended
             };
             if tokio::time::timeout(grace, all).await.is_err() {

@@ -11,6 +11,9 @@ pub enum AppError {
     Unauthenticated,
     #[error("You are not allowed to do this.")]
     Forbidden,
+    /// Whoever asks is kept out, whatever it is that they ask for.
+    #[error("This account is banned or deleted.")]
+    Barred,
     /// The session is old: who it is must be proved again first.
     #[error("Prove again that it is you: sign out, sign in, and repeat it.")]
     Stale,

@@ -4,6 +4,9 @@
 
 use serde::{Deserialize, Serialize};
 
+/// What a form sends to say whom or what it is about. Nobody typed it, so nothing beside it could say what is wrong.
+const NAMING: [&str; 6] = ["id", "ids", "role", "cause", "kind", "query"];
+
 /// The outcome of one form, shown once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {
@@ -54,6 +57,19 @@ impl Notice {
     pub fn is_about(&self, form: &str, id: &str) -> bool {
         let is_it = self.values.iter().any(|(name, value)| name == "id" && value == id);
         self.tone == Tone::Done && self.form.as_deref() == Some(form) && is_it
+    }
+
+    /// Whether what is wrong is said at an input: only what was typed has one.
+    pub fn is_said_at_field(&self) -> bool {
+        let is_typed = |field: &String| self.values.iter().any(|(name, _)| name == field);
+        self.field.as_ref().is_some_and(|field| is_typed(field) && !NAMING.contains(&field.as_str()))
+    }
+
+    /// What is wrong with all of it is said where what was typed begins.
+    #[must_use]
+    pub fn at_first_field(self) -> Self {
+        let first = self.values.iter().map(|(name, _)| name).find(|name| !NAMING.contains(&name.as_str())).cloned();
+        Self { field: self.field.or(first), ..self }
     }
 
     /// Offers to take it back.

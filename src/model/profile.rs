@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::job::JobKind;
-use crate::model::user::{Email, Role, SyncSource, SyncStatus};
+use crate::model::user::{AuthProvider, Email, Role, SyncSource, SyncStatus};
 
 /// The longest that people may write about themselves, in characters.
 pub const LONGEST_BIO: usize = 1000;
@@ -34,7 +34,12 @@ pub struct Profile {
     pub role: Role,
     /// The role was set here and Clerk has not confirmed it.
     pub role_pending: bool,
+    /// Where the role stands, in words.
+    pub role_standing: String,
     pub locked: bool,
+    pub auth_provider: AuthProvider,
+    /// A day, or that none is on record.
+    pub last_active: String,
     pub sync_status: SyncStatus,
     pub sync_reason: Option<String>,
     pub sync_source: SyncSource,
@@ -43,6 +48,8 @@ pub struct Profile {
     pub updated_at: Option<Timestamp>,
     /// Of the application's own, as far as they may be seen.
     pub fields: Vec<OwnField>,
+    /// What changed and is still on record, the newest first.
+    pub changes: Vec<OwnChange>,
     /// What this person's changes have still to do elsewhere.
     pub waiting: Vec<Waiting>,
 }
@@ -84,6 +91,16 @@ pub enum Input {
     Number,
     Integer,
     Boolean,
+}
+
+/// What changed at once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OwnChange {
+    pub at: Timestamp,
+    /// Names of fields.
+    pub fields: Vec<String>,
+    /// None: it was made here.
+    pub source: Option<SyncSource>,
 }
 
 /// An effect that has not happened yet.

@@ -330,7 +330,8 @@ impl RunReport {
         }
     }
 
-    fn people(&self) -> u64 {
+    /// Whom it is about, by Clerk's count where there is one.
+    pub fn people(&self) -> u64 {
         self.counted.map_or(self.counts.seen, |counted| counted.clerk)
     }
 }

@@ -102,13 +102,13 @@ impl Viewer {
     /// Loads the person of a session, provisioning them on their first request (A3-25).
     ///
     /// # Errors
-    /// `Unauthenticated` without a session, `Forbidden` for the banned and the deleted (D4-24), `Unavailable` when
+    /// `Unauthenticated` without a session, `Barred` for the banned and the deleted (D4-24), `Unavailable` when
     /// MongoDB, or Clerk for a first request, is away.
     pub async fn of(state: &AppState, session: &Session) -> Result<Self, Error> {
         let SignedIn { clerk_id, session_id, actor, factor_age } = SignedIn::of(session)?;
         let user = ensure_person(state, &clerk_id).await?;
         if user.deleted_at.is_some() || user.banned {
-            return Err(Error::Forbidden);
+            return Err(Error::Barred);
         }
         // Whoever acts in somebody's name is not them.
         if actor.is_none() {

@@ -151,9 +151,9 @@ pub async fn change_role(
 /// which has this too.
 ///
 /// # Errors
-/// `NotFound`, `Forbidden`, or MongoDB's.
+/// `NotFound`, `Forbidden`, `Stale`, or MongoDB's.
 pub async fn export_user(state: &AppState, admin: &Admin, user: &User, intent: &Intent) -> Result<Dossier, Error> {
-    admin.demand_own_hand()?;
+    admin.demand_fresh_hand(state)?;
     if !intent.is_rehearsal {
         state.store.audit.append(&fact_of(admin, Action::ExportUser, user, intent)).await?;
     }

@@ -9,6 +9,9 @@ use url::Url;
 pub const NOTICE: OwnCookie = OwnCookie("rollcall_notice");
 /// The theme: not a secret, not personal.
 pub const THEME: OwnCookie = OwnCookie("rollcall_theme");
+/// Whose times are shown, and whether there are keys that save a way: neither is secret nor personal.
+pub const TIMES: OwnCookie = OwnCookie("rollcall_times");
+pub const SHORTCUTS: OwnCookie = OwnCookie("rollcall_shortcuts");
 /// Names the session that was ended here. clerk-js on the page that is being left may write its token back after we took
 /// it; the token stays valid for a minute, and this outlasts it. Scripts cannot remove it, and a new session has a new id.
 pub const ENDED: OwnCookie = OwnCookie("rollcall_ended");

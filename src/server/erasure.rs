@@ -4,9 +4,16 @@
 //! its own event of the deletion first of all, is on record by it as every event; whoever is told of the deletion is told by
 //! it, under a key that holds it; and a process that was stopped in the middle of adding the person is refused by the unique
 //! index over it, and by nothing else. When all of that is gone by its age, a keyed hash takes its place (`hide_erased`), by
-//! which an event that is later still is recognised. The audit trail names whom it was about, under its seals, until its
-//! entries leave.
+//! which an event that is later still is recognised. The audit trail has the id of whom it was about, under its seals, until
+//! its entries leave; of its words, those about the person go (but for reasons from before their words could go), and a
+//! reason of the erasure that names them is refused. No entry gets a name or an address from the program itself.
+//!
+//! Mails and text messages of Clerk's may name their person by address or number only, so every address and number is looked
+//! for first: in the document, at Clerk, and in all that Clerk sent about them, former ones too. Those of somebody who was
+//! deleted longer ago than bodies are kept are on record nowhere, and neither are they found in a message: that goes by its
+//! age.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -14,18 +21,21 @@ use serde::Serialize;
 
 use crate::model::audit::{Action, Fact};
 use crate::model::job::JobKind;
-use crate::model::user::SyncSource;
 use crate::server::access::Admin;
 use crate::server::accounts::{Intent, NOBODY, departures, fact_of, is_oneself};
 use crate::server::clerk;
+use crate::server::clerk::webhook::contacts::{contacts_in, contacts_of};
+use crate::server::clerk::wire;
 use crate::server::error::Error;
 use crate::server::jobs::schedule::expiry;
+use crate::server::settings::fields::{Own, Source};
 use crate::server::state::AppState;
 use crate::server::store::erasure::{Erased, Subject};
+use crate::server::store::events::Event;
 use crate::server::store::users::User;
 use crate::server::sync::apply::Incoming;
+use crate::server::sync::ports::Ports;
 use crate::server::sync::process::write;
-use crate::server::sync::questions::ask;
 
 /// MongoDB removes by age once a minute, at leisure.
 const MARGIN: Duration = Duration::from_hours(24);
@@ -83,12 +93,18 @@ pub async fn erase_user(
     if is_oneself(admin, user) {
         return refused("You cannot erase yourself.");
     }
-    let is_at_clerk = matches!(ask(state, &user.clerk_id, SyncSource::Refetch).await?, Incoming::Person { .. });
+    let theirs = state.fetch_person(&user.clerk_id).await?;
+    let is_at_clerk = theirs.is_some();
     if is_at_clerk && reach == Reach::Gone {
         return refused(
             "Clerk still knows this person and would send their data again. Delete them there too (--at-clerk), or say \
              that they stay there (--only-here).",
         );
+    }
+    let subject = find_subject(state, user, theirs.as_ref()).await?;
+    if intent.reason.as_ref().is_some_and(|reason| is_named(user, &subject, reason)) {
+        let message = "The reason stays when everything else is gone: name nobody in it.".to_owned();
+        return Err(Error::Refused { field: "reason", message });
     }
     let fact = fact_of(admin, Action::EraseUser, user, intent);
     let last = ["id", "The last admin cannot be erased. Make somebody else an admin first."];
@@ -97,16 +113,36 @@ pub async fn erase_user(
     if intent.is_rehearsal {
         return Ok(None);
     }
-    let erased = carry_out(state, user, reach, is_at_clerk, fact).await;
+    let erased = carry_out(state, user, &subject, (reach, is_at_clerk), fact).await;
     departing.end(state, &erased).await;
     erased.map(Some)
+}
+
+/// What leads to them, before any of it is gone.
+async fn find_subject(state: &AppState, user: &User, theirs: Option<&wire::User>) -> Result<Subject, Error> {
+    let mut contacts = theirs.map(contacts_of).unwrap_or_default();
+    contacts.extend(user.email.iter().chain(user.emails.iter().map(|email| &email.address)).cloned());
+    let phones = state.settings.fields.rows().iter().filter(|field| field.from == Source::Own(Own::PhoneNumber));
+    let phones = phones.filter_map(|field| user.fields.get(field.name)?.to_json().as_str().map(str::to_owned));
+    contacts.extend(phones.filter(|phone| !phone.is_empty()));
+    let mut in_bodies = BTreeSet::new();
+    let look = |event: &Event| in_bodies.extend(contacts_in(&event.payload, &user.clerk_id));
+    state.store.deliveries.look_through(look).await?;
+    contacts.extend(in_bodies);
+    Ok(Subject { clerk_id: user.clerk_id.clone(), contacts })
+}
+
+fn is_named(user: &User, subject: &Subject, reason: &str) -> bool {
+    let names = [Some(&user.name), user.last_name.as_ref(), user.username.as_ref()];
+    let contacts = names.into_iter().flatten().filter(|_| user.deleted_at.is_none()).cloned().collect();
+    subject.is_named_in(reason) || Subject { contacts, ..subject.clone() }.is_named_in(reason)
 }
 
 async fn carry_out(
     state: &AppState,
     user: &User,
-    reach: Reach,
-    is_at_clerk: bool,
+    subject: &Subject,
+    (reach, is_at_clerk): (Reach, bool),
     fact: Fact,
 ) -> Result<Receipt, Error> {
     let at_clerk = match reach {
@@ -116,10 +152,8 @@ async fn carry_out(
     };
     let at = Timestamp::now();
     write(state, Incoming::Deleted { clerk_id: user.clerk_id.clone(), at }).await?;
-    let addresses = user.email.iter().chain(user.emails.iter().map(|email| &email.address)).cloned().collect();
-    let subject = Subject { clerk_id: user.clerk_id.clone(), addresses };
     let expires_at = expiry(JobKind::Webhook, state.settings.retention.jobs, at);
-    let erased = state.store.erase(&subject, expires_at).await?;
+    let erased = state.store.erase(subject, expires_at).await?;
     let tombstone = state.store.users.find(&user.clerk_id).await?.ok_or(NOBODY)?;
     let receipt =
         Receipt { clerk_id: tombstone.clerk_id, id: tombstone.id, at, by: fact.actor.id.clone(), at_clerk, erased };
@@ -154,7 +188,7 @@ async fn delete_at_clerk(state: &AppState, user: &User) -> Result<AtClerk, Error
 impl Receipt {
     /// In numbers; nothing personal.
     pub fn describe(&self) -> String {
-        let Erased { fields, effects, jobs, bodies, batches, unreadable, runs } = self.erased;
+        let Erased { fields, effects, jobs, bodies, batches, unreadable, runs, reasons, sealed } = self.erased;
         let at_clerk = match self.at_clerk {
             AtClerk::Deleted => "deleted at Clerk",
             AtClerk::Gone => "gone at Clerk",
@@ -162,9 +196,10 @@ impl Receipt {
         };
         let unreadable =
             if unreadable == 0 { String::new() } else { format!("; {unreadable} batches could not be read") };
+        let sealed = if sealed == 0 { String::new() } else { format!("; {sealed} reasons stay under their seals") };
         format!(
             "{at_clerk}; bodies {bodies} in {batches} batches, jobs {jobs}, effects {effects}, other fields {fields}, \
-             runs {runs}{unreadable}"
+             runs {runs}, reasons {reasons}{unreadable}{sealed}"
         )
     }
 }

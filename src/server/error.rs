@@ -17,6 +17,9 @@ pub enum Error {
     Unauthenticated { reason: Cow<'static, str> },
     #[error("not allowed")]
     Forbidden,
+    /// Banned or deleted, so nothing is allowed.
+    #[error("banned or deleted")]
+    Barred,
     /// Allowed, but only just after having said who one is.
     #[error("the first factor was proved too long ago")]
     Stale,
@@ -63,7 +66,7 @@ impl Error {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Unauthenticated { .. } => StatusCode::UNAUTHORIZED,
-            Self::Forbidden | Self::Stale => StatusCode::FORBIDDEN,
+            Self::Forbidden | Self::Barred | Self::Stale => StatusCode::FORBIDDEN,
             Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::Invalid { .. } => StatusCode::BAD_REQUEST,
             Self::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
@@ -84,12 +87,13 @@ impl Error {
         match self {
             Self::Unauthenticated { .. } => AppError::Unauthenticated,
             Self::Forbidden => AppError::Forbidden,
+            Self::Barred => AppError::Barred,
             Self::Stale => AppError::Stale,
             Self::NotFound { what } => AppError::NotFound { what: (*what).to_owned() },
             Self::Invalid { field, message } | Self::Refused { field, message } => {
                 AppError::Invalid { field: (*field).to_owned(), message: message.clone() }
             }
-            Self::TooOften { .. } => AppError::TooOften,
+            Self::TooOften { .. } | Self::ClerkUnavailable(clerk::Error::RateLimited { .. }) => AppError::TooOften,
             Self::Conflict => AppError::Conflict,
             Self::Busy | Self::StoreUnavailable(_) | Self::ClerkUnavailable(_) => AppError::Unavailable,
             Self::Unreadable
@@ -109,6 +113,14 @@ impl Error {
             error => {
                 matches!(error, Self::Busy | Self::Conflict | Self::StoreUnavailable(_) | Self::ClerkUnavailable(_))
             }
+        }
+    }
+
+    /// Whether it waits for a key that Clerk takes, which is no fault of what was asked for.
+    pub fn is_key_refused(&self) -> bool {
+        match self {
+            Self::Met(error) => error.is_key_refused(),
+            error => matches!(error, Self::Clerk(clerk::Error::Unauthorized)),
         }
     }
 
@@ -197,6 +209,7 @@ mod tests {
         let table = [
             (Error::Unauthenticated { reason: "token-expired".into() }, 401, AppError::Unauthenticated),
             (Error::Forbidden, 403, AppError::Forbidden),
+            (Error::Barred, 403, AppError::Barred),
             (Error::Stale, 403, AppError::Stale),
             (Error::NotFound { what: "This page" }, 404, AppError::NotFound { what: "This page".to_owned() }),
             (

@@ -102,6 +102,7 @@ pub mod inngest;
 pub mod layers;
 pub mod live;
 pub mod metrics;
+pub mod outcome;
 pub mod pages;
 pub mod profile;
 pub mod session;
@@ -156,6 +157,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/admin/sync/live"),
     ("POST", "/sign-out"),
     ("POST", "/theme"),
+    ("POST", "/preferences"),
     ("POST", "/profile/picture"),
     ("GET", "/profile/export"),
     ("GET", "/admin/sync/audit/export"),
@@ -178,15 +180,20 @@ pub fn router(state: Arc<AppState>) -> Router {
         .route("/admin/sync/live", get(live::stream))
         .layer(from_fn_with_state(shared.clone(), session::attach))
         .layer(from_fn_with_state(shared.clone(), addresses::limit_requests));
-    // People: who asks is settled before anything else.
-    let people = pages::router(&shared)
+    // Files for admins; a refusal is no file, and is said on a page.
+    let files = Router::new()
         .route("/admin/users/csv", post(exports::export_people))
         .route("/admin/users/export", post(exports::export_person))
+        .route("/admin/sync/audit/export", get(trail_export::audit))
+        .layer(from_fn_with_state(shared.clone(), outcome::say_on_a_page));
+    // People: who asks is settled before anything else.
+    let people = pages::router(&shared)
         .route("/sign-out", post(forms::sign_out))
         .route("/theme", post(forms::choose_theme))
+        .route("/preferences", post(forms::choose_preferences))
         .route("/profile/picture", profile::picture_route())
         .route("/profile/export", get(profile::export))
-        .route("/admin/sync/audit/export", get(trail_export::audit))
+        .merge(files)
         .route("/api/{*none}", any(|| async { StatusCode::NOT_FOUND }))
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(from_fn_with_state(shared.clone(), session::attach))

@@ -13,9 +13,10 @@ use serde_json::{Map, Number, Value};
 
 use crate::model::audit::{Action, Fact};
 use crate::model::notice::Notice;
-use crate::model::profile::{Input, LARGEST_PICTURE, LONGEST_BIO, Names, OwnField, Profile, Waiting};
+use crate::model::profile::{Input, LARGEST_PICTURE, LONGEST_BIO, Names, OwnChange, OwnField, Profile, Waiting};
 use crate::model::user::SyncSource;
 use crate::server::access::Viewer;
+use crate::server::accounts::person::{day_of, role_standing};
 use crate::server::accounts::{self, NOBODY, text_of};
 use crate::server::clerk;
 use crate::server::clerk::client::ProfileChange;
@@ -24,7 +25,7 @@ use crate::server::clerk::wire;
 use crate::server::error::Error;
 use crate::server::settings::fields::{Field, FieldValues, Fields, Kind, Metadata, Source};
 use crate::server::state::AppState;
-use crate::server::store::users::User;
+use crate::server::store::users::{User, history};
 use crate::server::sync::mapping::from_fetched;
 use crate::server::sync::process::write;
 
@@ -44,7 +45,13 @@ pub async fn get_profile(state: &AppState, viewer: &Viewer) -> Result<Profile, E
     let user = viewer.user().clone();
     let shown = state.settings.fields.rows().iter().filter(|field| field.is_shown());
     let waiting = state.store.list_pending(&user.clerk_id).await?;
+    let mut changes = state.store.users.find_history(&user.clerk_id).await?;
+    changes.reverse();
     Ok(Profile {
+        role_standing: role_standing(state, &user).to_owned(),
+        auth_provider: user.auth_provider,
+        last_active: day_of(user.last_active_at),
+        changes: changes.into_iter().filter_map(|entry| change_of(state, entry)).collect(),
         fields: shown.map(|field| own_field(field, &user)).collect(),
         waiting: waiting.iter().map(|waits| Waiting { kind: waits.kind, attempts: waits.attempts }).collect(),
         id: user.id,
@@ -69,6 +76,15 @@ pub async fn get_profile(state: &AppState, viewer: &Viewer) -> Result<Profile, E
         created_at: Some(user.created_at),
         updated_at: Some(user.updated_at),
     })
+}
+
+/// What Clerk keeps from front ends is not even named.
+fn change_of(state: &AppState, entry: history::Entry) -> Option<OwnChange> {
+    let rows = state.settings.fields.rows();
+    let is_hidden = |name: &String| rows.iter().any(|field| field.name == name && !field.is_shown());
+    let fields: Vec<String> =
+        entry.fields.into_iter().map(|change| change.field).filter(|name| !is_hidden(name)).collect();
+    (!fields.is_empty()).then_some(OwnChange { at: entry.at, fields, source: entry.source })
 }
 
 fn own_field(field: &Field, user: &User) -> OwnField {

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use tokio::sync::{Notify, Semaphore};
 
+use crate::server::allowance::least_of;
 use crate::server::clerk::client::{self, Client};
 use crate::server::clerk::handshake;
 use crate::server::clerk::handshake::redirect::{ProxyUrl, ProxyUrlError};
@@ -103,6 +104,8 @@ impl AppState {
     pub async fn assemble(settings: Settings) -> Result<Self, AssemblyError> {
         let store = Store::connect(&settings.database, &settings.fields).await?;
         let clerk = clerk_client(&settings.clerk)?;
+        // Until the others were asked.
+        clerk.allow(least_of(settings.clerk.calls_in_ten_seconds));
         let secrets = &settings.clerk.webhook_secrets;
         let verifier = if secrets.is_empty() { None } else { Some(Verifier::new(secrets)?) };
         let inngest = &settings.inngest;

@@ -10,6 +10,8 @@ pub mod picture;
 pub mod silence;
 pub mod tally;
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -63,6 +65,26 @@ pub async fn run(state: Arc<AppState>, mut stop: watch::Receiver<bool>) {
     }
 }
 
+/// What a process counts that lives for one task only is added all the while.
+pub async fn alongside<T>(state: &AppState, task: impl Future<Output = T>) -> T {
+    let mut tick = interval(ADD_EVERY);
+    let mut task = pin!(task);
+    let ended = loop {
+        tokio::select! {
+            ended = &mut task => break ended,
+            _ = tick.tick() => add_or_log(state).await,
+        }
+    };
+    add_or_log(state).await;
+    ended
+}
+
+async fn add_or_log(state: &AppState) {
+    if let Err(error) = add(state).await {
+        error.log("add_statistics");
+    }
+}
+
 /// The last additions of a process, and its name off the list.
 pub async fn leave(state: &AppState) {
     let left = async {
@@ -92,9 +114,9 @@ async fn beat(state: &AppState) -> Result<(), Error> {
         started_at: state.started_at,
         seen_at: now,
         clerk_calls_left: i64::from(state.clerk.calls_left()),
-        clerk_calls: i64::from(state.settings.clerk.calls_in_ten_seconds),
+        clerk_calls: i64::from(state.clerk.calls_allowed()),
         is_circuit_open: moment.is_circuit_open,
-        has_keys: state.clerk.has_succeeded(),
+        has_keys: state.clerk.is_key_refused() == Some(false),
         inbox_free: i64::try_from(moment.inbox_free).unwrap_or(i64::MAX),
     };
     state.store.instances.beat(&instance).await?;
@@ -141,6 +163,7 @@ async fn recount(state: &AppState) -> Result<(), Error> {
         redeliveries: count(redeliveries),
         deleted: count(deleted),
         counted_at: Some(now),
+        ..Totals::default()
     };
     Ok(store.statistics.set_totals(&totals).await?)
 }

@@ -4,6 +4,7 @@
 //! majority (design 2.4).
 
 pub mod alerts;
+pub mod allowances;
 pub mod audit;
 pub mod canary;
 pub mod deliveries;
@@ -46,6 +47,7 @@ use crate::server::settings;
 use crate::server::settings::fields::Fields;
 use crate::server::settings::retention::Retention;
 use crate::server::store::alerts::Alerts;
+use crate::server::store::allowances::Allowances;
 use crate::server::store::audit::Audit;
 use crate::server::store::canary::Canary;
 use crate::server::store::deliveries::Deliveries;
@@ -212,7 +214,8 @@ async fn write_command<T: Send + Sync, S: Serialize>(
     };
     let database = collection.client().database(&namespace.db);
     let command = command.map_err(written)?;
-    // Every write here is safe to repeat: what the first attempt did is met by its key or its guard.
+    // Every write here is safe to repeat: what the first attempt did is met by its key, its guard or its mark. Only numbers
+    // for charts may be added twice.
     let answer = match database.run_raw_command(command.clone()).await.map_err(Error::from) {
         Err(Error::Unavailable(_)) => database.run_raw_command(command).await?,
         answer => answer?,
@@ -287,6 +290,7 @@ pub struct Store {
     pub events: Events,
     pub jobs: Jobs,
     pub alerts: Alerts,
+    pub allowances: Allowances,
     pub canary: Canary,
     pub mutes: Mutes,
     pub saved_filters: SavedFilters,
@@ -332,6 +336,7 @@ impl Store {
             events: Events::of(&database),
             jobs: Jobs::of(&database),
             alerts: Alerts::of(&database),
+            allowances: Allowances::of(&database),
             canary: Canary::of(&database),
             mutes: Mutes::of(&database),
             saved_filters: SavedFilters::of(&database),

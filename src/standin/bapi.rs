@@ -83,7 +83,12 @@ async fn answer(instance: &Instance, request: Request, next: Next) -> Response {
         .and_then(|()| limits::check(instance, request.method(), request.uri().path()));
     match checked {
         Ok(()) => next.run(request).await,
-        Err(refusal) => refusal.into_response(),
+        Err(refusal) => {
+            if refusal.status == StatusCode::TOO_MANY_REQUESTS {
+                instance.limited_calls.fetch_add(1, Ordering::Relaxed);
+            }
+            refusal.into_response()
+        }
     }
 }
 

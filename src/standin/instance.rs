@@ -37,6 +37,8 @@ pub struct Instance {
     pub changed: Notify,
     /// Requests to the Backend API so far, refused ones included.
     pub backend_calls: AtomicU64,
+    /// Those of them that were above a limit.
+    pub limited_calls: AtomicU64,
     pub requests: Mutex<std::collections::HashMap<String, VecDeque<Instant>>>,
     pub world: Mutex<World>,
     pub levers: RwLock<Levers>,

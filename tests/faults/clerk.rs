@@ -90,20 +90,29 @@ async fn d2_14_a_clerk_that_fails_or_hangs_is_asked_again_ever_more_slowly() {
 }
 
 #[tokio::test]
-async fn d2_15_a_revoked_key_is_not_tried_for_ever_and_the_rest_works() {
+async fn d2_15_a_revoked_key_is_seldom_tried_raises_the_alert_and_costs_no_event() {
     let revoked = Levers { bapi_status: Some(401), ..Levers::default() };
     let (site, _server, id) = with_a_question(&[("ROLLCALL_ATTEMPTS", "3")], revoked).await;
     the_rest_works(&site, "keyless").await;
-    eventually_within(Duration::from_secs(30), "the event is given up or waits", || async {
+    let alert = async |state: &str| {
+        let found = site.database.find("alerts", doc! { "_id": "key-refused", "state": state }).await;
+        found.map(drop).ok_or_else(|| format!("no alert that is {state}"))
+    };
+    eventually("the alert is raised", || alert("open")).await;
+    // More attempts than are made at anything that does not pass by itself.
+    eventually_within(Duration::from_secs(30), "the event waits", || async {
         let event = site.database.event("msg_lie").await.ok_or_else(|| "none".to_owned())?;
         let attempts = event.get_i32("attempts").map(i64::from).or(event.get_i64("attempts")).unwrap_or_default();
-        if attempts >= 1 { Ok(()) } else { Err(event.to_string()) }
+        if attempts >= 4 && event.get_str("state").ok() == Some("failed") { Ok(()) } else { Err(event.to_string()) }
     })
     .await;
+    assert!(site.clerk.backend_calls() <= 3, "{} calls with a key that is refused", site.clerk.backend_calls());
+    site.clerk.set_levers(Levers::default());
     settled(&site.database, Duration::from_mins(1)).await;
-    assert!(site.clerk.backend_calls() <= 4, "{} calls with a key that is refused", site.clerk.backend_calls());
+    assert_eq!(site.database.count("events", doc! { "state": "dead" }).await, 0);
     assert_eq!(site.database.user(&id).await.expect("there").get_str("firstName").ok(), Some("truth"));
-    site.finish(&AWAY).await;
+    eventually("the alert is over", || alert("closed")).await;
+    site.finish(&[&AWAY[..], &["secret key"]].concat()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -188,6 +197,60 @@ fn doctor(site: &Site) -> String {
         .output()
         .expect("the binary starts");
     String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d2_38_a_role_given_while_clerk_is_down_is_in_force_at_once_and_arrives_after_a_crash() {
+    let (site, mut server) = Site::with(&[("ROLLCALL_METADATA", "true")]).await;
+    let person = |name: &str, role: &str| {
+        let attributes =
+            json!({ "email_address": [format!("{name}@example.com")], "public_metadata": { "role": role } });
+        site.clerk.create_user(attributes)["id"].as_str().expect("an id").to_owned()
+    };
+    let (admin, id) = (person("admin", "admin"), person("jo", "user"));
+    site.delivered(Duration::from_secs(30)).await;
+    settled(&site.database, Duration::from_secs(30)).await;
+    let job = format!("metadata:{id}");
+    let ended = async |state: &str| match site.database.job(&job).await {
+        Some(found) if found.get_str("state").ok() == Some(state) => Ok(()),
+        found => Err(format!("{found:?}")),
+    };
+    eventually_within(Duration::from_secs(30), "Clerk knows them first", || ended("done")).await;
+    site.delivered(Duration::from_secs(30)).await;
+    settled(&site.database, Duration::from_secs(30)).await;
+
+    site.clerk.set_levers(Levers { bapi_status: Some(503), ..Levers::default() });
+    assert_eq!(site.get_as(0, &id, "/api/users").await.status(), 403);
+    let origin = site.variables.get("ROLLCALL_PUBLIC_URL").expect("set");
+    let token = site.clerk.session_token(&admin, standin::token::TokenOptions::asked_by(&origin));
+    let given = site.client.patch(format!("{}/api/users/{id}/role", server.url)).bearer_auth(token);
+    assert_eq!(given.json(&json!({ "role": "moderator" })).send().await.expect("an answer").status(), 200);
+    assert_eq!(site.get_as(0, &id, "/api/users").await.status(), 200, "in force at the next request");
+    let page = site.get_as(0, &admin, &format!("/admin/users/{id}")).await.text().await.expect("a page");
+    assert!(page.contains("pending") || page.contains("Clerk is away"), "how far it is on its way is shown: {page}");
+    eventually("its way to Clerk is tried", || async {
+        let found = site.database.job(&job).await.unwrap_or_default();
+        let tries = found.get_i32("attempts").unwrap_or_default();
+        if tries >= 1 && found.get_str("state").ok() == Some("waiting") { Ok(()) } else { Err(found.to_string()) }
+    })
+    .await;
+    // Clerk says something newer that still has the old role, and the process dies before it was told.
+    site.clerk.update_user(&id, json!({ "first_name": "Grace" }));
+    site.delivered(Duration::from_secs(30)).await;
+    settled(&site.database, Duration::from_secs(30)).await;
+    server.kill();
+    let stored = site.database.user(&id).await.expect("stored");
+    assert_eq!((stored.get_str("role").ok(), stored.get_bool("rolePending").ok()), (Some("moderator"), Some(true)));
+    assert_eq!(stored.get_str("firstName").ok(), Some("Grace"), "the rest is Clerk's");
+    site.clerk.set_levers(Levers::default());
+    let _server = site.start(0).await;
+    eventually_within(Duration::from_mins(2), "it arrives", || ended("done")).await;
+    assert_eq!(site.clerk.user(&id).expect("there")["public_metadata"]["role"], json!("moderator"));
+    site.delivered(Duration::from_secs(30)).await;
+    settled(&site.database, Duration::from_secs(30)).await;
+    let stored = site.database.user(&id).await.expect("stored");
+    assert_eq!((stored.get_str("role").ok(), stored.get_bool("rolePending").ok()), (Some("moderator"), Some(false)));
+    site.finish(&AWAY).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use jiff::Timestamp;
-use mongodb::bson::doc;
+use mongodb::bson::{Bson, doc};
 use reqwest::Response;
 use rollcall::standin::levers::Levers;
 use serde_json::json;
@@ -185,6 +185,32 @@ async fn d2_10_with_two_seconds_a_write_the_queue_is_bounded_and_every_answer_in
     proxy.set(Line::Clear);
     comes_back(&site).await;
     site.finish(&AWAY).await;
+}
+
+/// MongoDB carries a command out and its answer is lost, as by an election: the driver does not know, and it is repeated.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d2_07_what_is_repeated_because_its_answer_was_lost_counts_once() {
+    let (site, proxy, _server) = behind_a_line(&[]).await;
+    settled(&site.database, Duration::from_secs(20)).await;
+    let id = site.create("counted");
+    site.delivered(Duration::from_secs(20)).await;
+    settled(&site.database, Duration::from_secs(20)).await;
+    let (message, body) = site.told_of(&id).remove(0);
+    let count = async || site.database.event(&message).await.and_then(|event| event.get("deliveries").cloned());
+    assert_eq!(count().await.as_ref().and_then(number), Some(1));
+    proxy.set(Line::LosesAnswerTo("again"));
+    assert_eq!(site.post(0, &message, &body).await.status(), 200);
+    settled(&site.database, Duration::from_secs(20)).await;
+    assert_eq!(count().await.as_ref().and_then(number), Some(2), "a delivery that came again is counted once");
+    proxy.set(Line::Clear);
+    assert_eq!(site.post(0, &message, &body).await.status(), 200);
+    settled(&site.database, Duration::from_secs(20)).await;
+    assert_eq!(count().await.as_ref().and_then(number), Some(3), "the next is another");
+    site.finish(&AWAY).await;
+}
+
+fn number(value: &Bson) -> Option<i64> {
+    value.as_i64().or_else(|| value.as_i32().map(i64::from))
 }
 
 /// A server whose MongoDB is behind a line of ours, and a first event through it.

@@ -2,6 +2,8 @@
 //!
 //! Bytes only: it knows no protocol. A cut line resets nothing, which is what a blackhole does.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -21,6 +23,8 @@ pub enum Line {
     AnswersHeld,
     /// Everything that the application sends arrives this much later.
     Slow(Duration),
+    /// The first message with this in it arrives, and its connection ends before the answer.
+    LosesAnswerTo(&'static str),
 }
 
 pub struct Proxy {
@@ -43,10 +47,12 @@ impl Proxy {
         let port = listener.local_addr().expect("an address").port();
         let (line, now) = watch::channel(Line::Clear);
         let (forgotten, mut forgets) = watch::channel(());
+        let is_lost = Arc::new(AtomicBool::new(false));
         tokio::spawn(async move {
             while let Ok((near, _)) = listener.accept().await {
                 forgets.mark_unchanged();
-                tokio::spawn(connect(near, target.clone(), now.clone(), forgets.clone()));
+                let loss = Loss { is_due: Arc::default(), is_over: Arc::clone(&is_lost) };
+                tokio::spawn(connect(near, target.clone(), now.clone(), forgets.clone(), loss));
             }
         });
         Self { port, line, forgotten }
@@ -69,13 +75,37 @@ impl Proxy {
     }
 }
 
-async fn connect(near: TcpStream, target: String, line: watch::Receiver<Line>, forgets: watch::Receiver<()>) {
+/// Of one connection: whether its next answer is to be lost, and whether one was, on any.
+#[derive(Clone)]
+struct Loss {
+    is_due: Arc<AtomicBool>,
+    is_over: Arc<AtomicBool>,
+}
+
+impl Loss {
+    fn look(&self, line: Line, sent: &[u8]) {
+        if let Line::LosesAnswerTo(text) = line
+            && sent.windows(text.len()).any(|part| part == text.as_bytes())
+            && !self.is_over.swap(true, Ordering::SeqCst)
+        {
+            self.is_due.store(true, Ordering::SeqCst);
+        }
+    }
+}
+
+async fn connect(
+    near: TcpStream,
+    target: String,
+    line: watch::Receiver<Line>,
+    forgets: watch::Receiver<()>,
+    loss: Loss,
+) {
     let Ok(far) = TcpStream::connect(target).await else { return };
     let _ = (near.set_nodelay(true), far.set_nodelay(true));
     let ((near_in, near_out), (far_in, far_out)) = (near.into_split(), far.into_split());
     tokio::join!(
-        pump(near_in, far_out, Direction::ToMongod, line.clone(), forgets.clone()),
-        pump(far_in, near_out, Direction::ToApplication, line, forgets),
+        pump(near_in, far_out, Direction::ToMongod, line.clone(), forgets.clone(), loss.clone()),
+        pump(far_in, near_out, Direction::ToApplication, line, forgets, loss),
     );
 }
 
@@ -85,13 +115,14 @@ async fn pump(
     direction: Direction,
     mut line: watch::Receiver<Line>,
     forgets: watch::Receiver<()>,
+    loss: Loss,
 ) {
     let mut buffer = vec![0; 64 * 1024];
     // A message of many packets is late once.
     let mut last: Option<Instant> = None;
     while let Ok(count @ 1..) = from.read(&mut buffer).await {
         let passes = |line: &Line| match line {
-            Line::Clear | Line::Slow(_) => true,
+            Line::Clear | Line::Slow(_) | Line::LosesAnswerTo(_) => true,
             Line::Cut => false,
             Line::AnswersHeld => direction == Direction::ToMongod,
         };
@@ -105,6 +136,11 @@ async fn pump(
             tokio::time::sleep(delay).await;
         }
         last = Some(Instant::now());
+        match direction {
+            Direction::ToMongod => loss.look(now, &buffer[..count]),
+            Direction::ToApplication if loss.is_due.load(Ordering::SeqCst) => return,
+            Direction::ToApplication => {}
+        }
         if to.write_all(&buffer[..count]).await.is_err() {
             return;
         }

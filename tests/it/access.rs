@@ -115,6 +115,7 @@ const OTHERS: &[(&str, &str, &str, u16, u16, u16)] = &[
     ("GET", "/admin/sync/live", "", 401, 403, 200),
     ("POST", "/sign-out", "", 303, 303, 303),
     ("POST", "/theme", "theme=dark", 303, 303, 303),
+    ("POST", "/preferences", "times=utc&shortcuts=off", 303, 303, 303),
     ("POST", "/profile/picture", "", 303, 303, 303),
     ("GET", "/profile/export", "", 303, 200, 200),
     ("GET", "/admin/sync/audit/export", "", 401, 403, 200),

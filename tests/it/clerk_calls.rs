@@ -1,13 +1,16 @@
 //! All who call Clerk's Backend API share one limit, one pause and one circuit (D2-13, D2-14): counted where the calls arrive.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures::future::join_all;
 use mongodb::bson::doc;
 use reqwest::Response;
+use rollcall::server::state::AppState;
 use rollcall::standin::levers::Levers;
 use serde_json::{Value, json};
 
+use crate::cli::{beside, run};
 use crate::support::app::{TestApp, Wishes};
 use crate::support::eventually_within;
 
@@ -49,6 +52,58 @@ async fn d2_13_however_many_ask_clerk_never_has_to_refuse() {
         assert!((1..=30).contains(&retry_after(&answer)), "the time that the limit says");
     }
     app.clerk.set_levers(Levers::default());
+    app.finish().await;
+}
+
+/// Two servers and a backfill of the command line, each of which would make all the calls that Clerk takes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d2_13_processes_and_a_walk_share_what_clerk_takes() {
+    let people = 15_000;
+    let app = TestApp::with(Wishes { clerk_limits: true, seed_users: people, ..Wishes::default() }).await;
+    let second = app.second_process().await;
+    let both = [&app.state, &second];
+    // Each sees the other before anything is asked.
+    eventually_within(Duration::from_secs(10), "each of the two has half", || async {
+        let parts = both.map(|state| state.clerk.calls_allowed());
+        if parts.iter().sum::<u32>() <= 90 && parts.iter().all(|part| *part >= 40) {
+            Ok(())
+        } else {
+            Err(format!("{parts:?}"))
+        }
+    })
+    .await;
+    let asks = AtomicBool::new(true);
+    let ask = async |state: &AppState| {
+        let mut answered = 0_u32;
+        while asks.load(Ordering::SeqCst) {
+            let calls = (0..8).map(|_| state.clerk.count_users());
+            answered += u32::try_from(join_all(calls).await.iter().filter(|call| call.is_ok()).count()).unwrap_or(0);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        answered
+    };
+    let environment = beside(&app).with([("ROLLCALL_CLERK_RATE", String::new())]);
+    let walk = async {
+        // The two alone, then three, then the two alone again.
+        tokio::time::sleep(Duration::from_secs(12)).await;
+        let before = app.clerk.backend_calls();
+        let walked = run(&["sync", "backfill", "--yes"], &environment).await.expect(0);
+        walked.says(&["15000 written"]);
+        let calls = app.clerk.backend_calls() - before;
+        tokio::time::sleep(Duration::from_secs(8)).await;
+        asks.store(false, Ordering::SeqCst);
+        calls
+    };
+    let started = Instant::now();
+    let (first, second_answered, during_the_walk) = tokio::join!(ask(&app.state), ask(&second), walk);
+    assert_eq!(app.clerk.limited_calls(), 0, "Clerk never had to refuse, so no ten seconds held more than its hundred");
+    assert!(during_the_walk >= 60, "the walk had its part: {during_the_walk}");
+    // What may be called is called: nine of ten that Clerk takes, but for what moves from one to another.
+    let each = f64::from(first + second_answered) / started.elapsed().as_secs_f64() * 10.0;
+    assert!(each > 40.0, "the two made {each:.0} calls in ten seconds");
+    assert!(first.abs_diff(second_answered) < (first + second_answered) / 3, "{first} and {second_answered}");
+    let left = app.database.find("locks", doc! { "_id": "clerk-calls" }).await.expect("the shares");
+    assert_eq!(left.get_array("shares").map(Vec::len).ok(), Some(2), "a command gives back what it held: {left}");
     app.finish().await;
 }
 

@@ -269,6 +269,61 @@ async fn c_10_what_is_private_at_clerk_reaches_no_browser_and_no_front_end() {
 }
 
 #[tokio::test]
+async fn a2_24_c_10_what_is_not_personal_is_shown_in_history_differences_and_tables_and_nothing_else_is() {
+    let app = app().await;
+    let attributes = json!({
+        "email_address": ["jo@example.com"], "public_metadata": { "department": "Sales", "role": "admin" },
+        "unsafe_metadata": { "theme": "dark" }, "private_metadata": { "grade": 7 },
+    });
+    let id = app.person(attributes).await;
+    app.settled().await;
+    let change = json!({
+        "public_metadata": { "department": "Board" }, "unsafe_metadata": { "theme": "light" },
+        "private_metadata": { "grade": 8 },
+    });
+    app.clerk.merge_metadata(&id, change);
+    assert!(app.clerk.drained(std::time::Duration::from_secs(10)).await);
+    app.settled().await;
+    let user = app.database.user(&id).await.expect("there");
+    let entries = user.get_array("history").expect("a history");
+    let last = entries.last().and_then(Bson::as_document).expect("an entry");
+    let values = |name: &str| {
+        let changes = last.get_array("fields").expect("fields").iter().filter_map(Bson::as_document);
+        let change =
+            changes.into_iter().find(|change| change.get_str("field").ok() == Some(name)).expect("a change").clone();
+        (change.get_str("before").ok().map(str::to_owned), change.get_str("after").ok().map(str::to_owned))
+    };
+    let text = |text: &str| Some(text.to_owned());
+    assert_eq!(values("department"), (text("Sales"), text("Board")));
+    assert_eq!((values("theme"), values("grade")), ((None, None), (None, None)), "personal, and named all the same");
+
+    let table = app.post_as(Some(&id), "/admin/users/csv", "").await;
+    assert_eq!(table.status(), 200);
+    let table = table.text().await.expect("text");
+    assert!(table.lines().next().is_some_and(|titles| titles.ends_with(",department")), "{table}");
+    assert!(table.contains(",Board") && !table.contains("light") && !table.contains("grade"), "{table}");
+    // Their own export has both.
+    let dossier = app.state.store.find_dossier(&id).await.expect("a query").expect("somebody");
+    assert_eq!((&dossier.user["department"], &dossier.user["theme"]), (&json!("Board"), &json!("light")));
+
+    // Long enough ago to be no news on its way.
+    app.database.set("users", doc! { "clerkId": &id }, doc! { "department": "Elsewhere", "theme": "blue" }).await;
+    let starter = Starter::Timer;
+    let wanted = Wanted { kind: RunKind::Proof, starter, options: RunOptions::default(), anew: true };
+    let Begun::New(run) = begin(&app.state, wanted, &new_id()).await.expect("a run") else { panic!("another goes on") };
+    let ended = carry_on(&app.state, *run, &|_| ()).await.expect("an end");
+    let found = app.state.store.findings.list_differences(&ended.id, None, 10).await.expect("a query");
+    let difference = found.first().expect("a difference");
+    let shown: Vec<_> = difference
+        .fields
+        .iter()
+        .map(|field| (field.field.as_str(), field.here.as_deref(), field.clerk.as_deref()))
+        .collect();
+    assert_eq!(shown, [("department", Some("Elsewhere"), Some("Board")), ("theme", None, None)]);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn c_10_a_downstream_system_is_told_all_of_them() {
     let receiver = Receiver::replying(&[]).await;
     let told = vec![("ROLLCALL_WEBHOOK_URL", receiver.url.clone()), ("ROLLCALL_WEBHOOK_SECRET", SECRET.to_owned())];

@@ -20,7 +20,7 @@ struct Watched {
 }
 
 impl Watched {
-    async fn start() -> Self {
+    async fn start(format: &str) -> Self {
         let (port, folder) = (free_port(), tempfile::tempdir().expect("a folder"));
         let log = log_in(folder.path(), "server");
         let url = format!("http://127.0.0.1:{port}");
@@ -33,7 +33,8 @@ impl Watched {
         };
         let clerk = Standin::start(options).await.expect("the stand-in");
         let database = TestDatabase::new().await;
-        let environment = variables(&clerk, &database.uri, &url).with([("ROLLCALL_LOG", "debug".to_owned())]);
+        let environment = variables(&clerk, &database.uri, &url)
+            .with([("ROLLCALL_LOG", "debug".to_owned()), ("ROLLCALL_LOG_FORMAT", format.to_owned())]);
         let server = Server::start(port, &environment, &log).await;
         Self { clerk, database, server, log, _folder: folder }
     }
@@ -62,36 +63,107 @@ impl Watched {
     }
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a0_12_a3_27_d7_05_the_binary_starts_and_its_log_names_people_by_id_only() {
-    let watched = Watched::start().await;
+/// Everything that people and admins do, with marked values wherever something can be typed; what each must not leave behind.
+async fn full_run(format: &str) {
+    let watched = Watched::start(format).await;
     let admin = json!({
         "email_address": ["marked.address@example.com"], "first_name": "Markedfirst", "last_name": "Markedlast",
         "username": "markedname", "public_metadata": { "role": "admin" },
+        "private_metadata": { "note": "markedprivate" },
     });
     let id = watched.person(admin, "applied").await;
+    let other = json!({ "email_address": ["marked.other@example.com"], "first_name": "Markedfriend" });
+    let other = watched.person(other, "applied").await;
+    let event = watched.database.find("events", doc! { "clerkId": &other }).await.expect("an event");
+    let event = event.get_str("_id").expect("an id").to_owned();
     let token = watched.clerk.session_token(&id, TokenOptions::asked_by(&watched.server.url));
-    for path in [
-        "/api/admin_sync/get_overview",
+    let pages = [
+        "/",
+        "/profile",
+        "/profile/sessions",
+        "/people?q=markedf",
+        "/people/markedname",
+        "/admin/sync",
+        "/admin/users?q=marked.address%40example.com",
+        "/admin/sync/events?q=user:markedname",
+        "/profile/export",
+        "/admin/sync/audit?subject=marked.address",
+        "/admin/sync/audit/export",
         "/admin/sync/connection",
+        "/api/admin_sync/get_overview",
         "/api/activity/get_activity",
         "/api/profile/get_profile",
         "/api/me",
-    ] {
+        "/api/users",
+    ];
+    let pages = pages.into_iter().map(str::to_owned).chain([
+        format!("/admin/users/{other}"),
+        format!("/admin/sync/events/{event}"),
+        format!("/admin/sync/replay?id={event}"),
+    ]);
+    for path in pages {
         let ask = client().get(format!("{}{path}", watched.server.url)).bearer_auth(&token);
         assert_eq!(ask.send().await.expect("an answer").status(), 200, "{path}");
     }
+    let forms = [
+        (
+            "/api/profile/edit_profile",
+            "first_name=Markedchanged&last_name=Markedlast&username=markedname".to_owned(),
+            200,
+        ),
+        ("/api/profile/edit_bio", "bio=markedbio".to_owned(), 200),
+        ("/api/profile/delete_account", "typed=markedtyped".to_owned(), 422),
+        ("/api/admin_users/change_role", format!("id={other}&role=moderator&reason=markedreason"), 200),
+        ("/api/admin_users/change_roles", format!("ids={other}&role=user&reason=markedreason"), 200),
+        ("/api/admin_users/lock", format!("id={other}&reason=markedreason"), 200),
+        ("/api/admin_users/ban", format!("id={id}&reason=markedreason"), 422),
+        ("/api/admin_users/revoke_sessions", format!("id={other}&reason=markedreason"), 200),
+        ("/api/admin_users/refresh_user", format!("id={other}"), 200),
+        ("/api/events/reveal_payload", format!("id={event}"), 200),
+        ("/api/events/replay_event", format!("id={event}&reason=markedreason"), 200),
+        ("/api/events/save_filter", "name=markedfilter&query=q%3Duser%3Amarkedname".to_owned(), 200),
+        ("/api/events/replay_events", format!("ids={event}&reason=markedreason"), 200),
+        ("/admin/users/csv", "q=markedf".to_owned(), 200),
+        ("/admin/users/export", format!("id={other}"), 200),
+        ("/api/admin_users/erase_user", format!("id={other}&typed=markedtyped&reason=markedreason"), 422),
+        ("/api/admin_users/erase_user", format!("id={other}&typed={other}&reason=markedreason"), 200),
+        ("/theme", "theme=marked".to_owned(), 422),
+    ];
+    for (path, body, status) in forms {
+        let post = client().post(format!("{}{path}", watched.server.url)).header("sec-fetch-site", "same-origin");
+        let post = post.header("content-type", "application/x-www-form-urlencoded").body(body).bearer_auth(&token);
+        let answer = post.send().await.expect("an answer");
+        let is_as_said = answer.status() == status;
+        assert!(is_as_said, "{path}: {} {}", answer.status(), answer.text().await.unwrap_or_default());
+        // A file is whole before the log is read.
+        let _ = answer.bytes().await;
+    }
     let log = read_log(&watched.log);
-    assert!(log.contains("serving"), "the log is kept");
-    for marked in ["marked.address", "Markedfirst", "Markedlast", "markedname", token.as_str(), "whsec_", "sk_test_"] {
-        assert!(!log.contains(marked), "the log has {marked}");
+    assert!(log.contains("serving") && log.contains(&other), "the log is kept, and names people by id");
+    let lines: Vec<&str> = log.lines().collect();
+    let is_json = |line: &&str| serde_json::from_str::<serde_json::Value>(line).is_ok();
+    assert_eq!(lines.iter().all(is_json), format == "json", "each line is of the format that was asked for");
+    let secrets = [watched.clerk.secret_key(), watched.clerk.webhook_secret(), token.as_str()];
+    for marked in secrets.into_iter().chain(["marked", "Marked", "whsec_", "sk_test_", "__session"]) {
+        let found = lines.iter().find(|line| line.contains(marked));
+        assert!(found.is_none(), "the log has {marked}: {found:?}");
     }
     watched.finish().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a0_12_a3_27_d7_05_the_log_of_a_full_run_names_people_by_id_only() {
+    full_run("text").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a3_27_d7_05_the_log_of_a_full_run_as_json_names_people_by_id_only() {
+    full_run("json").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a2_19_the_milestones_of_an_event_are_in_the_log() {
-    let watched = Watched::start().await;
+    let watched = Watched::start("text").await;
     let id = watched.person(json!({ "email_address": ["a@example.com"] }), "applied").await;
     let event = watched.database.find("events", doc! { "clerkId": &id }).await.expect("an event");
     let event = event.get_str("_id").expect("an id").to_owned();
@@ -105,7 +177,7 @@ async fn a2_19_the_milestones_of_an_event_are_in_the_log() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a0_20_a_failure_of_the_database_is_logged_with_the_ids_and_tried_again() {
-    let watched = Watched::start().await;
+    let watched = Watched::start("text").await;
     let id = watched.person(json!({ "email_address": ["a@example.com"], "first_name": "Ada" }), "applied").await;
     watched.database.relax("users").await;
     let readable =

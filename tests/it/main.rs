@@ -24,6 +24,7 @@ mod people;
 mod profile;
 mod proofs;
 mod provision;
+mod refusals;
 mod retention;
 mod session;
 mod standin;

@@ -255,3 +255,21 @@ async fn d5_14_a_file_takes_nothing_from_a_page_that_is_made_meanwhile() {
     futures::join!(futures::future::join_all(readers), futures::future::join_all(loaders));
     app.finish().await;
 }
+
+#[tokio::test]
+async fn e_16_e_21_times_of_utc_and_no_shortcuts_are_a_choice_that_a_browser_keeps() {
+    let app = TestApp::new().await;
+    let plain = body(app.get("/").await).await;
+    assert!(plain.contains("Show times of UTC") && plain.contains("Switch them off"), "{plain}");
+    assert!(!plain.contains("data-times"));
+    let answer = app.post_as(None, "/preferences", "times=utc&shortcuts=off").await;
+    assert_eq!(answer.status(), 303);
+    let cookies =
+        answer.headers().get_all("set-cookie").iter().filter_map(|line| line.to_str().ok()?.split(';').next());
+    let cookies = cookies.collect::<Vec<_>>().join("; ");
+    let chosen = body(app.client.get(app.at("/")).header("cookie", cookies).send().await.expect("an answer")).await;
+    assert!(chosen.contains("data-times=\"utc\"") && chosen.contains("Show times of my zone"), "{chosen}");
+    assert!(chosen.contains("Switch them on"), "{chosen}");
+    assert_eq!(app.post_as(None, "/preferences", "times=mars").await.status(), 422);
+    app.finish().await;
+}

@@ -86,6 +86,9 @@ async fn e_19_the_profile_says_what_we_hold_and_where_each_part_comes_from() {
     for text in ["Everything we hold about you", "jo@example.com (verified)", "jojo", &id, "Brought by", "webhook"] {
         assert!(page.contains(text), "{text}");
     }
+    for text in ["Signs in by", "Last active on", "What changed", "First name", "user, as at Clerk"] {
+        assert!(page.contains(text), "{text}");
+    }
     for origin in ["Derived", "Rollcall", "Clerk, public metadata", "Clerk, your own metadata"] {
         assert!(page.contains(origin), "{origin}");
     }
@@ -160,6 +163,9 @@ async fn e_19_what_clerk_refuses_is_said_at_the_field_and_what_was_typed_stays()
     let names = [("first_name", "Joan"), ("last_name", "Doe"), ("username", "jojo")];
     let answer = send(&app, &token, "/api/profile/edit_profile", &names).await;
     let page = landed(&app, &token, answer, "/profile").await;
+    let field = page.split_once("id=\"edit_profile-firstName\"").expect("the field").1;
+    let field = field.split_once('>').expect("its end").0;
+    assert!(field.contains("aria-invalid=\"true\"") && field.contains("autofocus"), "{field}");
     assert!(page.contains("role=\"alert\"") && page.contains("Try again in a moment"), "{page}");
     app.clerk.set_levers(Levers::default());
     app.finish().await;

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::profile::{landed, send};
 use crate::support::app::{TestApp, Wishes};
+use crate::support::delivery::user_event;
 
 fn admin(address: &str) -> Value {
     json!({ "email_address": [address], "public_metadata": { "role": "admin" } })
@@ -106,5 +107,47 @@ async fn d4_25_what_is_sensitive_asks_for_a_fresh_first_factor_and_leads_back() 
     assert_eq!(change_role(&app, &proved(&app, &id, 10), &other).await.status(), 200);
     let left = send(&app, &proved(&app, &id, 0), "/api/profile/delete_account", &[("typed", "jo@example.com")]).await;
     assert_eq!(left.headers()[LOCATION], "/");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d4_25_everything_that_shuts_somebody_out_or_takes_data_away_asks_for_a_fresh_first_factor() {
+    let fresh = vec![("ROLLCALL_FRESH_MINUTES", "10".to_owned())];
+    let app = TestApp::with(Wishes { variables: fresh, ..Wishes::default() }).await;
+    let id = app.person(admin("jo@example.com")).await;
+    let other = app.person(json!({ "email_address": ["eve@example.com"] })).await;
+    app.deliver("msg_p_1", &user_event("user.created", "user_ada", "Ada", 1_750_000_001_000)).await;
+    app.settled().await;
+    let (stale, fresh) = (proved(&app, &id, 11), proved(&app, &id, 0));
+    for (path, body) in [
+        ("/api/admin_users/lock", format!("id={other}")),
+        ("/api/admin_users/unlock", format!("id={other}")),
+        ("/api/admin_users/revoke_sessions", format!("id={other}")),
+        ("/api/admin_users/ban", format!("id={other}")),
+        ("/api/events/reveal_payload", "id=msg_p_1".to_owned()),
+        ("/admin/users/export", format!("id={other}")),
+        ("/admin/users/csv", String::new()),
+    ] {
+        let ask = |token: &str| {
+            let post = app.client.post(app.at(path)).header("sec-fetch-site", "same-origin").bearer_auth(token);
+            post.header("content-type", "application/x-www-form-urlencoded").body(body.clone())
+        };
+        assert_eq!(ask(&stale).send().await.expect("an answer").status(), 403, "{path}");
+        let page = ask(&stale).header("accept", "text/html").header("referer", app.at("/admin/users?q=eve"));
+        let page = page.send().await.expect("an answer");
+        let way = page.headers()[LOCATION].to_str().expect("text");
+        assert_eq!((page.status().as_u16(), way), (303, "/verify?back=%2Fadmin%2Fusers%3Fq%3Deve"), "{path}");
+        assert_eq!(ask(&fresh).send().await.expect("an answer").status(), 200, "{path}");
+    }
+    for path in ["/profile/export", "/admin/sync/audit/export"] {
+        let ask = |token: &str| app.client.get(app.at(path)).header("accept", "text/html").bearer_auth(token).send();
+        let way = ask(&stale).await.expect("an answer");
+        assert!(way.headers()[LOCATION].to_str().expect("text").starts_with("/verify?back=%2F"), "{path}");
+        assert_eq!(ask(&fresh).await.expect("an answer").status(), 200, "{path}");
+    }
+    let preview = format!("/admin/role-changes?id={other}&role=moderator");
+    let preview = app.client.get(app.at(&preview)).header("accept", "text/html").bearer_auth(&stale).send().await;
+    let way = preview.expect("an answer").headers()[LOCATION].to_str().expect("text").to_owned();
+    assert!(way.starts_with("/verify?back=%2Fadmin%2Frole-changes%3Fid%3D"), "{way}");
     app.finish().await;
 }

@@ -2,6 +2,8 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { expect, type Page } from '@playwright/test';
+import type { Collection, Document } from 'mongodb';
+import { secretKey } from './data';
 
 /** The code that the local Clerk takes as if it came by mail. */
 const CODE = '424242';
@@ -50,6 +52,25 @@ export async function signIn(page: Page, person: Person): Promise<void> {
 export async function signOut(page: Page): Promise<void> {
   await signOutButton(page).click();
   await expect(page.getByRole('banner').getByRole('link', { name: 'Sign in' })).toBeVisible();
+}
+
+/** Somebody new at the local Clerk, who has arrived here. */
+export async function arrived(users: Collection<Document>, first: string): Promise<{ id: string; name: string }> {
+  const unique = randomUUID().slice(0, 8);
+  const answer = await fetch(`${process.env.E2E_STANDIN}/v1/users`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${secretKey()}`, 'content-type': 'application/json' },
+    body: JSON.stringify({
+      first_name: first,
+      last_name: unique,
+      username: `u_${unique}`,
+      email_address: [`${unique}@example.com`],
+      skip_password_requirement: true,
+    }),
+  });
+  const { id } = (await answer.json()) as { id: string };
+  await expect.poll(() => users.countDocuments({ clerkId: id })).toBe(1);
+  return { id, name: `${first} ${unique}` };
 }
 
 function signOutButton(page: Page) {

@@ -11,6 +11,8 @@ use leptos::web_sys::HtmlElement;
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 
+use crate::model::event_filter::percent_encoded;
+
 /// Which of Clerk's components.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ClerkPart {
@@ -50,16 +52,16 @@ pub fn sign_in_url() -> String {
     }
 }
 
-/// The way to sign-in that leads back to `path` of this site.
+/// The way to sign-in that leads back to `path` of this site, which may have a query.
 pub fn sign_in_and_back(path: &str) -> String {
     let addresses = use_context::<ClerkAddresses>();
     let page = addresses.as_ref().map_or("/sign-in", |addresses| &addresses.sign_in_url);
     let origin = addresses.as_ref().and_then(|addresses| addresses.satellite_origin.as_ref());
     // The mark makes a satellite ask the primary domain, whatever its own cookies say.
-    let back = origin.map_or_else(|| path.to_owned(), |origin| format!("{origin}{path}?__clerk_synced=false"));
-    let encoded = [(":", "%3A"), ("/", "%2F"), ("?", "%3F"), ("=", "%3D"), ("&", "%26")];
-    let back = encoded.iter().fold(back, |back, (plain, encoded)| back.replace(plain, encoded));
-    format!("{page}?redirect_url={back}")
+    let separator = if path.contains('?') { '&' } else { '?' };
+    let marked = |origin| format!("{origin}{path}{separator}__clerk_synced=false");
+    let back = origin.map_or_else(|| path.to_owned(), marked);
+    format!("{page}?redirect_url={}", percent_encoded(&back))
 }
 
 /// Where people sign up.

@@ -123,12 +123,12 @@ fn Actions(id: String, state: JobState, place: usize) -> impl IntoView {
                 title="Try this effect again?"
                 action="/api/effects/retry_job"
                 submit="Try it again"
+                hidden=vec![("id", retried.clone())]
             >
                 <p class="wrap-anywhere">
-                    <code>{retried.clone()}</code>
+                    <code>{retried}</code>
                 </p>
                 {warning}
-                <input type="hidden" name="id" value=retried />
                 <Reason />
             </Confirm>
             <Confirm
@@ -138,9 +138,9 @@ fn Actions(id: String, state: JobState, place: usize) -> impl IntoView {
                 action="/api/effects/discard_job"
                 submit="Discard it"
                 danger=true
+                hidden=vec![("id", discarded.clone())]
             >
-                <p class="wrap-anywhere">"It shall not happen, for ever: " <code>{discarded.clone()}</code></p>
-                <input type="hidden" name="id" value=discarded />
+                <p class="wrap-anywhere">"It shall not happen, for ever: " <code>{discarded}</code></p>
                 <Reason required=true />
             </Confirm>
         }

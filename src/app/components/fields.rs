@@ -2,6 +2,8 @@
 
 use leptos::prelude::*;
 
+use crate::app::components::post_form::draft;
+
 /// A text with its label; `list` is the id of what is suggested.
 #[component]
 pub fn TextField(
@@ -32,6 +34,7 @@ pub fn TextField(
                 list=list
                 autocomplete="off"
                 spellcheck="false"
+                autofocus=described.is_some()
                 aria-invalid=described.is_some().then_some("true")
                 aria-describedby=described
             />
@@ -41,7 +44,7 @@ pub fn TextField(
     .into_any()
 }
 
-/// One of these values, or any.
+/// One of these values, or any. In a form that was refused, the one that was chosen.
 #[component]
 pub fn Choice(
     #[prop(into)] name: String,
@@ -50,6 +53,9 @@ pub fn Choice(
     #[prop(optional, into)] any: Option<&'static str>,
     options: Vec<(String, String)>,
 ) -> impl IntoView {
+    let value = value.or_else(|| draft().typed(&name));
+    let wrong = draft().wrong(&name).map(|wrong| view! { <span class="mt-1 block text-sm text-error">{wrong}</span> });
+    let is_wrong = wrong.is_some();
     let options = options.into_iter().map(|(known, text)| {
         let is_chosen = value.as_deref() == Some(known.as_str());
         view! {
@@ -61,10 +67,11 @@ pub fn Choice(
     view! {
         <label class="block min-w-0">
             <span class="mb-1 block text-sm">{label}</span>
-            <select class="select w-full" name=name>
+            <select class="select w-full" name=name autofocus=is_wrong aria-invalid=is_wrong.then_some("true")>
                 {any.map(|any| view! { <option value="">{any}</option> })}
                 {options.collect_view()}
             </select>
+            {wrong}
         </label>
     }
     .into_any()
@@ -72,11 +79,32 @@ pub fn Choice(
 
 /// Why, for the audit trail.
 #[component]
-pub fn Reason(#[prop(optional)] required: bool, #[prop(optional_no_strip)] value: Option<String>) -> impl IntoView {
+pub fn Reason(#[prop(optional)] required: bool, #[prop(default = "block")] class: &'static str) -> impl IntoView {
+    let (value, wrong) = (draft().typed("reason"), draft().wrong("reason"));
+    let is_wrong = wrong.is_some();
+    let label = if required { "Reason (name nobody)" } else { "Reason, for the audit trail (name nobody)" };
+    let wrong = wrong.map(|wrong| {
+        view! {
+            <span id="reason-error" class="mt-1 block text-sm text-error">
+                {wrong}
+            </span>
+        }
+    });
     view! {
-        <label class="block">
-            <span class="mb-1 block text-sm">{if required { "Reason" } else { "Reason (for the audit trail)" }}</span>
-            <input class="input w-full" name="reason" value=value maxlength="500" autocomplete="off" required=required />
+        <label class=class>
+            <span class="mb-1 block text-sm">{label}</span>
+            <input
+                class=if is_wrong { "input input-error w-full" } else { "input w-full" }
+                name="reason"
+                value=value
+                maxlength="500"
+                autocomplete="off"
+                required=required
+                autofocus=is_wrong
+                aria-invalid=is_wrong.then_some("true")
+                aria-describedby=is_wrong.then_some("reason-error")
+            />
+            {wrong}
         </label>
     }
     .into_any()
@@ -84,10 +112,15 @@ pub fn Reason(#[prop(optional)] required: bool, #[prop(optional_no_strip)] value
 
 /// Something that is wanted or not.
 #[component]
-pub fn Tick(#[prop(into)] name: String, #[prop(into)] label: String) -> impl IntoView {
+pub fn Tick(
+    #[prop(into)] name: String,
+    #[prop(into)] label: String,
+    #[prop(default = "on")] value: &'static str,
+) -> impl IntoView {
+    let is_ticked = draft().typed(&name).as_deref() == Some(value);
     view! {
         <label class="flex items-center gap-2">
-            <input class="checkbox" type="checkbox" name=name value="on" />
+            <input class="checkbox" type="checkbox" name=name value=value checked=is_ticked />
             <span>{label}</span>
         </label>
     }

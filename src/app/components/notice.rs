@@ -6,7 +6,8 @@ use leptos::prelude::*;
 
 use crate::model::notice::{Notice, Tone, Undo};
 
-/// The notice of this page, if there is one. It takes the focus, so that it is read out.
+/// The notice of this page, if there is one. It takes the focus, so that it is read out, unless the field that it is about
+/// does, which says the same (E-14).
 #[component]
 pub fn NoticeView() -> impl IntoView {
     let notice = use_context::<Notice>()?;
@@ -14,9 +15,10 @@ pub fn NoticeView() -> impl IntoView {
         Tone::Done => ("alert alert-success mb-6", "status"),
         Tone::Failed => ("alert alert-error mb-6", "alert"),
     };
+    let is_announced = !notice.is_said_at_field();
     let undo = notice.undo.map(|undo| view! { <UndoForm undo /> });
     Some(view! {
-        <div class=class role=role tabindex="-1" autofocus=notice.field.is_none()>
+        <div class=class role=role tabindex="-1" autofocus=is_announced>
             <span>{notice.text}</span>
             {undo}
         </div>
@@ -46,6 +48,7 @@ pub fn kept(form: &str, field: &str) -> Option<String> {
     failed(form)?.values.into_iter().find_map(|(name, value)| (name == field).then_some(value))
 }
 
-fn failed(form: &str) -> Option<Notice> {
+/// The notice of this operation's form, if it was refused.
+pub fn failed(form: &str) -> Option<Notice> {
     use_context::<Notice>().filter(|notice| notice.tone == Tone::Failed && notice.form.as_deref() == Some(form))
 }

@@ -8,9 +8,23 @@ use crate::app::components::time::{Day, Time};
 use crate::model::roster::{Column, Page, Row};
 use crate::model::user::{Role, SyncStatus};
 
+/// Whether all boxes of the page are ticked, and the address where they are the other way round: without scripts, too (E-12).
+#[derive(Clone, Debug)]
+pub struct Choice {
+    pub is_all: bool,
+    pub other_way: String,
+}
+
 /// `first` and `next` are addresses of other pages; `is_asked`: somebody is looked for, so there may be others.
 #[component]
-pub fn PeopleTable(page: Page, first: Option<String>, next: Option<String>, is_asked: bool) -> impl IntoView {
+pub fn PeopleTable(
+    page: Page,
+    first: Option<String>,
+    next: Option<String>,
+    is_asked: bool,
+    is_by_name: bool,
+    choice: Choice,
+) -> impl IntoView {
     if page.rows.is_empty() {
         let advice = if is_asked {
             "Ask for less: a shorter text, fewer filters."
@@ -27,15 +41,33 @@ pub fn PeopleTable(page: Page, first: Option<String>, next: Option<String>, is_a
         .into_any();
     }
     let Page { rows, columns, can_change, .. } = page;
-    let heads = columns.iter().map(|column| view! { <th scope="col">{column.title()}</th> }).collect_view();
-    let rows = rows.into_iter().map(|row| view! { <Person row columns=columns.clone() can_change /> }).collect_view();
-    let box_head = can_change.then(|| {
+    let heads = columns.iter().map(|column| {
+        let sort = (*column == Column::Joined && !is_by_name).then_some("descending");
         view! {
-            <th scope="col">
-                <span class="sr-only">"Choose"</span>
+            <th scope="col" aria-sort=sort>
+                {column.title()}
             </th>
         }
     });
+    let heads = heads.collect_view();
+    let Choice { is_all, other_way } = choice;
+    let rows = rows.into_iter().map(|row| view! { <Person row columns=columns.clone() can_change is_chosen=is_all /> });
+    let rows = rows.collect_view();
+    let (box_head, all) = can_change
+        .then(|| {
+            let head = view! {
+                <th scope="col">
+                    <span class="sr-only">"Choose"</span>
+                </th>
+            };
+            let all = view! {
+                <a class="btn btn-sm mt-3" href=other_way>
+                    {if is_all { "Choose nobody" } else { "Choose everybody on this page" }}
+                </a>
+            };
+            (head, all)
+        })
+        .unzip();
     let table = view! {
         <div class="record-table mt-3">
             <table class="table">
@@ -43,7 +75,9 @@ pub fn PeopleTable(page: Page, first: Option<String>, next: Option<String>, is_a
                 <thead>
                     <tr>
                         {box_head}
-                        <th scope="col">"Name"</th>
+                        <th scope="col" aria-sort=is_by_name.then_some("ascending")>
+                            "Name"
+                        </th>
                         {heads}
                     </tr>
                 </thead>
@@ -54,6 +88,7 @@ pub fn PeopleTable(page: Page, first: Option<String>, next: Option<String>, is_a
     let table = if can_change {
         view! {
             <form method="get" action="/admin/role-changes">
+                {all}
                 {table}
                 <RoleChoice />
             </form>
@@ -91,12 +126,19 @@ fn RoleChoice() -> impl IntoView {
 }
 
 #[component]
-fn Person(row: Row, columns: Vec<Column>, can_change: bool) -> impl IntoView {
+fn Person(row: Row, columns: Vec<Column>, can_change: bool, is_chosen: bool) -> impl IntoView {
     let choose = can_change.then(|| {
         let label = format!("Choose {}", row.name);
         view! {
             <td data-label="Choose">
-                <input class="checkbox" type="checkbox" name="id" value=row.clerk_id.clone() aria-label=label />
+                <input
+                    class="checkbox"
+                    type="checkbox"
+                    name="id"
+                    value=row.clerk_id.clone()
+                    checked=is_chosen
+                    aria-label=label
+                />
             </td>
         }
     });

@@ -5,7 +5,9 @@
 use leptos::prelude::*;
 
 use crate::app::components::confirm::Confirm;
+use crate::app::components::fields::{Reason, Tick};
 use crate::app::components::notice::{field_error, kept};
+use crate::app::components::post_form::PostForm;
 use crate::model::person::{Permit, Person};
 use crate::model::user::Role;
 
@@ -51,32 +53,22 @@ fn RoleForm(person: Person) -> impl IntoView {
             </option>
         }
     });
-    let wrong = ["role", "reason"].into_iter().find_map(|field| field_error("change_role", field));
+    let wrong = field_error("change_role", "role");
     let described = wrong.is_some().then_some("role-error");
+    let hidden = vec![("id", person.clerk_id)];
     view! {
-        <form class="mt-4 flex flex-wrap items-end gap-3" method="post" action="/api/admin_users/change_role">
-            <input type="hidden" name="id" value=person.clerk_id />
+        <PostForm class="mt-4 flex flex-wrap items-end gap-3" action="/api/admin_users/change_role" hidden>
             <label class="block">
                 <span class="mb-1 block text-sm">"Role"</span>
                 <select class="select w-40" name="role" aria-describedby=described>
                     {options.into_iter().collect_view()}
                 </select>
             </label>
-            <label class="block min-w-52 grow basis-52">
-                <span class="mb-1 block text-sm">"Reason, for the audit trail"</span>
-                <input
-                    class="input w-full"
-                    name="reason"
-                    maxlength="500"
-                    autocomplete="off"
-                    value=kept("change_role", "reason")
-                    aria-describedby=described
-                />
-            </label>
+            <Reason class="block min-w-52 grow basis-52" />
             <button class="btn btn-primary" type="submit">
                 "Change role"
             </button>
-        </form>
+        </PostForm>
         {wrong
             .map(|wrong| {
                 view! {
@@ -105,9 +97,9 @@ fn Harmless(person: Person) -> impl IntoView {
             title=format!("End every session of {}?", person.name)
             action="/api/admin_users/revoke_sessions"
             submit="End sessions"
+            hidden=vec![("id", person.clerk_id)]
         >
             <p>"They are signed out on every device within a minute, and may sign in again."</p>
-            <Hidden id=person.clerk_id />
             <Reason />
         </Confirm>
     }
@@ -140,9 +132,9 @@ fn Doors(person: Person) -> impl IntoView {
                 action=format!("/api/admin_users/{verb}")
                 submit=label
                 danger=consequence.is_some()
+                hidden=vec![("id", id)]
             >
                 {consequence.map(|text| view! { <p>{text}</p> })}
-                <Hidden id />
                 <Reason />
             </Confirm>
         }
@@ -154,7 +146,7 @@ fn Doors(person: Person) -> impl IntoView {
 fn Export(id: String) -> impl IntoView {
     view! {
         <form method="post" action="/admin/users/export">
-            <Hidden id />
+            <input type="hidden" name="id" value=id />
             <button class="btn btn-sm" type="submit">
                 "Export as JSON"
             </button>
@@ -165,7 +157,6 @@ fn Export(id: String) -> impl IntoView {
 
 #[component]
 fn Erase(person: Person) -> impl IntoView {
-    let wrong = field_error("erase_user", "typed").or_else(|| field_error("erase_user", "id"));
     view! {
         <Confirm
             id="erase"
@@ -175,35 +166,15 @@ fn Erase(person: Person) -> impl IntoView {
             submit="Erase for ever"
             danger=true
             typed=person.clerk_id.clone()
+            hidden=vec![("id", person.clerk_id)]
         >
             <p>
                 "Their document, what Clerk sent about them and what waits to be done are removed. A tombstone with the ids "
                 "stays, so that a late event revives nobody, and so does the audit trail."
             </p>
-            <Hidden id=person.clerk_id />
-            <label class="flex items-center gap-2">
-                <input class="checkbox" type="checkbox" name="keep_at_clerk" value="true" />
-                "Leave them at Clerk"
-            </label>
+            <Tick name="keep_at_clerk" label="Leave them at Clerk" value="true" />
             <Reason />
         </Confirm>
-        {wrong.map(|wrong| view! { <p class="w-full text-error">{wrong}</p> })}
-    }
-    .into_any()
-}
-
-#[component]
-fn Hidden(id: String) -> impl IntoView {
-    view! { <input type="hidden" name="id" value=id /> }.into_any()
-}
-
-#[component]
-fn Reason() -> impl IntoView {
-    view! {
-        <label class="block">
-            <span class="mb-1 block text-sm">"Reason, for the audit trail (name nobody)"</span>
-            <input class="input w-full" name="reason" maxlength="500" autocomplete="off" />
-        </label>
     }
     .into_any()
 }

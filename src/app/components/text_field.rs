@@ -38,6 +38,7 @@ pub fn TextField(
                 maxlength=(kind == "text").then_some(longest)
                 autocomplete=autocomplete.unwrap_or("off")
                 dir=(kind == "text").then_some("auto")
+                autofocus=error
                 aria-invalid=error.then_some("true")
                 aria-describedby=about.described_by()
             />
@@ -72,6 +73,7 @@ pub fn TextArea(
                 rows="5"
                 maxlength=longest
                 dir="auto"
+                autofocus=error
                 aria-invalid=error.then_some("true")
                 aria-describedby=about.described_by()
             >

@@ -16,12 +16,13 @@ pub fn Time(at: Timestamp) -> impl IntoView {
     view! { <time datetime=machine>{shown}</time> }
 }
 
-/// How long ago it was, counting on; the moment itself as a tip, and without scripts.
+/// How long ago it was, counting on; the moment itself as a tip, for whoever touches it or comes by keyboard too, and without
+/// scripts.
 #[component]
 pub fn Ago(at: Timestamp) -> impl IntoView {
     let (machine, shown) = texts(at);
     view! {
-        <time class="ago" datetime=machine>
+        <time class="ago" datetime=machine tabindex="0">
             {shown}
         </time>
     }
@@ -57,8 +58,11 @@ pub fn LocalTimes() -> impl IntoView {
     });
 }
 
-/// All moments that are on the page now.
+/// All moments that are on the page now, unless UTC was asked for.
 pub fn localize() {
+    if document().document_element().is_some_and(|page| page.has_attribute("data-times")) {
+        return;
+    }
     let Some(Formats { moment, day, relative }) = formats() else { return };
     let Ok(found) = document().query_selector_all("time[datetime]") else { return };
     for index in 0..found.length() {

@@ -15,7 +15,7 @@ const PATH: &str = "/admin/activity";
 #[component]
 pub fn AdminActivityPage() -> impl IntoView {
     let activity = Resource::new_blocking(|| (), |()| get_activity());
-    loaded(activity, PATH, move |activity| view! { <Shown activity /> }.into_any())
+    loaded(activity, move |activity| view! { <Shown activity /> }.into_any())
 }
 
 #[component]

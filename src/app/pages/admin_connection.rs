@@ -19,7 +19,7 @@ const PATH: &str = "/admin/sync/connection";
 #[component]
 pub fn AdminConnectionPage() -> impl IntoView {
     let connection = Resource::new_blocking(|| (), |()| get_connection());
-    loaded(connection, PATH, move |connection| view! { <Shown connection /> }.into_any())
+    loaded(connection, move |connection| view! { <Shown connection /> }.into_any())
 }
 
 #[component]

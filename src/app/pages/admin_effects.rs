@@ -59,7 +59,7 @@ pub fn AdminEffectsPage() -> impl IntoView {
                         Err(AppError::Invalid { message, .. }) => {
                             view! { <Effects asked list=None problem=Some(message) is_first /> }.into_any()
                         }
-                        Err(error) => view! { <ErrorView error path=PATH /> }.into_any(),
+                        Err(error) => view! { <ErrorView error /> }.into_any(),
                     }
                 })
             }}

@@ -12,7 +12,6 @@ use crate::app::components::effect_table::EffectTable;
 use crate::app::components::event_table::{EventBadge, EventTable, MaybeTime, PersonLink, events_of};
 use crate::app::components::fields::{Reason, Tick};
 use crate::app::components::loaded::loaded;
-use crate::app::components::notice::kept;
 use crate::app::components::time::Time;
 use crate::app::components::trail_table::TrailTable;
 use crate::app::pages::admin_replay::Fields;
@@ -24,7 +23,7 @@ const LIST: &str = "/admin/sync/events";
 pub fn AdminEventPage() -> impl IntoView {
     let id = use_params_map().get_untracked().get("id").unwrap_or_default();
     let event = Resource::new_blocking(move || id.clone(), get_event);
-    loaded(event, LIST, move |event| view! { <Event event /> }.into_any())
+    loaded(event, move |event| view! { <Event event /> }.into_any())
 }
 
 #[component]
@@ -83,7 +82,7 @@ fn Actions(row: EventRow, payload: Payload) -> impl IntoView {
                 <p>"It is carried out again over what is stored now: another attempt of the same event. Nothing newer is overwritten."</p>
                 <input type="hidden" name="id" value=id.clone() />
                 <Tick name="effects" label="Send mails and webhooks for what changes" />
-                <Reason value=kept("replay_event", "reason") />
+                <Reason />
             </Confirm>
             <a class="btn btn-sm" href=preview>
                 "Preview a replay"
@@ -103,7 +102,7 @@ fn Actions(row: EventRow, payload: Payload) -> impl IntoView {
             >
                 <p>"It is not tried again, and counts as settled. A replay is still possible."</p>
                 <input type="hidden" name="id" value=id />
-                <Reason required=true value=kept("discard_event", "reason") />
+                <Reason required=true />
             </Confirm>
         }
     });

@@ -52,7 +52,7 @@ pub fn AdminEventsPage() -> impl IntoView {
                         Err(AppError::Invalid { field, message }) => {
                             view! { <Events query choices list=None problem=Some((field, message)) is_first /> }.into_any()
                         }
-                        Err(error) => view! { <ErrorView error path=PATH /> }.into_any(),
+                        Err(error) => view! { <ErrorView error /> }.into_any(),
                     }
                 })
             }}

@@ -21,7 +21,7 @@ pub fn AdminFailuresPage() -> impl IntoView {
     let state = use_query_map().get_untracked().get("state").filter(|state| !state.is_empty());
     let asked = state.clone();
     let failures = Resource::new_blocking(move || asked.clone(), list_failures);
-    loaded(failures, PATH, move |failures| view! { <Groups failures state=state.clone() /> }.into_any())
+    loaded(failures, move |failures| view! { <Groups failures state=state.clone() /> }.into_any())
 }
 
 #[component]
@@ -136,9 +136,9 @@ fn Mute(cause: String, place: usize) -> impl IntoView {
             title="Mute this cause?"
             action="/api/events/mute_failures"
             submit="Mute it"
+            hidden=vec![("cause", cause.clone())]
         >
-            <p class="wrap-anywhere">"No alert is sent about: " {cause.clone()} ". Its events are still tried, and still shown here."</p>
-            <input type="hidden" name="cause" value=cause />
+            <p class="wrap-anywhere">"No alert is sent about: " {cause} ". Its events are still tried, and still shown here."</p>
             <Choice name="hours" label="For" options=hours />
         </Confirm>
     }

@@ -46,7 +46,7 @@ pub fn AdminReplayPage() -> impl IntoView {
                         Ok(_) if is_empty => view! { <SayWhich /> }.into_any(),
                         Ok(preview) => view! { <Preview preview query ids /> }.into_any(),
                         Err(AppError::Invalid { message, .. }) => view! { <Problem text=message /> }.into_any(),
-                        Err(error) => view! { <ErrorView error path=EVENTS /> }.into_any(),
+                        Err(error) => view! { <ErrorView error /> }.into_any(),
                     }
                 })
             }}
@@ -127,9 +127,8 @@ fn Start(count: String, query: String, ids: String) -> impl IntoView {
                 title=format!("Replay {count}?")
                 action="/api/events/replay_events"
                 submit="Replay"
+                hidden=vec![("query", query), ("ids", ids)]
             >
-                <input type="hidden" name="query" value=query />
-                <input type="hidden" name="ids" value=ids />
                 <p>"It goes on as a run that can be paused and stopped."</p>
                 <Tick name="effects" label="Send mails and webhooks for what changes" />
                 <Reason />

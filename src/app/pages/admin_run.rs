@@ -30,7 +30,7 @@ pub fn AdminRunPage() -> impl IntoView {
     let after = address.get("after").filter(|after| !after.is_empty());
     let asked = (id, after.clone());
     let run = Resource::new_blocking(move || asked.clone(), |(id, after)| get_run(id, after));
-    loaded(run, PATH, move |detail| view! { <Run detail is_still after=after.clone() /> }.into_any())
+    loaded(run, move |detail| view! { <Run detail is_still after=after.clone() /> }.into_any())
 }
 
 #[component]

@@ -24,7 +24,7 @@ pub fn AdminRunsPage() -> impl IntoView {
     let (before, is_still) = (address.get("before"), address.get("fresh").is_none());
     let is_first = before.is_none();
     let runs = Resource::new_blocking(move || before.clone(), list_runs);
-    loaded(runs, PATH, move |runs| view! { <Runs runs is_first is_still /> }.into_any())
+    loaded(runs, move |runs| view! { <Runs runs is_first is_still /> }.into_any())
 }
 
 #[component]
@@ -106,10 +106,6 @@ fn Start(kind: RunKind) -> impl IntoView {
         RunKind::Replay => ("Carries stored events out again.", false),
     };
     let word = kind.as_str();
-    let deletions = (kind == RunKind::Reconcile).then(
-        || view! { <Tick name="allow_deletions" label="Delete whoever is gone at Clerk, however many they are" /> },
-    );
-    let dry = mends.then(|| view! { <Tick name="dry_run" label="Only say what would be mended" /> });
     view! {
         <li class="rounded-box border border-base-300 p-4">
             <h3 class="font-bold first-letter:uppercase">{word}</h3>
@@ -120,11 +116,14 @@ fn Start(kind: RunKind) -> impl IntoView {
                 title=format!("Begin a {word}?")
                 action="/api/runs/start_run"
                 submit="Begin"
+                hidden=vec![("kind", word.to_owned())]
             >
                 <p>{meaning}</p>
-                <input type="hidden" name="kind" value=word />
-                {dry}
-                {deletions}
+                {mends.then(|| view! { <Tick name="dry_run" label="Only say what would be mended" /> })}
+                {(kind == RunKind::Reconcile)
+                    .then(|| {
+                        view! { <Tick name="allow_deletions" label="Delete whoever is gone at Clerk, however many they are" /> }
+                    })}
                 <Reason />
             </Confirm>
         </li>

@@ -38,7 +38,7 @@ pub fn AdminSyncPage() -> impl IntoView {
             Ok((get_overview().await?, charts))
         },
     );
-    loaded(read, PATH, move |(overview, charts)| view! { <Overview overview charts period /> }.into_any())
+    loaded(read, move |(overview, charts)| view! { <Overview overview charts period /> }.into_any())
 }
 
 #[component]

@@ -41,7 +41,7 @@ pub fn AdminTrailPage() -> impl IntoView {
                         Err(AppError::Invalid { message, .. }) => {
                             view! { <Trail query page=None problem=Some(message) is_first=true /> }.into_any()
                         }
-                        Err(error) => view! { <ErrorView error path=PATH /> }.into_any(),
+                        Err(error) => view! { <ErrorView error /> }.into_any(),
                     }
                 })
             }}

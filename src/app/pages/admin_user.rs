@@ -19,10 +19,9 @@ use crate::model::person::{Field, Origin, Permit, Person, Shown, Step, StepState
 #[component]
 pub fn AdminUserPage() -> impl IntoView {
     let id = use_params_map().with_untracked(|params| params.get("id").unwrap_or_default());
-    let path = format!("/admin/users/{id}");
     let cursor = use_query_map().with_untracked(|query| query.get("before"));
     let person = Resource::new_blocking(move || id.clone(), get_person);
-    loaded(person, path, move |person| view! { <Whole person cursor=cursor.clone() /> }.into_any())
+    loaded(person, move |person| view! { <Whole person cursor=cursor.clone() /> }.into_any())
 }
 
 #[component]

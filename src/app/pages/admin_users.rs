@@ -10,7 +10,7 @@ use leptos_router::params::ParamsMap;
 
 use crate::api::admin_users::list_users;
 use crate::app::components::error_view::ErrorView;
-use crate::app::components::people_table::PeopleTable;
+use crate::app::components::people_table::{Choice, PeopleTable};
 use crate::app::components::roster_filter::RosterFilter;
 use crate::model::error::AppError;
 use crate::model::roster::{Column, Page, Query};
@@ -31,7 +31,7 @@ pub fn AdminUsersPage() -> impl IntoView {
                     match page.await {
                         Ok(page) => view! { <Whole page query asked /> }.into_any(),
                         Err(error @ AppError::Invalid { .. }) => view! { <Wrong error query /> }.into_any(),
-                        Err(error) => view! { <ErrorView error path=PATH /> }.into_any(),
+                        Err(error) => view! { <ErrorView error /> }.into_any(),
                     }
                 })
             }}
@@ -62,6 +62,7 @@ fn query_of(asked: &ParamsMap) -> Query {
 fn address(asked: &ParamsMap, name: &'static str, value: Option<&str>) -> String {
     let mut asked = asked.clone();
     asked.remove("after");
+    asked.remove("chosen");
     asked.remove(name);
     if let Some(value) = value {
         asked.insert(name, value.to_owned());
@@ -82,6 +83,14 @@ fn Whole(page: Page, query: Query, asked: ParamsMap) -> impl IntoView {
             </a>
         }
     });
+    let is_by_name = query.sort == "name";
+    let is_all = asked.get("chosen").is_some();
+    let mut other_way = asked.clone();
+    other_way.remove("chosen");
+    if !is_all {
+        other_way.insert("chosen", "page".to_owned());
+    }
+    let choice = Choice { is_all, other_way: format!("{PATH}{}", other_way.to_query_string()) };
     let is_asked = query != Query { sort: query.sort.clone(), columns: query.columns.clone(), ..Query::default() };
     let file = page.can_change.then(|| view! { <AsFile query=query.clone() columns=page.columns.clone() /> });
     view! {
@@ -94,7 +103,7 @@ fn Whole(page: Page, query: Query, asked: ParamsMap) -> impl IntoView {
             </div>
             {file}
         </div>
-        <PeopleTable page first next is_asked />
+        <PeopleTable page first next is_asked is_by_name choice />
     }
     .into_any()
 }

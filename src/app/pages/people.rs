@@ -8,6 +8,7 @@ use crate::api::people::list_people;
 use crate::app::components::avatar::{Avatar, Size};
 use crate::app::components::loaded::loaded;
 use crate::app::components::pager::Pager;
+use crate::model::event_filter::percent_encoded;
 use crate::model::people::{LONGEST_SEARCH, Listed, ListedPage};
 
 #[component]
@@ -17,32 +18,16 @@ pub fn PeoplePage() -> impl IntoView {
     let after = query.get("after");
     let asked = (looked_for.clone(), after.clone());
     let page = Resource::new_blocking(move || asked.clone(), |(q, after)| list_people(q, after));
-    let (here, is_first) = (address(looked_for.as_deref(), None), after.is_none());
-    loaded(page, here, move |page| view! { <Directory page looked_for=looked_for.clone() is_first /> }.into_any())
+    let is_first = after.is_none();
+    loaded(page, move |page| view! { <Directory page looked_for=looked_for.clone() is_first /> }.into_any())
 }
 
 /// Of the directory's page.
 fn address(looked_for: Option<&str>, after: Option<&str>) -> String {
     let pairs = [("q", looked_for), ("after", after)];
     let query: Vec<String> =
-        pairs.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", encoded(value?)))).collect();
+        pairs.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", percent_encoded(value?)))).collect();
     if query.is_empty() { "/people".to_owned() } else { format!("/people?{}", query.join("&")) }
-}
-
-/// A text as it may stand in a query or in a path.
-fn encoded(text: &str) -> String {
-    text.bytes().fold(String::new(), |mut encoded, byte| {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => encoded.push(char::from(byte)),
-            byte => encoded.extend(['%', digit(byte >> 4), digit(byte)]),
-        }
-        encoded
-    })
-}
-
-/// A hexadecimal digit.
-fn digit(value: u8) -> char {
-    char::from(b"0123456789ABCDEF"[usize::from(value & 15)])
 }
 
 #[component]
@@ -112,7 +97,7 @@ fn Card(person: Listed) -> impl IntoView {
     match person.username {
         Some(username) => view! {
             <li>
-                <a class=format!("{class} hover:border-primary") href=format!("/people/{}", encoded(&username))>
+                <a class=format!("{class} hover:border-primary") href=format!("/people/{}", percent_encoded(&username))>
                     {inner}
                 </a>
             </li>

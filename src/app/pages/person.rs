@@ -14,9 +14,8 @@ use crate::model::people::PublicProfile;
 #[component]
 pub fn PersonPage() -> impl IntoView {
     let username = use_params_map().get_untracked().get("username").unwrap_or_default();
-    let path = format!("/people/{username}");
     let person = Resource::new_blocking(move || username.clone(), get_person);
-    loaded(person, path, |person| view! { <Person person /> }.into_any())
+    loaded(person, |person| view! { <Person person /> }.into_any())
 }
 
 #[component]

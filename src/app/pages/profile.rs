@@ -13,13 +13,13 @@ use crate::app::components::avatar::{Avatar, Size};
 use crate::app::components::confirm::Confirm;
 use crate::app::components::loaded::loaded;
 use crate::app::components::text_field::{About, TextArea, TextField};
-use crate::app::pages::profile::document::{History, Holdings, Underway};
+use crate::app::pages::profile::document::{Changes, History, Holdings, Underway};
 use crate::model::profile::{Input, LONGEST_BIO, OwnField, Profile};
 
 #[component]
 pub fn ProfilePage() -> impl IntoView {
     let profile = Resource::new_blocking(|| (), |()| get_profile());
-    loaded(profile, "/profile", move |profile| view! { <Document profile /> }.into_any())
+    loaded(profile, move |profile| view! { <Document profile /> }.into_any())
 }
 
 /// The pages about oneself.
@@ -77,7 +77,8 @@ fn Document(profile: Profile) -> impl IntoView {
             </div>
         </div>
         <Holdings profile=profile.clone() />
-        <History profile />
+        <History profile=profile.clone() />
+        <Changes changes=profile.changes />
     }
 }
 

@@ -5,7 +5,9 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
 use crate::api::admin_users::list_role_changes;
+use crate::app::components::fields::Reason;
 use crate::app::components::loaded::loaded;
+use crate::app::components::post_form::PostForm;
 use crate::model::roster::{Outlook, Preview};
 
 #[component]
@@ -15,7 +17,7 @@ pub fn RoleChangesPage() -> impl IntoView {
     let role = asked.get("role").unwrap_or_default();
     let preview =
         Resource::new_blocking(move || (ids.clone(), role.clone()), |(ids, role)| list_role_changes(ids, role));
-    loaded(preview, "/admin/users", move |preview| view! { <Whole preview /> }.into_any())
+    loaded(preview, move |preview| view! { <Whole preview /> }.into_any())
 }
 
 #[component]
@@ -30,17 +32,16 @@ fn Whole(preview: Preview) -> impl IntoView {
     };
     let form = (count > 0).then(|| {
         view! {
-            <form class="mt-6 flex flex-wrap items-end gap-3" method="post" action="/api/admin_users/change_roles">
-                <input type="hidden" name="ids" value=ids />
-                <input type="hidden" name="role" value=role.as_str() />
-                <label class="block min-w-52 grow basis-52">
-                    <span class="mb-1 block text-sm">"Reason, for the audit trail (name nobody)"</span>
-                    <input class="input w-full" name="reason" maxlength="500" autocomplete="off" />
-                </label>
+            <PostForm
+                class="mt-6 flex flex-wrap items-end gap-3"
+                action="/api/admin_users/change_roles"
+                hidden=vec![("ids", ids), ("role", role.to_string())]
+            >
+                <Reason class="block min-w-52 grow basis-52" />
                 <button class="btn btn-primary" type="submit">
                     {if count == 1 { format!("Make 1 person {role}") } else { format!("Make {count} people {role}") }}
                 </button>
-            </form>
+            </PostForm>
         }
     });
     let table = (!rows.is_empty()).then(|| view! { <Table rows role=role.as_str() /> });

@@ -9,8 +9,8 @@ use crate::cli::users::{called, find_one};
 use crate::server::erasure::{Reach, Receipt, erase_user};
 
 /// It cannot be taken back: profile, fields of your own in the document, bodies of Clerk's events, what jobs and the outbox
-/// carry. A tombstone with the ids stays, so that a late event revives nobody, and so does the audit trail, which has ids
-/// only.
+/// carry, the reasons given for what was done to them. A tombstone with the ids stays, so that a late event revives nobody,
+/// and so does the audit trail, with ids.
 #[derive(Debug, Args)]
 pub struct Options {
     /// Clerk's id, MongoDB's id, an e-mail address or a username.
@@ -21,7 +21,7 @@ pub struct Options {
     /// Leave them as they are at Clerk; what Clerk says about them from now on is not applied, but kept as every event is.
     #[arg(long)]
     only_here: bool,
-    /// Why, for the audit trail, which nothing is ever erased from: name nobody.
+    /// Why, for the audit trail, which keeps it: name nobody.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
     /// Print the receipt as JSON.

@@ -78,11 +78,6 @@ fn fields_of(state: &AppState, user: &User) -> Vec<Field> {
     let others = (!others.is_empty()).then(|| others.join(", "));
     let status = user.sync_reason.as_ref().map(|reason| format!("{}: {reason}", user.sync_status.as_str()));
     let status = status.unwrap_or_else(|| user.sync_status.as_str().to_owned());
-    let role = match (user.role_pending, state.plan.metadata) {
-        (false, _) => "as at Clerk",
-        (true, true) => "set here; Clerk has yet to confirm it",
-        (true, false) => "set here",
-    };
     let rows = [
         ("E-mail", text(&user.email), Origin::Clerk),
         ("E-mail verified", flag(user.email_verified), Origin::Clerk),
@@ -97,7 +92,7 @@ fn fields_of(state: &AppState, user: &User) -> Vec<Field> {
         ("Locked", flag(user.locked), Origin::Clerk),
         ("Joined", Shown::Moment(user.created_at), Origin::Clerk),
         ("Changed at Clerk", Shown::Moment(user.updated_at), Origin::Clerk),
-        ("Role", Shown::Text(format!("{}, {role}", user.role)), Origin::Ours),
+        ("Role", Shown::Text(format!("{}, {}", user.role, role_standing(state, user))), Origin::Ours),
         ("Sync state", Shown::Text(status), Origin::Ours),
         ("Newest change by", Shown::Text(user.sync_source.as_str().to_owned()), Origin::Ours),
         ("Compared with Clerk", moment(user.last_clerk_sync), Origin::Ours),
@@ -111,6 +106,15 @@ fn fields_of(state: &AppState, user: &User) -> Vec<Field> {
     });
     let rows = rows.into_iter().map(|(name, value, origin)| Field { name: name.to_owned(), value, origin });
     rows.chain(own).collect()
+}
+
+/// Whether Clerk has the role too, in words. It is MongoDB's in any case.
+pub fn role_standing(state: &AppState, user: &User) -> &'static str {
+    match (user.role_pending, state.plan.metadata) {
+        (false, _) => "as at Clerk",
+        (true, true) => "set here; Clerk has yet to confirm it",
+        (true, false) => "set here",
+    }
 }
 
 /// A day needs no time, and has none in any other zone.

@@ -22,6 +22,7 @@ use crate::server::store::directory::cursor::is_cursor;
 use crate::server::store::directory::filter::{Filter, Span};
 use crate::server::store::directory::{Order, Wanted, is_document_id};
 use crate::server::store::users::User;
+use crate::server::sync::fields::{open_fields, open_value};
 
 const PAGE: u16 = 50;
 /// As many rows of a file are read at a time.
@@ -104,16 +105,17 @@ pub async fn list_roster(state: &AppState, moderator: &Moderator, query: &Query)
     Ok(Page { rows: found.users.into_iter().map(row_of).collect(), next: found.next, columns, can_change })
 }
 
-/// Everybody whom the table would show, page by page, as CSV; on record before the first byte. One at a time.
+/// Everybody whom the table would show, page by page, as CSV, with the application's own fields that are not personal; on
+/// record before the first byte. One at a time.
 ///
 /// # Errors
-/// As of `list_roster`, `Forbidden` in another's name, `Busy` while another is made.
+/// As of `list_roster`, `Forbidden` in another's name, `Stale` from an old session, `Busy` while another is made.
 pub async fn export_users(
     state: &Arc<AppState>,
     admin: &Admin,
     query: &Query,
 ) -> Result<impl Stream<Item = Result<Vec<u8>, Error>> + Send + use<>, Error> {
-    admin.demand_own_hand()?;
+    admin.demand_fresh_hand(state)?;
     let search = Search { after: None, ..Search::of(query)? };
     let permit = Arc::clone(&state.exports).try_acquire_owned().map_err(|_| Error::Busy)?;
     let fact = Fact {
@@ -144,15 +146,19 @@ impl File {
             return Ok(None);
         }
         let page = self.state.store.directory.list(self.search.wanted(OF_A_FILE)).await?;
-        let columns = &self.search.columns;
+        let (columns, table) = (&self.search.columns, &self.state.settings.fields);
         let mut writer = WriterBuilder::new().from_writer(Vec::new());
         if !self.is_begun {
             let titles = ["Clerk id", "Name"].into_iter().chain(columns.iter().map(|column| column.title()));
+            let titles = titles.chain(open_fields(table).map(|field| field.name));
             writer.write_record(titles).map_err(|_| Error::Unreadable)?;
         }
-        for row in page.users.into_iter().map(row_of) {
+        for mut user in page.users {
+            let own = std::mem::take(&mut user.fields);
+            let own = open_fields(table).map(|field| open_value(&own, table, field.name).unwrap_or_default());
+            let row = row_of(user);
             let cells = [row.clerk_id.clone(), row.name.clone()].into_iter();
-            let cells = cells.chain(columns.iter().map(|column| cell(&row, *column)));
+            let cells = cells.chain(columns.iter().map(|column| cell(&row, *column))).chain(own);
             writer.write_record(cells.map(safe)).map_err(|_| Error::Unreadable)?;
         }
         let bytes = writer.into_inner().map_err(|_| Error::Unreadable)?;

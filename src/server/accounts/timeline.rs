@@ -71,7 +71,7 @@ pub async fn list_timeline(state: &AppState, _: &Moderator, id: &str, cursor: Op
         store.findings.list_about(&user.clerk_id),
     )?;
     let now = Timestamp::now();
-    let unexplained = unexplained(&user, &changes).into_iter().map(str::to_owned).collect();
+    let unexplained = unexplained(&user, &changes, &state.settings.fields).into_iter().map(str::to_owned).collect();
     let mut by_event: HashMap<String, Vec<history::FieldChange>> = HashMap::new();
     let mut entries = Vec::new();
     for (place, entry) in changes.into_iter().enumerate() {

@@ -7,12 +7,15 @@
 
 mod answer;
 pub mod breaker;
+mod budget;
 pub mod guard;
 pub mod limiter;
 pub mod moderation;
 pub mod own;
+mod pacing;
 
 use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use http::header::AUTHORIZATION;
@@ -30,6 +33,7 @@ use crate::server::clerk::Error;
 use crate::server::clerk::client::answer::{body_of, read_body, refusal, server_time, unavailable};
 use crate::server::clerk::client::guard::{Guard, Seen};
 use crate::server::clerk::client::limiter::Priority;
+use crate::server::clerk::client::pacing::Pacing;
 use crate::server::clerk::handshake::redirect::API_VERSION;
 use crate::server::clerk::handshake::refresh::RefreshRequest;
 use crate::server::clerk::jwks::{KeySet, PublicKeys};
@@ -98,6 +102,7 @@ pub struct Client {
     timeout: Duration,
     guard: Guard,
     priority: Priority,
+    pacing: Arc<Mutex<Pacing>>,
 }
 
 impl Client {
@@ -124,6 +129,7 @@ impl Client {
             // What is left after the longest wait must do for the call.
             guard: Guard::new(config.calls_in_ten_seconds, config.timeout / 2, config.observe),
             priority: Priority::Interactive,
+            pacing: Arc::default(),
         })
     }
 
@@ -131,21 +137,6 @@ impl Client {
     #[must_use]
     pub fn in_background(&self) -> Self {
         Self { priority: Priority::Background, ..self.clone() }
-    }
-
-    /// Whether Clerk failed so often in a row that it is left alone now.
-    pub fn is_circuit_open(&self) -> bool {
-        self.guard.is_open()
-    }
-
-    /// Whether Clerk took the key for a call of this process.
-    pub fn has_succeeded(&self) -> bool {
-        self.guard.has_succeeded()
-    }
-
-    /// How many calls could be made in the next ten seconds.
-    pub fn calls_left(&self) -> u32 {
-        self.guard.calls_left()
     }
 
     pub async fn fetch_user(&self, id: &str) -> Result<User, Error> {
@@ -203,8 +194,10 @@ impl Client {
         Ok(count.total_count)
     }
 
-    /// Answers with the person as they are then. Limited to ten calls in ten seconds for each person.
+    /// Answers with the person as they are then; no more than ten times in ten seconds for each.
     pub async fn update_user(&self, id: &str, change: &ProfileChange) -> Result<User, Error> {
+        let paced = self.pacing.lock().unwrap_or_else(PoisonError::into_inner).take(checked(id)?, Instant::now());
+        paced.map_err(|wait| Error::RateLimited { retry_after: Some(wait) })?;
         self.request(Method::PATCH, &["users", checked(id)?], |call| call.json(change)).await
     }
 
@@ -220,7 +213,8 @@ impl Client {
         deleted.map(|_| ())
     }
 
-    /// Deep merge; answers with the person as they are then. Limited to ten calls in ten seconds for each person.
+    /// Deep merge; answers with the person as they are then. Clerk takes ten in ten seconds for each person: whoever asks often
+    /// paces them.
     pub async fn merge_user_metadata(&self, id: &str, change: &MetadataChange) -> Result<User, Error> {
         let mut body = Map::new();
         for (name, part) in [("public_metadata", &change.public), ("private_metadata", &change.private)] {
@@ -256,8 +250,9 @@ impl Client {
     /// The keys that tokens are signed with. Free of Clerk's rate limit, and so of ours; asked for seldom (`jwks`), and also
     /// while the circuit is open: without them nobody is let in.
     pub async fn fetch_jwks(&self) -> Result<KeySet, Error> {
-        let response = self.send(Method::GET, &["jwks"], |call| call).await?;
-        KeySet::from_json(&body_of(response).await?)
+        let answered = body_of(self.send(Method::GET, &["jwks"], |call| call).await?).await;
+        self.guard.learn_of_key(&answered);
+        KeySet::from_json(&answered?)
     }
 
     /// The same, to be compared.

@@ -4,6 +4,7 @@
 //! Invariant: nothing here keeps, logs or compares by ordinary means a secret or a signature. Whether a delivery was seen
 //! before, and what becomes of an event, is decided elsewhere.
 
+pub mod contacts;
 pub mod event;
 
 use std::str;

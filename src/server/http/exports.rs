@@ -35,7 +35,7 @@ pub async fn export_person(
     Form(whom): Form<Whom>,
 ) -> Result<Response, Refusal> {
     let exported = async {
-        admin.demand_own_hand()?;
+        admin.demand_fresh_hand(&state)?;
         let user = find_anybody(&state, &whom.id).await?;
         export_user(&state, &admin, &user, &Intent::default()).await
     };

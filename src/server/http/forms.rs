@@ -1,4 +1,4 @@
-//! Plain forms that work without JavaScript: sign out, choose a theme.
+//! Plain forms that work without JavaScript: sign out, choose a theme and what else a browser remembers.
 //!
 //! Each answers with a redirect to a page of ours.
 
@@ -13,14 +13,17 @@ use axum::response::{IntoResponse, Redirect, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
+use crate::model::notice::Notice;
 use crate::server::clerk;
-use crate::server::cookie::THEME;
+use crate::server::cookie::{OwnCookie, SHORTCUTS, THEME, TIMES};
 use crate::server::error::Error;
+use crate::server::http::outcome::{lead_back, wants_page};
 use crate::server::http::session::{ending_cookies, session_to_end};
 use crate::server::rpc::referer::own_path;
 use crate::server::state::AppState;
 
 const A_YEAR: u32 = 31_536_000;
+const STILL_SIGNED_IN: &str = "Clerk does not answer, so you are still signed in. Try again in a moment.";
 
 /// Where to go after signing in again, for whoever signs out to do that.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -42,8 +45,11 @@ pub async fn sign_out(
             Ok(_) | Err(clerk::Error::NotFound) => {}
             Err(error) => {
                 Error::from(error).log("sign_out");
-                let text = "Clerk does not answer, so you are still signed in. Go back and try again in a moment.";
-                return (StatusCode::SERVICE_UNAVAILABLE, text).into_response();
+                if wants_page(&headers) {
+                    let from = own_path(headers.get(REFERER), &state.settings.server.public_url);
+                    return lead_back(&state, &from, &Notice::failed(STILL_SIGNED_IN));
+                }
+                return (StatusCode::SERVICE_UNAVAILABLE, STILL_SIGNED_IN).into_response();
             }
         }
     }
@@ -97,6 +103,48 @@ pub async fn choose_theme(
     let mut response = Redirect::to(&own_path(headers.get(REFERER), public_url)).into_response();
     if let Ok(value) = HeaderValue::from_str(&cookie) {
         response.headers_mut().append(SET_COOKIE, value);
+    }
+    response
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Zone {
+    Local,
+    Utc,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Switch {
+    On,
+    Off,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PreferencesForm {
+    times: Option<Zone>,
+    shortcuts: Option<Switch>,
+}
+
+/// Remembers what differs from what everybody has, for a year, and goes back to the page it was said on.
+pub async fn choose_preferences(
+    State(state): State<Arc<AppState>>,
+    headers: HeaderMap,
+    Form(form): Form<PreferencesForm>,
+) -> Response {
+    let public_url = &state.settings.server.public_url;
+    let line = |cookie: OwnCookie, is_usual: bool, word: &str| {
+        if is_usual { cookie.line(public_url, "", 0) } else { cookie.line(public_url, word, A_YEAR) }
+    };
+    let times = form.times.map(|times| line(TIMES, times == Zone::Local, "utc"));
+    let shortcuts = form.shortcuts.map(|shortcuts| line(SHORTCUTS, shortcuts == Switch::On, "off"));
+    let mut response = Redirect::to(&own_path(headers.get(REFERER), public_url)).into_response();
+    for cookie in times.into_iter().chain(shortcuts) {
+        if let Ok(value) = HeaderValue::from_str(&cookie) {
+            response.headers_mut().append(SET_COOKIE, value);
+        }
     }
     response
 }

@@ -23,13 +23,18 @@ const UNTRACED: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/admin/sync/liv
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
+/// The id of a request, for whoever answers it.
+#[derive(Clone, Debug)]
+pub struct RequestId(pub String);
+
 /// One line a request: method, path, status, time. No query, no cookie, nothing personal (D7-05). Its id stands beside
 /// everything that is logged meanwhile, and is all that an answer says of a failure's cause (D5-26).
-pub async fn log_request(request: Request, next: Next) -> Response {
+pub async fn log_request(mut request: Request, next: Next) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
-    let path = request.uri().path().to_owned();
+    let path = loggable_path(&request);
     let id = format!("{:032x}", rand::random::<u128>());
+    request.extensions_mut().insert(RequestId(id.clone()));
     let span = tracing::info_span!("request", id);
     let mut response = next.run(request).instrument(span.clone()).await;
     let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
@@ -38,6 +43,12 @@ pub async fn log_request(request: Request, next: Next) -> Response {
         response.headers_mut().insert(REQUEST_ID, id);
     }
     response
+}
+
+/// The path, or its route where the path names somebody.
+fn loggable_path(request: &Request) -> String {
+    let route = request.extensions().get::<MatchedPath>().map(MatchedPath::as_str);
+    route.filter(|route| route.contains("{username}")).unwrap_or_else(|| request.uri().path()).to_owned()
 }
 
 /// The beginning of a trace, or the next part of its caller's: method and route, for a path may name somebody.

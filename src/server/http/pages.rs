@@ -16,11 +16,11 @@ use url::Url;
 use crate::app::App;
 use crate::app::components::clerk_widget::ClerkAddresses;
 use crate::app::pages::WITH_CLERK;
-use crate::app::shell::{Theme, shell};
+use crate::app::shell::{Choices, RequestId, Theme, shell};
 use crate::server::clerk::handshake;
 use crate::server::clerk::handshake::redirect::API_VERSION;
-use crate::server::cookie::{NOTICE, THEME};
-use crate::server::http::{Shared, own_cookies};
+use crate::server::cookie::{NOTICE, OwnCookie, SHORTCUTS, THEME, TIMES};
+use crate::server::http::{Shared, layers, own_cookies};
 use crate::server::notice;
 use crate::server::settings::clerk::Clerk;
 use crate::server::state::AppState;
@@ -52,6 +52,13 @@ fn provide_page_context(state: &Arc<AppState>) {
     let (Some(parts), Some(response)) = (use_context::<Parts>(), use_context::<ResponseOptions>()) else { return };
     let public_url = &state.settings.server.public_url;
     provide_context(chosen_theme(&parts.headers, public_url));
+    let is_set = |cookie: OwnCookie, word: &str| {
+        own_cookies(&parts.headers, &cookie.name(public_url)).next().is_some_and(|set| set == word)
+    };
+    provide_context(Choices { is_utc: is_set(TIMES, "utc"), has_shortcuts: !is_set(SHORTCUTS, "off") });
+    if let Some(layers::RequestId(id)) = parts.extensions.get() {
+        provide_context(RequestId(id.clone()));
+    }
     if let Some(sealed) = own_cookies(&parts.headers, &NOTICE.name(public_url)).next() {
         if let Some(notice) = notice::open(sealed, &state.settings.clerk.secret_key) {
             provide_context(notice);

@@ -7,20 +7,20 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::multipart::{Multipart, MultipartError, MultipartRejection};
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE, LOCATION, SET_COOKIE};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::StatusCode;
+use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
 
 use crate::model::notice::Notice;
 use crate::model::profile::LARGEST_PICTURE;
 use crate::server::error::Error;
-use crate::server::http::{Shared, empty};
-use crate::server::notice;
+use crate::server::http::Shared;
+use crate::server::http::outcome::lead_back;
 use crate::server::profile;
 use crate::server::profile::departure;
 use crate::server::rpc::caller::Caller;
-use crate::server::rpc::form::failure;
+use crate::server::rpc::form::{failure, way_back};
 use crate::server::state::AppState;
 
 /// The form around the picture.
@@ -43,7 +43,7 @@ async fn set_picture(
         profile::set_picture(&state, &viewer, read_picture(form).await?).await
     };
     let said = set.await.unwrap_or_else(|error| told("set_picture", &error));
-    back(&state, "/profile", Notice { form: Some("set_picture".to_owned()), ..said })
+    lead_back(&state, "/profile", &Notice { form: Some("set_picture".to_owned()), ..said })
 }
 
 async fn read_picture(form: Result<Multipart, MultipartRejection>) -> Result<Vec<u8>, Error> {
@@ -70,8 +70,8 @@ pub async fn export(State(state): State<Arc<AppState>>, Extension(caller): Who) 
     };
     match exported.await {
         Err(error) => {
-            let said = told("export_profile", &error);
-            back(&state, "/profile/data", Notice { form: Some("export_profile".to_owned()), ..said })
+            let (said, back) = (told("export_profile", &error), way_back(&error.public(), "/profile/data".to_owned()));
+            lead_back(&state, &back, &Notice { form: Some("export_profile".to_owned()), ..said })
         }
         Ok(file) => {
             let headers = [
@@ -86,16 +86,4 @@ pub async fn export(State(state): State<Arc<AppState>>, Extension(caller): Who) 
 fn told(doing: &'static str, error: &Error) -> Notice {
     error.log(doing);
     failure(&error.public())
-}
-
-/// To a page of ours, which says this.
-fn back(state: &AppState, path: &'static str, said: Notice) -> Response {
-    let settings = &state.settings;
-    let mut response = empty(StatusCode::SEE_OTHER);
-    let headers = response.headers_mut();
-    headers.insert(LOCATION, HeaderValue::from_static(path));
-    let sealed = notice::seal(&said, &settings.clerk.secret_key);
-    let cookie = sealed.map(|value| notice::cookie(&value, &settings.server.public_url));
-    headers.extend(cookie.and_then(|cookie| HeaderValue::from_str(&cookie).ok()).map(|cookie| (SET_COOKIE, cookie)));
-    response
 }

@@ -43,13 +43,13 @@ pub async fn audit(
 ) -> Response {
     export(state, &caller, wanted).await.unwrap_or_else(|error| {
         error.log("export_audit");
-        (error.status(), error.public().to_string()).into_response()
+        (error.status(), Extension(error.public()), error.public().to_string()).into_response()
     })
 }
 
 async fn export(state: Arc<AppState>, caller: &Caller, wanted: Wanted) -> Result<Response, Error> {
     let admin = Admin::of(&state, caller.viewer(&state).await?)?;
-    admin.demand_own_hand()?;
+    admin.demand_fresh_hand(&state)?;
     let filter = trail::read(wanted.query)?;
     let (kind, name) = match wanted.format {
         Format::Csv => ("text/csv; charset=utf-8", "audit.csv"),

@@ -7,14 +7,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde_json::json;
 
-use crate::model::alert::AlertKind;
 use crate::model::job::JobKind;
 use crate::model::user::SyncSource;
 use crate::server::clerk;
 use crate::server::clerk::client::MetadataChange;
 use crate::server::clerk::wire;
 use crate::server::error::Error;
-use crate::server::jobs::{End, Later, watch};
+use crate::server::jobs::{End, Later};
 use crate::server::state::AppState;
 use crate::server::store::jobs::Job;
 use crate::server::store::users::User;
@@ -34,7 +33,6 @@ pub async fn run(state: &AppState, job: &Job) -> Result<End, Error> {
     match push(state, job.clerk_id.as_deref().unwrap_or_default()).await {
         Err(Error::Clerk(clerk::Error::NotFound)) => Ok(End::Done("Clerk has no such person")),
         Err(Error::Clerk(clerk::Error::Unauthorized)) => {
-            watch::raise(state, AlertKind::KeyRefused, "").await?;
             let cause = "Clerk refused the secret key".to_owned();
             Ok(End::Later(Later { cause, is_passing: true, pause: Some(AFTER_REFUSAL) }))
         }

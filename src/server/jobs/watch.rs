@@ -35,22 +35,35 @@ const LEARNED_FROM: SignedDuration = SignedDuration::from_hours(24 * 84);
 const QUIET_FOR: SignedDuration = SignedDuration::from_mins(15);
 /// What was refused so recently still is.
 const LATELY: SignedDuration = SignedDuration::from_hours(1);
-/// Kinds that are raised when they happen; the others are looked for.
+/// Kinds that are raised when they happen, by commands too; the others are looked for.
 const RAISED: [AlertKind; 1] = [AlertKind::KeyRefused];
 
 /// Looks until `stop` says so.
 pub async fn run(state: Arc<AppState>, mut stop: watch::Receiver<bool>) {
     let mut look = interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut refusals = state.clerk.key_refusals();
     loop {
-        tokio::select! {
+        let is_about_the_key = tokio::select! {
             biased;
             _ = stop.wait_for(|stop| *stop) => return,
-            _ = look.tick() => {}
-        }
-        if let Err(error) = check(&state, Timestamp::now()).await {
+            Ok(()) = refusals.changed() => true,
+            _ = look.tick() => false,
+        };
+        let now = Timestamp::now();
+        let looked = if is_about_the_key { heed_key(&state, now).await } else { check(&state, now).await };
+        if let Err(error) = looked {
             error.log("check_alerts");
         }
+    }
+}
+
+/// Whoever met the refusal (D2-15). It is over with the first call that this process makes with a key that Clerk takes; one
+/// that still has the old key says so again.
+async fn heed_key(state: &AppState, now: Timestamp) -> Result<(), Error> {
+    match state.clerk.is_key_refused() {
+        Some(is_refused) => report(state, AlertKind::KeyRefused, "", u64::from(is_refused), now).await,
+        None => Ok(()),
     }
 }
 
@@ -93,6 +106,9 @@ pub async fn check(state: &AppState, now: Timestamp) -> Result<(), Error> {
         store.events.count_but(EventState::Dead, &muted),
     )?;
     let (lost, unsure) = futures::try_join!(store.jobs.count(JobState::Dead), store.jobs.count(JobState::Unsure))?;
+    if state.clerk.is_key_refused() == Some(true) {
+        heed_key(state, now).await?;
+    }
     report(state, AlertKind::EventsFailing, "", failing, now).await?;
     report(state, AlertKind::EventsDead, "", dead, now).await?;
     report(state, AlertKind::JobsDead, "", lost + unsure, now).await?;

@@ -26,9 +26,10 @@ const TOLD_OF_ENTRIES: [&str; 6] = ["_id", "at", "source", "action", "before", "
 /// did. An operator's `rollcall users export` gives everything.
 ///
 /// # Errors
-/// `Forbidden` in somebody else's name (D4-17), `TooOften`, or MongoDB's.
+/// `Forbidden` in somebody else's name (D4-17), `Stale` without a fresh proof (D4-25), `TooOften`, or MongoDB's.
 pub async fn export_profile(state: &AppState, viewer: &Viewer) -> Result<Dossier, Error> {
     viewer.demand_own_hand()?;
+    viewer.demand_fresh_factor(state)?;
     let id = &viewer.user().clerk_id;
     state.limits.edits.take(id)?;
     state.store.audit.append(&fact_of(viewer, Action::ExportUser)).await?;
@@ -79,7 +80,7 @@ pub async fn delete_account(state: &AppState, viewer: &Viewer, typed: &str) -> R
     viewer.demand_own_hand()?;
     viewer.demand_fresh_factor(state)?;
     let user = viewer.user();
-    let refused = |message: &str| Err(Error::Refused { field: "confirmation", message: message.to_owned() });
+    let refused = |message: &str| Err(Error::Refused { field: "typed", message: message.to_owned() });
     let typed = typed.trim();
     let names = [&user.username, &user.email, &Some(user.clerk_id.clone())];
     if !names.into_iter().flatten().any(|name| name.to_lowercase() == typed.to_lowercase()) {
@@ -90,7 +91,7 @@ pub async fn delete_account(state: &AppState, viewer: &Viewer, typed: &str) -> R
         after: Some("deleted".to_owned()),
         ..fact_of(viewer, Action::DeleteAccount)
     };
-    let last = ["confirmation", "The last admin cannot leave. Make somebody else an admin first."];
+    let last = ["typed", "The last admin cannot leave. Make somebody else an admin first."];
     let departing = departures::begin(state, None, &fact, false, last).await?;
     let deleted = delete(state, fact).await;
     departing.end(state, &deleted).await;

@@ -18,10 +18,11 @@ use crate::server::http::session::ending_cookies;
 use crate::server::notice;
 use crate::server::rpc;
 use crate::server::rpc::caller::Caller;
-use crate::server::rpc::referer::own_path;
+use crate::server::rpc::referer::own_page;
 use crate::server::state::AppState;
 
-/// The page that a form leads to.
+/// The page that a form leads to when all is well. What is refused leads to the page of ours that it was sent from, if that
+/// can be told, with all that its address says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Back {
     /// A path of ours, with its query.
@@ -49,8 +50,9 @@ pub fn form(doing: &'static str, back: Back) -> Form {
 impl Form {
     /// What was typed, to be there again when it is refused. Never a secret.
     #[must_use]
-    pub fn keeping<'a>(self, values: impl IntoIterator<Item = (&'a str, String)>) -> Self {
-        Self { values: values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect(), ..self }
+    pub fn keeping<'a>(mut self, values: impl IntoIterator<Item = (&'a str, String)>) -> Self {
+        self.values.extend(values.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        self
     }
 
     /// When it succeeds nobody is signed in any more: it leads to the home page, without the session's cookies.
@@ -110,18 +112,21 @@ impl Form {
             return answer;
         }
         let public_url = &state.settings.server.public_url;
-        let back = match self.back {
+        let from = own_page(parts.headers.get(REFERER), public_url);
+        let back = match (self.back, from) {
             _ if is_farewell => "/".to_owned(),
-            Back::To(path) => path,
-            Back::ToReferer => own_path(parts.headers.get(REFERER), public_url),
+            (_, Some(from)) if answer.is_err() => from,
+            (Back::To(path), _) => path,
+            (Back::ToReferer, from) => from.unwrap_or_else(|| "/".to_owned()),
         };
-        // Not the end of it: whoever signs in again comes back to repeat it.
         let back = match &answer {
-            Err(AppError::Stale) => format!("/verify?back={}", utf8_percent_encode(&back, NON_ALPHANUMERIC)),
-            _ => back,
+            Err(error) => way_back(error, back),
+            Ok(_) => back,
         };
         let said = match &answer {
             Ok(notice) => notice.clone(),
+            // Typed and sent too soon: the same again, from the same field.
+            Err(error @ AppError::TooOften) => Notice { values: self.values, ..failure(error) }.at_first_field(),
             Err(error) => Notice { values: self.values, ..failure(error) },
         };
         let said = Notice { form: Some(self.doing.to_owned()), ..said };
@@ -147,6 +152,14 @@ fn end_session(state: &AppState, parts: &Parts, response: &ResponseOptions) {
     let cookies = ending_cookies(state, session_id).into_iter();
     for cookie in cookies.filter_map(|cookie| HeaderValue::from_str(&cookie).ok()) {
         response.append_header(SET_COOKIE, cookie);
+    }
+}
+
+/// Where a failure leads: back, or first to prove who one is, after which one comes back to repeat it.
+pub fn way_back(error: &AppError, back: String) -> String {
+    match error {
+        AppError::Stale => format!("/verify?back={}", utf8_percent_encode(&back, NON_ALPHANUMERIC)),
+        _ => back,
     }
 }
 

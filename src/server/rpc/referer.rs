@@ -3,14 +3,16 @@
 use http::HeaderValue;
 use url::Url;
 
-/// Path and query of a page of ours; of any other, the home page (D5-06).
+/// Path and query of a page of ours (D5-06).
+pub fn own_page(referer: Option<&HeaderValue>, public_url: &Url) -> Option<String> {
+    let url = referer.and_then(|value| value.to_str().ok()).and_then(|text| Url::parse(text).ok())?;
+    let is_own = url.origin() == public_url.origin() && !url.path().starts_with("//");
+    is_own.then(|| url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path())))
+}
+
+/// The same; instead of any other page, the home page.
 pub fn own_path(referer: Option<&HeaderValue>, public_url: &Url) -> String {
-    match referer.and_then(|value| value.to_str().ok()).and_then(|text| Url::parse(text).ok()) {
-        Some(url) if url.origin() == public_url.origin() && !url.path().starts_with("//") => {
-            url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()))
-        }
-        _ => "/".to_owned(),
-    }
+    own_page(referer, public_url).unwrap_or_else(|| "/".to_owned())
 }
 
 #[cfg(test)]

@@ -39,7 +39,7 @@ pub struct Clerk {
     pub sign_up_url: String,
     pub authorized_parties: Vec<String>,
     pub timeout: Duration,
-    /// The most calls to the Backend API in any ten seconds, by this process.
+    /// The most calls to the Backend API in any ten seconds, of all processes on this database together.
     pub calls_in_ten_seconds: u32,
 }
 

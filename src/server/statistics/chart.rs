@@ -91,9 +91,9 @@ struct Time {
 impl Time {
     fn of(period: Period, now: Timestamp) -> Self {
         let (form, each) = match period {
-            Period::Hour => ("%H:%M", "each minute"),
-            Period::Day => ("%H:%M", "each quarter of an hour"),
-            Period::Week => ("%a %d", "each hour"),
+            Period::Hour => ("%H:%M", "each minute, UTC"),
+            Period::Day => ("%H:%M", "each quarter of an hour, UTC"),
+            Period::Week => ("%a %d", "each hour, UTC"),
         };
         let exact_form = "%Y-%m-%d %H:%M UTC";
         Self { start: start_of(period, now), step: steps_of(period).0, form, exact_form, each }
@@ -129,7 +129,7 @@ pub fn by_day(name: &str, word: &str, days: &[(Timestamp, u64)], start: Timestam
     let summary =
         most.map_or_else(|| "Nobody in this time.".to_owned(), |most| format!("At most {} on one day.", grouped(most)));
     let drawing = Drawing { values: vec![values], is_stacked: true, axis: Axis::Count };
-    let time = Time { start, step: DAY, form: "%b %d", exact_form: "%Y-%m-%d", each: "each day" };
+    let time = Time { start, step: DAY, form: "%b %d", exact_form: "%Y-%m-%d", each: "each day, UTC" };
     chart((name, format!("People who {word}, {}", time.each), summary), &["people"], &drawing, &time)
 }
 

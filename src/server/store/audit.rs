@@ -4,19 +4,26 @@
 //! every append writes in its transaction: of two at once, in whatever processes, one comes after the other. Nothing here
 //! changes an entry, or removes one but by its age (`expiry`), and what somebody else changes, removes or moves breaks
 //! the chain there.
+//!
+//! The one part in free words, the reason, is sealed as a salted digest, so that an erasure can take the words away (C-11)
+//! while the chain holds; who takes them away otherwise is not found by the seals, and whoever changes them is.
+
+pub mod chain;
+mod reasons;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures::{FutureExt, TryStreamExt};
 use jiff::Timestamp;
-use mongodb::bson::{Document, deserialize_from_document, doc};
+use mongodb::bson::{Document, doc};
 use mongodb::options::{ReadConcern, ReturnDocument, UpdateModifications};
 use mongodb::{ClientSession, Collection, Database};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::model::audit::Fact;
+use crate::server::store::audit::chain::Chain;
 use crate::server::store::encoding::{date, to_date};
 use crate::server::store::{DUPLICATE_KEY, Error, partial_index};
 
@@ -43,9 +50,15 @@ pub struct Entry {
     pub before: Option<String>,
     pub after: Option<String>,
     pub reason: Option<String>,
+    /// What the seal holds of the reason; entries from before there was one have the words themselves under their seal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_digest: Option<String>,
+    /// Without it, erased words cannot be guessed by their digest; goes with them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason_salt: Option<String>,
     /// The seal of the entry before.
     pub previous: String,
-    /// SHA-256 over everything above, in base64.
+    /// SHA-256 over everything above (of a reason, its digest), in base64.
     pub seal: String,
 }
 
@@ -305,10 +318,15 @@ impl Entry {
             subject: fact.subject.clone(),
             before: fact.before.clone(),
             after: fact.after.clone(),
-            reason: fact.reason.clone(),
+            reason: None,
+            reason_digest: None,
+            reason_salt: None,
             previous: end.seal.clone(),
             seal: String::new(),
         };
+        if let Some(words) = &fact.reason {
+            entry.give_reason(words);
+        }
         entry.seal = entry.sealed();
         entry
     }
@@ -325,55 +343,12 @@ impl Entry {
             json!(self.subject),
             json!(self.before),
             json!(self.after),
-            json!(self.reason),
+            self.sealed_reason(),
             json!(self.previous),
         ];
         // Only where there is one: entries that were sealed without it stay as they are.
         sealed.extend(self.impersonator.as_ref().map(|id| json!(id)));
         STANDARD.encode(digest(&SHA256, Value::Array(sealed).to_string().as_bytes()))
-    }
-}
-
-/// How far the trail was followed.
-pub(super) struct Chain {
-    /// How many left before it.
-    left: i64,
-    number: i64,
-    seal: String,
-}
-
-impl Chain {
-    pub(super) fn after(start: &End) -> Self {
-        Self { left: start.number, number: start.number, seal: start.seal.clone() }
-    }
-
-    /// Goes on to the next entry; answers where it is then.
-    pub(super) fn follow(&mut self, row: Document) -> Result<End, &'static str> {
-        let entry: Entry = deserialize_from_document(row).map_err(|_| "it cannot be read")?;
-        if entry.number != self.number + 1 {
-            return Err("it is missing");
-        }
-        if entry.previous != self.seal {
-            return Err("it does not follow the entry before it");
-        }
-        if entry.seal != entry.sealed() {
-            return Err("it was changed");
-        }
-        (self.number, self.seal) = (entry.number, entry.seal.clone());
-        Ok(End { number: entry.number, seal: entry.seal })
-    }
-
-    fn whole(&self) -> Trail {
-        Trail { left: self.left, entries: self.number - self.left, broken: None }
-    }
-
-    fn broken(&self, cause: &'static str) -> Trail {
-        self.broken_at(self.number + 1, cause)
-    }
-
-    fn broken_at(&self, number: i64, cause: &'static str) -> Trail {
-        let entries = (number - 1 - self.left).max(0);
-        Trail { left: self.left, entries, broken: Some(Broken { number, cause }) }
     }
 }
 

@@ -188,6 +188,15 @@ impl Deliveries {
         Ok(contents)
     }
 
+    /// Shows every event that is kept, with its body; what cannot be read is left out.
+    pub async fn look_through(&self, mut look: impl FnMut(&Event)) -> Result<(), Error> {
+        let mut found = self.documents.find(doc! {}).sort(doc! { "_id": 1 }).batch_size(16).await?;
+        while let Some(document) = found.try_next().await? {
+            document.open().unwrap_or_default().iter().for_each(&mut look);
+        }
+        Ok(())
+    }
+
     /// Replaces bodies by [`ERASED`], wherever they are: a copy that came again is in a batch that no event points to, so
     /// every batch is looked through. Other bodies of a batch keep their places.
     pub async fn erase(&self, is_theirs: impl Fn(&Event) -> bool) -> Result<ErasedBodies, Error> {

@@ -3,12 +3,17 @@
 //!
 //! The tombstone is the engine's; this is the rest: fields that are not ours, effects, jobs, bodies, named differences.
 
+use std::collections::BTreeSet;
+
 use futures::TryStreamExt;
 use jiff::Timestamp;
 use mongodb::bson::{Bson, Document, doc, oid::ObjectId};
 use serde::Serialize;
+use serde_json::Value;
 
+use crate::model::audit::Action;
 use crate::model::job::JobState;
+use crate::server::store::audit::Entry;
 use crate::server::store::encoding::to_date;
 use crate::server::store::events::Event;
 use crate::server::store::{Error, Store};
@@ -54,8 +59,9 @@ const OF_THE_DELETION: &str = r#""type":"user\.deleted""#;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
     pub clerk_id: String,
-    /// As far as they are known: a mail of Clerk's names nobody but by the address.
-    pub addresses: Vec<String>,
+    /// Addresses, numbers and their ids, former ones too, as far as they are known: a mail or a text message of Clerk's names
+    /// nobody but by these.
+    pub contacts: BTreeSet<String>,
 }
 
 /// How much there was.
@@ -75,6 +81,10 @@ pub struct Erased {
     pub unreadable: u64,
     /// Runs that had a difference of theirs by name.
     pub runs: u64,
+    /// Reasons in the audit trail, about them or naming them.
+    pub reasons: u64,
+    /// Such reasons from before their words could be taken out: those stay as long as the trail.
+    pub sealed: u64,
 }
 
 impl Store {
@@ -83,9 +93,9 @@ impl Store {
         let id = subject.clerk_id.as_str();
         let (fields, effects) = self.erase_document(id).await?;
         let runs = self.findings.erase(id).await?;
-        let names: Vec<String> =
-            std::iter::once(id).chain(subject.addresses.iter().map(String::as_str)).map(quoted).collect();
+        let names = subject.names();
         let bodies = self.deliveries.erase(|event| is_about(event, id, &names)).await?;
+        let reasons = self.audit.erase_reasons(|entry| is_reason_about(entry, id, &names)).await?;
         // Last, for what somebody took out of the outbox before may be a job only now.
         let jobs = self.erase_jobs(id, expires_at).await?;
         Ok(Erased {
@@ -96,6 +106,8 @@ impl Store {
             batches: bodies.batches,
             unreadable: bodies.unreadable,
             runs,
+            reasons: reasons.erased,
+            sealed: reasons.sealed,
         })
     }
 
@@ -169,16 +181,81 @@ impl Store {
     }
 }
 
-/// By its subject; sessions, mails and memberships have none, but name in the body whom they concern.
+impl Subject {
+    /// Whether a text says who it is.
+    pub fn is_named_in(&self, text: &str) -> bool {
+        names_any(text, &self.names())
+    }
+
+    fn names(&self) -> Vec<String> {
+        let names = std::iter::once(&self.clerk_id).chain(&self.contacts);
+        names.map(|name| name.to_lowercase()).filter(|name| !name.is_empty()).collect()
+    }
+}
+
+/// By its subject; sessions, mails, text messages and memberships have none, but name in the body whom they concern.
 fn is_about(event: &Event, id: &str, names: &[String]) -> bool {
-    let is_named = || {
-        let body = event.payload.to_lowercase();
-        names.iter().any(|name| body.contains(name))
+    let is_named = || match serde_json::from_str(&event.payload) {
+        Ok(body) => is_named_in(&body, names),
+        Err(_) => names_any(&event.payload, names),
     };
     event.clerk_id.as_ref().map_or_else(is_named, |clerk_id| clerk_id == id)
 }
 
-/// As it stands in JSON, in lower case.
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.to_lowercase())
+/// The reason of the erasure itself says why the rest is gone.
+fn is_reason_about(entry: &Entry, id: &str, names: &[String]) -> bool {
+    let is_theirs = entry.subject == id && entry.action != Action::EraseUser.as_str();
+    is_theirs || entry.reason.as_ref().is_some_and(|words| names_any(words, names))
+}
+
+fn is_named_in(value: &Value, names: &[String]) -> bool {
+    match value {
+        Value::String(text) => names_any(text, names),
+        Value::Array(items) => items.iter().any(|item| is_named_in(item, names)),
+        Value::Object(object) => object.iter().any(|(key, inner)| names_any(key, names) || is_named_in(inner, names)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+/// Whether one of these names, in lower case, is in the text as a whole: `ann@a.example` is not in `joann@a.example`.
+fn names_any(text: &str, names: &[String]) -> bool {
+    let text = text.to_lowercase();
+    let is_part = |c: char| c.is_alphanumeric() || "_-@%".contains(c);
+    let is_whole = |start: usize, end: usize| {
+        let (before, mut after) = (text[..start].chars().next_back(), text[end..].chars());
+        let goes_on = match after.next() {
+            // The end of a sentence is not the middle of a name.
+            Some('.') => after.next().is_some_and(is_part),
+            next => next.is_some_and(is_part),
+        };
+        !before.is_some_and(|c| is_part(c) || ".+".contains(c)) && !goes_on
+    };
+    names
+        .iter()
+        .any(|name| text.match_indices(name.as_str()).any(|(start, found)| is_whole(start, start + found.len())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c_11_somebody_is_named_by_the_whole_of_an_address_number_or_id_only() {
+        let contacts = ["Ann@A.example", "+1555"].map(str::to_owned).into();
+        let subject = Subject { clerk_id: "user_1".to_owned(), contacts };
+        for text in ["ann@a.example", "to Ann@a.example.", "<ann@A.EXAMPLE>", "(+1555)", "user_1", "user_1: ban"] {
+            assert!(subject.is_named_in(text), "{text}");
+        }
+        for text in [
+            "joann@a.example",
+            "x.ann@a.example",
+            "ann@a.example.com",
+            "ann@a.example-two.com",
+            "+15550",
+            "user_12",
+            "",
+        ] {
+            assert!(!subject.is_named_in(text), "{text}");
+        }
+    }
 }

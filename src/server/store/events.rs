@@ -25,6 +25,9 @@ use crate::server::store::encoding::{date, optional_date, to_date};
 use crate::server::store::events::outcomes::Earlier;
 use crate::server::store::{DUPLICATE_KEY, Error, write_each};
 
+/// So many of the batches in which an event came again are remembered.
+const KNOWN_BATCHES: i32 = 16;
+
 /// One delivered event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -256,13 +259,18 @@ impl Events {
         Ok(known)
     }
 
-    /// Counts further deliveries. What is there from the same delivery was carried out before somebody died, and is none.
+    /// Counts further deliveries, each batch once, however often it is told. What is there from the same delivery was carried
+    /// out before somebody died, and is none.
     async fn count_again(&self, events: &[&Event]) -> Result<(), Error> {
         let statements = events.iter().map(|event| {
-            let place = event.place.as_ref();
-            let batch = place.and_then(|place| ObjectId::parse_str(&place.batch).ok());
-            let others = doc! { "_id": &event.id, "place.batch": { "$ne": batch } };
-            doc! { "q": others, "u": { "$inc": { "deliveries": i64::from(event.deliveries) } } }
+            let mut others = doc! { "_id": &event.id };
+            let mut update = doc! { "$inc": { "deliveries": i64::from(event.deliveries) } };
+            if let Some(batch) = event.place.as_ref().and_then(|place| ObjectId::parse_str(&place.batch).ok()) {
+                others.insert("place.batch", doc! { "$ne": batch });
+                others.insert("again", doc! { "$ne": batch });
+                update.insert("$push", doc! { "again": { "$each": [batch], "$slice": -KNOWN_BATCHES } });
+            }
+            doc! { "q": others, "u": update }
         });
         let statements: Vec<Document> = statements.collect();
         if statements.is_empty() {

@@ -9,7 +9,8 @@ use mongodb::error::ErrorKind;
 use mongodb::options::ReadConcern;
 use mongodb::{Collection, Database};
 
-use crate::server::store::audit::{Audit, Chain, End, first_kept};
+use crate::server::store::audit::chain::Chain;
+use crate::server::store::audit::{Audit, End, first_kept};
 use crate::server::store::encoding::to_date;
 use crate::server::store::{Error, partial_index};
 

@@ -26,7 +26,7 @@ pub struct Instance {
     pub started_at: Timestamp,
     #[serde(with = "date")]
     pub seen_at: Timestamp,
-    /// Calls to Clerk that it may make at once now, of so many in ten seconds.
+    /// Calls to Clerk that it may make at once now, of so many in ten seconds that are its part.
     pub clerk_calls_left: i64,
     pub clerk_calls: i64,
     pub is_circuit_open: bool,

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use futures::TryStreamExt;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::options::CountOptions;
 use mongodb::{Collection, Database};
@@ -151,7 +151,10 @@ impl Jobs {
         until: Timestamp,
         limit: usize,
     ) -> Result<Vec<Job>, Error> {
-        let due = doc! { "kind": kind.as_str(), "dueAt": { "$lte": to_date(now) }, "leaseUntil": free_at(now) };
+        let due = doc! {
+            "kind": kind.as_str(), "dueAt": { "$lte": to_date(now) },
+            "leaseUntil": free_at(now), "notBefore": free_at(now),
+        };
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = self.documents.clone_with_type::<Document>();
         let longest = rows.find(due.clone()).projection(doc! { "_id": 1 }).sort(doc! { "dueAt": 1 }).limit(limit);
@@ -194,6 +197,9 @@ impl Jobs {
             gone.insert("dueAt", "");
         }
         if attempt.state == JobState::Done {
+            if may_be_asked_again(job.kind) {
+                fields.insert("notBefore", to_date(now.saturating_add(APART).unwrap_or(now)));
+            }
             // What it carried was personal, and is not needed any more.
             gone.insert("body", "");
         }
@@ -313,6 +319,10 @@ impl Jobs {
         Ok(self.documents.list_index_names().await?)
     }
 }
+
+/// A state to reach is reached again no sooner than this, in whatever process: Clerk takes ten writes of a person's metadata
+/// in ten seconds (D2-13).
+const APART: SignedDuration = SignedDuration::from_millis(1_100);
 
 /// Names of the indexes that `ensure_indexes` makes.
 pub const INDEXES: [&str; 4] =

@@ -46,7 +46,8 @@ impl Applied {
 }
 
 /// A case that could not be carried out: each of its events waits for another attempt, or for none when there were enough.
-/// What passes by itself is tried for as long as it takes: an event is never given up because Clerk was away.
+/// What passes by itself is tried for as long as it takes: an event is never given up because Clerk was away, or because a key
+/// was replaced there before it was here (D2-15).
 pub fn fail<P: Ports>(ports: &P, case: Case, error: Error) -> Ended {
     let outcomes: Vec<Outcome> = case.said.iter().map(|said| put_off(ports, said, &error)).collect();
     for (said, outcome) in case.said.iter().zip(&outcomes) {
@@ -59,13 +60,14 @@ pub fn fail<P: Ports>(ports: &P, case: Case, error: Error) -> Ended {
 fn put_off<P: Ports>(ports: &P, said: &Said, error: &Error) -> Outcome {
     let attempts = said.attempts + 1;
     let cause = error.cause();
-    if attempts.saturating_sub(said.waits) >= ports.most_attempts() && !error.is_passing() {
+    let is_wait = error.is_passing() || error.is_key_refused();
+    if attempts.saturating_sub(said.waits) >= ports.most_attempts() && !is_wait {
         return end(EventState::Dead, format!("given up after {attempts} attempts: {cause}"));
     }
     let pause = backoff(attempts).max(error.retry_after().unwrap_or_default());
     let due_at = ports.now().saturating_add(pause).unwrap_or(Timestamp::MAX);
     let decision = format!("attempt {attempts} failed: {cause}");
-    Outcome { state: EventState::Failed, decision, due_at: Some(due_at), is_wait: error.is_passing() }
+    Outcome { state: EventState::Failed, decision, due_at: Some(due_at), is_wait }
 }
 
 /// 1 s, 2 s, 4 s … at most 5 minutes.

@@ -1,4 +1,5 @@
-//! From Clerk's user to the fields of the application's own: looks up what the table names, and nothing else.
+//! From Clerk's user to the fields of the application's own: looks up what the table names, and nothing else. And which of
+//! their values may be kept and shown where changes and differences are: those that are not personal.
 //!
 //! Pure, but for a line in the log: a value of another kind than declared is no reason to lose the person, so the default
 //! takes its place, and that is said once a field.
@@ -8,6 +9,9 @@ use serde_json::Value;
 
 use crate::server::clerk::wire;
 use crate::server::settings::fields::{Field, FieldValue, FieldValues, Fields, Metadata, Own, Source};
+
+/// What is longer is cut where it is only shown.
+const LONGEST_SHOWN: usize = 200;
 
 /// A value for every row of the table.
 pub fn values_of(user: &wire::User, fields: &Fields) -> FieldValues {
@@ -59,6 +63,26 @@ fn own_value(user: &wire::User, own: Own) -> Option<FieldValue> {
         Own::LastActiveAt => moment(user.last_active_at),
         Own::LegalAcceptedAt => moment(user.legal_accepted_at),
     }
+}
+
+/// Fields whose values are nobody's secret: not personal, and not kept from front ends.
+pub fn open_fields(fields: &Fields) -> impl Iterator<Item = &Field> {
+    fields.rows().iter().filter(|field| !field.is_personal && field.is_shown())
+}
+
+/// The value of such a field in words; `None` for any other field, and for no value.
+pub fn open_value(values: &FieldValues, fields: &Fields, name: &str) -> Option<String> {
+    let field = open_fields(fields).find(|field| field.name == name)?;
+    let text = match values.get(field.name)?.to_json() {
+        Value::Null => return None,
+        Value::String(text) => text,
+        other => other.to_string(),
+    };
+    let mut kept: String = text.chars().take(LONGEST_SHOWN).collect();
+    if kept.len() < text.len() {
+        kept.push('…');
+    }
+    Some(kept)
 }
 
 /// Whom it is about and what is wrong; never the value.

@@ -70,6 +70,8 @@ pub struct Fresh<'a> {
     pub etag: &'a str,
     pub now: Timestamp,
     pub plan: Plan,
+    /// The application's own fields.
+    pub fields: &'a Fields,
 }
 
 /// How a case is decided.
@@ -154,7 +156,7 @@ pub fn fold(
         None => Folded::Settled(outcomes),
         Some(user) => {
             let mut write = write_of(stored, local, user, claims, case.suffix, fresh);
-            write.history = entries_of(stored, stages, &write.user, fresh.now);
+            write.history = entries_of(stored, stages, &write.user, fresh.now, fresh.fields);
             Folded::Write(Box::new(write), outcomes)
         }
     }

@@ -124,6 +124,7 @@ fn changes_of(event: &Event, history: Vec<Entry>) -> Vec<FieldDifference> {
 /// # Errors
 /// `NotFound`; MongoDB's.
 pub async fn reveal_payload(state: &AppState, admin: &Admin, id: &str) -> Result<(), Error> {
+    admin.demand_fresh_hand(state)?;
     state.store.events.find(id).await?.ok_or(NO_EVENT)?;
     Ok(state.store.audit.append(&fact(admin, Action::RevealPayload, id, None)).await?)
 }

@@ -96,7 +96,7 @@ async fn settle_once<P: Ports>(ports: &P, cases: Vec<Case>, settled: &mut Settle
         let local = case.verified_emails().find_map(|email| locals.get(&email.to_lowercase()));
         let (id, etag) = (ports.new_id(), ports.new_id());
         let plan = if case.is_quiet { ports.plan().quiet() } else { ports.plan() };
-        let fresh = Fresh { id: &id, etag: &etag, now: ports.now(), plan };
+        let fresh = Fresh { id: &id, etag: &etag, now: ports.now(), plan, fields: ports.fields() };
         match fold(before.as_ref(), local, &case, fresh, |stored, incoming, id| ports.decide(stored, incoming, id)) {
             Folded::Ask => settled.asks.push(Question { case, over: before.and_then(|before| before.etag) }),
             Folded::Settled(outcomes) => settled.ended.push(Ended { case, outcomes, user: before, error: None }),

@@ -7,10 +7,12 @@ use crate::model::job::JobKind;
 use crate::model::replay::Rehearsal;
 use crate::model::run::FieldDifference;
 use crate::server::error::Error;
+use crate::server::settings::fields::Fields;
 use crate::server::store::deliveries::ERASED;
 use crate::server::store::events::{Event, Outcome};
 use crate::server::store::users::User;
 use crate::server::sync::apply::differences;
+use crate::server::sync::fields::open_value;
 use crate::server::sync::fold::{Folded, Fresh, Said, end, fold, group, read};
 use crate::server::sync::ports::Ports;
 
@@ -64,12 +66,13 @@ pub async fn rehearse<P: Ports>(ports: &P, events: &[Event]) -> Result<Vec<Rehea
 fn decide<P: Ports>(ports: &P, stored: Option<&User>, said: Said) -> Rehearsed {
     let (id, etag) = (ports.new_id(), ports.new_id());
     let Some(case) = group(vec![said]).pop() else { return Rehearsed::of(end(EventState::Ignored, "")) };
-    let fresh = Fresh { id: &id, etag: &etag, now: ports.now(), plan: ports.plan() };
+    let fields_of_own = ports.fields();
+    let fresh = Fresh { id: &id, etag: &etag, now: ports.now(), plan: ports.plan(), fields: fields_of_own };
     match fold(stored, None, &case, fresh, |stored, incoming, id| ports.decide(stored, incoming, id)) {
         Folded::Ask => Rehearsed::of(end(EventState::Received, "Clerk would be asked")),
         Folded::Settled(outcomes) => last(outcomes),
         Folded::Write(write, outcomes) => Rehearsed {
-            fields: stored.map(|stored| fields(stored, &write.user)).unwrap_or_default(),
+            fields: stored.map(|stored| fields(stored, &write.user, fields_of_own)).unwrap_or_default(),
             effects: write.effects.iter().map(|effect| effect.kind).collect(),
             ..last(outcomes)
         },
@@ -81,13 +84,13 @@ fn last(outcomes: Vec<Outcome>) -> Rehearsed {
 }
 
 /// What differs between what is stored and what would be.
-fn fields(before: &User, after: &User) -> Vec<FieldDifference> {
+fn fields(before: &User, after: &User, table: &Fields) -> Vec<FieldDifference> {
     let names = if after.deleted_at.is_some() { vec!["deletedAt"] } else { differences(before, after) };
-    names.into_iter().map(|name| with_values(name, before, after)).collect()
+    names.into_iter().map(|name| with_values(name, before, after, table)).collect()
 }
 
 /// Both values, unless they are personal.
-fn with_values(field: &str, before: &User, after: &User) -> FieldDifference {
+fn with_values(field: &str, before: &User, after: &User, table: &Fields) -> FieldDifference {
     let value = |user: &User| match field {
         "role" => Some(user.role.to_string()),
         "banned" => Some(user.banned.to_string()),
@@ -96,7 +99,7 @@ fn with_values(field: &str, before: &User, after: &User) -> FieldDifference {
         "createdAt" => Some(user.created_at.to_string()),
         "updatedAt" => Some(user.updated_at.to_string()),
         "deletedAt" => user.deleted_at.map(|at| at.to_string()),
-        _ => None,
+        own => open_value(&user.fields, table, own),
     };
     FieldDifference { field: field.to_owned(), here: value(before), clerk: value(after) }
 }

@@ -134,7 +134,7 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
 
 /// Whether Clerk has taken the key for a call of any process. If none was made yet, one is made now.
 async fn has_keys(state: &AppState, instances: &[instances::Instance]) -> bool {
-    if state.clerk.has_succeeded() || instances.iter().any(|instance| instance.has_keys) {
+    if state.clerk.is_key_refused() == Some(false) || instances.iter().any(|instance| instance.has_keys) {
         return true;
     }
     let clerk = state.clerk.in_background();
@@ -238,7 +238,7 @@ fn clerk_calls(state: &AppState, instances: &[instances::Instance]) -> ClerkCall
     let others = instances.iter().filter(|instance| instance.id != state.instance_id);
     let mut all = ClerkCalls {
         left: u64::from(state.clerk.calls_left()),
-        of: u64::from(state.settings.clerk.calls_in_ten_seconds),
+        of: u64::from(state.clerk.calls_allowed()),
         is_circuit_open: state.clerk.is_circuit_open(),
     };
     for other in others {

@@ -68,7 +68,7 @@ async fn write<P: Ports>(ports: &P, before: &User, mut after: User) -> Result<Wr
     let mut effects = effects_of(step, ports.plan(), ports.now());
     // Clerk's own username is untouched.
     effects.retain(|effect| effect.kind != JobKind::Metadata);
-    let history = entry_of(ports.now(), before, &after).into_iter().collect();
+    let history = entry_of(ports.now(), before, &after, ports.fields()).into_iter().collect();
     let write = Write { user: after, before: Some(Box::new(before.clone())), guard, effects, history };
     let ends = ports.write_people(&[write]).await?;
     Ok(ends.into_iter().next().unwrap_or(Written::Lost))

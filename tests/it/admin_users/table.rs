@@ -187,3 +187,24 @@ async fn d5_01_names_with_markup_are_text_in_the_table_on_the_page_and_in_the_fi
     assert_eq!(row["name"], name);
     app.finish().await;
 }
+
+#[tokio::test]
+async fn e_12_e_23_everybody_on_a_page_is_chosen_at_once_and_the_order_is_told() {
+    let app = TestApp::new().await;
+    let admin = someone(&app, "Ad", "admin").await;
+    someone(&app, "Mo", "user").await;
+    let (_, shown) = page(&app, &admin, "/admin/users?column=joined&role=user").await;
+    assert!(shown.contains("aria-sort=\"descending\"") && shown.contains("Choose everybody on this page"), "{shown}");
+    let boxes = |shown: &str| {
+        shown
+            .split("name=\"id\"")
+            .skip(1)
+            .filter(|rest| rest.split_once('>').is_some_and(|tag| tag.0.contains(" checked")))
+            .count()
+    };
+    assert_eq!(boxes(&shown), 0);
+    let (_, chosen) = page(&app, &admin, "/admin/users?sort=name&chosen=page").await;
+    assert_eq!((boxes(&chosen), chosen.matches("name=\"id\"").count()), (2, 2));
+    assert!(chosen.contains("aria-sort=\"ascending\"") && chosen.contains("Choose nobody"), "{chosen}");
+    app.finish().await;
+}

@@ -1,10 +1,13 @@
 //! What can be changed over the API, what cannot, and that it is so at the next request.
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mongodb::bson::doc;
 use rollcall::standin::levers::Levers;
+use rollcall::standin::token::TokenOptions;
 use serde_json::{Value, json};
 
-use crate::api::{app, get, give_role, patch, someone, told};
+use crate::api::{app, ask, get, give_role, patch, someone, told};
 use crate::support::app::TestApp;
 
 async fn role_of(app: &TestApp, id: &str) -> Value {
@@ -146,6 +149,44 @@ async fn a_role_given_here_is_in_force_at_the_next_request() {
     let by_document = stored.get_object_id("_id").expect("an id").to_hex();
     assert_eq!(give_role(&app, &admin, &by_document, "user").await.status(), 200, "by MongoDB's id");
     assert_eq!(get(&app, &id, "/api/users").await.status(), 403);
+    app.finish().await;
+}
+
+/// Who asks is known with every request: the stored person, whose role counts, and Clerk's word: the session and its claims.
+#[tokio::test]
+async fn a3_05_a_request_carries_the_stored_person_the_session_and_its_claims() {
+    let app = app().await;
+    let admin = someone(&app, "Admin", "admin").await;
+    let id = someone(&app, "Jo", "user").await;
+    let token = |claims: Value| {
+        let claims = claims.as_object().expect("an object").clone();
+        app.clerk.session_token(&admin, TokenOptions { claims, ..TokenOptions::asked_by(&app.url) })
+    };
+    let claims_of = |token: &str| -> Value {
+        let payload = token.split('.').nth(1).expect("a payload");
+        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).expect("base64")).expect("JSON")
+    };
+    let path = format!("/api/users/{id}/role");
+    // A role in the token is not what counts: that of the stored person is.
+    let own = token(json!({ "role": "user", "metadata": { "role": "user" } }));
+    let given = ask(&app, "PATCH", &path, Some(&own), Some(&json!({ "role": "moderator" }))).await;
+    assert_eq!(given.status(), 200);
+    let me: Value = ask(&app, "GET", "/api/me", Some(&own), None).await.json().await.expect("JSON");
+    let stored = app.database.user(&admin).await.expect("stored").get_object_id("_id").expect("an id").to_hex();
+    assert_eq!((&me["id"], &me["clerkId"], &me["role"]), (&json!(stored), &json!(admin), &json!("admin")));
+    // The session is the token's.
+    let claims = claims_of(&own);
+    let entries = app.state.store.audit.list_about(&id).await.expect("entries");
+    let entry = entries.first().expect("an entry");
+    assert_eq!(
+        (Some(entry.actor.as_str()), entry.session.as_deref()),
+        (claims["sub"].as_str(), claims["sid"].as_str())
+    );
+    // So are the other claims: in another's name nothing that matters is done.
+    let lent = token(json!({ "act": { "sub": "user_support" } }));
+    let refused = ask(&app, "PATCH", &path, Some(&lent), Some(&json!({ "role": "admin" }))).await;
+    assert_eq!(refused.status(), 403);
+    assert_eq!(role_of(&app, &id).await, "moderator");
     app.finish().await;
 }
 

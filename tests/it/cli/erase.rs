@@ -174,6 +174,85 @@ async fn c_11_after_an_erasure_no_value_of_the_person_is_in_any_collection() {
     app.finish().await;
 }
 
+/// Somebody of many traces, deleted by Clerk's word alone, so that nothing in the document leads to them any more: an address
+/// and a number they had before, messages that name nobody but by these, and what admins said about them.
+async fn deleted_with_traces() -> (TestApp, String) {
+    let app = TestApp::new().await;
+    let id = person(&app).await;
+    quiet(&app).await;
+    users(&app, &["lock", &id, "--yes", "--reason", "Zephyrine shouts at ultramarine"]).await.expect(0);
+    users(&app, &["lock", &other(&app).await, "--yes", "--reason", "quarrels with zephyrine@quill.example."])
+        .await
+        .expect(0);
+    quiet(&app).await;
+    let profile = |emails: Value, at: i64| {
+        let mut body = user_event("user.updated", &id, "Zephyrine", at);
+        body["data"]["email_addresses"] = emails;
+        body["data"]["phone_numbers"] = json!([{ "id": "idn_phone", "phone_number": "+15555550142" }]);
+        body
+    };
+    let former = json!([{ "id": "idn_former", "email_address": "former@quill.example" }]);
+    app.deliver("msg_former", &profile(former, 1_700_000_000_000)).await;
+    let message = |kind: &str, data: Value| json!({ "object": "event", "type": kind, "data": data });
+    let mail = json!({ "to_email_address": "Former@quill.example", "user_id": null, "body": "Dear Zephyrine" });
+    app.deliver("msg_mail", &message("email.created", mail)).await;
+    let text = json!({ "to_phone_number": "+15555550142", "user_id": null, "message": "Quillfeather, 123456 is it" });
+    app.deliver("msg_text", &message("sms.created", text)).await;
+    let unnumbered = json!({ "phone_number_id": "idn_phone", "message": "zephy_quill, 654321 is it" });
+    app.deliver("msg_unnumbered", &message("sms.created", unnumbered)).await;
+    // An address is named that nothing else ties to them.
+    let theirs = json!({ "to_email_address": "newest@quill.example", "user_id": id });
+    app.deliver("msg_newest", &message("email.created", theirs)).await;
+    let nameless = json!({ "to_email_address": "newest@quill.example", "user_id": null, "body": "Hi Zephyrine" });
+    app.deliver("msg_nameless", &message("email.created", nameless)).await;
+    let others = json!({ "to_email_address": "jo@elsewhere.example", "user_id": null, "body": "Dear Jo" });
+    app.deliver("msg_others", &message("email.created", others)).await;
+    quiet(&app).await;
+    app.clerk.delete_user(&id);
+    quiet(&app).await;
+    let left = app.database.user(&id).await.expect("a tombstone");
+    assert!(left.get_datetime("deletedAt").is_ok() && left.get_str("email").is_err(), "{left}");
+    (app, id)
+}
+
+async fn other(app: &TestApp) -> String {
+    app.person(json!({ "email_address": ["other@elsewhere.example"], "first_name": "Other" })).await
+}
+
+#[tokio::test]
+async fn c_11_of_somebody_deleted_long_since_former_addresses_numbers_messages_and_reasons_go_too() {
+    const MORE: [&str; 4] = ["former@quill.example", "+15555550142", "newest@quill.example", "idn_phone"];
+    let (app, id) = deleted_with_traces().await;
+    let values: Vec<&str> = VALUES.into_iter().chain(MORE).collect();
+    let before = traces_of(&app, &values).await;
+    for (place, value) in [
+        ("audit", "Zephyrine"),
+        ("audit", "zephyrine@quill.example"),
+        ("deliveries", "former@quill.example"),
+        ("deliveries", "+15555550142"),
+        ("deliveries", "idn_phone"),
+        ("deliveries", "newest@quill.example"),
+    ] {
+        assert!(before.contains(&(place.to_owned(), value)), "{place} has {value} to begin with: {before:?}");
+    }
+    for named in ["former@quill.example asked", "call +15555550142", "newest@quill.example."] {
+        let refused = users(&app, &["erase", &id, "--yes", "--reason", named]).await.expect(1);
+        refused.says(&["name nobody in it"]);
+    }
+    let reason = ["erase", &id, "--yes", "--reason", "asked for in ticket 7", "--json"];
+    let receipt = users(&app, &reason).await.expect(0).json();
+    assert_eq!((&receipt["erased"]["reasons"], &receipt["erased"]["sealed"]), (&json!(2), &json!(0)), "{receipt}");
+    assert_eq!(traces_of(&app, &values).await, []);
+    let shown = run(&["events", "show", "msg_others", "--json"], &beside(&app)).await.expect(0).json();
+    assert_eq!(shown["payload"]["data"]["body"], json!("Dear Jo"), "somebody else's mail stays");
+    assert_eq!(app.state.store.audit.verify().await.expect("a trail").broken, None);
+    let entries = app.state.store.audit.list_about(&id).await.expect("entries");
+    let reasons: Vec<_> = entries.iter().map(|entry| (entry.action.as_str(), entry.reason.as_deref())).collect();
+    let expected = [("lock", None), ("erase_user", Some("asked for in ticket 7")), ("erase_receipt", None)];
+    assert_eq!(reasons, expected);
+    app.finish().await;
+}
+
 #[tokio::test]
 async fn c_11_a_late_event_revives_nobody_and_its_body_goes_with_another_erasure() {
     let app = TestApp::new().await;

@@ -7,7 +7,7 @@ use reqwest::{Client, Response};
 use rollcall::server::settings::environment::Variables;
 use rollcall::server::settings::{DEFAULTS, Settings};
 use rollcall::server::state::AppState;
-use rollcall::server::{http, jobs, statistics, worker};
+use rollcall::server::{allowance, http, jobs, statistics, worker};
 use rollcall::standin::token::TokenOptions;
 use rollcall::standin::{self, Standin};
 use serde_json::Value;
@@ -167,6 +167,7 @@ fn work(state: &Arc<AppState>, stopped: &watch::Receiver<bool>) {
     tokio::spawn(worker::run(Arc::clone(state), arrivals, stopped.clone()));
     tokio::spawn(jobs::run(Arc::clone(state), stopped.clone()));
     tokio::spawn(statistics::run(Arc::clone(state), stopped.clone()));
+    tokio::spawn(allowance::run(Arc::clone(state), stopped.clone()));
 }
 
 /// A form with one file: its content type and its body.

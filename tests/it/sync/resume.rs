@@ -113,13 +113,16 @@ async fn e_34_a_walk_pauses_on_a_signal_and_on_a_word_from_elsewhere_and_can_be_
     world.walked(2).await;
     let other = world.sync(&["reconcile", "--yes"]).await.expect(2);
     other.says(&["backfill is going on", "elsewhere", "rollcall sync status"]);
-    world.sync(&["pause"]).await.expect(0).says(&["backfill is paused at"]);
+    world.sync(&["pause", "--yes"]).await.expect(0).says(&["backfill is paused at"]);
     ended(backfill).await.expect(1).says(&["continuing from its checkpoint", "backfill is paused at"]);
-    world.sync(&["pause"]).await.expect(1).says(&["there is no such run"]);
-    world.sync(&["cancel"]).await.expect(2).says(&["add --yes"]);
+    let foreseen = world.sync(&["cancel", "--dry-run", "--json"]).await.expect(0).json();
+    assert_eq!((&foreseen["run"]["state"], &foreseen["dryRun"]), (&json!("paused"), &json!(true)), "nothing happened");
+    world.sync(&["resume", "--dry-run"]).await.expect(0).says(&["would be resumed: backfill is paused at"]);
+    world.sync(&["pause", "--yes"]).await.expect(1).says(&["Such a run was not found."]);
+    world.sync(&["cancel"]).await.expect(2).says(&["give up its checkpoint? [yes/no]", "not confirmed"]);
     let cancelled = world.sync(&["cancel", "--yes", "--json"]).await.expect(0).json();
-    assert_eq!(cancelled["state"], json!("cancelled"));
-    world.sync(&["resume", "--json"]).await.expect(1).says(&["null"]);
+    assert_eq!(cancelled["run"]["state"], json!("cancelled"));
+    world.sync(&["resume", "--json", "--yes"]).await.expect(1).says(&["Such a run was not found."]);
     at_full_speed(&world);
     let done = world.sync(&["backfill", "--yes"]).await.expect(0);
     assert!(!done.err.contains("continuing"), "a cancelled run is not continued: {}", done.err);
@@ -136,10 +139,10 @@ async fn d2_33_a_run_handed_over_is_carried_on_by_a_server() {
     slow(&world);
     let backfill = world.spawn(&["backfill", "--yes"]);
     world.walked(1).await;
-    world.sync(&["pause"]).await.expect(0);
+    world.sync(&["pause", "--yes"]).await.expect(0);
     ended(backfill).await.expect(1);
     at_full_speed(&world);
-    world.sync(&["resume"]).await.expect(0).says(&["backfill is going on"]);
+    world.sync(&["resume", "--yes"]).await.expect(0).says(&["backfill is going on"]);
     let _server = start(free_port(), &world.environment).await;
     eventually_within(Duration::from_secs(20), "the server carries it on", || async {
         let runs = world.runs().await;

@@ -11,7 +11,7 @@ use crate::app::pages::profile::ProfileNav;
 #[component]
 pub fn AccountPage() -> impl IntoView {
     let profile = Resource::new_blocking(|| (), |()| get_profile());
-    loaded(profile, "/profile/account", move |_| view! { <Account /> }.into_any())
+    loaded(profile, move |_| view! { <Account /> }.into_any())
 }
 
 #[component]

@@ -6,20 +6,18 @@ use leptos_meta::Title;
 use crate::api::profile::get_profile;
 use crate::app::components::confirm::Confirm;
 use crate::app::components::loaded::loaded;
-use crate::app::components::notice::field_error;
 use crate::app::pages::profile::{Card, ProfileNav};
 use crate::model::profile::Profile;
 
 #[component]
 pub fn DataPage() -> impl IntoView {
     let profile = Resource::new_blocking(|| (), |()| get_profile());
-    loaded(profile, "/profile/data", move |profile| view! { <Departure profile /> }.into_any())
+    loaded(profile, move |profile| view! { <Departure profile /> }.into_any())
 }
 
 #[component]
 fn Departure(profile: Profile) -> impl IntoView {
     let word = profile.username.or(profile.email).unwrap_or(profile.clerk_id);
-    let refused = field_error("delete_account", "confirmation").map(|why| view! { <p class="text-error">{why}</p> });
     view! {
         <Title text="Your data" />
         <h1 class="text-3xl font-bold">"Your data"</h1>
@@ -41,7 +39,6 @@ fn Departure(profile: Profile) -> impl IntoView {
                     "Your account is deleted at Clerk and here, at once and for ever: names, addresses, picture, bio and "
                     "custom fields. Only its ids stay, so that nobody is ever taken for you."
                 </p>
-                {refused}
                 <div>
                     <Confirm
                         id="delete-account"

@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 use leptos::prelude::*;
 
+use crate::app::components::record_table::RecordTable;
 use crate::app::components::time::{Ago, Time};
 use crate::app::pages::profile::title_of;
 use crate::model::job::JobKind;
-use crate::model::profile::{Profile, Waiting};
-use crate::model::user::Email;
+use crate::model::profile::{OwnChange, Profile, Waiting};
+use crate::model::user::{Email, SyncSource};
 
 const CLERK: &str = "Clerk";
 const DERIVED: &str = "Derived";
@@ -82,7 +83,6 @@ fn held(profile: Profile) -> Vec<Held> {
     let others: Vec<String> = others.map(|Email { address, verified: is }| verified(address, *is)).collect();
     let email = profile.email.as_deref().map(|address| verified(address, profile.email_verified));
     let username_origin = if profile.username == profile.clerk_username { CLERK } else { DERIVED };
-    let role_origin = if profile.role_pending { OURS } else { CLERK };
     let mut rows = vec![
         row("Name", Some(profile.name), DERIVED),
         row("First name", profile.first_name, CLERK),
@@ -92,7 +92,9 @@ fn held(profile: Profile) -> Vec<Held> {
         row("Other addresses", Some(others.join("\n")).filter(|text| !text.is_empty()), CLERK),
         row("Picture", profile.image_url, CLERK),
         row("Bio", profile.bio, OURS),
-        row("Role", Some(profile.role.to_string()), role_origin),
+        row("Role", Some(format!("{}, {}", profile.role, profile.role_standing)), OURS),
+        row("Signs in by", Some(profile.auth_provider.as_str().to_owned()), OURS),
+        row("Last active on", Some(profile.last_active), OURS),
         row("Locked", profile.locked.then(|| "yes".to_owned()).or_else(|| Some("no".to_owned())), CLERK),
     ];
     rows.extend(profile.fields.into_iter().map(|field| Held {
@@ -129,6 +131,36 @@ pub fn History(profile: Profile) -> impl IntoView {
             </div>
         </section>
     }
+}
+
+/// What changed, as far as it is on record: which fields, and not what was in them.
+#[component]
+pub fn Changes(changes: Vec<OwnChange>) -> impl IntoView {
+    if changes.is_empty() {
+        return ().into_any();
+    }
+    let rows = changes.into_iter().map(|OwnChange { at, fields, source }| {
+        let fields: Vec<String> = fields.iter().map(|field| title_of(field)).collect();
+        view! {
+            <tr>
+                <td data-label="When">
+                    <Time at />
+                </td>
+                <td data-label="Changed">{fields.join(", ")}</td>
+                <td data-label="Brought by">{source.map_or("a change made here", SyncSource::as_str)}</td>
+            </tr>
+        }
+    });
+    let rows = rows.collect_view();
+    view! {
+        <section class="mt-8">
+            <h2 class="mb-2 text-xl font-bold">"What changed"</h2>
+            <RecordTable caption="What changed" heads=vec!["When", "Changed", "Brought by"]>
+                {rows}
+            </RecordTable>
+        </section>
+    }
+    .into_any()
 }
 
 #[component]

@@ -14,7 +14,7 @@ use crate::model::profile::SignIn;
 #[component]
 pub fn SessionsPage() -> impl IntoView {
     let sessions = Resource::new_blocking(|| (), |()| list_sessions());
-    loaded(sessions, "/profile/sessions", move |sessions| view! { <Sessions sessions /> }.into_any())
+    loaded(sessions, move |sessions| view! { <Sessions sessions /> }.into_any())
 }
 
 #[component]

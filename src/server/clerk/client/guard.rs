@@ -1,10 +1,11 @@
-//! The one gate in front of Clerk for all callers of a process: a place from the limiter, and the circuit's leave.
+//! The one gate in front of Clerk for all callers of a process: a place from the limiter, the circuit's leave, and a key that
+//! Clerk takes (D2-15): one that it refuses is not shown to it again for a while, whoever asks.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
 use crate::server::clerk::Error;
@@ -13,6 +14,8 @@ use crate::server::clerk::client::limiter::{Limiter, Priority};
 
 /// A 429 without a time in it.
 const UNNAMED_PAUSE: Duration = Duration::from_secs(1);
+/// A key that Clerk refuses is shown to it no more often than this.
+const AFTER_REFUSAL: Duration = Duration::from_secs(15);
 
 /// Cheap to clone; all clones are one gate.
 #[derive(Clone)]
@@ -21,13 +24,23 @@ pub struct Guard {
     /// Who would wait longer is told so at once.
     patience: Duration,
     observe: fn(Seen),
-    /// A call has succeeded.
-    has_succeeded: Arc<AtomicBool>,
 }
 
 struct State {
     limiter: Limiter,
     breaker: Breaker,
+    /// Whether the last word about our key was a refusal; `None`: no word yet.
+    is_refused: watch::Sender<Option<bool>>,
+    refused_until: Option<Instant>,
+    demand: Demand,
+}
+
+/// What was asked for since somebody looked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Demand {
+    pub calls: u32,
+    /// Whether more was asked for than may be called.
+    pub has_waited: bool,
 }
 
 /// What became of one call, for whoever counts.
@@ -48,14 +61,20 @@ pub struct Ticket {
 
 impl Guard {
     pub fn new(calls_in_ten_seconds: u32, patience: Duration, observe: fn(Seen)) -> Self {
-        let state = State { limiter: Limiter::new(calls_in_ten_seconds), breaker: Breaker::default() };
-        Self { state: Arc::new(Mutex::new(state)), patience, observe, has_succeeded: Arc::default() }
+        let state = State {
+            limiter: Limiter::new(calls_in_ten_seconds),
+            breaker: Breaker::default(),
+            is_refused: watch::Sender::new(None),
+            refused_until: None,
+            demand: Demand::default(),
+        };
+        Self { state: Arc::new(Mutex::new(state)), patience, observe }
     }
 
     /// Waits for the turn of a call.
     ///
     /// # Errors
-    /// `RateLimited` or `CircuitOpen`, with the time to wait: nothing was asked of Clerk.
+    /// `RateLimited` or `CircuitOpen`, with the time to wait, or `Unauthorized`: nothing was asked of Clerk.
     pub async fn enter(&self, priority: Priority) -> Result<Ticket, Error> {
         let began_at = Instant::now();
         let entered = self.wait(priority, began_at).await;
@@ -89,22 +108,57 @@ impl Guard {
         self.lock().breaker.is_open()
     }
 
-    /// Whether any call has succeeded so far, which proves the key.
-    pub fn has_succeeded(&self) -> bool {
-        self.has_succeeded.load(Ordering::Relaxed)
-    }
-
     /// How many calls could be made in the next ten seconds.
     pub fn calls_left(&self) -> u32 {
         self.lock().limiter.left(Instant::now())
     }
 
+    /// From now on so many calls in any ten seconds.
+    pub fn allow(&self, calls: u32) {
+        let mut state = self.lock();
+        if state.limiter.calls() != calls {
+            state.limiter.resize(calls, Instant::now());
+        }
+    }
+
+    pub fn calls_allowed(&self) -> u32 {
+        self.lock().limiter.calls()
+    }
+
+    pub fn take_demand(&self) -> Demand {
+        std::mem::take(&mut self.lock().demand)
+    }
+
+    /// What Clerk says of our key, and every change of that.
+    pub fn key_refusals(&self) -> watch::Receiver<Option<bool>> {
+        self.lock().is_refused.subscribe()
+    }
+
+    /// Learns from an answer whether Clerk takes our key; one that says nothing about it changes nothing.
+    pub fn learn_of_key<T>(&self, result: &Result<T, Error>) {
+        let is_refused = match result {
+            Err(Error::Unauthorized) => true,
+            Ok(_) | Err(Error::NotFound | Error::Rejected { .. }) => false,
+            Err(_) => return,
+        };
+        let mut state = self.lock();
+        state.refused_until = is_refused.then(|| Instant::now() + AFTER_REFUSAL);
+        state.is_refused.send_if_modified(|known| known.replace(is_refused) != Some(is_refused));
+    }
+
     fn reserve(&self, priority: Priority, until: Instant) -> Result<Instant, Error> {
         let now = Instant::now();
         let mut state = self.lock();
+        if state.refused_until.is_some_and(|until| until > now) {
+            return Err(Error::Unauthorized);
+        }
         state.breaker.check(now).map_err(|retry_after| Error::CircuitOpen { retry_after })?;
-        let limited = |wait| Error::RateLimited { retry_after: Some(wait) };
-        state.limiter.reserve(priority, now, until).map_err(limited)
+        let place = state.limiter.reserve(priority, now, until);
+        let has_waited = place.is_err() || place.is_ok_and(|at| at > now);
+        state.demand.calls = state.demand.calls.saturating_add(1);
+        // While Clerk wants a pause, more calls are no help.
+        state.demand.has_waited |= has_waited && !state.limiter.is_paused(now);
+        place.map_err(|wait| Error::RateLimited { retry_after: Some(wait) })
     }
 
     /// Nothing that holds the lock can panic half-way.
@@ -118,9 +172,7 @@ impl Ticket {
     pub fn report<T>(mut self, result: &Result<T, Error>) {
         let Some(pass) = self.pass.take() else { return };
         (self.guard.observe)(Seen { outcome: outcome_of(result.as_ref().err()), waited: self.waited });
-        if result.is_ok() {
-            self.guard.has_succeeded.store(true, Ordering::Relaxed);
-        }
+        self.guard.learn_of_key(result);
         let has_answered = !matches!(result, Err(Error::Unavailable(_) | Error::UnavailableStatus(_)));
         let now = Instant::now();
         let mut state = self.guard.lock();

@@ -36,6 +36,18 @@ impl Limiter {
         Self { shared: Bucket::new(calls - reserved), reserved: Bucket::new(reserved), not_before: None }
     }
 
+    /// From now on at most so many; what was earned before stays, so that nobody has two bursts by it.
+    pub fn resize(&mut self, calls: u32, now: Instant) {
+        let reserved = calls / 3;
+        self.shared.resize(calls - reserved, now);
+        self.reserved.resize(reserved, now);
+    }
+
+    /// How many that is.
+    pub fn calls(&self) -> u32 {
+        self.shared.calls + self.reserved.calls
+    }
+
     /// Takes the next free place and answers when it is.
     ///
     /// # Errors
@@ -86,6 +98,14 @@ impl Bucket {
         Self { calls, every: WINDOW / (calls.saturating_sub(burst)).max(1), burst, full_at: None }
     }
 
+    fn resize(&mut self, calls: u32, now: Instant) {
+        let owed = self.full_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
+        let left = f64::from(self.burst) - owed.as_secs_f64() / self.every.as_secs_f64();
+        let other = Self::new(calls);
+        let missing = f64::from(other.burst) - left.min(f64::from(other.burst));
+        *self = Self { full_at: Some(now + other.every.mul_f64(missing)), ..other };
+    }
+
     fn left(&self, now: Instant) -> u32 {
         let owed = self.full_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now));
         let taken = owed.as_nanos().div_ceil(self.every.as_nanos().max(1));
@@ -132,6 +152,47 @@ mod tests {
             for (index, place) in places.iter().enumerate() {
                 let within = places[index..].iter().take_while(|later| **later < *place + WINDOW).count();
                 prop_assert!(within <= calls as usize, "{within} of {calls}");
+            }
+        }
+    }
+
+    proptest! {
+        /// Two processes that pass parts of one limit to and fro, what one gives back being taken a second later.
+        #[test]
+        fn d2_13_parts_that_move_between_two_make_no_ten_seconds_hold_more_than_the_limit(
+            calls in 40_u32..400,
+            parts in proptest::collection::vec(1_u32..8, 2..12),
+        ) {
+            let now = Instant::now();
+            let part = |eighths: u32| calls * eighths / 8;
+            let mut first = Limiter::new(part(parts[0]));
+            let mut second = Limiter::new(calls - part(parts[0]));
+            let mut places = Vec::new();
+            for (turn, pair) in parts.windows(2).enumerate() {
+                let begin = now + Duration::from_secs(4) * u32::try_from(turn).unwrap();
+                for tick in 0..400 {
+                    let at = begin + Duration::from_millis(10) * tick;
+                    if tick == 300 {
+                        let (old, new) = (part(pair[0]), part(pair[1]));
+                        if new < old { first.resize(new, at) } else { second.resize(calls - new, at) }
+                    }
+                    if tick == 399 {
+                        first.resize(part(pair[1]), at);
+                        second.resize(calls - part(pair[1]), at);
+                    }
+                    for limiter in [&mut first, &mut second] {
+                        // As many as go at once: whoever waits is not there yet.
+                        while let Ok(place) = limiter.reserve(Priority::Interactive, at, at) {
+                            places.push(place);
+                        }
+                    }
+                }
+            }
+            places.sort_unstable();
+            for (index, place) in places.iter().enumerate() {
+                let within = places[index..].iter().take_while(|later| **later < *place + WINDOW).count();
+                // Four buckets, each of which may have the fraction of a call that is left over.
+                prop_assert!(within <= calls as usize + 4, "{within} of {calls}");
             }
         }
     }

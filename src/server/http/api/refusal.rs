@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::model::error::AppError;
 use crate::model::user::Role;
 use crate::server::error::Error;
 use crate::server::settings::Environment;
@@ -37,12 +38,14 @@ pub struct Refusal {
     status: StatusCode,
     problem: Problem,
     retry_after: Option<Duration>,
+    /// The same for a page.
+    public: Option<AppError>,
 }
 
 impl Refusal {
     pub fn new(status: StatusCode, error: impl Into<Cow<'static, str>>) -> Self {
         let problem = Problem { error: error.into(), field: None, role: None };
-        Self { status, problem, retry_after: None }
+        Self { status, problem, retry_after: None, public: None }
     }
 
     #[must_use]
@@ -54,14 +57,14 @@ impl Refusal {
     /// The one place where an error of a request of the API stops: logged, and told without its cause.
     pub fn of(doing: &'static str, error: &Error) -> Self {
         error.log(doing);
-        Self { retry_after: error.retry_after(), ..Self::told(error) }
+        Self { retry_after: error.retry_after(), public: Some(error.public()), ..Self::told(error) }
     }
 
     fn told(error: &Error) -> Self {
         let refusal = |text: &'static str| Self::new(error.status(), text);
         match error {
             Error::Unauthenticated { .. } => refusal("Unauthorized - Invalid token"),
-            Error::Forbidden => refusal("Forbidden - insufficient permissions"),
+            Error::Forbidden | Error::Barred => refusal("Forbidden - insufficient permissions"),
             Error::Stale => refusal("Forbidden - sign in again first"),
             Error::NotFound { .. } => refusal("User not found"),
             Error::Invalid { field, message } | Error::Refused { field, message } => {
@@ -95,6 +98,9 @@ impl Refusal {
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         let mut response = (self.status, Json(self.problem)).into_response();
+        if let Some(public) = self.public {
+            response.extensions_mut().insert(public);
+        }
         let headers = response.headers_mut();
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

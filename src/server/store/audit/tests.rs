@@ -1,6 +1,6 @@
 //! A trail holds as it was written, and breaks where somebody's hand was in it.
 
-use mongodb::bson::serialize_to_document;
+use mongodb::bson::{Bson, deserialize_from_document, serialize_to_document};
 
 use crate::model::audit::{Action, Actor, Source};
 
@@ -34,6 +34,58 @@ fn first_broken(rows: Vec<Document>) -> Option<(i64, &'static str)> {
 #[test]
 fn d7_06_a_trail_holds_as_it_was_written() {
     assert_eq!(first_broken(trail(4)), None);
+}
+
+fn with_reason(words: &str) -> Document {
+    let actor = Actor { id: "cli:keeper".to_owned(), impersonator: None, session: None, source: Source::Cli };
+    let fact = Fact {
+        actor,
+        action: Action::Ban,
+        subject: "user_1".to_owned(),
+        before: None,
+        after: None,
+        reason: Some(words.to_owned()),
+    };
+    let end = End { number: 0, seal: BEGINNING.to_owned() };
+    serialize_to_document(&Entry::after(&end, &fact, Timestamp::UNIX_EPOCH)).unwrap()
+}
+
+#[test]
+fn c_11_d7_06_the_words_of_a_reason_can_go_and_cannot_be_others() {
+    let row = with_reason("a quarrel");
+    assert_eq!(first_broken(vec![row.clone()]), None);
+    let mut erased = row.clone();
+    erased.insert("reason", Bson::Null);
+    erased.remove("reasonSalt");
+    assert_eq!(first_broken(vec![erased.clone()]), None);
+    let other = serialize_to_document(&with_reason("another")).unwrap();
+    for (field, value) in [
+        ("reason", Bson::from("something else")),
+        ("reason", Bson::Null),
+        ("reasonSalt", Bson::Null),
+        ("reasonDigest", Bson::Null),
+        ("reasonDigest", other.get("reasonDigest").cloned().unwrap()),
+    ] {
+        let mut changed = row.clone();
+        changed.insert(field, value);
+        assert_eq!(first_broken(vec![changed]), Some((1, "it was changed")), "{field}");
+    }
+    erased.insert("reason", "new words");
+    assert_eq!(first_broken(vec![erased]), Some((1, "it was changed")));
+    let guess = row.get_str("reasonDigest").unwrap();
+    assert_ne!(with_reason("a quarrel").get_str("reasonDigest").unwrap(), guess, "it is salted");
+}
+
+#[test]
+fn d7_06_an_entry_from_before_there_were_digests_holds_with_its_words_under_the_seal() {
+    let mut entry: Entry = deserialize_from_document(with_reason("a quarrel")).unwrap();
+    (entry.reason_digest, entry.reason_salt) = (None, None);
+    entry.seal = entry.sealed();
+    let row = serialize_to_document(&entry).unwrap();
+    assert_eq!(first_broken(vec![row.clone()]), None);
+    let mut changed = row;
+    changed.insert("reason", Bson::Null);
+    assert_eq!(first_broken(vec![changed]), Some((1, "it was changed")));
 }
 
 #[test]

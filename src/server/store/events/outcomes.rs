@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use jiff::Timestamp;
+use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Document, doc};
 use serde::{Deserialize, Serialize};
 
@@ -35,22 +36,24 @@ impl Events {
             return Ok(());
         }
         let from: Vec<&str> = from.iter().map(|state| state.as_str()).collect();
+        // A command that is repeated because its answer was lost finds by this what it did, and counts no attempt twice.
+        let record = ObjectId::new();
         let mut alike: HashMap<Outcome, Vec<String>> = HashMap::new();
         for (id, outcome) in outcomes {
             alike.entry(outcome).or_default().push(id);
         }
         let statements = alike.into_iter().map(|(outcome, ids)| {
-            let which = doc! { "_id": { "$in": ids }, "state": { "$in": &from } };
-            doc! { "q": which, "u": attempted(&outcome, now).to_vec(), "multi": true }
+            let which = doc! { "_id": { "$in": ids }, "state": { "$in": &from }, "record": { "$ne": record } };
+            doc! { "q": which, "u": attempted(&outcome, record, now).to_vec(), "multi": true }
         });
         write_each(&self.documents, "update", statements.collect()).await.map(|_| ())
     }
 }
 
 /// After one more attempt.
-fn attempted(outcome: &Outcome, now: Timestamp) -> [Document; 2] {
+fn attempted(outcome: &Outcome, record: ObjectId, now: Timestamp) -> [Document; 2] {
     let waited = doc! { "$add": [{ "$ifNull": ["$waits", 0] }, i32::from(outcome.is_wait)] };
-    let mut fields = doc! { "attempts": { "$add": ["$attempts", 1] }, "waits": waited };
+    let mut fields = doc! { "attempts": { "$add": ["$attempts", 1] }, "waits": waited, "record": record };
     let mut gone = Vec::new();
     match outcome.cause() {
         Some(cause) => drop(fields.insert("cause", literal(cause))),

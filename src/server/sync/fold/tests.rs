@@ -55,7 +55,7 @@ fn case(incoming: impl IntoIterator<Item = Incoming>) -> Case {
 
 fn folded(stored: Option<&User>, case: &Case, plan: Plan) -> Folded {
     let now = at(T + 9);
-    let fresh = Fresh { id: ID, etag: ETAG, now, plan };
+    let fresh = Fresh { id: ID, etag: ETAG, now, plan, fields: &Fields::default() };
     fold(stored, None, case, fresh, |stored, incoming, id| apply(stored, incoming, id, now))
 }
 
@@ -109,7 +109,7 @@ fn an_adopted_person_keeps_their_id_and_is_no_newcomer() {
     let local = LocalUser { id: "507f1f77bcf86cd799439099".to_owned(), email: "ada@example.com".to_owned() };
     let now = at(T + 9);
     let plan = Plan { metadata: true, welcome: true, webhook: true };
-    let fresh = Fresh { id: ID, etag: ETAG, now, plan };
+    let fresh = Fresh { id: ID, etag: ETAG, now, plan, fields: &Fields::default() };
     let decide = |stored: Option<&User>, incoming: &Incoming, id: &str| apply(stored, incoming, id, now);
     let Folded::Write(write, _) = fold(None, Some(&local), &case([told("Ada", T)]), fresh, decide) else {
         panic!("a write")

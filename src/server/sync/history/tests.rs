@@ -1,16 +1,28 @@
 //! Folding the entries gives the document, whatever was said in whatever order.
 
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 
 use super::*;
 use crate::model::user::{Email, Role};
+use crate::server::settings::environment::Variables;
 use crate::server::settings::fields::FieldValues;
+use crate::server::settings::reader::Reader;
 use crate::server::store::events::Origin;
 use crate::server::store::users::Version;
 use crate::server::sync::apply::{Claims, Person, apply};
 use crate::server::sync::effects::Plan;
 use crate::server::sync::fold::{Answer, Case, Folded, Fresh, Said, Suffix, fold};
 
+/// One field that is personal, and one that is not.
+static TABLE: LazyLock<Fields> = LazyLock::new(|| {
+    let rows = r#"fields = [
+        { name = "department", from = "public_metadata.department", type = "text", personal = false },
+        { name = "phone", from = "phone_number", type = "text" },
+    ]"#;
+    Fields::read(&mut Reader::new(rows, &Variables::default()).expect("TOML"))
+});
 const T: i64 = 1_760_000_000_000;
 const ID: &str = "507f1f77bcf86cd799439011";
 
@@ -37,7 +49,10 @@ fn person(bits: u8, time: i64, source: SyncSource) -> Incoming {
         created_at: at(i64::from(is_set(5))),
         updated_at: at(time),
         claims: Claims::default(),
-        fields: FieldValues::new(),
+        fields: FieldValues::from([
+            ("department", FieldValue::Json(if is_set(6) { "sales" } else { "research" }.into())),
+            ("phone", FieldValue::Json(if is_set(7) { "+1555" } else { "+1666" }.into())),
+        ]),
     };
     let event_at = if source == SyncSource::Webhook { T + time } else { 0 };
     let version = Version { updated_at: T + time, event_at };
@@ -80,7 +95,7 @@ fn carry_out(stored: Option<&User>, happening: &Happening, turn: i64) -> (Option
                 return (stored.cloned(), Vec::new());
             };
             let after = User { role: *role, role_pending: true, ..before.clone() };
-            let entries = entry_of(at(turn), before, &after).into_iter().collect();
+            let entries = entry_of(at(turn), before, &after, &TABLE).into_iter().collect();
             return (Some(after), entries);
         }
         Happening::Deleted(time) => vec![Incoming::Deleted { clerk_id: "user_1".to_owned(), at: at(*time) }],
@@ -97,7 +112,7 @@ fn carry_out(stored: Option<&User>, happening: &Happening, turn: i64) -> (Option
     });
     let case = Case { said: said.collect(), answer: Some(answer), suffix, ..Case::of("user_1") };
     let etag = format!("507f1f77bcf86cd7994{turn:05}");
-    let fresh = Fresh { id: ID, etag: &etag, now: at(turn), plan: Plan::default() };
+    let fresh = Fresh { id: ID, etag: &etag, now: at(turn), plan: Plan::default(), fields: &TABLE };
     match fold(stored, None, &case, fresh, |stored, incoming, id| apply(stored, incoming, id, at(turn))) {
         Folded::Write(write, _) => (Some(write.user), write.history),
         Folded::Settled(_) | Folded::Ask => (stored.cloned(), Vec::new()),
@@ -106,9 +121,9 @@ fn carry_out(stored: Option<&User>, happening: &Happening, turn: i64) -> (Option
 
 /// The values that the entries lead to, from those of the beginning on.
 fn folded(first: &User, entries: &[Entry]) -> BTreeMap<&'static str, String> {
-    let mut values = values_of(first);
+    let mut values = values_of(first, &TABLE);
     for change in entries.iter().flat_map(|entry| &entry.fields) {
-        let Some(name) = SHOWN.into_iter().find(|name| *name == change.field) else { continue };
+        let Some(name) = shown().find(|name| *name == change.field) else { continue };
         assert_eq!(values.get(name), change.before.as_ref(), "{name} was something else before");
         match &change.after {
             Some(after) => values.insert(name, after.clone()),
@@ -118,9 +133,15 @@ fn folded(first: &User, entries: &[Entry]) -> BTreeMap<&'static str, String> {
     values
 }
 
+/// Fields whose values are on record.
+fn shown() -> impl Iterator<Item = &'static str> {
+    SHOWN.into_iter().chain(["department"])
+}
+
 /// Personal fields, whose changes are on record by name.
-fn personal(user: &User) -> [(&'static str, Option<String>); 4] {
+fn personal(user: &User) -> [(&'static str, Option<String>); 5] {
     [
+        ("phone", user.fields.get("phone").and_then(|value| value.to_json().as_str().map(str::to_owned))),
         ("email", user.email.clone()),
         ("firstName", user.first_name.clone()),
         ("name", Some(user.name.clone())),
@@ -144,7 +165,7 @@ proptest! {
                 prop_assert!(!is_other || is_named, "{name} changed and is not on record");
             }
             prop_assert!(new.iter().flat_map(|entry| &entry.fields).all(|change| {
-                SHOWN.contains(&change.field.as_str()) || (change.before.is_none() && change.after.is_none())
+                shown().any(|name| name == change.field) || (change.before.is_none() && change.after.is_none())
             }), "a personal value is on record");
             // Of a newcomer the first write ends in the state from which the others go on.
             if is_first {
@@ -156,11 +177,36 @@ proptest! {
             stored = after;
         }
         if let (Some(first), Some(stored)) = (&first, &stored) {
-            prop_assert_eq!(folded(first, &entries), values_of(stored));
+            prop_assert_eq!(folded(first, &entries), values_of(stored, &TABLE));
             let all = [of_the_first, entries].concat();
-            prop_assert_eq!(unexplained(stored, &all), Vec::<&str>::new());
+            prop_assert_eq!(unexplained(stored, &all, &TABLE), Vec::<&str>::new());
         }
     }
+}
+
+#[test]
+fn c_10_a_field_of_the_applications_own_is_on_record_with_values_unless_it_is_personal() {
+    let (stored, _) = carry_out(None, &Happening::Said(vec![(0, 1, SyncSource::Webhook)], Suffix::None), 0);
+    let stored = stored.expect("a person");
+    let other = Happening::Said(vec![(0b1100_0000, 2, SyncSource::Webhook)], Suffix::None);
+    let (after, entries) = carry_out(Some(&stored), &other, 1);
+    let after = after.expect("a person");
+    let change = |name: &str| {
+        let change = entries[0].fields.iter().find(|change| change.field == name).expect("on record");
+        (change.before.as_deref(), change.after.as_deref())
+    };
+    assert_eq!(change("department"), (Some("research"), Some("sales")));
+    assert_eq!(change("phone"), (None, None));
+    assert_eq!(unexplained(&after, &entries, &TABLE), Vec::<&str>::new());
+    let mut touched = after.clone();
+    touched.fields.insert("department", FieldValue::Json("board".into()));
+    assert_eq!(unexplained(&touched, &entries, &TABLE), ["department"]);
+    // It was personal when that was recorded, so its value is not on record.
+    let mut personal = entries.clone();
+    for change in &mut personal[0].fields {
+        (change.before, change.after) = (None, None);
+    }
+    assert_eq!(unexplained(&touched, &personal, &TABLE), Vec::<&str>::new());
 }
 
 #[test]
@@ -169,8 +215,8 @@ fn c_6_a_hand_that_left_no_entry_is_found() {
     let stored = stored.expect("a person");
     let (after, entries) = carry_out(Some(&stored), &Happening::Role(Role::Moderator), 1);
     let after = after.expect("a person");
-    assert_eq!(unexplained(&after, &entries), Vec::<&str>::new());
-    assert_eq!(unexplained(&User { role: Role::Admin, ..after }, &entries), ["role"]);
+    assert_eq!(unexplained(&after, &entries, &TABLE), Vec::<&str>::new());
+    assert_eq!(unexplained(&User { role: Role::Admin, ..after }, &entries, &TABLE), ["role"]);
 }
 
 #[test]

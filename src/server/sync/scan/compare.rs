@@ -9,6 +9,7 @@ use crate::server::settings::fields::Fields;
 use crate::server::store::users::User;
 use crate::server::sync::apply::{Claims, Incoming, Person, compare};
 use crate::server::sync::effects::Plan;
+use crate::server::sync::fields::open_value;
 use crate::server::sync::mapping::from_fetched;
 
 /// The name under which a write-back that did not arrive is a difference.
@@ -71,7 +72,7 @@ fn fields(user: &User, theirs: &wire::User, plan: Plan, table: &Fields) -> Vec<F
         return Vec::new();
     };
     let mut fields: Vec<FieldDifference> =
-        compare(user, &person).into_iter().map(|field| with_values(field, user, &person)).collect();
+        compare(user, &person).into_iter().map(|field| with_values(field, user, &person, table)).collect();
     if plan.metadata && person.claims != Claims::wanted(user) {
         fields.push(FieldDifference { field: METADATA.to_owned(), here: None, clerk: None });
     }
@@ -79,7 +80,7 @@ fn fields(user: &User, theirs: &wire::User, plan: Plan, table: &Fields) -> Vec<F
 }
 
 /// Both values, unless they are personal.
-fn with_values(field: &str, user: &User, person: &Person) -> FieldDifference {
+fn with_values(field: &str, user: &User, person: &Person, table: &Fields) -> FieldDifference {
     let both = |here: String, clerk: String| (Some(here), Some(clerk));
     let (here, clerk) = match field {
         "role" => both(user.role.to_string(), person.role.to_string()),
@@ -88,7 +89,7 @@ fn with_values(field: &str, user: &User, person: &Person) -> FieldDifference {
         "emailVerified" => both(user.email_verified.to_string(), person.email_verified.to_string()),
         "createdAt" => both(user.created_at.to_string(), person.created_at.to_string()),
         "updatedAt" => both(user.updated_at.to_string(), person.updated_at.to_string()),
-        _ => (None, None),
+        own => (open_value(&user.fields, table, own), open_value(&person.fields, table, own)),
     };
     FieldDifference { field: field.to_owned(), here, clerk }
 }
@@ -97,6 +98,8 @@ fn with_values(field: &str, user: &User, person: &Person) -> FieldDifference {
 mod tests {
     use super::*;
     use crate::server::clerk::wire::EmailAddress;
+    use crate::server::settings::environment::Variables;
+    use crate::server::settings::reader::Reader;
     use crate::server::sync::apply::{Change, apply};
 
     const NOW: i64 = 1_800_000_000_000;
@@ -173,6 +176,31 @@ mod tests {
         let fields = found(&user, Some(&theirs()), false).unwrap().fields;
         let shown: Vec<_> = fields.iter().map(|field| (field.field.as_str(), field.here.as_deref())).collect();
         assert_eq!(shown, [("firstName", None), ("banned", Some("true"))]);
+    }
+
+    #[test]
+    fn c_10_a_field_of_the_applications_own_shows_its_values_unless_it_is_personal_or_private() {
+        let rows = r#"fields = [
+            { name = "department", from = "public_metadata.department", type = "text", personal = false },
+            { name = "desk", from = "public_metadata.desk", type = "json", personal = false },
+            { name = "grade", from = "private_metadata.grade", type = "integer", personal = false },
+            { name = "locale", from = "locale", type = "text" },
+        ]"#;
+        let table = Fields::read(&mut Reader::new(rows, &Variables::default()).unwrap());
+        let metadata = |value: serde_json::Value| value.as_object().unwrap().clone();
+        let theirs = wire::User {
+            public_metadata: metadata(serde_json::json!({ "department": "Sales", "desk": { "floor": 3 } })),
+            private_metadata: metadata(serde_json::json!({ "grade": 7 })),
+            locale: Some("de".to_owned()),
+            ..theirs()
+        };
+        let user = Box::new(stored());
+        let found = difference("user_a", &Stored::Person(user), Some(&theirs), Plan::default(), &table).unwrap();
+        let shown: Vec<_> = found.fields.iter().map(|field| (field.field.as_str(), field.clerk.as_deref())).collect();
+        let expected =
+            [("department", Some("Sales")), ("desk", Some("{\"floor\":3}")), ("grade", None), ("locale", None)];
+        assert_eq!(shown, expected);
+        assert!(found.fields.iter().all(|field| field.here.is_none()), "nothing was here");
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Looks again before a difference counts: Clerk is asked anew, then MongoDB. What may be on its way is left alone for a
 //! while and counts only if neither side has moved since.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use futures::future::{try_join, try_join_all};
@@ -191,12 +191,19 @@ async fn without_pushes(state: &AppState, mut seen: Vec<Seen>) -> Result<Vec<See
     if pushes.is_empty() {
         return Ok(seen);
     }
-    let keys: Vec<String> = pushes.iter().map(|id| format!("metadata:{id}")).collect();
-    let store = &state.store;
-    let (jobs, outboxes) = try_join(store.jobs.find_waiting(&keys), store.users.find_outboxes(&pushes)).await?;
-    let is_on_its_way = |id: &str| jobs.contains(&format!("metadata:{id}")) || outboxes.contains(id);
-    seen.retain(|seen| !is_push(seen) || !is_on_its_way(&seen.difference.clerk_id));
+    let on_their_way = find_pushes(state, &pushes).await?;
+    seen.retain(|seen| !is_push(seen) || !on_their_way.contains(&seen.difference.clerk_id));
     Ok(seen)
+}
+
+/// Of these people, whose metadata we have yet to write.
+pub async fn find_pushes(state: &AppState, ids: &[&str]) -> Result<HashSet<String>, Error> {
+    let key = |id: &&str| format!("metadata:{id}");
+    let keys: Vec<String> = ids.iter().map(key).collect();
+    let store = &state.store;
+    let (jobs, outboxes) = try_join(store.jobs.find_waiting(&keys), store.users.find_outboxes(ids)).await?;
+    let is_on_its_way = |id: &&&str| jobs.contains(&key(id)) || outboxes.contains(**id);
+    Ok(ids.iter().filter(is_on_its_way).map(|id| (*id).to_owned()).collect())
 }
 
 async fn read(state: &AppState, ids: &[&str]) -> Result<HashMap<String, Stored>, Error> {

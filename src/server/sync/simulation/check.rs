@@ -30,7 +30,7 @@ pub fn examine(universe: &Universe) -> Result<(), String> {
         return Err(breach.clone());
     }
     for (id, row) in &store.people {
-        let odd = unexplained(&row.user, &row.history);
+        let odd = unexplained(&row.user, &row.history, &FIELDS);
         if !odd.is_empty() {
             return Err(format!("the history of {id} does not lead to its {}", odd.join(", ")));
         }

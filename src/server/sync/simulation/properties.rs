@@ -76,7 +76,7 @@ fn answer(clerk: &Clerk, clerk_id: &str) -> Incoming {
 /// One batch, decided and written without anybody in between.
 fn deliver(people: &mut People, batch: Vec<Said>, clerk: &Clerk) {
     for mut case in group(batch) {
-        let fresh = Fresh { id: ID, etag: ID, now: now(), plan: Plan::default() };
+        let fresh = Fresh { id: ID, etag: ID, now: now(), plan: Plan::default(), fields: &FIELDS };
         let decide = |stored: Option<&User>, incoming: &Incoming, id: &str| apply(stored, incoming, id, now());
         let before = people.get(&case.clerk_id).cloned();
         let mut folded = fold(before.as_ref(), None, &case, fresh, decide);

@@ -160,7 +160,7 @@ fn away() -> Error {
 /// The application's own fields: what the histories change at Clerk anyway, and what has a default.
 pub static FIELDS: LazyLock<Fields> = LazyLock::new(|| {
     let table = r#"fields = [
-        { name = "clerkRole", from = "public_metadata.role", type = "text", default = "nobody" },
+        { name = "clerkRole", from = "public_metadata.role", type = "text", default = "nobody", personal = false },
         { name = "mongoId", from = "public_metadata.userMongoId", type = "text" },
     ]"#;
     Fields::read(&mut Reader::new(table, &Variables::default()).expect("TOML"))

@@ -1,0 +1,71 @@
+// The pages about the mirror in states that the suite does not come to by itself: something was given up, a body is no longer
+// kept, a question is open. No barrier by axe in any look, and a picture of each.
+import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
+import { type Document, MongoClient } from 'mongodb';
+import { barriers } from './support/barriers';
+import { mongodbUri } from './support/data';
+import { state } from './support/people';
+import { expect, test } from './support/test';
+
+test.use({ storageState: state('admin') });
+
+type Row = Document & { _id: string };
+
+const unique = randomUUID().slice(0, 8);
+const dead = `msg_dead_${unique}`;
+const forgotten = `msg_old_${unique}`;
+const states: { name: string; path: string; open?: string }[] = [
+  { name: 'overview-degraded', path: '/admin/sync' },
+  { name: 'failures-groups', path: '/admin/sync/failures' },
+  { name: 'failures-mute', path: '/admin/sync/failures', open: 'Mute' },
+  { name: 'event-dead', path: `/admin/sync/events/${dead}` },
+  { name: 'event-replay', path: `/admin/sync/events/${dead}`, open: 'Replay' },
+  { name: 'event-forgotten', path: `/admin/sync/events/${forgotten}` },
+  { name: 'event-none', path: '/admin/sync/events/msg_none' },
+  { name: 'run-none', path: '/admin/sync/runs/none' },
+  { name: 'profile-times', path: '/profile', open: 'Keyboard shortcuts' },
+];
+const looks = [
+  { look: 'light', colorScheme: 'light', width: 1280, height: 800 },
+  { look: 'dark', colorScheme: 'dark', width: 1280, height: 800 },
+  { look: 'phone', colorScheme: 'light', width: 390, height: 844 },
+  { look: 'narrow', colorScheme: 'dark', width: 320, height: 640 },
+] as const;
+
+let client: MongoClient;
+
+/** Twins of an event that was applied: one given up, one whose body is not kept any more. */
+test.beforeAll(async () => {
+  client = await MongoClient.connect(mongodbUri());
+  const events = client.db().collection<Row>('events');
+  const applied = await events.findOne({ kind: 'user.created', state: 'applied' });
+  const failed = { state: 'dead', cause: 'MongoDB refused (code 121)', decision: 'MongoDB refused (code 121)' };
+  await events.insertMany([
+    { ...applied, _id: dead, ...failed },
+    { ...applied, _id: forgotten, place: null },
+  ]);
+});
+
+test.afterAll(async () => {
+  await client.db().collection<Row>('events').deleteMany({ _id: { $in: [dead, forgotten] } });
+  await client.close();
+});
+
+for (const { name, path, open } of states) {
+  for (const { look, colorScheme, width, height } of looks) {
+    test(`${name}, ${look}`, async ({ page }) => {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height });
+      await page.goto(path);
+      if (open) {
+        await page.getByRole('button', { name: open, exact: true }).first().click();
+        await expect(page.getByRole('dialog')).toBeVisible();
+      }
+
+      await page.screenshot({ path: join(__dirname, '../screenshots', `sync-${name}-${look}.png`), fullPage: !open });
+      expect(await barriers(page)).toEqual([]);
+      expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+    });
+  }
+}

@@ -133,6 +133,8 @@ fn event(number: usize, of: usize, now: Timestamp) -> Event {
         due_at: is_open.then(|| now.saturating_add(SignedDuration::from_hours(24)).unwrap_or(now)),
         finished_at: (!is_open).then_some(finished_at),
         trace: None,
+        tried_at: None,
+        earlier: Vec::new(),
     }
 }
 
@@ -174,5 +176,6 @@ fn job(number: usize, events: usize, now: Timestamp) -> Job {
         created_at,
         finished_at: Some(created_at),
         trace: None,
+        events: Vec::new(),
     }
 }

@@ -72,7 +72,7 @@ test('the same by keyboard alone', async ({ page, request }) => {
 
 test('those that are picked are previewed before they are replayed', async ({ page }) => {
   await page.goto('/admin/sync/events?type=user.created');
-  await page.getByRole('checkbox').first().check();
+  await page.getByRole('checkbox', { name: /^Pick msg_/ }).first().check();
   await page.getByRole('button', { name: 'Preview a replay of those picked' }).click();
   await expect(page.getByRole('table', { name: 'What would happen' }).getByRole('row')).toHaveCount(2);
   await expect(page.getByRole('main')).toContainText('1 event: the event msg_');

@@ -31,6 +31,21 @@ async function open(page: Page): Promise<void> {
   await expect(page.locator('#live-state')).toContainText('Live');
 }
 
+/** The same page in another tab of the same browser. */
+async function opened(page: Page): Promise<Page> {
+  const other = await page.context().newPage();
+  await open(other);
+  return other;
+}
+
+/** As the browser tells it when another tab is in front. */
+async function hide(page: Page, isHidden: boolean): Promise<void> {
+  await page.evaluate((isHidden) => {
+    Object.defineProperty(document, 'hidden', { configurable: true, get: () => isHidden });
+    document.dispatchEvent(new Event('visibilitychange'));
+  }, isHidden);
+}
+
 function row(page: Page, clerkId: string) {
   return page.getByRole('table', { name: 'Last 50 events' }).getByRole('row').filter({ hasText: clerkId });
 }
@@ -68,10 +83,37 @@ test('nothing moves under the pointer', async ({ page, request }) => {
   const before = await first.getAttribute('id');
   const clerkId = await deliver(request);
 
-  await expect(page.getByRole('button', { name: /new events/ })).toBeVisible();
+  // However often word of one event comes, it is one.
+  await expect(page.getByRole('button', { name: '1 new event', exact: true })).toBeVisible();
+  await expect(row(await opened(page), clerkId)).toContainText('applied');
+  await expect(page.getByRole('button', { name: '1 new event', exact: true })).toBeVisible();
   expect(await first.getAttribute('id')).toBe(before);
-  await page.getByRole('button', { name: /new events/ }).click();
+  await page.getByRole('button', { name: /new event/ }).click();
   await expect(row(page, clerkId)).toBeVisible();
+});
+
+test('a hidden tab asks for nothing, and shows everything when it is seen again', async ({ page, request }) => {
+  let streams = 0;
+  page.on('request', (asked) => (streams += asked.url().endsWith('/admin/sync/live') ? 1 : 0));
+  await open(page);
+  const other = await opened(page);
+  expect(streams).toBe(1);
+  await hide(page, true);
+  const clerkId = await deliver(request);
+  await expect(row(other, clerkId)).toContainText('applied');
+  await expect(row(page, clerkId)).toHaveCount(0);
+  expect(streams).toBe(1);
+
+  await hide(page, false);
+  await expect(row(page, clerkId)).toContainText('applied');
+  expect(streams).toBe(2);
+});
+
+test('a second word of a search has suggestions as well', async ({ page }) => {
+  await page.goto('/admin/sync/events');
+  const field = page.getByRole('combobox', { name: /^Search/ });
+  await field.pressSequentially('type:user.created sta');
+  await expect(page.locator('#event-words option[data-word="status:dead"]')).toHaveAttribute('value', 'type:user.created status:dead');
 });
 
 test('a chart says at the pointer what its table says', async ({ page, request, complaints }) => {

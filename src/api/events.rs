@@ -4,7 +4,7 @@ use leptos::prelude::*;
 use leptos::server_fn::codec::GetUrl;
 
 use crate::model::error::AppError;
-use crate::model::event::{EventDetail, EventList};
+use crate::model::event::{EventChoices, EventDetail, EventList};
 use crate::model::failure::Failures;
 use crate::model::notice::Notice;
 use crate::model::replay::ReplayPreview;
@@ -13,10 +13,15 @@ use crate::model::replay::ReplayPreview;
 #[server(endpoint = "events/list_events", input = GetUrl)]
 pub async fn list_events(#[server(default)] query: String, cursor: Option<String>) -> Result<EventList, AppError> {
     use crate::server::{rpc, sync::inspection};
-    rpc::as_admin("list_events", async |state, admin| {
-        inspection::list_events(&state, &admin, &query, cursor.as_deref()).await
-    })
-    .await
+    rpc::as_admin("list_events", async |state, _admin| inspection::list_events(&state, &query, cursor.as_deref()).await)
+        .await
+}
+
+/// Every type of event there is, and the filters that whoever asks keeps.
+#[server(endpoint = "events/list_choices", input = GetUrl)]
+pub async fn list_choices() -> Result<EventChoices, AppError> {
+    use crate::server::{rpc, sync::filters};
+    rpc::as_admin("list_choices", async |state, admin| filters::list_choices(&state, &admin).await).await
 }
 
 /// One event; what is personal in it is masked, unless this page was led to by `reveal_payload`.
@@ -68,7 +73,7 @@ pub async fn discard_event(id: String, #[server(default)] reason: String) -> Res
         .keeping([("reason", reason.clone())])
         .as_admin(async |state, admin| {
             intervention::discard_for(&state, &admin, &id, &reason).await?;
-            Ok(Notice::done("Discarded. It is not tried again."))
+            Ok(Notice::done("Discarded. It is not tried again, and counts as settled."))
         })
         .await
 }
@@ -145,11 +150,11 @@ pub async fn replay_events(
 /// Keeps a filter under a name.
 #[server(endpoint = "events/save_filter")]
 pub async fn save_filter(name: String, #[server(default)] query: String) -> Result<Notice, AppError> {
-    use crate::server::{rpc::form, sync::inspection};
+    use crate::server::{rpc::form, sync::filters};
     form::form("save_filter", form::Back::To(format!("/admin/sync/events?{query}")))
         .keeping([("name", name.clone())])
         .as_admin(async |state, admin| {
-            inspection::save_filter(&state, &admin, &name, &query).await?;
+            filters::save_filter(&state, &admin, &name, &query).await?;
             Ok(Notice::done("Filter saved."))
         })
         .await
@@ -158,11 +163,25 @@ pub async fn save_filter(name: String, #[server(default)] query: String) -> Resu
 /// Gives a filter another name.
 #[server(endpoint = "events/rename_filter")]
 pub async fn rename_filter(id: String, name: String) -> Result<Notice, AppError> {
-    use crate::server::{rpc::form, sync::inspection};
+    use crate::server::{rpc::form, sync::filters};
     form::form("rename_filter", form::Back::ToReferer)
         .as_admin(async |state, admin| {
-            inspection::rename_filter(&state, &admin, &id, &name).await?;
+            filters::rename_filter(&state, &admin, &id, &name).await?;
             Ok(Notice::done("Filter renamed."))
+        })
+        .await
+}
+
+/// The list begins with this filter from now on; without `wanted`, with everything.
+#[server(endpoint = "events/set_default_filter")]
+pub async fn set_default_filter(id: String, #[server(default)] wanted: Option<String>) -> Result<Notice, AppError> {
+    use crate::server::{rpc::form, sync::filters};
+    form::form("set_default_filter", form::Back::ToReferer)
+        .as_admin(async |state, admin| {
+            filters::set_default_filter(&state, &admin, &id, wanted.is_some()).await?;
+            let text =
+                if wanted.is_some() { "The list begins with it now." } else { "The list begins with everything." };
+            Ok(Notice::done(text))
         })
         .await
 }
@@ -170,10 +189,10 @@ pub async fn rename_filter(id: String, name: String) -> Result<Notice, AppError>
 /// Forgets a filter.
 #[server(endpoint = "events/delete_filter")]
 pub async fn delete_filter(id: String) -> Result<Notice, AppError> {
-    use crate::server::{rpc::form, sync::inspection};
+    use crate::server::{rpc::form, sync::filters};
     form::form("delete_filter", form::Back::ToReferer)
         .as_admin(async |state, admin| {
-            inspection::delete_filter(&state, &admin, &id).await?;
+            filters::delete_filter(&state, &admin, &id).await?;
             Ok(Notice::done("Filter deleted."))
         })
         .await

@@ -5,7 +5,7 @@ use leptos::server_fn::codec::GetUrl;
 
 use crate::model::error::AppError;
 use crate::model::notice::Notice;
-use crate::model::run::{RunReport, RunsPage};
+use crate::model::run::{RunDetail, RunsPage};
 
 /// One page of the history, the newest first, and the run that is going on.
 #[server(endpoint = "runs/list_runs", input = GetUrl)]
@@ -14,11 +14,15 @@ pub async fn list_runs(before: Option<String>) -> Result<RunsPage, AppError> {
     rpc::as_admin("list_runs", async |state, _admin| report::list(&state.store, before.as_deref()).await).await
 }
 
-/// One run, with a page of those whom it found to differ: from after this one on.
+/// One run, with a page of those whom it found to differ (from after this one on), and what admins did about it.
 #[server(endpoint = "runs/get_run", input = GetUrl)]
-pub async fn get_run(#[server(default)] id: String, after: Option<String>) -> Result<RunReport, AppError> {
-    use crate::server::{rpc, sync::scan::report};
-    rpc::as_admin("get_run", async |state, _admin| report::get(&state.store, &id, after.as_deref()).await).await
+pub async fn get_run(#[server(default)] id: String, after: Option<String>) -> Result<RunDetail, AppError> {
+    use crate::server::{rpc, sync::scan::report, trail};
+    rpc::as_admin("get_run", async |state, _admin| {
+        let run = report::get(&state.store, &id, after.as_deref()).await?;
+        Ok(RunDetail { run, trail: trail::list_about(&state, &id).await? })
+    })
+    .await
 }
 
 /// Begins a walk through Clerk's list, or continues the one that waits.
@@ -46,12 +50,14 @@ pub async fn start_run(
 
 /// Pauses, resumes or cancels a run: `pause`, `resume`, `cancel`.
 #[server(endpoint = "runs/control_run")]
-pub async fn control_run(id: String, wish: String) -> Result<Notice, AppError> {
+pub async fn control_run(id: String, wish: String, #[server(default)] reason: String) -> Result<Notice, AppError> {
     use crate::server::{accounts::Intent, rpc::form, sync::scan::requests};
     form::form("control_run", form::Back::ToReferer)
         .as_admin(async |state, admin| {
             let action = requests::action_named(&wish)?;
-            let run = requests::control(&state, &admin, &id, action, &Intent::default()).await?;
+            let reason = Some(reason).filter(|reason| !reason.trim().is_empty());
+            let intent = Intent { reason, is_rehearsal: false };
+            let run = requests::control(&state, &admin, &id, action, &intent).await?;
             Ok(Notice::done(format!("The {} is {}.", run.kind.as_str(), run.state.as_str())))
         })
         .await
@@ -59,11 +65,13 @@ pub async fn control_run(id: String, wish: String) -> Result<Notice, AppError> {
 
 /// Brings one person up to date, as Clerk says.
 #[server(endpoint = "runs/refresh_user")]
-pub async fn refresh_user(id: String) -> Result<Notice, AppError> {
+pub async fn refresh_user(id: String, #[server(default)] reason: String) -> Result<Notice, AppError> {
     use crate::server::{accounts::Intent, rpc::form, sync::scan::requests};
     form::form("refresh_user", form::Back::ToReferer)
         .as_admin(async |state, admin| {
-            let outcome = requests::refresh(&state, &admin, &id, &Intent::default()).await?;
+            let reason = Some(reason).filter(|reason| !reason.trim().is_empty());
+            let intent = Intent { reason, is_rehearsal: false };
+            let outcome = requests::refresh(&state, &admin, &id, &intent).await?;
             Ok(Notice::done(format!("{id}: {}.", outcome.decision)))
         })
         .await

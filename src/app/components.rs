@@ -22,6 +22,7 @@ pub mod record_table;
 pub mod renewal;
 pub mod roster_filter;
 pub mod run_progress;
+pub mod suggest_words;
 pub mod text_field;
 pub mod time;
 pub mod timeline;

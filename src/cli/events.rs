@@ -23,7 +23,7 @@ pub enum Command {
     Show(show::Options),
     /// Carry events out again over what is stored now, whatever became of them.
     Replay(replay::Options),
-    /// Decide that an event which waits, or failed, shall not be tried again.
+    /// Decide that an event which waits, failed or was given up shall not be tried again.
     Discard(replay::DiscardOptions),
 }
 

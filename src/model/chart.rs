@@ -51,6 +51,8 @@ pub struct Chart {
     pub title: String,
     /// What it shows, in one sentence with its extremes: for those who do not see the picture.
     pub summary: String,
+    /// Its columns stand on each other, in the order of the series.
+    pub is_stacked: bool,
     /// An `svg` element without any colour of its own: the stylesheet gives each its colour.
     pub svg: String,
     /// How many points in time the picture has.

@@ -7,9 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::audit::TrailRow;
 use crate::model::job::JobRow;
+use crate::model::run::FieldDifference;
 
 /// Where an event stands. It only ever moves from `Received` or `Failed` to one of the others; only an
-/// operator's replay brings it back.
+/// operator discards one that was given up, or brings one back by a replay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum EventState {
@@ -27,11 +28,26 @@ pub enum EventState {
     Failed,
     /// Given up, with the cause kept.
     Dead,
+    /// An operator decided that it shall not be tried again, for a reason that is its decision.
+    Discarded,
 }
 
 impl EventState {
-    pub const ALL: [Self; 7] =
-        [Self::Received, Self::Applied, Self::Stale, Self::Duplicate, Self::Ignored, Self::Failed, Self::Dead];
+    pub const ALL: [Self; 8] = [
+        Self::Received,
+        Self::Applied,
+        Self::Stale,
+        Self::Duplicate,
+        Self::Ignored,
+        Self::Failed,
+        Self::Dead,
+        Self::Discarded,
+    ];
+
+    /// Whether it waits for somebody: the engine, or an operator.
+    pub fn is_open(self) -> bool {
+        matches!(self, Self::Received | Self::Failed | Self::Dead)
+    }
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -42,6 +58,7 @@ impl EventState {
             Self::Ignored => "ignored",
             Self::Failed => "failed",
             Self::Dead => "dead",
+            Self::Discarded => "discarded",
         }
     }
 }
@@ -71,6 +88,11 @@ pub struct EventList {
     /// What was asked for, in words.
     pub about: String,
     pub is_filtered: bool,
+}
+
+/// What may be asked for of events.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventChoices {
     /// Every type there is.
     pub kinds: Vec<String>,
     /// Whoever asks keeps these.
@@ -84,6 +106,8 @@ pub struct SavedView {
     pub name: String,
     /// The query of its address.
     pub query: String,
+    /// The list begins with it.
+    pub is_default: bool,
 }
 
 /// What is left of what an event said.
@@ -111,9 +135,11 @@ pub struct EventDetail {
     pub payload: Payload,
     /// What came with it and is kept, a line each.
     pub headers: String,
-    /// Where deliveries come in.
-    pub endpoint: String,
-    /// Its person's effects since it arrived.
+    /// What became of it, the newest first.
+    pub attempts: Vec<EventAttempt>,
+    /// What it changed: both values where they are not personal.
+    pub changes: Vec<FieldDifference>,
+    /// What it asked for.
     pub effects: Vec<JobRow>,
     /// Of the same person, the nearest first.
     pub earlier: Vec<EventRow>,
@@ -122,13 +148,15 @@ pub struct EventDetail {
     pub trail: Vec<TrailRow>,
 }
 
-impl EventDetail {
-    /// Fields that it changed, as its decision says.
-    pub fn changed_fields(&self) -> Vec<&str> {
-        let decision = self.row.decision.as_deref().unwrap_or_default();
-        decision.strip_prefix("updated ").map(|fields| fields.split(", ").collect()).unwrap_or_default()
-    }
+/// What became of an event once.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventAttempt {
+    pub at: Option<Timestamp>,
+    pub state: EventState,
+    pub decision: Option<String>,
+}
 
+impl EventDetail {
     /// How long it took from its arrival to its end, in milliseconds.
     pub fn lag(&self) -> Option<u128> {
         self.row.finished_at.map(|end| end.duration_since(self.row.received_at).as_millis().unsigned_abs())
@@ -146,6 +174,9 @@ pub fn next_step(state: EventState) -> &'static str {
         EventState::Failed => {
             "It is tried again by itself. If the cause is mended, replay it now; if it is not wanted, discard it."
         }
-        EventState::Dead => "It was given up. Mend the cause, then replay it; nothing newer is overwritten by that.",
+        EventState::Dead => {
+            "It was given up. Mend the cause, then replay it; nothing newer is overwritten by that. If it is not wanted, discard it."
+        }
+        EventState::Discarded => "An operator decided that it shall not be tried again. A replay is still possible.",
     }
 }

@@ -107,6 +107,11 @@ impl EventQuery {
         }
     }
 
+    /// Whether nothing is asked for.
+    pub fn is_nothing(&self) -> bool {
+        self.parts().iter().all(|(_, value)| value.is_none())
+    }
+
     /// As the query of an address, without the question mark.
     pub fn encoded(&self) -> String {
         let pairs = self.parts().into_iter().filter_map(|(name, value)| Some((name, value?)));

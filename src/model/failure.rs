@@ -8,14 +8,8 @@ use crate::model::event::EventState;
 /// The states of events that could not be applied.
 pub const FAILURES: [EventState; 2] = [EventState::Failed, EventState::Dead];
 
-/// The cause of what an operator discarded: the reason that they wrote groups nothing.
-pub const DISCARDED: &str = "discarded";
-
 /// A decision without how often it was tried: `attempt 3 failed: MongoDB is away`.
 pub fn cause_of(decision: &str) -> &str {
-    if decision.starts_with("discarded: ") {
-        return DISCARDED;
-    }
     let tried = |before: &str, after: &str| {
         let (count, cause) = decision.strip_prefix(before)?.split_once(after)?;
         (!count.is_empty() && count.bytes().all(|byte| byte.is_ascii_digit())).then_some(cause)
@@ -52,7 +46,7 @@ pub const MUTES: [(u16, &str); 4] = [(1, "1 hour"), (8, "8 hours"), (24, "1 day"
 
 /// What to do about a cause.
 pub fn advice(cause: &str) -> &'static str {
-    const KNOWN: [(&str, &str); 11] = [
+    const KNOWN: [(&str, &str); 10] = [
         (
             "MongoDB is away",
             "MongoDB did not answer. Events are tried again by themselves as soon as it does; see `rollcall doctor`.",
@@ -81,7 +75,6 @@ pub fn advice(cause: &str) -> &'static str {
             "the payload cannot be read",
             "Clerk sent something we do not understand. Look at the payload, and report it with the event's id.",
         ),
-        ("discarded", "An operator decided that these shall not be tried again. Replay them if that was a mistake."),
     ];
     let known = KNOWN.iter().find(|(beginning, _)| cause.starts_with(beginning));
     known.map_or("Look at one of them. When its cause is mended, replay all.", |(_, advice)| advice)
@@ -98,7 +91,6 @@ mod tests {
             ("given up after 12 attempts: Clerk refused (422 a): b", "Clerk refused (422 a): b"),
             ("attempt 1 failed", "attempt 1 failed"),
             ("attempt no failed: x", "attempt no failed: x"),
-            ("discarded: attempt 3 failed: x", "discarded"),
             ("the payload cannot be read", "the payload cannot be read"),
         ] {
             assert_eq!(cause_of(decision), cause);

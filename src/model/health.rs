@@ -135,6 +135,10 @@ pub struct Signs {
     pub is_endpoint_gone: bool,
     /// People about whom MongoDB differed from Clerk by the last proof.
     pub drift: u64,
+    /// Its id.
+    pub proof_id: Option<String>,
+    /// Something was mended since.
+    pub is_mended: bool,
     pub backlog: u64,
     pub oldest_pending_seconds: i64,
     pub silence: Option<(SilenceCause, i64)>,
@@ -187,6 +191,7 @@ impl Signs {
     }
 
     fn degraded(&self) -> Option<Judgement> {
+        let proof = format!("/admin/sync/runs/{}", self.proof_id.as_deref().unwrap_or_default());
         let (reason, next_step, link) = if self.dead > 0 {
             (
                 counted(self.dead, "event was", "events were", "given up."),
@@ -214,8 +219,12 @@ impl Signs {
         } else if self.drift > 0 {
             (
                 counted(self.drift, "person differs", "people differ", "from Clerk by the last proof."),
-                "Reconcile, and look at the differences.",
-                "/admin/sync/runs",
+                if self.is_mended {
+                    "Some of it was mended since: prove it."
+                } else {
+                    "Look at the differences: mend each, or reconcile. Then prove it."
+                },
+                proof.as_str(),
             )
         } else if self.is_circuit_open {
             (
@@ -318,6 +327,7 @@ mod tests {
             (Signs { dead: 2, failed: 1, ..well() }, Health::Degraded, "2 events were given up."),
             (Signs { lost_effects: 1, ..well() }, Health::Degraded, "1 effect was given up, or may have happened."),
             (Signs { drift: 4, ..well() }, Health::Degraded, "4 people differ from Clerk by the last proof."),
+            (Signs { drift: 4, is_mended: true, ..well() }, Health::Degraded, ""),
             (Signs { is_endpoint_gone: true, ..well() }, Health::Degraded, ""),
             (Signs { is_circuit_open: true, ..well() }, Health::Degraded, ""),
             (

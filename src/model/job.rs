@@ -30,6 +30,11 @@ impl JobKind {
             Self::Alert => "alert",
         }
     }
+
+    /// The key of the one effect of this kind that a person has.
+    pub fn key(self, clerk_id: &str) -> String {
+        format!("{}:{clerk_id}", self.as_str())
+    }
 }
 
 /// Where a job stands.
@@ -72,6 +77,8 @@ pub struct JobRow {
     pub clerk_id: Option<String>,
     pub state: JobState,
     pub attempts: u32,
+    /// Whom it reaches: an address is masked, of a webhook there is its host.
+    pub to: Option<String>,
     pub cause: Option<String>,
     pub created_at: Timestamp,
     pub due_at: Option<Timestamp>,

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::model::audit::TrailRow;
 use crate::model::canary::CanaryReport;
 
 /// So many of those whom one run found to differ, and of those whom it left out, are kept by name; all are counted.
@@ -260,6 +261,14 @@ pub struct RunsOverview {
     pub canary: Option<CanaryReport>,
     /// The newest first.
     pub history: Vec<RunReport>,
+}
+
+/// One run and its trail.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunDetail {
+    pub run: RunReport,
+    /// Who began, paused, resumed or cancelled it, and why; the oldest first.
+    pub trail: Vec<TrailRow>,
 }
 
 /// A page of the history.

@@ -30,6 +30,9 @@ pub struct SyncOverview {
     pub lag: Lag,
     /// Deliveries that were acknowledged in the last hour.
     pub received_in_hour: u64,
+    /// Attempts at events.
+    pub success_in_hour: Success,
+    pub success_in_day: Success,
     pub effects: Vec<EffectCount>,
     pub clerk: ClerkCalls,
     /// The last word on whether MongoDB equals Clerk.
@@ -65,6 +68,26 @@ pub struct Lag {
     pub p99_ms: Option<u64>,
 }
 
+/// How many attempts of a time ended well: applied, or found that nothing was to be done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Success {
+    pub well: u64,
+    pub of: u64,
+}
+
+impl Success {
+    /// `99.8 %`, never more than it is: all is said only of all.
+    pub fn text(self) -> String {
+        let Self { well, of } = self;
+        if of == 0 {
+            return "no event".to_owned();
+        }
+        let tenths = well.saturating_mul(1_000) / of;
+        let rest = if tenths.is_multiple_of(10) { String::new() } else { format!(".{}", tenths % 10) };
+        format!("{}{rest} % of {}", tenths / 10, grouped(of))
+    }
+}
+
 /// What all processes together may ask of Clerk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ClerkCalls {
@@ -97,11 +120,11 @@ pub struct Instance {
 /// The three steps from an empty database to a mirror.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Steps {
-    /// Clerk takes the secret key, as far as is known.
+    /// Clerk took the secret key for a call.
     pub has_keys: bool,
     /// A delivery that a secret of ours has signed came.
     pub has_endpoint: bool,
-    /// Somebody is here.
+    /// Somebody was synced who did not come by looking at the page, or everybody was proved.
     pub has_people: bool,
 }
 
@@ -127,6 +150,7 @@ impl SyncOverview {
             ("next", self.judgement.next_step.clone()),
             ("as-of", machine(self.as_of)),
             ("proof", self.proof_text()),
+            ("proof-text", self.proof_link_text().to_owned()),
             ("redelivered", grouped(self.redeliveries)),
             ("people", grouped(self.people)),
             ("deleted", grouped(self.deleted_people)),
@@ -137,6 +161,8 @@ impl SyncOverview {
             ("p95", or_none(self.lag.p95_ms)),
             ("p99", or_none(self.lag.p99_ms)),
             ("received-in-hour", grouped(self.received_in_hour)),
+            ("success-hour", self.success_in_hour.text()),
+            ("success-day", self.success_in_day.text()),
             ("clerk", self.clerk_text()),
             ("drift", self.drift_text()),
             ("canary", self.canary_text()),
@@ -160,11 +186,21 @@ impl SyncOverview {
         )
     }
 
+    /// Where the last proof is, or the next is begun.
+    pub fn proof_path(&self) -> String {
+        let runs = "/admin/sync/runs";
+        self.proof.as_ref().map_or_else(|| runs.to_owned(), |proof| format!("{runs}/{}", proof.run_id))
+    }
+
+    pub fn proof_link_text(&self) -> &'static str {
+        if self.proof.is_some() { "Look at the proof" } else { "Prove it" }
+    }
+
     pub fn drift_text(&self) -> String {
         match &self.proof {
-            None => "not known".to_owned(),
-            Some(proof) if proof.differences == 1 => "1 person".to_owned(),
-            Some(proof) => format!("{} people", grouped(proof.differences)),
+            None => "not known before the first proof".to_owned(),
+            Some(proof) if proof.differences == 1 => "1 person differed from Clerk by the last proof".to_owned(),
+            Some(proof) => format!("{} people differed from Clerk by the last proof", grouped(proof.differences)),
         }
     }
 
@@ -175,13 +211,25 @@ impl SyncOverview {
     pub fn clerk_text(&self) -> String {
         let ClerkCalls { left, of, is_circuit_open } = self.clerk;
         if is_circuit_open {
-            "left alone: it only fails".to_owned()
+            "Clerk only fails, and is left alone for a while".to_owned()
         } else {
-            format!("{} of {} calls in 10 s", grouped(left), grouped(of))
+            format!("{} of {} calls in 10 s left", grouped(left), grouped(of))
         }
     }
 }
 
 fn machine(at: Timestamp) -> String {
     at.round(jiff::Unit::Second).unwrap_or(at).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn e_01_a_rate_of_success_is_whole_only_when_nothing_failed() {
+        let text = |well, of| Success { well, of }.text();
+        assert_eq!([text(0, 0), text(7, 7), text(0, 3)], ["no event", "100 % of 7", "0 % of 3"]);
+        assert_eq!([text(9_999, 10_000), text(995, 1_000)], ["99.9 % of 10\u{202f}000", "99.5 % of 1\u{202f}000"]);
+    }
 }

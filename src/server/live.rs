@@ -119,7 +119,10 @@ impl Live {
 #[derive(Serialize)]
 struct Message<'a> {
     figures: &'a HashMap<String, String>,
-    link: Option<&'a str>,
+    #[serde(rename = "next-step-link")]
+    next_step_link: Option<&'a str>,
+    #[serde(rename = "proof-link")]
+    proof_link: String,
     events: Vec<&'a EventRow>,
 }
 
@@ -204,7 +207,8 @@ fn tell(state: &AppState, before: Option<&SyncOverview>, overview: &SyncOverview
     let is_new = |event: &&EventRow| !before.is_some_and(|before| before.events.contains(event));
     let figures: HashMap<String, String> = overview.figures().into_iter().collect();
     let text = |events: Vec<&EventRow>| {
-        let message = Message { figures: &figures, link: overview.judgement.link.as_deref(), events };
+        let next_step_link = overview.judgement.link.as_deref();
+        let message = Message { figures: &figures, next_step_link, proof_link: overview.proof_path(), events };
         serde_json::to_string(&message).unwrap_or_default()
     };
     let (snapshot, news) =

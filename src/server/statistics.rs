@@ -116,6 +116,7 @@ async fn beat(state: &AppState) -> Result<(), Error> {
         clerk_calls_left: i64::from(state.clerk.calls_left()),
         clerk_calls: i64::from(state.clerk.calls_allowed()),
         is_circuit_open: moment.is_circuit_open,
+        has_keys: state.clerk.is_key_refused() == Some(false),
         inbox_free: i64::try_from(moment.inbox_free).unwrap_or(i64::MAX),
     };
     state.store.instances.beat(&instance).await?;

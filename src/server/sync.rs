@@ -3,7 +3,7 @@
 //! `inbox` accepts a delivery durably, `arrivals` is its way to the worker, `process` carries events out, `questions` asks Clerk where only Clerk can say, `usernames`
 //! settles who has a contested name, `provision` brings a person on their first request, `refresh` on a hint, `scan`
 //! everybody and proves it, `metadata` pushes what Clerk's lacks; `intervention` is what operators do about one event, `rehearsal` what it would do, `inspection`
-//! what pages show of events and their failures; `relay` hands events to Inngest and `functions` is what its calls do;
+//! what pages show of events and their failures, `filters` what of them an admin looks at again; `relay` hands events to Inngest and `functions` is what its calls do;
 //! `status` reads the numbers. `apply`, `effects`, `fields`, `fold`, `history` and `mapping` are pure; `ports` is what the
 //! others need of the world. Knows nothing of HTTP.
 
@@ -12,6 +12,7 @@ pub mod arrivals;
 pub mod attempts;
 pub mod effects;
 pub mod fields;
+pub mod filters;
 pub mod fold;
 pub mod functions;
 pub mod history;

@@ -58,6 +58,14 @@ pub async fn list(state: &AppState, filter: &Filter, before: Option<i64>, limit:
     Ok(TrailPage { rows: entries.into_iter().map(row).collect(), next })
 }
 
+/// Everything that was done to one thing, the oldest first.
+///
+/// # Errors
+/// MongoDB's.
+pub async fn list_about(state: &AppState, subject: &str) -> Result<Vec<TrailRow>, Error> {
+    Ok(state.store.audit.list_about(subject).await?.into_iter().map(row).collect())
+}
+
 /// Follows the whole chain, and says in words whether it holds.
 ///
 /// # Errors

@@ -6,6 +6,7 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use mongodb::bson::{DateTime, doc};
 use reqwest::Response;
+use rollcall::standin::levers::Levers;
 use rollcall::standin::token::TokenOptions;
 use serde_json::{Value, json};
 
@@ -102,12 +103,25 @@ async fn e_01_every_number_is_on_the_page_with_the_way_to_its_detail() {
         "/admin/sync/connection",
         "Redelivered",
         "msg_stale",
+        "Went well",
+        "not known before the first proof",
+        &format!("/admin/users/{admin}"),
     ] {
         assert!(page.contains(text), "{text}");
     }
     let numbers = overview(&app, &admin).await;
     assert_eq!((count(&numbers, "applied"), count(&numbers, "stale"), count(&numbers, "dead")), (1, 1, 0));
     assert_eq!((&numbers["health"], &numbers["backlog"]), (&json!("Healthy"), &json!(0)));
+    eventually("what went well is counted", || async {
+        let numbers = overview(&app, &admin).await;
+        let all = json!({ "well": 2, "of": 2 });
+        if numbers["success_in_hour"] == all && numbers["success_in_day"] == all {
+            Ok(())
+        } else {
+            Err(numbers["success_in_hour"].to_string())
+        }
+    })
+    .await;
     let of = numbers["clerk"]["of"].as_u64().expect("a number");
     assert!(numbers["clerk"]["left"].as_u64().expect("a number") <= of && of > 0);
     app.finish().await;
@@ -393,17 +407,46 @@ async fn e_02_a_test_event_and_every_check_are_a_button_without_scripts() {
     app.finish().await;
 }
 
-#[tokio::test]
-async fn e_02_an_empty_database_teaches_three_steps_and_each_is_done_by_itself() {
+/// The three steps as the page shows them, and as the stream tells them.
+fn steps(message: &Value) -> [&str; 3] {
+    ["step-keys", "step-endpoint", "step-people"].map(|step| message["figures"][step].as_str().expect("a word"))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e_02_an_empty_database_teaches_three_steps_and_each_is_done_by_itself_before_ones_eyes() {
     let app = TestApp::with(Wishes { seed_users: 2, ..Wishes::default() }).await;
+    // Clerk does not answer yet, so whoever looks was here before.
+    app.clerk.set_levers(Levers { bapi_status: Some(500), ..Levers::default() });
     let admin =
         app.clerk.find_user("admin@example.com").expect("a seeded admin")["id"].as_str().expect("an id").to_owned();
+    let at = DateTime::now();
+    let known = doc! {
+        "clerkId": &admin, "name": "", "role": "admin", "syncStatus": "active", "authProvider": "clerk",
+        "version": { "updatedAt": 1_i64, "eventAt": 1_i64 }, "createdAt": at, "updatedAt": at, "deletedAt": null,
+    };
+    app.database.insert("users", known).await;
     let first = page(&app, &admin, "/admin/sync").await;
-    assert!(first.contains("Connect Clerk in three steps") && first.contains("No event yet"));
-    let numbers = overview(&app, &admin).await;
-    assert_eq!(numbers["steps"], json!({ "has_keys": true, "has_endpoint": false, "has_people": true }));
-    app.deliver("msg_1", &user_event("user.created", "user_x", "Xenia", Timestamp::now().as_millisecond())).await;
-    app.settled().await;
+    for text in ["Connect Clerk in three steps", "No event yet", "Waiting"] {
+        assert!(first.contains(text), "{text}");
+    }
+    let mut stream = Stream::open(&app.url, &app.token(&admin), None).await;
+    let mut turned = async |expected: [&str; 3]| {
+        let until = Instant::now() + Duration::from_secs(20);
+        loop {
+            let (_, message) = stream.next().await.expect("a message");
+            if steps(&message) == expected {
+                return;
+            }
+            assert!(Instant::now() < until, "{:?} and not {expected:?}", steps(&message));
+        }
+    };
+    turned(["to do", "to do", "to do"]).await;
+    app.clerk.set_levers(Levers::default());
+    turned(["done", "to do", "to do"]).await;
+    app.deliver("msg_1", &json!({ "object": "event", "type": "session.created", "data": { "id": "sess_1" } })).await;
+    turned(["done", "done", "to do"]).await;
+    app.deliver("msg_2", &user_event("user.created", "user_x", "Xenia", Timestamp::now().as_millisecond())).await;
+    turned(["done", "done", "done"]).await;
     assert!(!page(&app, &admin, "/admin/sync").await.contains("Connect Clerk in three steps"));
     app.finish().await;
 }

@@ -14,13 +14,14 @@ const PAGES: [(&str, &str); 8] = [
     ("/admin/activity", "Activity"),
 ];
 
-/// The pages, with the one that is shown, or the one above it, marked. `here` is one of their paths.
+/// The pages, with the one that is shown marked, or the one above it (`within`). `here` is one of their paths.
 #[component]
-pub fn AdminNav(here: &'static str) -> impl IntoView {
+pub fn AdminNav(here: &'static str, #[prop(optional)] within: bool) -> impl IntoView {
+    let current = if within { "true" } else { "page" };
     let links = PAGES.map(|(path, name)| {
         let class = if path == here { "tab tab-active" } else { "tab" };
         view! {
-            <a class=class href=path aria-current=(path == here).then_some("page")>
+            <a class=class href=path aria-current=(path == here).then_some(current)>
                 {name}
             </a>
         }

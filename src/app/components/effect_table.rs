@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::app::components::confirm::Confirm;
+use crate::app::components::copy::CopyButton;
 use crate::app::components::event_table::{MaybeTime, PersonLink};
 use crate::app::components::fields::Reason;
 use crate::app::components::record_table::RecordTable;
@@ -17,6 +18,15 @@ pub fn kind_words(kind: JobKind) -> &'static str {
         JobKind::Webhook => "webhook",
         JobKind::Alert => "alert",
     }
+}
+
+/// Where an effect is listed, by its key: `webhook:user_1:…`.
+pub fn effect_path(id: &str) -> String {
+    let mut parts = id.split(':');
+    let kind = parts.next().unwrap_or_default();
+    let person = parts.next().filter(|part| part.starts_with("user_"));
+    let person = person.map(|person| format!("&person={person}")).unwrap_or_default();
+    format!("/admin/sync/effects?kind={kind}{person}#effect-{id}")
 }
 
 /// What a state means, next to the word (E-33).
@@ -52,7 +62,7 @@ pub fn EffectBadge(state: JobState) -> impl IntoView {
 #[component]
 pub fn EffectTable(#[prop(into)] caption: String, jobs: Vec<JobRow>, #[prop(optional)] open: bool) -> impl IntoView {
     let rows = jobs.into_iter().enumerate().map(|(place, job)| view! { <Row job place open /> }).collect_view();
-    let mut heads = vec!["Effect", "Person", "State", "Cause", "Asked for", "Ended"];
+    let mut heads = vec!["Effect", "To", "Person", "State", "Cause", "Asked for", "Ended"];
     heads.extend(open.then_some("Do"));
     view! {
         <RecordTable caption heads>
@@ -65,12 +75,17 @@ pub fn EffectTable(#[prop(into)] caption: String, jobs: Vec<JobRow>, #[prop(opti
 #[component]
 fn Row(job: JobRow, place: usize, open: bool) -> impl IntoView {
     let attempts = if job.attempts == 1 { "1 attempt".to_owned() } else { format!("{} attempts", job.attempts) };
+    let row_id = format!("effect-{}", job.id);
     let actions = open.then(|| view! { <Actions id=job.id.clone() state=job.state place /> });
     view! {
-        <tr>
+        <tr id=row_id>
             <td data-label="Effect">
                 {kind_words(job.kind)}
-                <code class="block text-xs">{job.id}</code>
+                <code class="block text-xs">{job.id.clone()}</code>
+                <CopyButton text=job.id label="the effect's id".to_owned() />
+            </td>
+            <td data-label="To">
+                <span class="wrap-anywhere">{job.to}</span>
             </td>
             <td data-label="Person">
                 <PersonLink clerk_id=job.clerk_id />
@@ -79,7 +94,9 @@ fn Row(job: JobRow, place: usize, open: bool) -> impl IntoView {
                 <EffectBadge state=job.state />
                 <span class="block text-sm">{attempts}</span>
             </td>
-            <td data-label="Cause">{job.cause}</td>
+            <td data-label="Cause">
+                <bdi class="wrap-anywhere">{job.cause}</bdi>
+            </td>
             <td data-label="Asked for">
                 <Time at=job.created_at />
             </td>

@@ -22,7 +22,9 @@ pub fn EventBadge(state: EventState) -> impl IntoView {
     let class = match state {
         EventState::Received => "badge badge-info",
         EventState::Applied => "badge badge-success",
-        EventState::Stale | EventState::Duplicate | EventState::Ignored => "badge badge-neutral",
+        EventState::Stale | EventState::Duplicate | EventState::Ignored | EventState::Discarded => {
+            "badge badge-neutral"
+        }
         EventState::Failed => "badge badge-warning",
         EventState::Dead => "badge badge-error",
     };

@@ -1,4 +1,4 @@
-//! Keeps one part of a page up to date by loading the page again behind it. Without JavaScript the page loads itself.
+//! Keeps parts of a page up to date by loading the page again behind it. Without JavaScript the page loads itself.
 
 use std::time::Duration;
 
@@ -14,25 +14,24 @@ use crate::app::components::time::localize;
 
 const EVERY: Duration = Duration::from_secs(2);
 
-/// Exchanges the part with this id for its newest version every two seconds, unless the tab is hidden. Where its
-/// `data-state` is another than before, the whole page is loaded, for then other things can be done.
+/// Exchanges the part with this id for its newest version every two seconds, unless the tab is hidden.
 #[island]
 pub fn KeepFresh(part: String) -> impl IntoView {
     Effect::new(move |_| {
-        let part = part.clone();
-        set_interval(
-            move || {
-                let part = part.clone();
-                spawn_local(async move {
-                    let _ = exchange(&part).await;
-                });
-            },
-            EVERY,
-        );
+        let parts = format!("#{part}");
+        set_interval(move || exchange(parts.clone()), EVERY);
     });
 }
 
-async fn exchange(part: &str) -> Result<(), JsValue> {
+/// Exchanges what is in all of these parts for what a page that is loaded now has in those of the same ids. Where the
+/// `data-state` of one is another than before, the whole page is loaded, for then other things can be done.
+pub fn exchange(parts: String) {
+    spawn_local(async move {
+        let _ = try_exchange(&parts).await;
+    });
+}
+
+async fn try_exchange(parts: &str) -> Result<(), JsValue> {
     let (window, document) = (window(), document());
     if document.hidden() {
         return Ok(());
@@ -52,24 +51,28 @@ async fn exchange(part: &str) -> Result<(), JsValue> {
     let parse: Function = Reflect::get(&parser, &"parseFromString".into())?.dyn_into()?;
     let page = parse.call2(&parser, &html, &"text/html".into())?;
     let find: Function = Reflect::get(&page, &"getElementById".into())?.dyn_into()?;
-    let new = find.call1(&page, &part.into())?.dyn_into::<Element>();
-    let (Ok(new), Some(old)) = (new, document.get_element_by_id(part)) else { return Ok(()) };
-    if new.get_attribute("data-state") != old.get_attribute("data-state") {
-        return window.location().reload();
+    let parts = document.query_selector_all(parts)?;
+    for index in 0..parts.length() {
+        let Some(old) = parts.item(index).and_then(|node| node.dyn_into::<Element>().ok()) else { continue };
+        let Ok(new) = find.call1(&page, &old.id().into())?.dyn_into::<Element>() else { continue };
+        if new.get_attribute("data-state") != old.get_attribute("data-state") {
+            return window.location().reload();
+        }
+        old.set_inner_html(&new.inner_html());
     }
-    old.set_inner_html(&new.inner_html());
     localize();
     Ok(())
 }
 
-/// The same without JavaScript: the page loads itself again, until somebody would rather have it still.
+/// The same without JavaScript, for who wants it: the page loads itself again, which would close a question that is open.
 #[component]
-pub fn ReloadWithoutScripts(still: bool, path: String) -> impl IntoView {
-    if still {
+pub fn ReloadWithoutScripts(is_still: bool, path: String) -> impl IntoView {
+    if is_still {
+        let sign = if path.contains('?') { '&' } else { '?' };
         return view! {
             <noscript>
-                <a class="link" href=path>
-                    "Keep this page up to date"
+                <a class="link" href=format!("{path}{sign}fresh=1")>
+                    "Load this page anew every 5 seconds"
                 </a>
             </noscript>
         }
@@ -78,10 +81,12 @@ pub fn ReloadWithoutScripts(still: bool, path: String) -> impl IntoView {
     view! {
         <noscript>
             <meta http-equiv="refresh" content="5" />
-            <a class="link" href=format!("{path}?still=1")>
-                "Keep this page still"
-            </a>
         </noscript>
+        <p class="mt-2">
+            <a class="link" href=path>
+                "Keep this page still, to pause or cancel the run"
+            </a>
+        </p>
     }
     .into_any()
 }

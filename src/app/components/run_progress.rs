@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::app::components::confirm::Confirm;
+use crate::app::components::fields::Reason;
 use crate::model::run::{RunReport, RunState};
 
 /// Where a run's page is.
@@ -69,6 +70,7 @@ pub fn RunControls(run: RunReport) -> impl IntoView {
                 <p>"Its checkpoint is given up. What it has done stays done."</p>
                 <input type="hidden" name="id" value=run.id.clone() />
                 <input type="hidden" name="wish" value="cancel" />
+                <Reason />
             </Confirm>
         }
     });

@@ -113,7 +113,9 @@ fn event_class(state: EventState) -> &'static str {
     match state {
         EventState::Received => "badge badge-sm badge-info",
         EventState::Applied => "badge badge-sm badge-success",
-        EventState::Stale | EventState::Duplicate | EventState::Ignored => "badge badge-sm badge-neutral",
+        EventState::Stale | EventState::Duplicate | EventState::Ignored | EventState::Discarded => {
+            "badge badge-sm badge-neutral"
+        }
         EventState::Failed => "badge badge-sm badge-warning",
         EventState::Dead => "badge badge-sm badge-error",
     }

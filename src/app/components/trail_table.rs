@@ -2,8 +2,10 @@
 
 use leptos::prelude::*;
 
+use crate::app::components::effect_table::effect_path;
 use crate::app::components::event_table::{PersonLink, event_path};
 use crate::app::components::record_table::RecordTable;
+use crate::app::components::run_progress::run_path;
 use crate::app::components::time::Time;
 use crate::model::audit::TrailRow;
 
@@ -36,9 +38,9 @@ fn Row(row: TrailRow) -> impl IntoView {
                 {row.impersonator.map(|id| view! { <span class="block text-sm">"really " <code>{id}</code></span> })}
                 <span class="block text-sm">{row.source}</span>
             </td>
-            <td data-label="Did">{row.action}</td>
+            <td data-label="Did">{row.action.clone()}</td>
             <td data-label="To">
-                <Who id=row.subject />
+                <What id=row.subject action=row.action.clone() />
             </td>
             <td data-label="From, to">
                 <span class="wrap-anywhere">{change}</span>
@@ -51,20 +53,32 @@ fn Row(row: TrailRow) -> impl IntoView {
     .into_any()
 }
 
-/// An id, linked to the page of what it names, if there is one.
+/// Who did it: a person has a page, a command line has none.
 #[component]
-fn Who(id: String) -> impl IntoView {
+pub fn Who(id: String) -> impl IntoView {
     if id.starts_with("user_") {
         view! { <PersonLink clerk_id=Some(id) /> }.into_any()
-    } else if id.starts_with("msg_") {
-        let path = event_path(&id);
-        view! {
+    } else {
+        view! { <code>{id}</code> }.into_any()
+    }
+}
+
+/// What it was done to, linked to where that is shown.
+#[component]
+fn What(id: String, action: String) -> impl IntoView {
+    let path = match action.as_str() {
+        "replay_event" | "discard_event" | "reveal_payload" => Some(event_path(&id)),
+        "start_run" | "pause_run" | "resume_run" | "cancel_run" | "replay_events" => Some(run_path(&id)),
+        "retry_job" | "discard_job" => Some(effect_path(&id)),
+        _ => None,
+    };
+    match path {
+        None => view! { <Who id /> }.into_any(),
+        Some(path) => view! {
             <a class="link" href=path>
                 <code>{id}</code>
             </a>
         }
-        .into_any()
-    } else {
-        view! { <code>{id}</code> }.into_any()
+        .into_any(),
     }
 }

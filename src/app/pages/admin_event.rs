@@ -14,7 +14,8 @@ use crate::app::components::fields::{Reason, Tick};
 use crate::app::components::loaded::loaded;
 use crate::app::components::time::Time;
 use crate::app::components::trail_table::TrailTable;
-use crate::model::event::{EventDetail, EventRow, EventState, Payload, next_step};
+use crate::app::pages::admin_replay::Fields;
+use crate::model::event::{EventAttempt, EventDetail, EventRow, Payload, next_step};
 
 const LIST: &str = "/admin/sync/events";
 
@@ -32,7 +33,7 @@ fn Event(event: EventDetail) -> impl IntoView {
         <Title text=format!("Event {}", row.id) />
         <h1 class="text-3xl font-bold wrap-anywhere">"Event " <code>{row.id.clone()}</code></h1>
         <div class="mt-4">
-            <AdminNav here=LIST />
+            <AdminNav here=LIST within=true />
         </div>
         <div class="flex flex-wrap items-center gap-3">
             <EventBadge state=row.state />
@@ -42,9 +43,10 @@ fn Event(event: EventDetail) -> impl IntoView {
         <p class="mt-2">{next_step(row.state)}</p>
         <Actions row=row.clone() payload=event.payload.clone() />
         <Facts event=event.clone() />
-        <Body row=row.clone() endpoint=event.endpoint.clone() payload=event.payload.clone() />
+        <Attempts attempts=event.attempts />
+        <Body row=row.clone() payload=event.payload.clone() />
         <section class="mt-8">
-            <h2 class="text-xl font-bold">"Effects of this person since"</h2>
+            <h2 class="text-xl font-bold">"Effects of this event"</h2>
             {if event.effects.is_empty() {
                 view! { <p class="mt-2">"None: nobody was told of anything."</p> }.into_any()
             } else {
@@ -88,7 +90,7 @@ fn Actions(row: EventRow, payload: Payload) -> impl IntoView {
         }
     });
     let id = row.id.clone();
-    let discard = matches!(row.state, EventState::Received | EventState::Failed).then(|| {
+    let discard = row.state.is_open().then(|| {
         view! {
             <Confirm
                 id="discard"
@@ -98,7 +100,7 @@ fn Actions(row: EventRow, payload: Payload) -> impl IntoView {
                 submit="Discard it"
                 danger=true
             >
-                <p>"It is not tried again by itself. A replay is still possible."</p>
+                <p>"It is not tried again, and counts as settled. A replay is still possible."</p>
                 <input type="hidden" name="id" value=id />
                 <Reason required=true />
             </Confirm>
@@ -115,11 +117,13 @@ fn Actions(row: EventRow, payload: Payload) -> impl IntoView {
 
 #[component]
 fn Facts(event: EventDetail) -> impl IntoView {
-    let changed = event.changed_fields().join(", ");
-    let changed = (!changed.is_empty()).then(|| {
+    let fields = event.changes.clone();
+    let changed = (!fields.is_empty()).then(|| {
         view! {
             <dt>"Changed"</dt>
-            <dd>{changed}</dd>
+            <dd>
+                <Fields fields />
+            </dd>
         }
     });
     let took = event.lag().map(|lag| format!(" after {lag} ms"));
@@ -182,8 +186,37 @@ fn Facts(event: EventDetail) -> impl IntoView {
     .into_any()
 }
 
+/// Each attempt and decision; a replay is one more.
 #[component]
-fn Body(row: EventRow, endpoint: String, payload: Payload) -> impl IntoView {
+fn Attempts(attempts: Vec<EventAttempt>) -> impl IntoView {
+    if attempts.is_empty() {
+        return ().into_any();
+    }
+    let rows = attempts.into_iter().map(|EventAttempt { at, state, decision }| {
+        view! {
+            <li class="flex flex-wrap items-center gap-x-4 gap-y-1 py-2">
+                <MaybeTime at />
+                <EventBadge state />
+                <span class="wrap-anywhere">{decision}</span>
+            </li>
+        }
+    });
+    view! {
+        <section class="mt-8">
+            <h2 id="attempts" class="text-xl font-bold">
+                "Attempts and decisions"
+            </h2>
+            <p class="text-sm">"The newest first. A replay is one more attempt; what was before it stays here."</p>
+            <ol class="mt-2 flex flex-col divide-y divide-base-300" aria-labelledby="attempts">
+                {rows.collect_view()}
+            </ol>
+        </section>
+    }
+    .into_any()
+}
+
+#[component]
+fn Body(row: EventRow, payload: Payload) -> impl IntoView {
     let shown = match payload {
         Payload::Forgotten => view! {
             <p class="mt-2">"It is not kept any more: its time was over. What became of the event is still known; it cannot be replayed."</p>
@@ -191,11 +224,7 @@ fn Body(row: EventRow, endpoint: String, payload: Payload) -> impl IntoView {
         .into_any(),
         Payload::Erased => view! { <p class="mt-2">"It was removed when its person was erased. It cannot be replayed."</p> }.into_any(),
         Payload::Kept { text, is_masked } => {
-            let curl = format!(
-                "curl -X POST '{endpoint}' -H 'content-type: application/json' -H 'svix-id: {}' --data-raw '{}'",
-                row.id,
-                text.replace('\'', "'\\''"),
-            );
+            let command = format!("rollcall events replay {}", row.id);
             let reveal = is_masked.then(|| {
                 view! {
                     <p>"Personal data is masked. Showing it once is recorded in the audit trail."</p>
@@ -211,7 +240,7 @@ fn Body(row: EventRow, endpoint: String, payload: Payload) -> impl IntoView {
                 <div class="mt-2 flex flex-wrap items-center gap-3">
                     {reveal}
                     <CopyButton text=text.clone() label="the payload".to_owned() />
-                    <CopyButton text=curl label="it as a curl command".to_owned() />
+                    <CopyButton text=command label="the command that replays it".to_owned() />
                 </div>
                 <pre class="mt-3 max-h-96 overflow-auto rounded-box border border-base-300 bg-base-200 p-4 text-sm" tabindex="0" aria-label="Payload">
                     <bdi>{text}</bdi>

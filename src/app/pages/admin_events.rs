@@ -2,9 +2,10 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
+use leptos_router::components::Redirect;
 use leptos_router::hooks::use_query_map;
 
-use crate::api::events::list_events;
+use crate::api::events::{list_choices, list_events};
 use crate::app::components::admin_nav::AdminNav;
 use crate::app::components::confirm::Confirm;
 use crate::app::components::error_view::ErrorView;
@@ -12,11 +13,14 @@ use crate::app::components::event_table::{Empty, EventTable};
 use crate::app::components::fields::{Choice, FilterButtons, Problem, TextField};
 use crate::app::components::notice::{field_error, kept};
 use crate::app::components::pager::Pager;
+use crate::app::components::suggest_words::SuggestWords;
 use crate::model::error::AppError;
-use crate::model::event::{EventList, EventState, SavedView};
+use crate::model::event::{EventChoices, EventList, EventState, SavedView};
 use crate::model::event_filter::{EventQuery, RANGES};
 
 const PATH: &str = "/admin/sync/events";
+/// Everything, though the list may begin with a filter.
+const ALL: &str = "/admin/sync/events?all=1";
 
 /// Those of the form that say themselves what is wrong with them.
 const FIELDS: [&str; 5] = ["q", "type", "person", "from", "to"];
@@ -24,19 +28,29 @@ const FIELDS: [&str; 5] = ["q", "type", "person", "from", "to"];
 #[component]
 pub fn AdminEventsPage() -> impl IntoView {
     let address = use_query_map().get_untracked();
+    let is_asked = address.get("all").is_some();
     let query = EventQuery::of(|name| address.get(name));
     let cursor = address.get("cursor");
     let asked = (query.encoded(), cursor.clone());
-    let list = Resource::new_blocking(move || asked.clone(), |(query, cursor)| list_events(query, cursor));
+    let list = Resource::new_blocking(
+        move || asked.clone(),
+        |(query, cursor)| async move { (list_choices().await, list_events(query, cursor).await) },
+    );
     view! {
         <Suspense>
             {move || {
                 let (query, is_first) = (query.clone(), cursor.is_none());
                 Suspend::new(async move {
-                    match list.await {
-                        Ok(list) => view! { <Events query list=Some(list) problem=None is_first /> }.into_any(),
+                    let (choices, list) = list.await;
+                    let choices = choices.unwrap_or_default();
+                    let begins_with = choices.saved.iter().find(|saved| saved.is_default);
+                    if let Some(begins_with) = begins_with.filter(|_| is_first && !is_asked && query.is_nothing()) {
+                        return view! { <Redirect path=format!("{PATH}?{}", begins_with.query) /> }.into_any();
+                    }
+                    match list {
+                        Ok(list) => view! { <Events query choices list=Some(list) problem=None is_first /> }.into_any(),
                         Err(AppError::Invalid { field, message }) => {
-                            view! { <Events query list=None problem=Some((field, message)) is_first /> }.into_any()
+                            view! { <Events query choices list=None problem=Some((field, message)) is_first /> }.into_any()
                         }
                         Err(error) => view! { <ErrorView error /> }.into_any(),
                     }
@@ -50,11 +64,12 @@ pub fn AdminEventsPage() -> impl IntoView {
 #[component]
 fn Events(
     query: EventQuery,
+    choices: EventChoices,
     list: Option<EventList>,
     problem: Option<(String, String)>,
     is_first: bool,
 ) -> impl IntoView {
-    let (kinds, saved) = list.as_ref().map(|list| (list.kinds.clone(), list.saved.clone())).unwrap_or_default();
+    let EventChoices { kinds, saved } = choices;
     let shown = list.map(|list| view! { <Shown query=query.clone() list is_first /> });
     // What is wrong with a field is said at the field.
     let unplaced = problem.clone().filter(|(name, _)| !FIELDS.contains(&name.as_str())).map(|(_, text)| text);
@@ -64,7 +79,7 @@ fn Events(
         <p class="mt-1 mb-4">"What Clerk sent, and what became of it."</p>
         <AdminNav here=PATH />
         <Search query=query.clone() kinds problem=problem.clone() />
-        {problem.is_none().then(|| view! { <Saved query saved /> })}
+        <Saved query saved can_save=problem.is_none() />
         {unplaced.map(|text| view! { <Problem text /> })}
         {shown}
     }
@@ -80,6 +95,7 @@ fn Search(query: EventQuery, kinds: Vec<String>, problem: Option<(String, String
     let words = words.chain(kinds.iter().map(|kind| format!("type:{kind}")));
     let words = words.chain(["user:", "after:24h", "before:"].map(str::to_owned));
     let option = |value: String| view! { <option value=value></option> };
+    let word = |value: String| view! { <option data-word=value.clone() value=value></option> };
     view! {
         <search>
             <form class="rounded-box border border-base-300 bg-base-200 p-4" method="get" action=PATH>
@@ -91,7 +107,8 @@ fn Search(query: EventQuery, kinds: Vec<String>, problem: Option<(String, String
                     kind="search"
                     error=wrong("q")
                 />
-                <datalist id="event-words">{words.map(option).collect_view()}</datalist>
+                <datalist id="event-words">{words.map(word).collect_view()}</datalist>
+                <SuggestWords />
                 <datalist id="event-types">{kinds.into_iter().map(option).collect_view()}</datalist>
                 <div class="mt-3 grid grid-cols-1 gap-3 sm:grid-cols-3 lg:grid-cols-6">
                     <Choice name="state" label="State" value=query.state any="any" options=states />
@@ -108,7 +125,7 @@ fn Search(query: EventQuery, kinds: Vec<String>, problem: Option<(String, String
                         </div>
                     }
                 })}
-                <FilterButtons clear=PATH class="mt-4 flex flex-wrap gap-2" />
+                <FilterButtons clear=ALL class="mt-4 flex flex-wrap gap-2" />
             </form>
         </search>
     }
@@ -116,9 +133,9 @@ fn Search(query: EventQuery, kinds: Vec<String>, problem: Option<(String, String
 }
 
 #[component]
-fn Saved(query: EventQuery, saved: Vec<SavedView>) -> impl IntoView {
+fn Saved(query: EventQuery, saved: Vec<SavedView>, can_save: bool) -> impl IntoView {
     let encoded = query.encoded();
-    let save = (!encoded.is_empty()).then(|| {
+    let save = (can_save && !encoded.is_empty()).then(|| {
         view! {
             <form class="mt-3 flex flex-wrap items-end gap-2" method="post" action="/api/events/save_filter">
                 <input type="hidden" name="query" value=encoded.clone() />
@@ -140,6 +157,7 @@ fn Saved(query: EventQuery, saved: Vec<SavedView>) -> impl IntoView {
             <li>
                 <a class="btn btn-sm" href=format!("{PATH}?{}", view.query) aria-current=is_current>
                     {view.name.clone()}
+                    {view.is_default.then_some(" (the first view)")}
                 </a>
             </li>
         }
@@ -166,7 +184,23 @@ fn Saved(query: EventQuery, saved: Vec<SavedView>) -> impl IntoView {
 
 #[component]
 fn EditSaved(view: SavedView) -> impl IntoView {
-    let SavedView { id, name, .. } = view;
+    let SavedView { id, name, is_default, .. } = view;
+    let begin = if is_default {
+        view! {
+            <button class="btn btn-sm" type="submit">
+                "Begin with everything instead"
+            </button>
+        }
+        .into_any()
+    } else {
+        view! {
+            <button class="btn btn-sm" type="submit" name="wanted" value="on">
+                "Begin the list with it"
+                <span class="sr-only">": " {name.clone()}</span>
+            </button>
+        }
+        .into_any()
+    };
     view! {
         <li class="flex flex-wrap items-end gap-2">
             <form class="flex flex-wrap items-end gap-2" method="post" action="/api/events/rename_filter">
@@ -175,6 +209,10 @@ fn EditSaved(view: SavedView) -> impl IntoView {
                 <button class="btn btn-sm" type="submit">
                     "Rename"
                 </button>
+            </form>
+            <form method="post" action="/api/events/set_default_filter">
+                <input type="hidden" name="id" value=id.clone() />
+                {begin}
             </form>
             <Confirm
                 id=format!("delete-{id}")
@@ -197,12 +235,12 @@ fn Shown(query: EventQuery, list: EventList, is_first: bool) -> impl IntoView {
     if list.events.is_empty() {
         return view! { <Nothing is_filtered=list.is_filtered about=list.about /> }.into_any();
     }
-    let page = |cursor: &str| {
-        let separator = if encoded.is_empty() { "" } else { "&" };
-        format!("{PATH}?{encoded}{separator}cursor={cursor}")
-    };
-    let first = (!is_first).then(|| format!("{PATH}?{encoded}"));
+    let base = if encoded.is_empty() { ALL.to_owned() } else { format!("{PATH}?{encoded}") };
+    let page = |cursor: &str| format!("{base}&cursor={cursor}");
+    let first = (!is_first).then(|| base.clone());
     let next = list.next.as_deref().map(page);
+    let count = list.events.len();
+    let ids = list.events.iter().map(|event| event.id.as_str()).collect::<Vec<_>>().join(" ");
     let all = list.is_filtered.then(|| {
         view! {
             <a class="btn btn-sm" href=format!("/admin/sync/replay?{encoded}")>
@@ -220,6 +258,10 @@ fn Shown(query: EventQuery, list: EventList, is_first: bool) -> impl IntoView {
                         "Preview a replay of those picked"
                     </button>
                     {all}
+                    <label class="flex items-center gap-2">
+                        <input class="checkbox" type="checkbox" name="ids" value=ids />
+                        <span>"Pick all " {count} " on this page"</span>
+                    </label>
                 </div>
                 <EventTable caption="Events, the newest first" events=list.events picked=true />
             </form>
@@ -236,7 +278,7 @@ fn Nothing(is_filtered: bool, about: String) -> impl IntoView {
             <Empty heading="Nothing matches">
                 <p class="wrap-anywhere">"There are none among " {about} ". Take a condition away, or look at a longer time."</p>
                 <p class="mt-4">
-                    <a class="btn" href=PATH>
+                    <a class="btn" href=ALL>
                         "All events"
                     </a>
                 </p>

@@ -22,7 +22,13 @@ const EVENTS: &str = "/admin/sync/events";
 pub fn AdminReplayPage() -> impl IntoView {
     let address = use_query_map().get_untracked();
     let query = EventQuery::of(|name| address.get(name)).encoded();
-    let ids = address.get_all("id").unwrap_or_default().join(" ");
+    // Picked one by one, or a whole page at once.
+    let mut picked: Vec<String> = address.get_all("id").unwrap_or_default();
+    let of_page = address.get("ids").unwrap_or_default();
+    picked.extend(of_page.split_whitespace().map(str::to_owned));
+    picked.sort_unstable();
+    picked.dedup();
+    let ids = picked.join(" ");
     let is_empty = query.is_empty() && ids.is_empty();
     let asked = (query.clone(), ids.clone());
     let preview = Resource::new_blocking(move || asked.clone(), |(query, ids)| get_replay_preview(query, ids));
@@ -30,7 +36,7 @@ pub fn AdminReplayPage() -> impl IntoView {
         <Title text="Replay" />
         <h1 class="text-3xl font-bold">"Replay"</h1>
         <div class="mt-4">
-            <AdminNav here=EVENTS />
+            <AdminNav here=EVENTS within=true />
         </div>
         <Suspense>
             {move || {
@@ -178,7 +184,9 @@ pub fn Fields(fields: Vec<FieldDifference>) -> impl IntoView {
         return view! { <span>"nothing"</span> }.into_any();
     }
     let lines = fields.into_iter().map(|field| {
-        let values = field.here.zip(field.clerk).map(|(here, then)| format!(": {here} → {then}"));
+        let or_none = |value: Option<String>| value.unwrap_or_else(|| "none".to_owned());
+        let is_said = field.here.is_some() || field.clerk.is_some();
+        let values = is_said.then(|| format!(": {} → {}", or_none(field.here), or_none(field.clerk)));
         view! { <li>{field.field} {values}</li> }
     });
     view! { <ul>{lines.collect_view()}</ul> }.into_any()

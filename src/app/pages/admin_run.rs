@@ -6,15 +6,19 @@ use leptos_router::hooks::{use_params_map, use_query_map};
 
 use crate::api::runs::get_run;
 use crate::app::components::admin_nav::AdminNav;
+use crate::app::components::confirm::Confirm;
 use crate::app::components::copy::CopyButton;
 use crate::app::components::event_table::{MaybeTime, PersonLink};
+use crate::app::components::fields::Reason;
 use crate::app::components::keep_fresh::{KeepFresh, ReloadWithoutScripts};
 use crate::app::components::loaded::loaded;
 use crate::app::components::pager::Pager;
 use crate::app::components::run_progress::{RunBadge, RunControls, RunProgress, run_path};
 use crate::app::components::time::Time;
+use crate::app::components::trail_table::{TrailTable, Who};
 use crate::app::pages::admin_replay::Fields;
-use crate::model::run::{Difference, MOST_NAMED, RunKind, RunReport, RunState, Skipped};
+use crate::model::audit::TrailRow;
+use crate::model::run::{Difference, DifferenceKind, MOST_NAMED, RunDetail, RunKind, RunReport, RunState, Skipped};
 
 const PATH: &str = "/admin/sync/runs";
 
@@ -22,28 +26,34 @@ const PATH: &str = "/admin/sync/runs";
 pub fn AdminRunPage() -> impl IntoView {
     let id = use_params_map().get_untracked().get("id").unwrap_or_default();
     let address = use_query_map().get_untracked();
-    let still = address.get("still").is_some();
+    let is_still = address.get("fresh").is_none();
     let after = address.get("after").filter(|after| !after.is_empty());
-    let is_first = after.is_none();
-    let run = Resource::new_blocking(move || (id.clone(), after.clone()), |(id, after)| get_run(id, after));
-    loaded(run, move |run| view! { <Run run still is_first /> }.into_any())
+    let asked = (id, after.clone());
+    let run = Resource::new_blocking(move || asked.clone(), |(id, after)| get_run(id, after));
+    loaded(run, move |detail| view! { <Run detail is_still after=after.clone() /> }.into_any())
 }
 
 #[component]
-fn Run(run: RunReport, still: bool, is_first: bool) -> impl IntoView {
+fn Run(detail: RunDetail, is_still: bool, after: Option<String>) -> impl IntoView {
+    let RunDetail { run, trail } = detail;
+    let is_first = after.is_none();
     let kind = run.kind.as_str();
+    let of_page = after.map(|after| format!("?after={after}")).unwrap_or_default();
+    let path = format!("{}{of_page}", run_path(&run.id));
     let about = run.about.clone().map(|about| view! { <p class="mt-2 wrap-anywhere">"About " {about}</p> });
     let fresh = (run.state == RunState::Running).then(|| {
         view! {
             <KeepFresh part="run".to_owned() />
-            <ReloadWithoutScripts still path=run_path(&run.id) />
+            <ReloadWithoutScripts is_still path />
         }
     });
+    let is_moving = run.state == RunState::Running && !is_still;
+    let controls = (!is_moving).then(|| view! { <RunControls run=run.clone() /> });
     view! {
         <Title text=format!("Run: {kind}") />
         <h1 class="text-3xl font-bold">"Run: " {kind}</h1>
         <div class="mt-4">
-            <AdminNav here=PATH />
+            <AdminNav here=PATH within=true />
         </div>
         <div id="run" data-state=run.state.as_str()>
             <p class="flex flex-wrap items-center gap-3">
@@ -56,11 +66,13 @@ fn Run(run: RunReport, still: bool, is_first: bool) -> impl IntoView {
             </div>
             <Counts run=run.clone() />
         </div>
-        <RunControls run=run.clone() />
+        // What loads itself anew would close a question that is open.
+        {controls}
         {fresh}
-        <Facts run=run.clone() />
+        <Facts run=run.clone() trail=trail.clone() />
         <Differences run=run.clone() is_first />
         <SkippedOnes skipped=run.skipped />
+        <Trail trail />
     }
     .into_any()
 }
@@ -97,7 +109,12 @@ fn Counts(run: RunReport) -> impl IntoView {
 }
 
 #[component]
-fn Facts(run: RunReport) -> impl IntoView {
+fn Facts(run: RunReport, trail: Vec<TrailRow>) -> impl IntoView {
+    let started = trail.into_iter().find(|row| matches!(row.action.as_str(), "start_run" | "replay_events"));
+    let by = match started {
+        Some(row) => view! { <Who id=row.actor /> }.into_any(),
+        None => run.starter.as_str().into_any(),
+    };
     let options = [
         run.options.dry_run.then_some("nothing is written"),
         run.options.allow_deletions.then_some("deletions however many"),
@@ -118,7 +135,7 @@ fn Facts(run: RunReport) -> impl IntoView {
                 <dd>
                     <Time at=run.started_at />
                     " by "
-                    {run.starter.as_str()}
+                    {by}
                 </dd>
                 <dt>"Ended"</dt>
                 <dd>
@@ -139,14 +156,31 @@ fn Differences(run: RunReport, is_first: bool) -> impl IntoView {
         return ().into_any();
     }
     let path = run_path(&run.id);
-    let rows = run.differences.into_iter().map(|difference| view! { <Row difference /> }).collect_view();
+    let rows = run.differences.into_iter().enumerate();
+    let rows = rows.map(|(place, difference)| view! { <Row difference place /> }).collect_view();
+    let prove = (run.state != RunState::Running).then(|| {
+        view! {
+            <Confirm
+                id="prove"
+                label="Prove it again"
+                title="Prove whether MongoDB equals Clerk now?"
+                action="/api/runs/start_run"
+                submit="Begin a proof"
+            >
+                <p>"Compares everybody in MongoDB with Clerk, and mends nothing. Once it is done, its word counts."</p>
+                <input type="hidden" name="kind" value=RunKind::Proof.as_str() />
+                <Reason />
+            </Confirm>
+        }
+    });
     let first = (!is_first).then(|| path.clone());
     let next = run.next.map(|next| format!("{path}?after={next}"));
     let note = (all > MOST_NAMED).then(|| format!(" {MOST_NAMED} of them are kept by name."));
     view! {
         <section class="mt-8">
             <h2 class="text-xl font-bold">"Differences"</h2>
-            <p class="mt-1">{all} " people differed." {note}</p>
+            <p class="mt-1 mb-2">{people_differed(all)} {note}</p>
+            {prove}
             <div class="record-table">
                 <table class="table">
                     <caption class="sr-only">"People about whom MongoDB differed from Clerk"</caption>
@@ -168,9 +202,17 @@ fn Differences(run: RunReport, is_first: bool) -> impl IntoView {
 }
 
 #[component]
-fn Row(difference: Difference) -> impl IntoView {
+fn Row(difference: Difference, place: usize) -> impl IntoView {
     let Difference { clerk_id, kind, fields } = difference;
-    let name = format!(" {clerk_id}");
+    let is_gone = kind == DifferenceKind::Gone;
+    let gone = is_gone.then(|| {
+        view! {
+            <p>
+                <strong>"Clerk did not know them any more."</strong>
+                " If that is still so, they are deleted here: their document becomes a tombstone."
+            </p>
+        }
+    });
     view! {
         <tr>
             <td data-label="Person">
@@ -181,14 +223,42 @@ fn Row(difference: Difference) -> impl IntoView {
                 <Fields fields />
             </td>
             <td data-label="Repair">
-                <form method="post" action="/api/runs/refresh_user">
-                    <button class="btn btn-sm" type="submit" name="id" value=clerk_id>
-                        "Bring up to date"
-                        <span class="sr-only">{name}</span>
-                    </button>
-                </form>
+                <Confirm
+                    id=format!("refresh-{place}")
+                    label="Bring up to date"
+                    title=format!("Bring {clerk_id} up to date?")
+                    action="/api/runs/refresh_user"
+                    submit="Bring up to date"
+                    danger=is_gone
+                >
+                    <p>"Clerk is asked about them now, and what it says is written here."</p>
+                    {gone}
+                    <input type="hidden" name="id" value=clerk_id />
+                    <Reason required=is_gone />
+                </Confirm>
             </td>
         </tr>
+    }
+    .into_any()
+}
+
+fn people_differed(count: u64) -> String {
+    if count == 1 { "1 person differed.".to_owned() } else { format!("{count} people differed.") }
+}
+
+/// Who began it, paused it, and so on, and why (E-29).
+#[component]
+fn Trail(trail: Vec<TrailRow>) -> impl IntoView {
+    let shown = if trail.is_empty() {
+        view! { <p class="mt-2">"Nothing by an admin."</p> }.into_any()
+    } else {
+        view! { <TrailTable caption="Audit trail of this run" rows=trail /> }.into_any()
+    };
+    view! {
+        <section class="mt-8">
+            <h2 class="text-xl font-bold">"Done about it"</h2>
+            {shown}
+        </section>
     }
     .into_any()
 }

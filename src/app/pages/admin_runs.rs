@@ -21,17 +21,17 @@ const PATH: &str = "/admin/sync/runs";
 #[component]
 pub fn AdminRunsPage() -> impl IntoView {
     let address = use_query_map().get_untracked();
-    let (before, still) = (address.get("before"), address.get("still").is_some());
+    let (before, is_still) = (address.get("before"), address.get("fresh").is_none());
     let is_first = before.is_none();
     let runs = Resource::new_blocking(move || before.clone(), list_runs);
-    loaded(runs, move |runs| view! { <Runs runs is_first still /> }.into_any())
+    loaded(runs, move |runs| view! { <Runs runs is_first is_still /> }.into_any())
 }
 
 #[component]
-fn Runs(runs: RunsPage, is_first: bool, still: bool) -> impl IntoView {
+fn Runs(runs: RunsPage, is_first: bool, is_still: bool) -> impl IntoView {
     let RunsPage { current, runs, next } = runs;
     let watched = match current {
-        Some(run) => view! { <Current run still /> }.into_any(),
+        Some(run) => view! { <Current run is_still /> }.into_any(),
         None => view! { <Starts /> }.into_any(),
     };
     let first = (!is_first).then(|| PATH.to_owned());
@@ -60,7 +60,7 @@ fn Runs(runs: RunsPage, is_first: bool, still: bool) -> impl IntoView {
 }
 
 #[component]
-fn Current(run: RunReport, still: bool) -> impl IntoView {
+fn Current(run: RunReport, is_still: bool) -> impl IntoView {
     let about = run.about.clone().map(|about| view! { <p class="text-sm wrap-anywhere">{about}</p> });
     view! {
         <section class="rounded-box border border-base-300 bg-base-200 p-4">
@@ -74,9 +74,9 @@ fn Current(run: RunReport, still: bool) -> impl IntoView {
             <div id="current" data-state=run.state.as_str() class="mt-2">
                 <RunProgress run=run.clone() />
             </div>
-            <RunControls run />
+            {is_still.then(|| view! { <RunControls run /> })}
             <KeepFresh part="current".to_owned() />
-            <ReloadWithoutScripts still path=PATH.to_owned() />
+            <ReloadWithoutScripts is_still path=PATH.to_owned() />
         </section>
     }
     .into_any()

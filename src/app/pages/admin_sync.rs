@@ -61,19 +61,19 @@ fn Overview(overview: SyncOverview, charts: Vec<Chart>, period: Period) -> impl 
 #[component]
 fn Word(overview: SyncOverview) -> impl IntoView {
     let proof = overview.proof_text();
-    let (proof_href, proof_link) = match &overview.proof {
-        Some(proof) => (format!("/admin/sync/runs/{}", proof.run_id), "Look at the proof"),
-        None => ("/admin/sync/runs".to_owned(), "Prove it"),
-    };
+    let (proof_href, proof_link) = (overview.proof_path(), overview.proof_link_text());
     let judgement = overview.judgement;
     let word = judgement.health.as_str();
     view! {
         <section class="health-panel" data-value=word data-frame="word" aria-labelledby="health-word">
-            <div class="flex flex-wrap items-center gap-x-4 gap-y-2" role="status">
-                <h2 id="health-word" class="text-3xl font-bold">
-                    <span class="sr-only">"The mirror is: "</span>
-                    <span data-live="word">{word}</span>
-                </h2>
+            <div class="flex flex-wrap items-center gap-x-4 gap-y-2">
+                // Only the word is read out when it changes: its reason grows older all the time.
+                <div role="status">
+                    <h2 id="health-word" class="text-3xl font-bold">
+                        <span class="sr-only">"The mirror is: "</span>
+                        <span data-live="word">{word}</span>
+                    </h2>
+                </div>
                 <p class="grow text-lg" data-live="reason">
                     {judgement.reason}
                 </p>
@@ -88,7 +88,7 @@ fn Word(overview: SyncOverview) -> impl IntoView {
             <p class="mt-2">
                 <span data-live="proof">{proof}</span>
                 " "
-                <a class="link" href=proof_href>
+                <a id="proof-link" class="link" href=proof_href data-live="proof-text">
                     {proof_link}
                 </a>
             </p>

@@ -188,6 +188,8 @@ fn dead_event(verified: &Verified, payload: &str, error: &ParseError, now: Times
         finished_at: Some(now),
         cause: None,
         trace: traces::carried(),
+        tried_at: None,
+        earlier: Vec::new(),
     }
 }
 
@@ -221,6 +223,8 @@ fn inbox_event(verified: &Verified, headers: &str, payload: &str, delivered: &De
         finished_at,
         cause: None,
         trace: traces::carried(),
+        tried_at: None,
+        earlier: Vec::new(),
     }
 }
 

@@ -31,7 +31,9 @@ pub async fn retry(state: &AppState, admin: &Admin, id: &str, intent: &Intent) -
 pub async fn discard(state: &AppState, admin: &Admin, id: &str, intent: &Intent) -> Result<Job, Error> {
     let job = find_open(state, id).await?;
     let expires_at = expiry(job.kind, state.settings.retention.jobs, Timestamp::now());
-    let discard = Intervention::Discard { expires_at };
+    let before = job.cause.as_deref().map(|cause| format!("; before: {cause}")).unwrap_or_default();
+    let cause = format!("discarded: {}{before}", intent.reason.as_deref().unwrap_or("no reason was given"));
+    let discard = Intervention::Discard { cause, expires_at };
     let after = intervene(state, admin, job, (Action::DiscardJob, discard), intent).await?;
     Ok(Job { state: JobState::Discarded, ..after })
 }

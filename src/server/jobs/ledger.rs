@@ -1,5 +1,8 @@
 //! What pages show of effects: the queue, what was given up, and what was sent to whom and when. Never what it carried.
 
+use secrecy::ExposeSecret;
+use url::Url;
+
 use crate::model::job::{JobKind, JobList, JobRow, JobState};
 use crate::server::error::Error;
 use crate::server::state::AppState;
@@ -38,15 +41,61 @@ pub async fn list_effects(
         jobs.count(JobState::Waiting),
     )?;
     Ok(JobList {
-        jobs: page.rows.into_iter().map(row).collect(),
         next: page.next.map(|cursor| cursor.encoded()),
+        jobs: rows(state, page.rows).await?,
         dead,
         unsure,
         waiting,
     })
 }
 
-pub fn row(job: Job) -> JobRow {
-    let Job { id, kind, clerk_id, state, attempts, cause, created_at, due_at, finished_at, .. } = job;
-    JobRow { id, kind, clerk_id, state, attempts, cause, created_at, due_at, finished_at }
+/// Jobs as rows, each with whom it reaches.
+///
+/// # Errors
+/// MongoDB's.
+pub async fn rows(state: &AppState, jobs: Vec<Job>) -> Result<Vec<JobRow>, Error> {
+    let mails = jobs.iter().filter(|job| job.kind == JobKind::Welcome);
+    let people: Vec<&str> = mails.filter_map(|job| job.clerk_id.as_deref()).collect();
+    let found = if people.is_empty() { Vec::new() } else { state.store.users.find_many(&people).await?.users };
+    let address = |job: &Job| {
+        let user = found.iter().find(|user| Some(&user.clerk_id) == job.clerk_id.as_ref())?;
+        user.email.as_deref().map(masked)
+    };
+    let to = |job: &Job| match job.kind {
+        JobKind::Metadata => Some("Clerk".to_owned()),
+        JobKind::Welcome => address(job),
+        JobKind::Webhook => state.settings.effects.webhook.as_ref().and_then(|webhook| host_of(webhook.url.as_str())),
+        JobKind::Alert if job.id.starts_with("alert:mail:") => Some("the operators, by mail".to_owned()),
+        JobKind::Alert => state.settings.alerts.webhook_url.as_ref().and_then(|url| host_of(url.expose_secret())),
+    };
+    let row = |job: Job| {
+        let to = to(&job);
+        let Job { id, kind, clerk_id, state, attempts, cause, created_at, due_at, finished_at, .. } = job;
+        JobRow { id, kind, clerk_id, state, attempts, to, cause, created_at, due_at, finished_at }
+    };
+    Ok(jobs.into_iter().map(row).collect())
+}
+
+/// `a•••@example.com`: whose it is stands beside it, with all of it on their page.
+fn masked(email: &str) -> String {
+    let (name, host) = email.split_once('@').unwrap_or((email, ""));
+    format!("{}•••@{host}", name.chars().take(1).collect::<String>())
+}
+
+/// Of an address that may hold a secret, only where it is.
+fn host_of(url: &str) -> Option<String> {
+    Url::parse(url).ok()?.host_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn issue_6_whom_an_effect_reaches_is_said_without_address_or_secret() {
+        assert_eq!(masked("ada@example.com"), "a•••@example.com");
+        assert_eq!(masked("élan"), "é•••@");
+        assert_eq!(host_of("https://user:pass@hooks.example.com/T0/secret?x=1").as_deref(), Some("hooks.example.com"));
+        assert_eq!(host_of("no address"), None);
+    }
 }

@@ -89,6 +89,7 @@ mod tests {
             created_at: Timestamp::UNIX_EPOCH,
             finished_at: None,
             trace: None,
+            events: Vec::new(),
         }
     }
 

@@ -211,6 +211,7 @@ fn messages(state: &AppState, alert: &Alert, now: Timestamp) -> Vec<Effect> {
             clerk_id: String::new(),
             body: serde_json::to_string(&notice).ok(),
             trace: None,
+            events: Vec::new(),
         }
     };
     ways.into_iter().filter(|(_, _, is_wanted)| *is_wanted).map(|(channel, word, _)| effect(channel, word)).collect()

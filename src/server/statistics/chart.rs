@@ -1,7 +1,7 @@
 //! Draws the charts of the sync page from the stored buckets: pictures without colours, and the numbers as a table.
 //!
-//! The crate `plotters` draws in colours that are numbers; the stylesheet gives each of them a colour of the theme and, to
-//! lines, a pattern. Pure.
+//! The crate `plotters` draws in colours that are numbers; the stylesheet gives each of them a colour of the theme and a
+//! pattern. Pure.
 
 use std::collections::BTreeMap;
 
@@ -209,6 +209,7 @@ fn chart(texts: (&str, String, String), series: &[&str], drawing: &Drawing, time
         points: u32::try_from(count).unwrap_or(u32::MAX),
         rows: rows.collect(),
         series: series.iter().map(|name| (*name).to_owned()).collect(),
+        is_stacked: drawing.is_stacked && drawing.values.len() > 1,
         title,
         summary,
     }
@@ -243,6 +244,12 @@ mod tests {
             for chart in &charts {
                 assert!(chart.svg.starts_with("<svg ") && chart.svg.trim_end().ends_with("</svg>"), "{}", chart.svg);
                 assert!(!chart.svg.contains("style="), "the content policy forbids it: {}", chart.svg);
+                assert_eq!(
+                    chart.svg.matches("<pattern").count(),
+                    if chart.is_stacked { 3 } else { 0 },
+                    "{}",
+                    chart.name
+                );
                 assert!(chart.rows.iter().all(|row| row.values.len() == chart.series.len()));
             }
             let last = charts[0].rows.last().unwrap();

@@ -16,6 +16,15 @@ const GRID: RGBColor = RGBColor(0, 0, 2);
 /// The first series; the others follow.
 const SERIES: u8 = 0x10;
 
+/// Series that stand on each other differ by more than their colours: the stylesheet fills all but the first with these.
+const PATTERNS: &str = concat!(
+    r#"<defs><pattern id="series-1" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">"#,
+    r#"<path d="M1.5 0v5"/></pattern>"#,
+    r#"<pattern id="series-2" width="5" height="4" patternUnits="userSpaceOnUse"><path d="M0 1h5"/></pattern>"#,
+    r#"<pattern id="series-3" width="5" height="5" patternUnits="userSpaceOnUse"><path d="M0 0l5 5M5 0l-5 5"/>"#,
+    "</pattern></defs>",
+);
+
 /// What values are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Axis {
@@ -52,7 +61,9 @@ pub fn draw(drawing: &Drawing, time_of: impl Fn(usize) -> String) -> Result<Stri
     draw_on(&SVGBackend::with_string(&mut svg, SIZE).into_drawing_area(), drawing, &time_of)?;
     // What it is is said beside it; a picture's own size would not fit a phone.
     let sized = format!("<svg width=\"{}\" height=\"{}\" ", SIZE.0, SIZE.1);
-    Ok(svg.replacen(&sized, "<svg aria-hidden=\"true\" focusable=\"false\" ", 1))
+    let svg = svg.replacen(&sized, "<svg aria-hidden=\"true\" focusable=\"false\" ", 1);
+    let is_patterned = drawing.is_stacked && drawing.values.len() > 1;
+    Ok(if is_patterned { svg.replacen('>', &format!(">{PATTERNS}"), 1) } else { svg })
 }
 
 fn draw_on(

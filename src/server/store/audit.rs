@@ -17,7 +17,7 @@ use base64::engine::general_purpose::STANDARD;
 use futures::{FutureExt, TryStreamExt};
 use jiff::Timestamp;
 use mongodb::bson::{Document, doc};
-use mongodb::options::{ReadConcern, ReturnDocument};
+use mongodb::options::{ReadConcern, ReturnDocument, UpdateModifications};
 use mongodb::{ClientSession, Collection, Database};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -215,7 +215,7 @@ impl Audit {
     pub async fn intervene<T: Send + Sync>(
         &self,
         documents: &Collection<T>,
-        (which, change): (Document, Document),
+        (which, change): (Document, UpdateModifications),
         fact: Fact,
     ) -> Result<bool, Error> {
         self.ensure_end().await?;

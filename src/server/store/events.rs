@@ -4,6 +4,7 @@
 //! forward: each transition names the states it may leave. What an event means is decided elsewhere.
 
 pub mod intervention;
+pub mod outcomes;
 pub mod pages;
 pub mod schema;
 pub mod watch;
@@ -21,6 +22,7 @@ use crate::model::failure::{FAILURES, cause_of};
 use crate::server::store::audit::Audit;
 use crate::server::store::deliveries::{Deliveries, Kept, Place};
 use crate::server::store::encoding::{date, optional_date, to_date};
+use crate::server::store::events::outcomes::Earlier;
 use crate::server::store::{DUPLICATE_KEY, Error, write_each};
 
 /// So many of the batches in which an event came again are remembered.
@@ -68,6 +70,12 @@ pub struct Event {
     /// The trace that its arrival belongs to, as W3C writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
+    /// When the last attempt was, of what will be tried again.
+    #[serde(default, with = "optional_date", skip_serializing_if = "Option::is_none")]
+    pub tried_at: Option<Timestamp>,
+    /// What became of it before, the oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earlier: Vec<Earlier>,
 }
 
 /// What a list shows of an event.
@@ -149,6 +157,7 @@ impl Event {
         self.cause = outcome.cause().map(str::to_owned);
         self.decision = Some(outcome.decision);
         self.finished_at = outcome.due_at.is_none().then_some(now);
+        self.tried_at = (outcome.state == EventState::Failed).then_some(now);
         self.due_at = outcome.due_at;
         self
     }
@@ -268,39 +277,6 @@ impl Events {
             return Ok(());
         }
         write_each(&self.documents, "update", statements).await.map(|_| ())
-    }
-
-    async fn finish(&self, outcomes: Vec<(String, Outcome)>, from: &[EventState], now: Timestamp) -> Result<(), Error> {
-        if outcomes.is_empty() {
-            return Ok(());
-        }
-        let from: Vec<&str> = from.iter().map(|state| state.as_str()).collect();
-        // A command that is repeated because its answer was lost finds by this what it did, and counts no attempt twice.
-        let record = ObjectId::new();
-        let mut alike: HashMap<Outcome, Vec<String>> = HashMap::new();
-        for (id, outcome) in outcomes {
-            alike.entry(outcome).or_default().push(id);
-        }
-        let statements = alike.into_iter().map(|(outcome, ids)| {
-            let mut fields = doc! { "state": outcome.state.as_str(), "decision": &outcome.decision, "record": record };
-            let mut gone = Document::new();
-            match outcome.cause() {
-                Some(cause) => drop(fields.insert("cause", cause)),
-                None => drop(gone.insert("cause", "")),
-            }
-            if let Some(due_at) = outcome.due_at {
-                fields.insert("dueAt", to_date(due_at));
-                gone.insert("finishedAt", "");
-            } else {
-                fields.insert("finishedAt", to_date(now));
-                gone.insert("dueAt", "");
-            }
-            let counts = doc! { "attempts": 1, "waits": i32::from(outcome.is_wait) };
-            let update = doc! { "$set": fields, "$unset": gone, "$inc": counts };
-            let theirs = doc! { "_id": { "$in": ids }, "state": { "$in": &from }, "record": { "$ne": record } };
-            doc! { "q": theirs, "u": update, "multi": true }
-        });
-        write_each(&self.documents, "update", statements.collect()).await.map(|_| ())
     }
 
     /// The newest events.

@@ -30,6 +30,9 @@ pub struct Instance {
     pub clerk_calls_left: i64,
     pub clerk_calls: i64,
     pub is_circuit_open: bool,
+    /// Clerk took the key for a call.
+    #[serde(default)]
+    pub has_keys: bool,
     /// Webhooks that may still wait to be stored.
     pub inbox_free: i64,
 }

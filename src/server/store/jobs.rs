@@ -21,6 +21,10 @@ use crate::server::store::{Error, partial_index, write_each};
 
 /// So many of the newest are shown of one person.
 const MOST_OF_A_PERSON: i64 = 500;
+/// And of one event.
+const MOST_OF_AN_EVENT: i64 = 50;
+/// So many of the newest that asked for it stay with an effect.
+const MOST_EVENTS: i32 = 20;
 
 /// Something to be done because of a change, as it stands in a person's outbox.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +40,9 @@ pub struct Effect {
     /// The trace of what asked for it, as W3C writes it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
+    /// The events that asked for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<String>,
 }
 
 /// One effect and its history.
@@ -72,6 +79,9 @@ pub struct Job {
     /// The trace of what asked for it last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trace: Option<String>,
+    /// The newest of the events that asked for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<String>,
 }
 
 /// What became of an attempt.
@@ -108,8 +118,8 @@ impl Row for Job {
 pub enum Intervention {
     /// From the beginning, now.
     Retry,
-    /// It shall not happen; when its row may be forgotten.
-    Discard { expires_at: Option<Timestamp> },
+    /// It shall not happen; why, and when its row may be forgotten.
+    Discard { cause: String, expires_at: Option<Timestamp> },
 }
 
 #[derive(Clone, Debug)]
@@ -228,19 +238,38 @@ impl Jobs {
         Ok(newest.limit(MOST_OF_A_PERSON).await?.try_collect().await?)
     }
 
+    /// Those that this event asked for. What is asked for again and again is found by its key, the others by their time.
+    pub async fn list_of_event(
+        &self,
+        event_id: &str,
+        clerk_id: &str,
+        received_at: Timestamp,
+    ) -> Result<Vec<Job>, Error> {
+        let again: Vec<String> =
+            JobKind::ALL.into_iter().filter(|kind| may_be_asked_again(*kind)).map(|kind| kind.key(clerk_id)).collect();
+        let (again, since) = (doc! { "$in": again }, doc! { "$gte": to_date(received_at) });
+        let again = self.documents.find(doc! { "_id": again, "events": event_id });
+        let once = doc! { "clerkId": clerk_id, "createdAt": since, "events": event_id };
+        let once = self.documents.find(once).sort(doc! { "createdAt": 1 }).limit(MOST_OF_AN_EVENT);
+        let (mut found, once): (Vec<Job>, Vec<Job>) =
+            (again.await?.try_collect().await?, once.await?.try_collect().await?);
+        found.extend(once.into_iter().filter(|job| !may_be_asked_again(job.kind)));
+        Ok(found)
+    }
+
     /// Carries out what an operator decided, and records it, in one transaction. `false`: the job is done, discarded, being
     /// worked on at this moment, or not there.
     pub async fn intervene(&self, id: &str, intervention: Intervention, fact: &Fact) -> Result<bool, Error> {
         let now = Timestamp::now();
         let (state, mut change) = match intervention {
             Intervention::Retry => (JobState::Waiting, again(now)),
-            Intervention::Discard { expires_at } => (JobState::Discarded, never(now, expires_at)),
+            Intervention::Discard { cause, expires_at } => (JobState::Discarded, never(now, &cause, expires_at)),
         };
         change.insert("$inc", doc! { "generation": 1_i64 });
         let open = [JobState::Waiting, JobState::Dead, JobState::Unsure].map(JobState::as_str);
         let free = doc! { "_id": id, "state": { "$in": open.to_vec() }, "leaseUntil": free_at(now) };
         let fact = Fact { after: Some(state.as_str().to_owned()), ..fact.clone() };
-        self.audit.intervene(&self.documents, (free, change), fact).await
+        self.audit.intervene(&self.documents, (free, change.into()), fact).await
     }
 
     /// Those of these keys whose jobs still wait.
@@ -313,8 +342,9 @@ fn again(now: Timestamp) -> Document {
 }
 
 /// What it carried was personal, and is not needed any more; its key stays, so that it is not asked for again.
-fn never(now: Timestamp, expires_at: Option<Timestamp>) -> Document {
-    let mut fields = doc! { "state": JobState::Discarded.as_str(), "finishedAt": to_date(now) };
+fn never(now: Timestamp, cause: &str, expires_at: Option<Timestamp>) -> Document {
+    let state = JobState::Discarded.as_str();
+    let mut fields = doc! { "state": state, "cause": cause, "finishedAt": to_date(now) };
     if let Some(expires_at) = expires_at {
         fields.insert("expiresAt", to_date(expires_at));
     }
@@ -330,10 +360,12 @@ fn addition(effect: &Effect, now: Timestamp) -> Document {
     // None ends the one before.
     again.insert("trace", effect.trace.clone());
     let update = if may_be_asked_again(effect.kind) {
-        doc! { "$setOnInsert": first, "$set": again, "$inc": { "generation": 1_i64 } }
+        let events = doc! { "events": { "$each": effect.events.clone(), "$slice": -MOST_EVENTS } };
+        doc! { "$setOnInsert": first, "$set": again, "$push": events, "$inc": { "generation": 1_i64 } }
     } else {
         first.extend(again);
         first.insert("generation", 1_i64);
+        first.insert("events", effect.events.clone());
         doc! { "$setOnInsert": first }
     };
     doc! { "q": { "_id": &effect.key }, "u": update, "upsert": true }

@@ -22,6 +22,9 @@ pub struct SavedFilter {
     pub name: String,
     /// The query of an address.
     pub query: String,
+    /// The one that this admin's list begins with.
+    #[serde(default)]
+    pub is_default: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -37,7 +40,13 @@ impl SavedFilters {
     /// Adds it. `false`: this admin has one of this name.
     pub async fn add(&self, owner: &str, name: &str, query: &str) -> Result<bool, Error> {
         let id = ObjectId::new().to_hex();
-        let filter = SavedFilter { id, owner: owner.to_owned(), name: name.to_owned(), query: query.to_owned() };
+        let filter = SavedFilter {
+            id,
+            owner: owner.to_owned(),
+            name: name.to_owned(),
+            query: query.to_owned(),
+            is_default: false,
+        };
         unless_taken(self.documents.insert_one(filter).await.map(|_| true).map_err(Error::from))
     }
 
@@ -51,6 +60,19 @@ impl SavedFilters {
             Err(error) if error.code() == Some(DUPLICATE_KEY) => Ok(Some(false)),
             Err(error) => Err(error),
         }
+    }
+
+    /// Of one admin's filters one at most is the default. `false`: this admin has no such filter.
+    pub async fn set_default(&self, owner: &str, id: &str, is_wanted: bool) -> Result<bool, Error> {
+        let Ok(id) = ObjectId::parse_str(id) else { return Ok(false) };
+        let others = doc! { "owner": owner, "_id": { "$ne": id }, "isDefault": true };
+        let set = |is_default: bool| doc! { "$set": { "isDefault": is_default } };
+        let mine = doc! { "_id": id, "owner": owner };
+        let is_there = self.documents.update_one(mine, set(is_wanted)).await?.matched_count == 1;
+        if is_there {
+            self.documents.update_many(others, set(false)).await?;
+        }
+        Ok(is_there)
     }
 
     /// `false`: this admin has no such filter.

@@ -52,7 +52,7 @@ pub fn effects_of(step: Step<'_>, plan: Plan, now: Timestamp) -> Vec<Effect> {
     }
     let is_new = *guard == Guard::New && now.duration_since(after.created_at) < NEWCOMER_FOR;
     if plan.welcome && is_new && !is_deleted {
-        effects.push(effect(format!("welcome:{}", after.clerk_id), JobKind::Welcome, after, None));
+        effects.push(effect(JobKind::Welcome.key(&after.clerk_id), JobKind::Welcome, after, None));
     }
     if plan.webhook && is_visible(before, after) {
         let key = format!("webhook:{}:{}", after.clerk_id, after.etag.as_deref().unwrap_or_default());
@@ -76,11 +76,11 @@ fn is_visible(before: Option<&User>, after: &User) -> bool {
 
 /// The effect that brings a person's id and role into Clerk's metadata.
 pub fn metadata_of(user: &User) -> Effect {
-    effect(format!("metadata:{}", user.clerk_id), JobKind::Metadata, user, None)
+    effect(JobKind::Metadata.key(&user.clerk_id), JobKind::Metadata, user, None)
 }
 
 fn effect(key: String, kind: JobKind, user: &User, body: Option<String>) -> Effect {
-    Effect { key, kind, clerk_id: user.clerk_id.clone(), body, trace: None }
+    Effect { key, kind, clerk_id: user.clerk_id.clone(), body, trace: None, events: Vec::new() }
 }
 
 /// What a downstream system is told: the event's type in Clerk's words, and the person as stored.

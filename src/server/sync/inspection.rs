@@ -7,21 +7,22 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use crate::model::audit::{Action, Fact};
-use crate::model::event::{EventDetail, EventList, EventRow, EventState, Payload, SavedView};
+use crate::model::event::{EventAttempt, EventDetail, EventList, EventRow, EventState, Payload};
 use crate::model::event_filter::{EventFilter, EventQuery, ReplayPlan};
 use crate::model::failure::{FAILURES, FailureRow, Failures};
 use crate::model::replay::ReplayPreview;
-use crate::server::access::{Admin, Viewer};
+use crate::model::run::FieldDifference;
+use crate::server::access::Admin;
 use crate::server::error::Error;
 use crate::server::jobs::ledger;
 use crate::server::state::AppState;
 use crate::server::store::deliveries::ERASED;
+use crate::server::store::events::outcomes::Earlier;
 use crate::server::store::events::pages::{FailureGroup, MOST_GROUPED};
 use crate::server::store::events::{Event, Summary};
-use crate::server::store::jobs::Wanted;
 use crate::server::store::mutes::Mute;
 use crate::server::store::paging::Cursor;
-use crate::server::store::saved_filters::{MOST, SavedFilter};
+use crate::server::store::users::history::{Entry, FieldChange};
 use crate::server::sync::rehearsal::{rehearse, shown};
 use crate::server::sync::scan::replay::MOST_COUNTED;
 use crate::server::sync::scan::requests::count;
@@ -33,7 +34,6 @@ const ON_A_PAGE: u16 = 50;
 const AROUND: i64 = 5;
 /// So many are rehearsed before a replay.
 const REHEARSED: u16 = 25;
-const LONGEST_NAME: usize = 60;
 const LONGEST_MUTE: u16 = 24 * 31;
 pub const NO_EVENT: Error = Error::NotFound { what: "This event" };
 
@@ -41,25 +41,14 @@ pub const NO_EVENT: Error = Error::NotFound { what: "This event" };
 ///
 /// # Errors
 /// `Invalid` for what cannot be understood; MongoDB's.
-pub async fn list_events(
-    state: &AppState,
-    admin: &Admin,
-    query: &str,
-    cursor: Option<&str>,
-) -> Result<EventList, Error> {
+pub async fn list_events(state: &AppState, query: &str, cursor: Option<&str>) -> Result<EventList, Error> {
     let filter = read(state, query).await?;
-    let (page, kinds, saved) = tokio::try_join!(
-        async { Ok(state.store.events.list(&filter, cursor_of(cursor)?.as_ref(), ON_A_PAGE).await?) },
-        async { Ok(state.store.events.list_kinds().await?) },
-        list_saved(state, admin),
-    )?;
+    let page = state.store.events.list(&filter, cursor_of(cursor)?.as_ref(), ON_A_PAGE).await?;
     Ok(EventList {
         events: page.rows.into_iter().map(row).collect(),
         next: page.next.map(|cursor| cursor.encoded()),
         about: filter.describe(),
         is_filtered: !filter.is_empty(),
-        kinds,
-        saved,
     })
 }
 
@@ -70,21 +59,22 @@ pub async fn list_events(
 pub async fn get_event(state: &AppState, id: &str, is_revealed: bool) -> Result<EventDetail, Error> {
     let events = &state.store.events;
     let event = events.find(id).await?.ok_or(NO_EVENT)?;
-    let (mut earlier, mut later, mut effects) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut earlier, mut later, mut effects, mut changes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     if let Some(person) = &event.clerk_id {
-        let wanted = Wanted { state: None, kind: None, clerk_id: Some(person.clone()), limit: 20 };
-        let (around, jobs) = tokio::try_join!(
+        let (around, jobs, history) = tokio::try_join!(
             events.list_around(person, event.received_at, AROUND + 1),
-            state.store.jobs.list(&wanted, None),
+            state.store.jobs.list_of_event(id, person, event.received_at),
+            state.store.users.find_history(person),
         )?;
         let others = |rows: Vec<Summary>| -> Vec<EventRow> {
             let others = rows.into_iter().filter(|row| row.id != event.id).map(row);
             others.take(usize::try_from(AROUND).unwrap_or_default()).collect()
         };
         (earlier, later) = (others(around.0), others(around.1));
-        effects = jobs.rows.into_iter().filter(|job| job.created_at >= event.received_at).map(ledger::row).collect();
+        effects = ledger::rows(state, jobs).await?;
+        changes = changes_of(&event, history);
     }
-    let trail = state.store.audit.list_about(id).await?.into_iter().map(trail::row).collect();
+    let trail = trail::list_about(state, id).await?;
     Ok(EventDetail {
         instance_id: event.instance_id.clone(),
         event_at: event.event_at,
@@ -92,13 +82,41 @@ pub async fn get_event(state: &AppState, id: &str, is_revealed: bool) -> Result<
         waits: event.waits,
         payload: payload_of(&event, is_revealed),
         headers: event.headers.clone(),
-        endpoint: format!("{}/api/webhooks/clerk", state.settings.public_url().trim_end_matches('/')),
+        attempts: attempts_of(&event),
+        changes,
         row: row_of(&event),
         effects,
         earlier,
         later,
         trail,
     })
+}
+
+/// What became of it, the newest first.
+fn attempts_of(event: &Event) -> Vec<EventAttempt> {
+    let now = (event.state != EventState::Received).then(|| EventAttempt {
+        at: event.tried_at.or(event.finished_at),
+        state: event.state,
+        decision: event.decision.clone(),
+    });
+    let earlier = event.earlier.iter().rev().cloned();
+    let earlier = earlier.map(|Earlier { at, state, decision }| EventAttempt { at: Some(at), state, decision });
+    now.into_iter().chain(earlier).collect()
+}
+
+/// What the person's history says that it changed; once that is forgotten, the names in its decision.
+fn changes_of(event: &Event, history: Vec<Entry>) -> Vec<FieldDifference> {
+    let of_it = history.into_iter().filter(|entry| entry.event.as_ref() == Some(&event.id));
+    let changes: Vec<FieldDifference> = of_it
+        .flat_map(|entry| entry.fields)
+        .map(|FieldChange { field, before, after }| FieldDifference { field, here: before, clerk: after })
+        .collect();
+    if !changes.is_empty() {
+        return changes;
+    }
+    let named = event.decision.as_deref().and_then(|decision| decision.strip_prefix("updated ")).unwrap_or_default();
+    let named = named.split(", ").filter(|name| !name.is_empty());
+    named.map(|field| FieldDifference { field: field.to_owned(), here: None, clerk: None }).collect()
 }
 
 /// Records that somebody wants to see all that an event says.
@@ -193,41 +211,6 @@ pub async fn plan_of(state: &AppState, query: &str, ids: &str, effects: bool) ->
     Ok(ReplayPlan { filter: read(state, query).await?, ids, effects })
 }
 
-/// Keeps a filter under a name.
-///
-/// # Errors
-/// `Refused` for a name that is none, or known; MongoDB's.
-pub async fn save_filter(state: &AppState, admin: &Admin, name: &str, query: &str) -> Result<(), Error> {
-    let (owner, name) = (owner(admin)?, checked(name)?);
-    let query = query_of(query);
-    if query == EventQuery::default() {
-        return Err(name_refused("Filter the list first: all events need no name."));
-    }
-    query.read(Timestamp::now()).map_err(|unclear| name_refused(&unclear.message))?;
-    if state.store.saved_filters.count(owner).await? >= MOST {
-        return Err(name_refused(&format!("You have {MOST} of them. Delete one first.")));
-    }
-    let is_new = state.store.saved_filters.add(owner, name, &query.encoded()).await?;
-    if is_new { Ok(()) } else { Err(name_refused("You have a filter of this name.")) }
-}
-
-/// # Errors
-/// As of `save_filter`; `NotFound`.
-pub async fn rename_filter(state: &AppState, admin: &Admin, id: &str, name: &str) -> Result<(), Error> {
-    match state.store.saved_filters.rename(owner(admin)?, id, checked(name)?).await? {
-        Some(true) => Ok(()),
-        Some(false) => Err(name_refused("You have a filter of this name.")),
-        None => Err(Error::NotFound { what: "This filter" }),
-    }
-}
-
-/// # Errors
-/// `NotFound`; MongoDB's.
-pub async fn delete_filter(state: &AppState, admin: &Admin, id: &str) -> Result<(), Error> {
-    let is_gone = state.store.saved_filters.remove(owner(admin)?, id).await?;
-    if is_gone { Ok(()) } else { Err(Error::NotFound { what: "This filter" }) }
-}
-
 /// The query of an address, read, and the person in it found.
 async fn read(state: &AppState, query: &str) -> Result<EventFilter, Error> {
     let unclear = |field, message| Error::Invalid { field, message };
@@ -239,7 +222,7 @@ async fn read(state: &AppState, query: &str) -> Result<EventFilter, Error> {
     }
 }
 
-fn query_of(query: &str) -> EventQuery {
+pub fn query_of(query: &str) -> EventQuery {
     let pairs: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     EventQuery::of(|name| pairs.iter().find(|pair| pair.0 == name).map(|pair| pair.1.clone()))
 }
@@ -248,28 +231,6 @@ fn cursor_of(text: Option<&str>) -> Result<Option<Cursor>, Error> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
     let wrong = || Error::Invalid { field: "cursor", message: "This page is none. Begin with the first.".to_owned() };
     Cursor::parse(text).map(Some).ok_or_else(wrong)
-}
-
-async fn list_saved(state: &AppState, admin: &Admin) -> Result<Vec<SavedView>, Error> {
-    let saved = state.store.saved_filters.list(owner(admin)?).await?;
-    Ok(saved.into_iter().map(|SavedFilter { id, name, query, .. }| SavedView { id, name, query }).collect())
-}
-
-/// Filters are a signed-in person's own.
-fn owner(admin: &Admin) -> Result<&str, Error> {
-    admin.viewer().map(Viewer::user).map(|user| user.clerk_id.as_str()).ok_or(Error::Forbidden)
-}
-
-fn checked(name: &str) -> Result<&str, Error> {
-    match name.trim() {
-        "" => Err(name_refused("Give it a name.")),
-        name if name.chars().count() > LONGEST_NAME => Err(name_refused("Give it a shorter name.")),
-        name => Ok(name),
-    }
-}
-
-fn name_refused(message: &str) -> Error {
-    Error::Refused { field: "name", message: message.to_owned() }
 }
 
 fn fact(admin: &Admin, action: Action, subject: &str, after: Option<String>) -> Fact {

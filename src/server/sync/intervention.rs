@@ -76,7 +76,7 @@ async fn carry_out(state: &AppState, event: &Event, is_quiet: bool) -> Result<Ou
     Ok(outcome)
 }
 
-/// Decides that an event which waits, or failed, shall not be tried again.
+/// Decides that an event which waits, failed, or was given up shall not be tried again: it is settled then.
 ///
 /// # Errors
 /// `NotFound`; `Refused` for one that is finished.
@@ -90,10 +90,10 @@ pub async fn discard(
     ensure_own_name(admin)?;
     let event = find(state, id).await?;
     let finished = |state: EventState| refused(&format!("It is finished: {}.", state.as_str()));
-    if !matches!(event.state, EventState::Received | EventState::Failed) {
+    if !event.state.is_open() {
         return Err(finished(event.state));
     }
-    let outcome = end(EventState::Dead, format!("discarded: {reason}"));
+    let outcome = end(EventState::Discarded, format!("discarded: {reason}"));
     if intent.is_rehearsal {
         return Ok(outcome);
     }

@@ -102,7 +102,10 @@ async fn settle_once<P: Ports>(ports: &P, cases: Vec<Case>, settled: &mut Settle
             Folded::Settled(outcomes) => settled.ended.push(Ended { case, outcomes, user: before, error: None }),
             Folded::Write(mut write, outcomes) => {
                 let trace = case.said.iter().rev().find_map(|said| said.trace.as_ref());
-                write.effects.iter_mut().for_each(|effect| effect.trace = trace.cloned());
+                let events = applied_by(&case, &outcomes);
+                for effect in &mut write.effects {
+                    (effect.trace, effect.events) = (trace.cloned(), events.clone());
+                }
                 settled.has_name_to_settle |= lets_go(before.as_ref(), &write);
                 writes.push(*write);
                 written.push((case, outcomes));
@@ -131,6 +134,12 @@ async fn settle_once<P: Ports>(ports: &P, cases: Vec<Case>, settled: &mut Settle
         }
     }
     Ok(again)
+}
+
+/// The events that a write carries out.
+fn applied_by(case: &Case, outcomes: &[Outcome]) -> Vec<String> {
+    let applied = case.said.iter().zip(outcomes).filter(|(_, outcome)| outcome.state == EventState::Applied);
+    applied.filter_map(|(said, _)| said.event.as_ref().map(|event| event.id().to_owned())).collect()
 }
 
 impl Settled {

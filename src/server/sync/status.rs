@@ -3,16 +3,19 @@
 //! Knows no page and no HTTP.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::alert::{AlertKind, AlertState};
+use crate::model::audit::Action;
 use crate::model::chart::{Chart, Period};
 use crate::model::event::{EventRow, EventState};
+use crate::model::failure::FAILURES;
 use crate::model::health::{Signs, SilenceCause};
 use crate::model::job::JobState;
 use crate::model::run::{RunKind, RunState};
-use crate::model::sync::{ClerkCalls, EffectCount, Instance, Lag, ProofLine, StateCount, Steps, SyncOverview};
+use crate::model::sync::{ClerkCalls, EffectCount, Instance, Lag, ProofLine, StateCount, Steps, Success, SyncOverview};
 use crate::server::canary;
 use crate::server::error::Error;
 use crate::server::rotation::fingerprint;
@@ -22,6 +25,7 @@ use crate::server::statistics::lag::percentile_ms;
 use crate::server::statistics::{COUNTED_WHEN_ASKED, DELETED_COUNTED_WHEN_ASKED};
 use crate::server::store::Store;
 use crate::server::store::alerts::Alert;
+use crate::server::store::audit::Filter;
 use crate::server::store::events::Summary;
 use crate::server::store::instances;
 use crate::server::store::statistics::{Bucket, Length};
@@ -31,13 +35,17 @@ use crate::server::sync::scan::report::report;
 pub const NEWEST: i64 = 50;
 /// What is wrong is counted no further.
 const COUNTED_UP_TO: u64 = 10_000;
+/// So long may the first call to Clerk hold the page up.
+const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 const RECENT: SignedDuration = SignedDuration::from_hours(1);
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// The mirror now.
 pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
     let store = &state.store;
     let now = Timestamp::now();
-    let since = now.saturating_sub(RECENT).unwrap_or(Timestamp::MIN);
+    let ago = |span: SignedDuration| now.saturating_sub(span).unwrap_or(Timestamp::MIN);
+    let (since, yesterday) = (ago(RECENT), ago(DAY));
     let proven = [RunState::Done, RunState::Stopped];
     let ((counts, redeliveries), backlog, oldest_pending_at, newest, people, effects) = tokio::try_join!(
         count_events(store),
@@ -47,8 +55,9 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
         count_people(store),
         async { Ok(store.jobs.count_by_state(COUNTED_UP_TO).await?) },
     )?;
-    let (minutes, instances, proof, alerts, secrets) = tokio::try_join!(
+    let (minutes, hours, instances, proof, alerts, secrets) = tokio::try_join!(
         store.statistics.list(Length::Minute, since),
+        store.statistics.list(Length::Hour, yesterday),
         store.instances.list(now),
         store.runs.find_newest(RunKind::Proof, &proven),
         store.alerts.list(),
@@ -60,17 +69,26 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
     let is_open = |kind: AlertKind| open.iter().any(|alert| alert.kind == kind);
     let ours: Vec<String> = state.settings.clerk.webhook_secrets.iter().map(fingerprint).collect();
     let is_signed = secrets.iter().any(|secret| ours.contains(&secret.fingerprint));
+    let is_mended = match &proof {
+        Some(proof) if proof.progress.counts.differences() > 0 => is_mended_since(store, proof.started_at).await?,
+        _ => false,
+    };
     let proof = proof.as_ref().map(|run| {
         let report = report(run);
         let differences = report.counts.differences();
         ProofLine { run_id: report.id.clone(), is_clean: report.is_clean(), statement: report.statement, differences }
     });
-    let steps = Steps {
-        has_keys: !is_open(AlertKind::KeyRefused),
-        has_endpoint: is_signed || !newest.is_empty(),
-        has_people: people.0 > 0,
-    };
     let of = |wanted: EventState| counts.iter().find(|row| row.state == wanted).map_or(0, |row| row.count);
+    // Whoever looks at this page is one; another must have come, by whatever way.
+    let has_people = proof.is_some()
+        || people.0 > 1
+        || of(EventState::Applied) > 0
+        || store.runs.find_newest(RunKind::Backfill, &[RunState::Done]).await?.is_some();
+    let steps = Steps {
+        has_keys: !is_open(AlertKind::KeyRefused) && (proof.is_some() || has_keys(state, &instances).await),
+        has_endpoint: is_signed || !newest.is_empty(),
+        has_people,
+    };
     let lost = |wanted: JobState| effects.iter().find(|(state, _)| *state == wanted).map_or(0, |(_, count)| *count);
     let clerk = clerk_calls(state, &instances);
     let signs = Signs {
@@ -84,6 +102,8 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
         lost_effects: lost(JobState::Dead) + lost(JobState::Unsure),
         is_endpoint_gone: is_open(AlertKind::EndpointGone),
         drift: proof.as_ref().map_or(0, |proof| proof.differences),
+        proof_id: proof.as_ref().map(|proof| proof.run_id.clone()),
+        is_mended,
         backlog,
         oldest_pending_seconds: oldest_pending_at.map_or(0, |at| as_of.duration_since(at).as_secs()),
         silence: find_silence(&open, newest.first(), as_of),
@@ -100,6 +120,8 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
         oldest_pending_at,
         lag: lag_of(&minutes),
         received_in_hour: sum(&minutes, |bucket| Some(bucket.received)),
+        success_in_hour: success_of(&minutes),
+        success_in_day: success_of(&hours),
         effects: effects.into_iter().map(|(state, count)| EffectCount { state, count }).collect(),
         clerk,
         proof,
@@ -108,6 +130,15 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
         steps,
         events: newest.into_iter().map(row).collect(),
     })
+}
+
+/// Whether Clerk has taken the key for a call of any process. If none was made yet, one is made now.
+async fn has_keys(state: &AppState, instances: &[instances::Instance]) -> bool {
+    if state.clerk.is_key_refused() == Some(false) || instances.iter().any(|instance| instance.has_keys) {
+        return true;
+    }
+    let clerk = state.clerk.in_background();
+    tokio::time::timeout(ANSWERS_WITHIN, clerk.fetch_instance()).await.is_ok_and(|answer| answer.is_ok())
 }
 
 /// The charts of a time.
@@ -132,15 +163,17 @@ async fn count_events(store: &Store) -> Result<(Vec<StateCount>, u64), Error> {
             futures::try_join!(store.events.count_by_state(), store.events.count_redeliveries())?;
         (totals.into_iter().map(|total| (total.state, total.count.unsigned_abs())).collect(), redeliveries)
     } else {
-        let (failed, dead, pending) = futures::try_join!(
+        let (failed, dead, discarded, pending) = futures::try_join!(
             store.events.count_up_to(EventState::Failed, COUNTED_UP_TO),
             store.events.count_up_to(EventState::Dead, COUNTED_UP_TO),
+            store.events.count_up_to(EventState::Discarded, COUNTED_UP_TO),
             store.events.count_pending(),
         )?;
         let kept_of = |state: EventState| kept.ended.get(state.as_str()).map_or(0, |count| count.unsigned_abs());
         let mut totals: HashMap<EventState, u64> = EventState::ALL.map(|state| (state, kept_of(state))).into();
         totals.insert(EventState::Failed, failed);
         totals.insert(EventState::Dead, dead);
+        totals.insert(EventState::Discarded, discarded);
         totals.insert(EventState::Received, pending.saturating_sub(failed));
         (totals, kept.redeliveries.unsigned_abs())
     };
@@ -160,8 +193,26 @@ async fn count_people(store: &Store) -> Result<(u64, u64), Error> {
     Ok((all.saturating_sub(deleted), deleted))
 }
 
+/// Whether a reconciliation was done, or anybody brought up to date, since then.
+async fn is_mended_since(store: &Store, proven_at: Timestamp) -> Result<bool, Error> {
+    let refreshed =
+        Filter { action: Some(Action::RefreshUser.as_str().to_owned()), since: Some(proven_at), ..Filter::default() };
+    let (reconciled, refreshed) = tokio::try_join!(
+        store.runs.find_newest(RunKind::Reconcile, &[RunState::Done]),
+        store.audit.list(&refreshed, None, 1),
+    )?;
+    Ok(!refreshed.is_empty() || reconciled.is_some_and(|run| run.started_at > proven_at))
+}
+
 fn sum(buckets: &[Bucket], of: impl Fn(&Bucket) -> Option<i64>) -> u64 {
     buckets.iter().filter_map(of).sum::<i64>().unsigned_abs()
+}
+
+fn success_of(buckets: &[Bucket]) -> Success {
+    let of = sum(buckets, |bucket| Some(bucket.ended.values().sum()));
+    let is_bad = |state: &str| FAILURES.iter().any(|failure| failure.as_str() == state);
+    let bad = |bucket: &Bucket| bucket.ended.iter().filter(|(state, _)| is_bad(state)).map(|(_, count)| count).sum();
+    Success { well: of.saturating_sub(sum(buckets, |bucket| Some(bad(bucket)))), of }
 }
 
 /// Of all buckets together.

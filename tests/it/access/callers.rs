@@ -253,12 +253,13 @@ async fn d5_08_what_is_somebody_elses_is_answered_like_what_is_not_there() {
     let colleague = someone(&app, "colleague", "admin").await;
     for (path, body) in [
         ("/api/events/rename_filter", format!("id={filter}&name=n")),
+        ("/api/events/set_default_filter", format!("id={filter}&wanted=on")),
         ("/api/events/delete_filter", format!("id={filter}")),
     ] {
         let answer = Ask::post(path, &body).send(&app, Some(&app.token(&colleague))).await;
         assert_eq!(answer.status(), 404, "{path}");
     }
-    let own: Value = app.get_as(&colleague, "/api/events/list_events").await.json().await.expect("JSON");
+    let own: Value = app.get_as(&colleague, "/api/events/list_choices").await.json().await.expect("JSON");
     assert_eq!(own["saved"], json!([]));
     app.finish().await;
 }

@@ -74,6 +74,8 @@ fn arrived(id: &str, clerk_id: &str, body: &Value) -> Event {
         finished_at: None,
         cause: None,
         trace: None,
+        tried_at: None,
+        earlier: Vec::new(),
     }
 }
 

@@ -154,18 +154,25 @@ async fn e_34_events_discard_wants_a_reason_and_gives_up_what_waits() {
     events(&app, &["discard", "msg_2", "--yes"]).await.expect(2).says(&["--reason"]);
     let discard = ["discard", "msg_2", "--reason", "of a test"];
     events(&app, &discard).await.expect(2).says(&["Discard msg_2? [yes/no]"]);
-    events(&app, &[&discard[..], &["--dry-run"]].concat()).await.expect(0).says(&["would be dead", "of a test"]);
+    events(&app, &[&discard[..], &["--dry-run"]].concat()).await.expect(0).says(&["would be discarded", "of a test"]);
     let state =
         async || app.database.event("msg_2").await.expect("stored").get_str("state").expect("a state").to_owned();
     assert_eq!(state().await, "failed");
     let done = events(&app, &[&discard[..], &["--yes", "--json"]].concat()).await.expect(0).json();
-    assert_eq!((&done["event"]["state"], &done["event"]["decision"]), (&json!("dead"), &json!("discarded: of a test")));
+    assert_eq!(
+        (&done["event"]["state"], &done["event"]["decision"]),
+        (&json!("discarded"), &json!("discarded: of a test"))
+    );
     let event = app.database.event("msg_2").await.expect("stored");
-    assert!(event.get_str("state").ok() == Some("dead") && !event.contains_key("dueAt"), "{event}");
-    events(&app, &[&discard[..], &["--yes"]].concat()).await.expect(1).says(&["msg_2: It is finished: dead."]);
+    assert!(event.get_str("state").ok() == Some("discarded") && !event.contains_key("dueAt"), "{event}");
+    events(&app, &[&discard[..], &["--yes"]].concat()).await.expect(1).says(&["msg_2: It is finished: discarded."]);
     let entry = app.state.store.audit.list_about("msg_2").await.expect("entries").pop().expect("an entry");
     assert_eq!((entry.action.as_str(), entry.before.as_deref()), ("discard_event", Some("failed")));
-    events(&app, &["replay", "msg_2", "--yes"]).await.expect(0).says(&["was dead"]);
-    assert_ne!(state().await, "dead");
+    events(&app, &["replay", "msg_2", "--yes"]).await.expect(0).says(&["was discarded"]);
+    assert_ne!(state().await, "discarded");
+    let dead = doc! { "state": "dead", "decision": "given up after 8 attempts: x", "cause": "x" };
+    app.database.set("events", doc! { "_id": "msg_2" }, dead).await;
+    events(&app, &[&discard[..], &["--yes"]].concat()).await.expect(0).says(&["discarded: of a test"]);
+    assert!(!app.database.event("msg_2").await.expect("stored").contains_key("cause"));
     app.finish().await;
 }

@@ -31,6 +31,7 @@ fn effect() -> Effect {
         clerk_id: "user_a".to_owned(),
         body: None,
         trace: None,
+        events: Vec::new(),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::support::mongo::TestDatabase;
 use crate::support::process::read_log;
 
 /// States that an event never leaves.
-const TERMINAL: [&str; 5] = ["applied", "stale", "duplicate", "ignored", "dead"];
+const TERMINAL: [&str; 6] = ["applied", "stale", "duplicate", "ignored", "dead", "discarded"];
 
 /// Fields that the mapping fills, each compared whole. `username` may carry a suffix and is compared apart.
 const MAPPED: [&str; 17] = [

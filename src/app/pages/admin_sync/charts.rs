@@ -44,7 +44,9 @@ pub fn ChartView(chart: Chart) -> impl IntoView {
             </li>
         }
     });
-    let legend = (chart.series.len() > 1).then(|| view! { <ul class="chart-legend">{legend.collect_view()}</ul> });
+    let order = chart.is_stacked.then(|| view! { <li>"From the bottom:"</li> });
+    let legend =
+        (chart.series.len() > 1).then(|| view! { <ul class="chart-legend">{order} {legend.collect_view()}</ul> });
     let heads = chart.series.iter().map(|name| view! { <th scope="col">{name.clone()}</th> }).collect_view();
     let rows = chart.rows.iter().map(|row| {
         let values =
@@ -58,11 +60,13 @@ pub fn ChartView(chart: Chart) -> impl IntoView {
             </tr>
         }
     });
+    // What changes with time stands in parts of its own, so that a script exchanges what is in them.
+    let [summary_id, picture_id, numbers_id] =
+        ["summary", "picture", "numbers"].map(|part| format!("{}-{part}", chart.name));
     let table = if chart.rows.is_empty() {
-        view! { <p class="mt-2 text-sm">"No number in this time."</p> }.into_any()
+        view! { <p class="text-sm">"No number in this time."</p> }.into_any()
     } else {
         view! {
-            <div class="chart-numbers" tabindex="0" role="region" aria-label=format!("Numbers: {}", chart.title)>
                 <table class="table table-xs">
                     <caption class="sr-only">{chart.title.clone()}</caption>
                     <thead>
@@ -73,23 +77,32 @@ pub fn ChartView(chart: Chart) -> impl IntoView {
                     </thead>
                     <tbody>{rows.collect_view()}</tbody>
                 </table>
-            </div>
         }
         .into_any()
     };
     view! {
-        <figure id=chart.name class="chart">
+        <figure id=chart.name.clone() class="chart" data-stacked=chart.is_stacked.then_some("")>
             <figcaption>
                 <h3 class="font-bold">{chart.title.clone()}</h3>
-                <p class="text-sm">{chart.summary}</p>
+                <p id=summary_id class="fresh text-sm">
+                    {chart.summary}
+                </p>
             </figcaption>
             <ChartTip points=chart.points>
-                <div class="chart-picture" inner_html=chart.svg></div>
+                <div id=picture_id class="chart-picture fresh" inner_html=chart.svg></div>
             </ChartTip>
             {legend}
             <details class="mt-1 text-sm">
                 <summary class="cursor-pointer py-1">"Numbers"</summary>
-                {table}
+                <div
+                    id=numbers_id
+                    class="chart-numbers fresh"
+                    tabindex="0"
+                    role="region"
+                    aria-label=format!("Numbers: {}", chart.title)
+                >
+                    {table}
+                </div>
             </details>
         </figure>
     }

@@ -30,7 +30,7 @@ pub fn FirstRun(steps: Steps) -> impl IntoView {
                 </Step>
                 <Step name="step-people" title="3. People" word=word(steps.has_people)>
                     <p>
-                        "Sign up, or bring everybody who is at Clerk already: "
+                        "Let somebody sign up, or bring everybody who is at Clerk already: "
                         <a class="link" href="/admin/sync/runs">
                             "start a backfill"
                         </a> ", or run " <code>"rollcall sync backfill"</code> "."

@@ -6,18 +6,22 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use js_sys::{Array, Date, JSON, Reflect};
+use js_sys::{Array, Date, JSON, Map, Reflect};
 use leptos::prelude::*;
 use leptos::task::spawn_local;
 use leptos::web_sys::{Element, MessageEvent};
 use wasm_bindgen::prelude::*;
 use web_sys::{EventSource, HtmlTemplateElement};
 
+use crate::app::components::keep_fresh::exchange;
 use crate::app::components::renewal::renew_if_due;
 use crate::app::components::time::localize;
 
 const STREAM: &str = "/admin/sync/live";
 const LISTED: u32 = 50;
+/// What the stream does not tell: charts, and which processes are at work.
+const REST: &str = ".fresh";
+const REST_EVERY: Duration = Duration::from_mins(1);
 
 /// How it is with the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,8 +37,8 @@ enum Link {
 // page's end.
 thread_local! {
     static SOURCE: RefCell<Option<EventSource>> = const { RefCell::new(None) };
-    /// New events that the list does not show yet.
-    static ROWS: RefCell<Option<Array>> = const { RefCell::new(None) };
+    /// New events that the list does not show yet, by their ids, the oldest first.
+    static ROWS: RefCell<Option<Map>> = const { RefCell::new(None) };
 }
 
 /// One reader of the stream.
@@ -95,8 +99,9 @@ impl Reader {
         self.updated_at.set_value(Date::now());
         self.age.set(0);
         apply(update);
-        let waiting = ROWS.take().unwrap_or_default().concat(&fresh_rows(update));
-        self.held.set(waiting.length());
+        let waiting = ROWS.take().unwrap_or_default();
+        gather_rows(update, &waiting);
+        self.held.set(waiting.size());
         ROWS.set(Some(waiting));
         if !is_read() {
             self.show_rows();
@@ -115,7 +120,7 @@ impl Reader {
 
     fn show_rows(self) {
         if let Some(waiting) = ROWS.take() {
-            insert(&waiting);
+            insert(&Array::from(&waiting.values()));
         }
         self.held.set(0);
     }
@@ -148,6 +153,12 @@ pub fn LiveNumbers() -> impl IntoView {
     });
     Effect::new(move |_| {
         set_interval(move || reader.look(), Duration::from_secs(1));
+        let refresh = move || {
+            if link.get_untracked() == Link::Live {
+                exchange(REST.to_owned());
+            }
+        };
+        set_interval(refresh, REST_EVERY);
         on_visibility(move |is_hidden| {
             reader.close();
             if !is_hidden && matches!(link.get_untracked(), Link::Connecting | Link::Live) {
@@ -166,7 +177,10 @@ pub fn LiveNumbers() -> impl IntoView {
                     {move || if matches!(link.get(), Link::Paused | Link::Ended) { "Go on" } else { "Pause" }}
                 </button>
                 <button class="btn btn-xs btn-primary" type="button" hidden=move || held.get() == 0 on:click=move |_| reader.show_rows()>
-                    {move || format!("{} new events", held.get())}
+                    {move || match held.get() {
+                        1 => "1 new event".to_owned(),
+                        count => format!("{count} new events"),
+                    }}
                 </button>
             </span>
         </span>
@@ -239,17 +253,11 @@ fn apply(update: &JsValue) {
             place.set_text_content(Some(&text));
         }
     }
-    let link = document().get_element_by_id("next-step-link");
-    if let Some(place) = link {
-        match text_of(update, "link") {
-            Some(href) => {
-                let _ = place.set_attribute("href", &href);
-                let _ = place.remove_attribute("hidden");
-            }
-            None => {
-                let _ = place.set_attribute("hidden", "");
-            }
-        }
+    for name in ["next-step-link", "proof-link"] {
+        let Some(place) = document().get_element_by_id(name) else { continue };
+        let href = text_of(update, name);
+        let _ = place.toggle_attribute_with_force("hidden", href.is_none());
+        let _ = place.set_attribute("href", &href.unwrap_or_default());
     }
 }
 
@@ -272,19 +280,22 @@ fn set_time(place: &Element, text: &str) {
     }
 }
 
-/// Updates the rows that are there; answers the others, the oldest first.
-fn fresh_rows(update: &JsValue) -> Array {
-    let fresh = Array::new();
+/// Updates the rows that are there; the others wait, no more of them than the list shows.
+fn gather_rows(update: &JsValue, waiting: &Map) {
     let events = Reflect::get(update, &"events".into()).unwrap_or(JsValue::UNDEFINED);
-    for event in Array::from(&events).iter() {
-        match document().get_element_by_id(&row_id(&event)) {
+    for event in Array::from(&events).reverse().iter() {
+        let id = row_id(&event);
+        match document().get_element_by_id(&id) {
             Some(row) => fill(&row, &event),
             None => {
-                fresh.unshift(&event);
+                waiting.set(&id.into(), &event);
             }
         }
     }
-    fresh
+    while waiting.size() > LISTED {
+        let oldest = Array::from(&waiting.values()).get(0);
+        waiting.delete(&row_id(&oldest).into());
+    }
 }
 
 fn row_id(event: &JsValue) -> String {
@@ -337,6 +348,12 @@ fn fill(row: &Element, event: &JsValue) {
     set("deliveries", &if deliveries > 1.0 { format!(" ×{deliveries}") } else { String::new() });
     set("kind", &field("kind"));
     set("person", &field("clerk_id"));
+    let person = field("clerk_id");
+    if let Ok(Some(anchor)) = row.query_selector("[data-cell='whose']")
+        && !person.is_empty()
+    {
+        let _ = anchor.set_attribute("href", &format!("/admin/users/{person}"));
+    }
     set("state", &field("state"));
     set("decision", &field("decision"));
     if let Ok(Some(state)) = row.query_selector("[data-cell='state']") {

@@ -30,11 +30,12 @@ pub fn Newest(events: Vec<EventRow>) -> impl IntoView {
             <p id="no-event-yet" class="mt-2" hidden=!is_empty>
                 "No event yet. What arrives is listed here."
             </p>
+            <p class="mt-2 text-sm md:hidden">"On a screen as narrow as this, the newest ten of them are shown."</p>
             <template id="newest-row">
                 <Row event=None />
             </template>
             <p class="mt-2">
-                <a class="link" href="/admin/sync/events">
+                <a class="link" href="/admin/sync/events?all=1">
                     "All events"
                 </a>
             </p>
@@ -57,7 +58,9 @@ fn Row(event: Option<EventRow>) -> impl IntoView {
                 </td>
                 <td data-label="Type" data-cell="kind"></td>
                 <td data-label="Person">
-                    <code data-cell="person"></code>
+                    <a class="link" data-cell="whose">
+                        <code data-cell="person"></code>
+                    </a>
                 </td>
                 <td data-label="State">
                     <span class="event-state" data-cell="state"></span>
@@ -74,6 +77,7 @@ fn Row(event: Option<EventRow>) -> impl IntoView {
     let repeated = (event.deliveries > 1).then(|| format!(" ×{}", event.deliveries));
     let took = event.finished_at.map(|end| format!(" in {} ms", end.duration_since(event.received_at).as_millis()));
     let state = event.state.as_str();
+    let whose = event.clerk_id.as_ref().map(|id| format!("/admin/users/{id}"));
     let (row_id, href) = (format!("event-{}", event.id), format!("/admin/sync/events/{}", event.id));
     view! {
         <tr id=row_id>
@@ -87,7 +91,9 @@ fn Row(event: Option<EventRow>) -> impl IntoView {
                 {event.kind}
             </td>
             <td data-label="Person">
-                <code data-cell="person">{event.clerk_id}</code>
+                <a class="link" data-cell="whose" href=whose>
+                    <code data-cell="person">{event.clerk_id}</code>
+                </a>
             </td>
             <td data-label="State">
                 <span class="event-state" data-cell="state" data-value=state>

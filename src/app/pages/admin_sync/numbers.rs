@@ -28,7 +28,7 @@ pub fn Numbers(overview: SyncOverview) -> impl IntoView {
                     title="Redelivered"
                     value=grouped(overview.redeliveries)
                     meaning="arrived again, harmless"
-                    href="/admin/sync/events".to_owned()
+                    href="/admin/sync/events?all=1".to_owned()
                     is_bad=false
                 />
             </ul>
@@ -95,8 +95,17 @@ fn Flow(overview: SyncOverview) -> impl IntoView {
                         <span data-live="backlog">{grouped(overview.backlog)}</span>
                         " waiting"
                     </a>
-                    ", the oldest since "
-                    <LiveTime name="oldest" at=overview.oldest_pending_at none="– nothing waits" />
+                </dd>
+                <dt>"The oldest waits since"</dt>
+                <dd>
+                    <LiveTime name="oldest" at=overview.oldest_pending_at none="nothing waits" />
+                </dd>
+                <dt>"Went well"</dt>
+                <dd>
+                    <span data-live="success-hour">{overview.success_in_hour.text()}</span>
+                    " in the last hour, "
+                    <span data-live="success-day">{overview.success_in_day.text()}</span>
+                    " in the last day"
                 </dd>
                 <dt>"Clerk to MongoDB"</dt>
                 <dd>
@@ -113,7 +122,6 @@ fn Flow(overview: SyncOverview) -> impl IntoView {
                     <a class="link" href="/admin/sync/runs">
                         <span data-live="drift">{overview.drift_text()}</span>
                     </a>
-                    " differing from Clerk by the last proof"
                 </dd>
                 {canary}
                 <dt>"People"</dt>
@@ -170,13 +178,14 @@ fn Surroundings(overview: SyncOverview) -> impl IntoView {
                 <dt>"Clerk's limit"</dt>
                 <dd>
                     <span data-live="clerk">{overview.clerk_text()}</span>
-                    " left"
                 </dd>
                 <dt>"Processes"</dt>
                 <dd>
                     <span data-live="instances">{grouped(overview.instances.len() as u64)}</span>
                     " at work"
-                    <ul class="text-sm">{instances.collect_view()}</ul>
+                    <ul id="processes" class="fresh text-sm">
+                        {instances.collect_view()}
+                    </ul>
                 </dd>
                 <dt>"Connection"</dt>
                 <dd>
@@ -199,6 +208,7 @@ fn title(state: EventState) -> &'static str {
         EventState::Ignored => "Ignored",
         EventState::Failed => "Failed",
         EventState::Dead => "Dead",
+        EventState::Discarded => "Discarded",
     }
 }
 
@@ -212,6 +222,7 @@ fn meaning(state: EventState) -> &'static str {
         EventState::Ignored => "not about a person",
         EventState::Failed => "will be tried again",
         EventState::Dead => "given up, with a reason",
+        EventState::Discarded => "not wanted any more",
     }
 }
 

@@ -5,17 +5,17 @@ use mongodb::bson::{Document, doc};
 
 use crate::model::audit::Fact;
 use crate::model::event::EventState;
-use crate::model::failure::DISCARDED;
 use crate::server::store::Error;
 use crate::server::store::encoding::to_date;
-use crate::server::store::events::{Events, pending};
+use crate::server::store::events::Events;
+use crate::server::store::events::outcomes::{becoming, literal};
 
 /// What is decided about an event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Intervention {
     /// As if it had no outcome yet, whatever it was. Somebody else should look at it when it is due.
     Reopen { due_at: Timestamp },
-    /// It shall not be tried again, if it is not finished yet.
+    /// It shall not be tried again, if it waits, failed or was given up.
     Discard { decision: String },
 }
 
@@ -26,30 +26,21 @@ impl Events {
         let (state, change) = match intervention {
             Intervention::Reopen { due_at } => (EventState::Received, reopened(due_at)),
             Intervention::Discard { decision } => {
-                which.insert("state", doc! { "$in": pending() });
-                (EventState::Dead, discarded(&decision))
+                let open = EventState::ALL.into_iter().filter(|state| state.is_open()).map(EventState::as_str);
+                which.insert("state", doc! { "$in": open.collect::<Vec<_>>() });
+                (EventState::Discarded, discarded(&decision))
             }
         };
         let fact = Fact { after: Some(state.as_str().to_owned()), ..fact.clone() };
-        self.audit.intervene(&self.documents, (which, change), fact).await
+        self.audit.intervene(&self.documents, (which, change.to_vec().into()), fact).await
     }
 }
 
-fn reopened(due_at: Timestamp) -> Document {
-    doc! {
-        "$set": { "state": EventState::Received.as_str(), "dueAt": to_date(due_at) },
-        "$unset": { "finishedAt": "", "cause": "" },
-    }
+fn reopened(due_at: Timestamp) -> [Document; 2] {
+    becoming(EventState::Received, doc! { "dueAt": to_date(due_at) }, &["finishedAt", "cause", "triedAt"])
 }
 
-fn discarded(decision: &str) -> Document {
-    doc! {
-        "$set": {
-            "state": EventState::Dead.as_str(),
-            "decision": decision,
-            "cause": DISCARDED,
-            "finishedAt": to_date(Timestamp::now()),
-        },
-        "$unset": { "dueAt": "" },
-    }
+fn discarded(decision: &str) -> [Document; 2] {
+    let fields = doc! { "decision": literal(decision), "finishedAt": to_date(Timestamp::now()) };
+    becoming(EventState::Discarded, fields, &["dueAt", "cause", "triedAt"])
 }

@@ -17,7 +17,7 @@ const NAMED_AT_ONCE: usize = 500;
 /// Names of the indexes that `ensure_indexes` makes.
 pub const INDEXES: [&str; 7] = [
     "dueAt_1",
-    "state_1_receivedAt_-1_odd",
+    "state_1_receivedAt_-1_rare",
     "cause_1_state_1_receivedAt_-1",
     "kind_1_state_1_receivedAt_-1",
     "clerkId_1_receivedAt_-1",
@@ -25,8 +25,8 @@ pub const INDEXES: [&str; 7] = [
     "receivedAt_1",
 ];
 
-/// An index of earlier versions, in whose place another stands now.
-const REPLACED: &str = "kind_1_receivedAt_-1";
+/// Indexes of earlier versions, in whose places others stand now.
+const REPLACED: [&str; 2] = ["kind_1_receivedAt_-1", "state_1_receivedAt_-1_odd"];
 
 impl Events {
     /// MongoDB removes an event `retention` after its arrival.
@@ -52,11 +52,20 @@ impl Events {
             partial_index(doc! { "deliveries": 1 }, repeated, Some(doc! { "deliveries": { "$gt": 1 } })),
         ];
         self.documents.create_indexes(indexes).await?;
-        if self.index_names().await?.iter().any(|name| name == REPLACED) {
-            self.documents.drop_index(REPLACED).await?;
+        for name in self.index_names().await?.into_iter().filter(|name| REPLACED.contains(&name.as_str())) {
+            self.documents.drop_index(name).await?;
         }
+        self.settle_discarded().await?;
         self.name_causes().await?;
         ensure_expiry(database, &self.documents, ("receivedAt", arrival), Some(retention)).await
+    }
+
+    /// What was discarded under an earlier version was among the dead.
+    async fn settle_discarded(&self) -> Result<(), Error> {
+        let discarded = doc! { "state": EventState::Dead.as_str(), "decision": { "$regex": "^discarded: " } };
+        let settled = doc! { "$set": { "state": EventState::Discarded.as_str() }, "$unset": { "cause": "" } };
+        self.documents.update_many(discarded, settled).await?;
+        Ok(())
     }
 
     /// What failed under an earlier version has no cause of its own.

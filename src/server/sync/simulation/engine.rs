@@ -222,6 +222,8 @@ async fn accept(process: &Process, made: &Made) -> bool {
         finished_at: None,
         cause: None,
         trace: None,
+        tried_at: None,
+        earlier: Vec::new(),
     };
     let due_at = now.saturating_add(HANDED_OVER_FOR).unwrap_or(now);
     let mut batches = Batch::pack(vec![event], due_at, || process.new_id());

@@ -57,6 +57,8 @@ fn stored(made: Made) -> Event {
         finished_at: None,
         cause: None,
         trace: None,
+        tried_at: None,
+        earlier: Vec::new(),
     }
 }
 

@@ -1,28 +1,28 @@
 //! Runs for admins: the history, one of them, and what is wanted of them.
 
 use leptos::prelude::*;
-use leptos::server_fn::codec::GetUrl;
 
+use crate::api::{Change, Read};
 use crate::model::error::AppError;
 use crate::model::notice::Notice;
 use crate::model::run::{RunReport, RunsPage};
 
 /// One page of the history, the newest first, and the run that is going on.
-#[server(endpoint = "runs/list_runs", input = GetUrl)]
+#[server(endpoint = "runs/list_runs", protocol = Read)]
 pub async fn list_runs(before: Option<String>) -> Result<RunsPage, AppError> {
     use crate::server::{rpc, sync::scan::report};
     rpc::as_admin("list_runs", async |state, _admin| report::list(&state.store, before.as_deref()).await).await
 }
 
 /// One run.
-#[server(endpoint = "runs/get_run", input = GetUrl)]
+#[server(endpoint = "runs/get_run", protocol = Read)]
 pub async fn get_run(#[server(default)] id: String) -> Result<RunReport, AppError> {
     use crate::server::{rpc, sync::scan::report};
     rpc::as_admin("get_run", async |state, _admin| report::get(&state.store, &id).await).await
 }
 
 /// Begins a walk through Clerk's list, or continues the one that waits.
-#[server(endpoint = "runs/start_run")]
+#[server(endpoint = "runs/start_run", protocol = Change)]
 pub async fn start_run(
     kind: String,
     #[server(default)] dry_run: Option<String>,
@@ -42,7 +42,7 @@ pub async fn start_run(
 }
 
 /// Pauses, resumes or cancels a run: `pause`, `resume`, `cancel`.
-#[server(endpoint = "runs/control_run")]
+#[server(endpoint = "runs/control_run", protocol = Change)]
 pub async fn control_run(id: String, wish: String) -> Result<Notice, AppError> {
     use crate::server::{rpc::form, sync::scan::requests};
     form::form("control_run", form::Back::ToReferer)
@@ -54,7 +54,7 @@ pub async fn control_run(id: String, wish: String) -> Result<Notice, AppError> {
 }
 
 /// Brings one person up to date, as Clerk says.
-#[server(endpoint = "runs/refresh_user")]
+#[server(endpoint = "runs/refresh_user", protocol = Change)]
 pub async fn refresh_user(id: String) -> Result<Notice, AppError> {
     use crate::server::{accounts::Intent, rpc::form, sync::scan::requests};
     form::form("refresh_user", form::Back::ToReferer)

@@ -105,7 +105,6 @@ pub mod metrics;
 pub mod pages;
 pub mod profile;
 pub mod session;
-pub mod trail_export;
 pub mod webhooks;
 
 use std::net::SocketAddr;
@@ -157,8 +156,8 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/sign-out"),
     ("POST", "/theme"),
     ("POST", "/profile/picture"),
-    ("GET", "/profile/export"),
-    ("GET", "/admin/sync/audit/export"),
+    ("POST", "/profile/export"),
+    ("POST", "/admin/sync/audit/export"),
 ];
 
 /// The whole service.
@@ -185,8 +184,8 @@ pub fn router(state: Arc<AppState>) -> Router {
         .route("/sign-out", post(forms::sign_out))
         .route("/theme", post(forms::choose_theme))
         .route("/profile/picture", profile::picture_route())
-        .route("/profile/export", get(profile::export))
-        .route("/admin/sync/audit/export", get(trail_export::audit))
+        .route("/profile/export", post(exports::export_profile))
+        .route("/admin/sync/audit/export", post(exports::export_trail))
         .route("/api/{*none}", any(|| async { StatusCode::NOT_FOUND }))
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(from_fn_with_state(shared.clone(), session::attach))

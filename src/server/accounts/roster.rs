@@ -7,7 +7,6 @@ use futures::Stream;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::model::audit::{Action, Fact};
 use crate::model::roster::{Column, Page, Query, Row};
@@ -104,10 +103,10 @@ pub async fn list_roster(state: &AppState, moderator: &Moderator, query: &Query)
     Ok(Page { rows: found.users.into_iter().map(row_of).collect(), next: found.next, columns, can_change })
 }
 
-/// Everybody whom the table would show, page by page, as CSV; on record before the first byte. One at a time.
+/// Everybody whom the table would show, page by page, as CSV; on record before the first byte.
 ///
 /// # Errors
-/// As of `list_roster`, `Forbidden` in another's name, `Busy` while another is made.
+/// As of `list_roster`, `Forbidden` in another's name.
 pub async fn export_users(
     state: &Arc<AppState>,
     admin: &Admin,
@@ -115,7 +114,6 @@ pub async fn export_users(
 ) -> Result<impl Stream<Item = Result<Vec<u8>, Error>> + Send + use<>, Error> {
     admin.demand_own_hand()?;
     let search = Search { after: None, ..Search::of(query)? };
-    let permit = Arc::clone(&state.exports).try_acquire_owned().map_err(|_| Error::Busy)?;
     let fact = Fact {
         actor: admin.actor(),
         action: Action::ExportUsers,
@@ -125,7 +123,7 @@ pub async fn export_users(
         reason: None,
     };
     state.store.audit.append(&fact).await?;
-    let file = File { state: Arc::clone(state), search, is_begun: false, is_ended: false, _permit: permit };
+    let file = File { state: Arc::clone(state), search, is_begun: false, is_ended: false };
     Ok(futures::stream::try_unfold(file, async |file| file.next().await))
 }
 
@@ -135,7 +133,6 @@ struct File {
     search: Search,
     is_begun: bool,
     is_ended: bool,
-    _permit: OwnedSemaphorePermit,
 }
 
 impl File {

@@ -13,14 +13,27 @@ use axum::response::{IntoResponse, Redirect, Response};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
+use crate::model::notice::Notice;
 use crate::server::clerk;
 use crate::server::cookie::THEME;
 use crate::server::error::Error;
 use crate::server::http::session::{ending_cookies, session_to_end};
+use crate::server::notice;
 use crate::server::rpc::referer::own_path;
 use crate::server::state::AppState;
 
 const A_YEAR: u32 = 31_536_000;
+
+/// To a path of ours, whose page says this once.
+pub fn lead_back(state: &AppState, path: &str, said: &Notice) -> Response {
+    let settings = &state.settings;
+    let mut response = Redirect::to(path).into_response();
+    let sealed = notice::seal(said, &settings.clerk.secret_key);
+    let cookie = sealed.map(|value| notice::cookie(&value, &settings.server.public_url));
+    let line = cookie.and_then(|cookie| HeaderValue::from_str(&cookie).ok());
+    response.headers_mut().extend(line.map(|line| (SET_COOKIE, line)));
+    response
+}
 
 /// Where to go after signing in again, for whoever signs out to do that.
 #[derive(Clone, Debug, Default, Deserialize)]

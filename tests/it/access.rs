@@ -2,7 +2,10 @@
 //! fails a test.
 
 mod assignment;
+mod cache;
+mod caching;
 mod callers;
+mod enumeration;
 mod exports;
 mod redirects;
 mod requests;

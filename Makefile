@@ -3,7 +3,7 @@ SHELL := /bin/bash
 ENV := source .ci/env &&
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fmt unit sim e2e bench bench-sessions bench-pages bench-scan bench-dashboard oracle audit test-faults test-faults-full fuzz clean
+.PHONY: help setup run test check fmt unit sim e2e bench bench-sessions bench-pages bench-scan bench-dashboard snapshots oracle audit test-faults test-faults-full fuzz clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -48,6 +48,9 @@ bench-scan: setup ## Measure a backfill and a proof beside MongoDB's own upserts
 
 bench-dashboard: setup ## Measure the sync pages over few and over millions of events, and what open dashboards cost
 	@$(ENV) cargo bench --locked --bench dashboard --no-default-features --features ssr -- $(BENCH_ARGS)
+
+snapshots: setup ## Take what commands print today as what they are expected to print
+	@$(ENV) INSTA_UPDATE=always cargo nextest run --locked -E 'test(/^cli::(outputs|tree)/)'
 
 oracle: setup ## Ask Clerk's own library again what it says to the requests of tests/oracle
 	@node tests/oracle/record.mjs

@@ -133,9 +133,15 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<End> {
         #[cfg(feature = "standin")]
         Command::Dev(options) => dev::run(options, &text).await,
         Command::Doctor(options) => doctor::run(options, &text).await,
-        Command::Inngest(command) => inngest::run(command, load(&text)?).await,
-        Command::Sync(command) => Box::pin(sync::run(command, load(&text)?)).await,
-        Command::Webhook(command) => webhook::run(command, load(&text)?).await,
+        Command::Inngest(command) => {
+            with_console(load(&text)?, async |console| inngest::run(command, console).await).await
+        }
+        Command::Sync(command) => {
+            with_console(load(&text)?, async |console| Box::pin(sync::run(command, console)).await).await
+        }
+        Command::Webhook(command) => {
+            with_console(load(&text)?, async |console| webhook::run(command, console).await).await
+        }
         Command::Users(command) => {
             with_console(load(&text)?, async |console| Box::pin(users::run(command, console)).await).await
         }

@@ -26,6 +26,8 @@ const DAYS: i64 = 29;
 /// Events for each person, and for each effect.
 const A_PERSON: usize = 20;
 const AN_EFFECT: usize = 10;
+/// So many of the oldest are given up, events and effects, so that each filter fills a page, however few there are.
+const GIVEN_UP: usize = 60;
 
 /// Fills the collections of a server that has made its schema and knows one person.
 pub async fn seed(database: &Database, events: usize) -> anyhow::Result<()> {
@@ -92,7 +94,8 @@ fn at(number: usize, of: usize, now: Timestamp) -> Timestamp {
 
 fn event(number: usize, of: usize, now: Timestamp) -> Event {
     let received_at = at(number, of, now);
-    let (state, decision) = match number % 1_000 {
+    let of_a_thousand = if number < GIVEN_UP { 1 } else { number % 1_000 };
+    let (state, decision) = match of_a_thousand {
         0 if number.is_multiple_of(10_000) => (EventState::Failed, "attempt 3 failed: Clerk is away"),
         0..=2 => (EventState::Dead, "given up after 8 attempts: MongoDB refused (code 121)"),
         3..=12 => (EventState::Ignored, "not about a person"),
@@ -153,7 +156,8 @@ fn person(origin: &Document, number: usize) -> Document {
 
 fn job(number: usize, events: usize, now: Timestamp) -> Job {
     let created_at = at(number, (events / AN_EFFECT).max(1), now);
-    let state = if number.is_multiple_of(1_000) { JobState::Dead } else { JobState::Done };
+    let is_given_up = number < GIVEN_UP || number.is_multiple_of(1_000);
+    let state = if is_given_up { JobState::Dead } else { JobState::Done };
     Job {
         id: format!("webhook:{}:{number}", person_of(number, events)),
         kind: JobKind::Webhook,

@@ -14,11 +14,11 @@ pub async fn list_runs(before: Option<String>) -> Result<RunsPage, AppError> {
     rpc::as_admin("list_runs", async |state, _admin| report::list(&state.store, before.as_deref()).await).await
 }
 
-/// One run.
+/// One run, with a page of those whom it found to differ: from after this one on.
 #[server(endpoint = "runs/get_run", protocol = Read)]
-pub async fn get_run(#[server(default)] id: String) -> Result<RunReport, AppError> {
+pub async fn get_run(#[server(default)] id: String, after: Option<String>) -> Result<RunReport, AppError> {
     use crate::server::{rpc, sync::scan::report};
-    rpc::as_admin("get_run", async |state, _admin| report::get(&state.store, &id).await).await
+    rpc::as_admin("get_run", async |state, _admin| report::get(&state.store, &id, after.as_deref()).await).await
 }
 
 /// Begins a walk through Clerk's list, or continues the one that waits.
@@ -44,10 +44,11 @@ pub async fn start_run(
 /// Pauses, resumes or cancels a run: `pause`, `resume`, `cancel`.
 #[server(endpoint = "runs/control_run", protocol = Change)]
 pub async fn control_run(id: String, wish: String) -> Result<Notice, AppError> {
-    use crate::server::{rpc::form, sync::scan::requests};
+    use crate::server::{accounts::Intent, rpc::form, sync::scan::requests};
     form::form("control_run", form::Back::ToReferer)
         .as_admin(async |state, admin| {
-            let run = requests::control(&state, &admin, &id, requests::action_named(&wish)?).await?;
+            let action = requests::action_named(&wish)?;
+            let run = requests::control(&state, &admin, &id, action, &Intent::default()).await?;
             Ok(Notice::done(format!("The {} is {}.", run.kind.as_str(), run.state.as_str())))
         })
         .await

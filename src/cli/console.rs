@@ -17,6 +17,7 @@ use crate::server::error::Error;
 use crate::server::settings::Settings;
 use crate::server::settings::environment::Variables;
 use crate::server::state::AppState;
+use crate::server::statistics::alongside;
 
 /// What a command works with.
 pub struct Console {
@@ -32,7 +33,7 @@ pub async fn with_console(
 ) -> anyhow::Result<End> {
     let state = AppState::assemble(settings).await?;
     let console = Console { state, admin: Admin::at_console(Variables::of_process().os_user()) };
-    let end = command(&console).await;
+    let end = alongside(&console.state, command(&console)).await;
     console.state.store.close().await;
     end
 }

@@ -3,18 +3,16 @@
 //! Exit codes beyond the usual: 1 when something differs, was skipped, or the run is not done.
 
 pub mod interrupt;
+pub mod metadata;
 pub mod progress;
 pub mod status;
 pub mod walk;
 
-use std::io::{IsTerminal, Write};
-
 use clap::Subcommand;
 
 use crate::cli::End;
-use crate::model::run::Wish;
-use crate::server::settings::Settings;
-use crate::server::state::AppState;
+use crate::cli::console::Console;
+use crate::model::audit::Action;
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -26,6 +24,8 @@ pub enum Command {
     Prove(walk::Prove),
     /// Reconcile only those who changed at Clerk since the last run.
     CatchUp(walk::CatchUp),
+    /// Write MongoDB's id and role of people into Clerk's public metadata, where they are missing or others.
+    Metadata(metadata::Options),
     /// Show the run that is going on, the last proof, and the history.
     Status(status::Options),
     /// Pause the run that is going on, wherever that is.
@@ -33,39 +33,25 @@ pub enum Command {
     /// Let a running server carry on with the run that waits.
     Resume(interrupt::Options),
     /// Cancel the run that is going on or waits.
-    Cancel(interrupt::Cancel),
+    Cancel(interrupt::Options),
 }
 
-pub async fn run(command: Command, settings: Settings) -> anyhow::Result<End> {
-    let state = AppState::assemble(settings).await?;
+pub async fn run(command: Command, console: &Console) -> anyhow::Result<End> {
+    let state = &console.state;
     // It may be the first command on an empty database.
     state.store.ensure_schema(&state.settings.retention).await?;
     match command {
-        Command::Backfill(options) if options.writing.dry_run => walk::foresee(&state, options.writing.json).await,
-        Command::Backfill(options) => walk::run(&state, options.into()).await,
-        Command::Reconcile(options) => walk::run(&state, options.into()).await,
-        Command::Prove(options) => walk::run(&state, options.into()).await,
-        Command::CatchUp(options) => walk::run(&state, options.into()).await,
-        Command::Status(options) => status::run(&state, options).await,
-        Command::Pause(options) => interrupt::run(&state, Wish::Pause, options.json).await,
-        Command::Resume(options) => interrupt::resume(&state, options.json).await,
-        Command::Cancel(options) => {
-            confirm("Cancel it, and give up its checkpoint?", options.yes)?;
-            interrupt::run(&state, Wish::Cancel, options.json).await
+        Command::Backfill(options) if options.writing.consent.dry_run => {
+            walk::foresee(state, options.writing.json).await
         }
+        Command::Backfill(options) => walk::run(console, options.into()).await,
+        Command::Reconcile(options) => walk::run(console, options.into()).await,
+        Command::Prove(options) => walk::run(console, options.into()).await,
+        Command::CatchUp(options) => walk::run(console, options.into()).await,
+        Command::Metadata(options) => metadata::run(console, options).await,
+        Command::Status(options) => status::run(state, options).await,
+        Command::Pause(options) => interrupt::run(console, Action::PauseRun, options).await,
+        Command::Resume(options) => interrupt::run(console, Action::ResumeRun, options).await,
+        Command::Cancel(options) => interrupt::run(console, Action::CancelRun, options).await,
     }
-}
-
-/// Goes on only if whoever sits there says yes, or `--yes` said so.
-fn confirm(question: &str, yes: bool) -> anyhow::Result<()> {
-    if yes {
-        return Ok(());
-    }
-    anyhow::ensure!(std::io::stdin().is_terminal(), "nobody can be asked: add --yes");
-    eprint!("{question} [y/N] ");
-    std::io::stderr().flush()?;
-    let mut answer = String::new();
-    std::io::stdin().read_line(&mut answer)?;
-    anyhow::ensure!(matches!(answer.trim(), "y" | "Y" | "yes"), "nothing was done");
-    Ok(())
 }

@@ -86,7 +86,7 @@ pub async fn run(command: Command, console: &Console) -> anyhow::Result<End> {
 
 /// The one person who is meant by Clerk's id, MongoDB's, an address or a username; it says so when there is none, or when
 /// there are several.
-async fn find_one(console: &Console, who: &str) -> anyhow::Result<Option<User>> {
+pub async fn find_one(console: &Console, who: &str) -> anyhow::Result<Option<User>> {
     let mut found = console.state.store.directory.find_exact(who).await?;
     match found.len() {
         0 => eprintln!("rollcall: {who} was not found."),

@@ -42,6 +42,11 @@ pub enum Action {
     PauseRun,
     ResumeRun,
     CancelRun,
+    /// Whatever differed in Clerk's metadata was written there again.
+    PushMetadata,
+    TurnOnWebhook,
+    /// Registered our functions with Inngest.
+    SyncInngest,
     ExportAudit,
     EraseUser,
     /// What an erasure found, in numbers.
@@ -49,7 +54,7 @@ pub enum Action {
 }
 
 impl Action {
-    pub const ALL: [Self; 29] = [
+    pub const ALL: [Self; 32] = [
         Self::ChangeRole,
         Self::Ban,
         Self::Unban,
@@ -76,6 +81,9 @@ impl Action {
         Self::PauseRun,
         Self::ResumeRun,
         Self::CancelRun,
+        Self::PushMetadata,
+        Self::TurnOnWebhook,
+        Self::SyncInngest,
         Self::ExportAudit,
         Self::EraseUser,
         Self::EraseReceipt,
@@ -109,6 +117,9 @@ impl Action {
             Self::PauseRun => "pause_run",
             Self::ResumeRun => "resume_run",
             Self::CancelRun => "cancel_run",
+            Self::PushMetadata => "push_metadata",
+            Self::TurnOnWebhook => "turn_on_webhook",
+            Self::SyncInngest => "sync_inngest",
             Self::ExportAudit => "export_audit",
             Self::EraseUser => "erase_user",
             Self::EraseReceipt => "erase_receipt",
@@ -151,7 +162,7 @@ pub struct Actor {
 pub struct Fact {
     pub actor: Actor,
     pub action: Action,
-    /// Whom, or what: Clerk's id of a person, the key of a job, or the id of an event.
+    /// Whom, or what: Clerk's id of a person, the key of a job, the id of an event or of a run.
     pub subject: String,
     pub before: Option<String>,
     pub after: Option<String>,

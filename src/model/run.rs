@@ -10,6 +10,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::canary::CanaryReport;
 
+/// So many of those whom one run found to differ, and of those whom it left out, are kept by name; all are counted.
+pub const MOST_NAMED: u64 = 10_000;
+
 /// What a run is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -234,9 +237,11 @@ pub struct RunReport {
     pub counted: Option<Counted>,
     /// How often each field differed.
     pub fields: BTreeMap<String, u64>,
-    /// The first of them.
+    /// Those of this page; none where runs are only listed.
     pub differences: Vec<Difference>,
-    /// The first of them.
+    /// After whom the next page begins, if there are more.
+    pub next: Option<String>,
+    /// The first of them; none where runs are only listed.
     pub skipped: Vec<Skipped>,
     /// Why it is not done, in codes.
     pub cause: Option<String>,
@@ -316,7 +321,8 @@ impl RunReport {
         }
     }
 
-    fn people(&self) -> u64 {
+    /// Whom it is about, by Clerk's count where there is one.
+    pub fn people(&self) -> u64 {
         self.counted.map_or(self.counts.seen, |counted| counted.clerk)
     }
 }
@@ -342,6 +348,7 @@ mod tests {
             counted: Some(Counted { clerk: 8, here: 8 }),
             fields: BTreeMap::new(),
             differences: Vec::new(),
+            next: None,
             skipped: Vec::new(),
             cause: None,
             statement: String::new(),

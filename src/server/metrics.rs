@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::sync::LazyLock;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -35,6 +35,8 @@ const BATCH_BUCKETS: (f64, f64, u16) = (1.0, 2.0, 13);
 /// 10 ms to 10 s, doubling: a wait ends with the time that a call may take.
 const WAIT_BUCKETS: (f64, f64, u16) = (0.01, 2.0, 11);
 
+/// Without a label: not there until it is known.
+type Known<M> = Family<[(&'static str, &'static str); 0], M>;
 type One = [(&'static str, &'static str); 1];
 type Two = [(&'static str, &'static str); 2];
 
@@ -57,6 +59,11 @@ pub struct Metrics {
     circuit_open: Gauge,
     canary_failing: Gauge,
     canary_return: Gauge<f64, AtomicU64>,
+    proof_clean: Known<Gauge>,
+    proof_differences: Known<Gauge>,
+    proof_people: Known<Gauge>,
+    proof_at: Known<Gauge>,
+    missed: Known<Counter>,
 }
 
 /// What is so at the moment of reading.
@@ -67,6 +74,20 @@ pub struct Now {
     pub backlog: Option<Backlog>,
     pub is_circuit_open: bool,
     pub canary: Canary,
+    /// None while there is none.
+    pub proof: Option<Proof>,
+    /// Changes whose events never arrived, since the beginning. None while MongoDB cannot say.
+    pub missed: Option<u64>,
+}
+
+/// The last proof.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Proof {
+    pub is_clean: bool,
+    pub differences: u64,
+    pub people: u64,
+    /// As of when, in seconds since 1970.
+    pub at_s: i64,
 }
 
 /// The canary's last touch; of none, nothing is wrong and nothing took any time.
@@ -154,6 +175,21 @@ impl Metrics {
                 "Time from the canary's touch to its webhook, of the last that came",
                 Gauge::default(),
             ),
+            proof_clean: add(r, "proof_clean", "1 if MongoDB equalled Clerk by the last proof", Family::default()),
+            proof_differences: add(
+                r,
+                "proof_differences",
+                "People about whom MongoDB differed from Clerk by the last proof",
+                Family::default(),
+            ),
+            proof_people: add(r, "proof_people", "People of the last proof", Family::default()),
+            proof_at: add_timed(r, "proof_timestamp", "As of when the last proof is, since 1970", Family::default()),
+            missed: add(
+                r,
+                "missed_events",
+                "Changes at Clerk whose events never arrived and that a scan found, by all processes together",
+                Family::default(),
+            ),
             registry,
         }
     }
@@ -228,6 +264,15 @@ impl Metrics {
         if let Some(took) = now.canary.took {
             self.canary_return.set(took.as_secs_f64());
         }
+        if let Some(proof) = now.proof {
+            self.proof_clean.get_or_create(&[]).set(i64::from(proof.is_clean));
+            self.proof_differences.get_or_create(&[]).set(count(proof.differences));
+            self.proof_people.get_or_create(&[]).set(count(proof.people));
+            self.proof_at.get_or_create(&[]).set(proof.at_s);
+        }
+        if let Some(missed) = now.missed {
+            self.missed.get_or_create(&[]).inner().store(missed, Ordering::Relaxed);
+        }
         let mut text = String::new();
         prometheus_text::encode(&mut text, &self.registry)?;
         Ok(text)
@@ -287,7 +332,8 @@ mod tests {
         metrics.job_ended(JobKind::Webhook, JobState::Done);
         metrics.too_often("requests");
         let backlog = Some(Backlog { events: 3, oldest_s: 7 });
-        metrics.render(Now { backlog, is_circuit_open: true, ..Now::default() }).unwrap()
+        let proof = Some(Proof { is_clean: false, differences: 2, people: 9, at_s: 1_790_000_000 });
+        metrics.render(Now { backlog, is_circuit_open: true, proof, missed: Some(4), ..Now::default() }).unwrap()
     }
 
     /// A name that nobody exports would be a panel without numbers, or an alert that never comes.
@@ -319,9 +365,24 @@ mod tests {
             assert!(text.contains(&format!("# TYPE rollcall_{name}")), "{name}: {text}");
         }
         let count = |word: &str| text.lines().filter(|line| line.starts_with(word)).count();
-        assert_eq!((count("# HELP rollcall_"), count("# TYPE rollcall_")), (17, 17), "{text}");
-        assert!(
-            text.contains("rollcall_oldest_pending_seconds 7\n") && text.contains("rollcall_clerk_circuit_open 1\n")
-        );
+        assert_eq!((count("# HELP rollcall_"), count("# TYPE rollcall_")), (22, 22), "{text}");
+        for series in [
+            "oldest_pending_seconds 7",
+            "clerk_circuit_open 1",
+            "proof_clean 0",
+            "proof_differences 2",
+            "proof_people 9",
+            "proof_timestamp_seconds 1790000000",
+            "missed_events_total 4",
+        ] {
+            assert!(text.contains(&format!("rollcall_{series}\n")), "{series}: {text}");
+        }
+    }
+
+    /// A zero would be a proof of 1970 that failed.
+    #[test]
+    fn c_1_before_the_first_proof_nothing_is_said_of_it() {
+        let text = Metrics::new().render(Now::default()).unwrap();
+        assert!(!text.lines().any(|line| line.starts_with("rollcall_proof") || line.starts_with("rollcall_missed")));
     }
 }

@@ -9,10 +9,12 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
 use crate::model::event::EventState;
+use crate::model::run::{RunKind, RunState};
 use crate::server::canary;
 use crate::server::error::Error;
-use crate::server::metrics::{Backlog, Canary, Now};
+use crate::server::metrics::{Backlog, Canary, Now, Proof};
 use crate::server::state::AppState;
+use crate::server::sync::scan::report::report;
 
 /// An event that waits for longer is worth a look: most failures are mended by the first few attempts.
 const PATIENCE_SECONDS: i64 = 60;
@@ -53,13 +55,19 @@ fn troubles(now: Now, inbox_capacity: usize) -> Vec<&'static str> {
     .collect()
 }
 
-/// What was read together; none: MongoDB did not say.
-type Known = Option<(Backlog, Canary)>;
+/// What was read together.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    backlog: Backlog,
+    canary: Canary,
+    proof: Option<Proof>,
+    missed: u64,
+}
 
-/// The backlog and the canary as they were read last.
+/// What is known as it was read last; none: MongoDB did not say.
 #[derive(Debug, Default)]
 pub struct Vitals {
-    read: Mutex<Option<(Instant, Known)>>,
+    read: Mutex<Option<(Instant, Option<Known>)>>,
 }
 
 /// What is so now.
@@ -69,8 +77,7 @@ pub async fn now(state: &AppState) -> Now {
         Some((at, known)) if at.elapsed() < READ_EVERY => known,
         _ => {
             // A probe wants its answer soon; not knowing is one.
-            let both = async { futures::try_join!(backlog(state), canary(state)) };
-            let asked = timeout(READ_WITHIN, both).await;
+            let asked = timeout(READ_WITHIN, read_all(state)).await;
             let known = asked.ok().and_then(|known| known.map_err(|error| error.log("read_backlog")).ok());
             *read = Some((Instant::now(), known));
             known
@@ -78,10 +85,29 @@ pub async fn now(state: &AppState) -> Now {
     };
     Now {
         inbox_free: state.inbox.free(),
-        backlog: known.map(|(backlog, _)| backlog),
+        backlog: known.map(|known| known.backlog),
         is_circuit_open: state.clerk.is_circuit_open(),
-        canary: known.map(|(_, canary)| canary).unwrap_or_default(),
+        canary: known.map(|known| known.canary).unwrap_or_default(),
+        proof: known.and_then(|known| known.proof),
+        missed: known.map(|known| known.missed),
     }
+}
+
+async fn read_all(state: &AppState) -> Result<Known, Error> {
+    let totals = async { Ok(state.store.statistics.find_totals().await?) };
+    let (backlog, canary, proof, totals) = futures::try_join!(backlog(state), canary(state), proof(state), totals)?;
+    Ok(Known { backlog, canary, proof, missed: totals.missed.unsigned_abs() })
+}
+
+async fn proof(state: &AppState) -> Result<Option<Proof>, Error> {
+    let proven = [RunState::Done, RunState::Stopped];
+    let run = state.store.runs.find_newest(RunKind::Proof, &proven).await?;
+    Ok(run.as_ref().map(report).map(|proof| Proof {
+        is_clean: proof.is_clean(),
+        differences: proof.counts.differences(),
+        people: proof.people(),
+        at_s: proof.started_at.as_second(),
+    }))
 }
 
 async fn canary(state: &AppState) -> Result<Canary, Error> {

@@ -10,6 +10,8 @@ pub mod picture;
 pub mod silence;
 pub mod tally;
 
+use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +33,7 @@ const ADD_EVERY: Duration = Duration::from_secs(2);
 /// A sign of life, and a look at the backlog, every so many times.
 const BEAT_EVERY: u32 = 3;
 /// With more events than this their states are not counted when somebody looks: the kept totals are shown.
-pub const COUNTED_WHEN_ASKED: u64 = 20_000;
+pub const COUNTED_WHEN_ASKED: u64 = 1_000;
 /// The same of people who are deleted.
 pub const DELETED_COUNTED_WHEN_ASKED: u64 = 1_000;
 /// How old the kept totals may be before they are counted anew.
@@ -60,6 +62,26 @@ pub async fn run(state: Arc<AppState>, mut stop: watch::Receiver<bool>) {
             error.log("add_statistics");
         }
         turn = turn.wrapping_add(1);
+    }
+}
+
+/// What a process counts that lives for one task only is added all the while.
+pub async fn alongside<T>(state: &AppState, task: impl Future<Output = T>) -> T {
+    let mut tick = interval(ADD_EVERY);
+    let mut task = pin!(task);
+    let ended = loop {
+        tokio::select! {
+            ended = &mut task => break ended,
+            _ = tick.tick() => add_or_log(state).await,
+        }
+    };
+    add_or_log(state).await;
+    ended
+}
+
+async fn add_or_log(state: &AppState) {
+    if let Err(error) = add(state).await {
+        error.log("add_statistics");
     }
 }
 
@@ -140,6 +162,7 @@ async fn recount(state: &AppState) -> Result<(), Error> {
         redeliveries: count(redeliveries),
         deleted: count(deleted),
         counted_at: Some(now),
+        ..Totals::default()
     };
     Ok(store.statistics.set_totals(&totals).await?)
 }

@@ -15,6 +15,7 @@ pub mod erasure;
 pub mod events;
 pub mod examinations;
 pub mod expiry;
+pub mod findings;
 pub mod instances;
 pub mod jobs;
 pub mod mutes;
@@ -52,6 +53,7 @@ use crate::server::store::directory::Directory;
 use crate::server::store::endpoints::Endpoints;
 use crate::server::store::events::Events;
 use crate::server::store::examinations::Examinations;
+use crate::server::store::findings::Findings;
 use crate::server::store::instances::Instances;
 use crate::server::store::jobs::Jobs;
 use crate::server::store::mutes::Mutes;
@@ -292,6 +294,7 @@ pub struct Store {
     pub endpoints: Endpoints,
     pub roles: Roles,
     pub runs: Runs,
+    pub findings: Findings,
     pub audit: Audit,
     pub secrets: Secrets,
     pub statistics: Statistics,
@@ -336,6 +339,7 @@ impl Store {
             endpoints: Endpoints::of(&database),
             roles: Roles::of(&database, fields),
             runs: Runs::of(&database),
+            findings: Findings::of(&database),
             audit: Audit::of(&database),
             secrets: Secrets::of(&database),
             statistics: Statistics::of(&database),
@@ -364,6 +368,7 @@ impl Store {
         self.mutes.ensure_indexes().await?;
         self.saved_filters.ensure_indexes().await?;
         self.runs.ensure_indexes(&self.database, retention.runs).await?;
+        self.findings.ensure_indexes(&self.database, retention.runs).await?;
         self.statistics.ensure_indexes().await?;
         self.instances.ensure_indexes().await?;
         self.audit.ensure_indexes().await?;

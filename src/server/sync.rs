@@ -2,7 +2,7 @@
 //!
 //! `inbox` accepts a delivery durably, `arrivals` is its way to the worker, `process` carries events out, `questions` asks Clerk where only Clerk can say, `usernames`
 //! settles who has a contested name, `provision` brings a person on their first request, `refresh` on a hint, `scan`
-//! everybody and proves it; `intervention` is what operators do about one event, `rehearsal` what it would do, `inspection`
+//! everybody and proves it, `metadata` pushes what Clerk's lacks; `intervention` is what operators do about one event, `rehearsal` what it would do, `inspection`
 //! what pages show of events and their failures; `relay` hands events to Inngest and `functions` is what its calls do;
 //! `status` reads the numbers. `apply`, `effects`, `fields`, `fold`, `history` and `mapping` are pure; `ports` is what the
 //! others need of the world. Knows nothing of HTTP.
@@ -19,6 +19,7 @@ pub mod inbox;
 pub mod inspection;
 pub mod intervention;
 pub mod mapping;
+pub mod metadata;
 pub mod ports;
 pub mod process;
 pub mod provision;

@@ -221,6 +221,8 @@ async fn c_1_d2_26_d2_27_a_thousand_differences_among_very_many_are_found_and_me
     );
     assert_eq!(of("revived") + of("unreadable") + of("unsettled"), 0, "{}", proof["counts"]);
     assert_eq!(proof["fields"], json!(planted.fields));
+    let named = proof["differences"].as_array().expect("each by name").len() as u64;
+    assert_eq!(named, planted.missing + planted.gone + planted.differing);
 
     let (mended, code) = run(&site, &["reconcile", "--yes"]).await;
     assert_eq!(code, Some(0), "{mended}");

@@ -7,8 +7,11 @@ mod doctor;
 mod erase;
 mod events;
 mod jobs;
+mod local;
+mod outputs;
 mod secrets;
 mod simulate;
+mod transcript;
 mod tree;
 mod users;
 mod ways;
@@ -27,8 +30,6 @@ use tokio::process::Command;
 use crate::support::app::{TestApp, variables};
 use crate::support::inngest::{BEARER, FakeInngest};
 
-const COMMANDS: [&str; 11] =
-    ["serve", "dev", "doctor", "inngest", "users", "events", "jobs", "audit", "secrets", "simulate", "completions"];
 const REQUIRED: [&str; 5] =
     ["CLERK_PUBLISHABLE_KEY", "CLERK_SECRET_KEY", "CLERK_WEBHOOK_SIGNING_SECRET", "MONGODB_URI", "ROLLCALL_PUBLIC_URL"];
 const PASSWORD: &str = "neverToBePrinted";
@@ -138,43 +139,6 @@ fn assert_discreet(shown: &str, environment: &Variables) {
 /// The environment of a second process beside this application.
 pub fn beside(app: &TestApp) -> Variables {
     variables(&app.clerk, &app.database.uri, &app.url)
-}
-
-#[tokio::test]
-async fn help_lists_every_command_and_says_how_each_ends() {
-    let help = run(&["--help"], &nothing()).await.expect(0);
-    help.says(&COMMANDS).says(&[
-        "--config",
-        "--version",
-        "Exit codes: 0 done, 1 problems were found or a rule says no, 2 it could not run",
-    ]);
-    assert!(help.err.is_empty(), "{}", help.err);
-    for name in COMMANDS {
-        run(&[name, "--help"], &nothing()).await.expect(0).says(&[
-            "Usage: rollcall",
-            name,
-            "--config",
-            "Exit codes: 0",
-        ]);
-    }
-    for command in [
-        &["users", "ban"][..],
-        &["users", "erase"],
-        &["events", "replay"],
-        &["jobs", "discard"],
-        &["simulate", "signup"],
-    ] {
-        let help = run(&[command, &["--help"]].concat(), &nothing()).await.expect(0);
-        help.says(&["--json", "--dry-run", "--yes", "Exit codes: 0 done"]);
-    }
-    run(&["doctor", "--help"], &nothing()).await.expect(0).says(&["--json"]);
-}
-
-#[tokio::test]
-async fn help_of_dev_documents_every_option_with_its_default() {
-    let help = run(&["dev", "--help"], &nothing()).await.expect(0);
-    help.says(&["--data-dir <PATH>", "[default: data]", "--standin-addr <ADDRESS>", "[default: 127.0.0.1:4000]"]);
-    help.says(&["--seed-users <N>", "[default: 20]", "local Clerk", "local MongoDB"]);
 }
 
 #[tokio::test]
@@ -331,17 +295,20 @@ async fn serve_that_waits_for_mongodb_ends_at_once_when_told_to() {
 
 #[tokio::test]
 async fn f_5_inngest_sync_registers_the_functions_and_ends_by_what_inngest_says() {
-    run(&["inngest", "sync", "--help"], &nothing()).await.expect(0).says(&["Usage: rollcall inngest sync", "Register"]);
     let inngest = FakeInngest::start().await;
     let app = inngest.app().await;
-    run(&["inngest", "sync"], &beside(&app)).await.expect(2).says(&["set INNGEST_SIGNING_KEY"]);
+    run(&["inngest", "sync", "--yes"], &beside(&app)).await.expect(2).says(&["set INNGEST_SIGNING_KEY"]);
     let variables = inngest.variables().into_iter().filter(|(name, _)| *name != "INNGEST_SIGNING_KEY_FALLBACK");
     let on = variables.fold(beside(&app), |base, (name, value)| with(&base, name, &value));
-    run(&["inngest", "sync"], &on).await.expect(0).says(&["3 functions", "/api/inngest registered", "changed"]);
+    run(&["inngest", "sync", "--yes"], &on).await.expect(0).says(&[
+        "3 functions",
+        "/api/inngest registered",
+        "changed",
+    ]);
     assert_eq!(inngest.seen("/fn/register")[0].header("authorization"), BEARER);
     inngest.answer("/fn/register", 401, json!({ "error": "no such key" }));
-    run(&["inngest", "sync"], &on).await.expect(1).says(&["Inngest refused (401): no such key"]);
+    run(&["inngest", "sync", "--yes"], &on).await.expect(1).says(&["Inngest refused (401): no such key"]);
     let away = with(&on, "INNGEST_BASE_URL", "http://127.0.0.1:9");
-    run(&["inngest", "sync"], &away).await.expect(2).says(&["Inngest cannot be reached"]);
+    run(&["inngest", "sync", "--yes"], &away).await.expect(2).says(&["Inngest cannot be reached"]);
     app.finish().await;
 }

@@ -90,6 +90,20 @@ async fn a0_12_a3_27_d7_05_the_binary_starts_and_its_log_names_people_by_id_only
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a2_19_the_milestones_of_an_event_are_in_the_log() {
+    let watched = Watched::start().await;
+    let id = watched.person(json!({ "email_address": ["a@example.com"] }), "applied").await;
+    let event = watched.database.find("events", doc! { "clerkId": &id }).await.expect("an event");
+    let event = event.get_str("_id").expect("an id").to_owned();
+    let log = read_log(&watched.log);
+    for milestone in ["webhook received", "event dealt with"] {
+        let is_told = |line: &str| line.contains(milestone) && line.contains(&event);
+        assert!(log.lines().any(is_told), "{milestone} of {event} is not in {log}");
+    }
+    watched.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a0_20_a_failure_of_the_database_is_logged_with_the_ids_and_tried_again() {
     let watched = Watched::start().await;
     let id = watched.person(json!({ "email_address": ["a@example.com"], "first_name": "Ada" }), "applied").await;

@@ -14,24 +14,23 @@ use crate::app::components::pager::Pager;
 use crate::app::components::run_progress::{RunBadge, RunControls, RunProgress, run_path};
 use crate::app::components::time::Time;
 use crate::app::pages::admin_replay::Fields;
-use crate::model::run::{Difference, RunKind, RunReport, RunState, Skipped};
+use crate::model::run::{Difference, MOST_NAMED, RunKind, RunReport, RunState, Skipped};
 
 const PATH: &str = "/admin/sync/runs";
-/// Differences on a page.
-const ON_A_PAGE: usize = 25;
 
 #[component]
 pub fn AdminRunPage() -> impl IntoView {
     let id = use_params_map().get_untracked().get("id").unwrap_or_default();
     let address = use_query_map().get_untracked();
     let still = address.get("still").is_some();
-    let page = address.get("page").and_then(|page| page.parse().ok()).unwrap_or(0_usize);
-    let run = Resource::new_blocking(move || id.clone(), get_run);
-    loaded(run, PATH, move |run| view! { <Run run still page /> }.into_any())
+    let after = address.get("after").filter(|after| !after.is_empty());
+    let is_first = after.is_none();
+    let run = Resource::new_blocking(move || (id.clone(), after.clone()), |(id, after)| get_run(id, after));
+    loaded(run, PATH, move |run| view! { <Run run still is_first /> }.into_any())
 }
 
 #[component]
-fn Run(run: RunReport, still: bool, page: usize) -> impl IntoView {
+fn Run(run: RunReport, still: bool, is_first: bool) -> impl IntoView {
     let kind = run.kind.as_str();
     let about = run.about.clone().map(|about| view! { <p class="mt-2 wrap-anywhere">"About " {about}</p> });
     let fresh = (run.state == RunState::Running).then(|| {
@@ -60,7 +59,7 @@ fn Run(run: RunReport, still: bool, page: usize) -> impl IntoView {
         <RunControls run=run.clone() />
         {fresh}
         <Facts run=run.clone() />
-        <Differences run=run.clone() page />
+        <Differences run=run.clone() is_first />
         <SkippedOnes skipped=run.skipped />
     }
     .into_any()
@@ -134,18 +133,16 @@ fn Facts(run: RunReport) -> impl IntoView {
 }
 
 #[component]
-fn Differences(run: RunReport, page: usize) -> impl IntoView {
-    let (all, found) = (run.counts.differences(), run.differences.len());
-    if found == 0 {
+fn Differences(run: RunReport, is_first: bool) -> impl IntoView {
+    let all = run.counts.differences();
+    if run.differences.is_empty() && is_first {
         return ().into_any();
     }
-    let from = page.saturating_mul(ON_A_PAGE);
     let path = run_path(&run.id);
-    let rows: Vec<Difference> = run.differences.into_iter().skip(from).take(ON_A_PAGE).collect();
-    let rows = rows.into_iter().map(|difference| view! { <Row difference /> }).collect_view();
-    let first = (page > 0).then(|| path.clone());
-    let next = (from.saturating_add(ON_A_PAGE) < found).then(|| format!("{path}?page={}", page + 1));
-    let note = (all > found as u64).then(|| format!(" The first {found} are kept by name."));
+    let rows = run.differences.into_iter().map(|difference| view! { <Row difference /> }).collect_view();
+    let first = (!is_first).then(|| path.clone());
+    let next = run.next.map(|next| format!("{path}?after={next}"));
+    let note = (all > MOST_NAMED).then(|| format!(" {MOST_NAMED} of them are kept by name."));
     view! {
         <section class="mt-8">
             <h2 class="text-xl font-bold">"Differences"</h2>

@@ -1,46 +1,51 @@
 //! `rollcall sync pause`, `resume` and `cancel`: of whichever process the run is.
 
 use clap::Args;
+use serde_json::json;
 
 use crate::cli::End;
-use crate::model::run::Wish;
-use crate::server::state::AppState;
-use crate::server::store::runs::Run;
-use crate::server::sync::scan::control;
+use crate::cli::console::{Consent, Console, refused};
+use crate::model::audit::Action;
+use crate::server::error::Error;
+use crate::server::sync::scan::control::find_meant;
 use crate::server::sync::scan::report::report;
+use crate::server::sync::scan::requests;
 
 #[derive(Debug, Args)]
 pub struct Options {
+    /// Why, for the audit trail.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
     /// Print the run as JSON.
     #[arg(long)]
-    pub json: bool,
-}
-
-#[derive(Debug, Args)]
-pub struct Cancel {
-    /// Print the run as JSON.
-    #[arg(long)]
-    pub json: bool,
-    /// Do not ask.
-    #[arg(long)]
-    pub yes: bool,
+    json: bool,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 /// `Found` when there is no such run.
-pub async fn run(state: &AppState, wish: Wish, json: bool) -> anyhow::Result<End> {
-    show(control::interrupt(state, wish).await?, json)
-}
-
-pub async fn resume(state: &AppState, json: bool) -> anyhow::Result<End> {
-    show(control::resume(state).await?, json)
-}
-
-fn show(run: Option<Run>, json: bool) -> anyhow::Result<End> {
-    let Some(run) = run else {
-        println!("{}", if json { "null" } else { "there is no such run" });
-        return Ok(End::Found);
+pub async fn run(console: &Console, action: Action, options: Options) -> anyhow::Result<End> {
+    let Some(meant) = find_meant(&console.state, action).await? else {
+        return refused(Error::NotFound { what: "Such a run" });
     };
-    let report = report(&run);
-    println!("{}", if json { serde_json::to_string(&report)? } else { report.statement });
+    let kind = meant.kind.as_str();
+    let (question, word) = match action {
+        Action::PauseRun => (format!("Pause the {kind}?"), "paused"),
+        Action::ResumeRun => (format!("Let a server carry on with the {kind}?"), "resumed"),
+        _ => (format!("Cancel the {kind}, and give up its checkpoint?"), "cancelled"),
+    };
+    options.consent.ask(&question)?;
+    let intent = options.consent.intent(options.reason);
+    let run = match requests::control(&console.state, &console.admin, &meant.id, action, &intent).await {
+        Ok(run) => report(&run),
+        Err(error) => return refused(error),
+    };
+    if options.json {
+        println!("{}", json!({ "run": run, "dryRun": intent.is_rehearsal }));
+    } else if intent.is_rehearsal {
+        println!("would be {word}: {}", run.statement);
+    } else {
+        println!("{}", run.statement);
+    }
     Ok(End::Done)
 }

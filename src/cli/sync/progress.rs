@@ -17,35 +17,39 @@ pub enum Progress {
 }
 
 impl Progress {
-    pub fn of(run: &Run) -> Self {
+    pub fn of(name: &'static str, total: u64) -> Self {
         if !std::io::stderr().is_terminal() {
             return Self::Lines { last: Mutex::default() };
         }
-        let bar = ProgressBar::new(run.total).with_message(run.kind.as_str());
+        let bar = ProgressBar::new(total).with_message(name);
         let style = ProgressStyle::with_template("{msg} {wide_bar} {human_pos} of {human_len}, {per_sec}, {eta} left");
         Self::Bar(if let Ok(style) = style { bar.with_style(style) } else { bar })
     }
 
-    /// At each checkpoint.
-    pub fn show(&self, run: &Run) {
+    /// At each checkpoint of a run.
+    pub fn show_run(&self, run: &Run) {
+        let seen = run.progress.counts.seen;
+        self.show(seen, run.total, || {
+            let report = report(run);
+            let left = report.remaining_seconds.map(|left| format!(", {left} s left")).unwrap_or_default();
+            let (kind, total, skipped) = (run.kind.as_str(), run.total, report.counts.skipped);
+            format!("{kind}: {seen} of {total}, {}/s{left}, {skipped} skipped", report.per_second)
+        });
+    }
+
+    /// `line` where there is no bar.
+    pub fn show(&self, seen: u64, total: u64, line: impl FnOnce() -> String) {
         match self {
             Self::Bar(bar) => {
-                bar.set_length(run.total.max(run.progress.counts.seen));
-                bar.set_position(run.progress.counts.seen);
+                bar.set_length(total.max(seen));
+                bar.set_position(seen);
             }
             Self::Lines { last } => {
                 let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-                if last.is_some_and(|last| last.elapsed() < LINE_EVERY) {
-                    return;
+                if last.is_none_or(|last| last.elapsed() >= LINE_EVERY) {
+                    *last = Some(Instant::now());
+                    eprintln!("{}", line());
                 }
-                *last = Some(Instant::now());
-                let report = report(run);
-                let left = report.remaining_seconds.map(|left| format!(", {left} s left")).unwrap_or_default();
-                let (kind, counts) = (run.kind.as_str(), report.counts);
-                eprintln!(
-                    "{kind}: {} of {}, {}/s{left}, {} skipped",
-                    counts.seen, run.total, report.per_second, counts.skipped
-                );
             }
         }
     }

@@ -6,8 +6,8 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cli::End;
+use crate::cli::console::{Consent, Console};
 use crate::cli::serve::stop_signal;
-use crate::cli::sync::confirm;
 use crate::cli::sync::progress::Progress;
 use crate::cli::sync::status::print_run;
 use crate::model::run::{RunKind, RunOptions, RunReport, RunState, Starter};
@@ -15,21 +15,21 @@ use crate::server::clerk::client::LARGEST_PAGE;
 use crate::server::state::AppState;
 use crate::server::store::users::new_id;
 use crate::server::sync::scan::carry_on;
-use crate::server::sync::scan::control::{Begun, Wanted, begin_patiently, leave};
-use crate::server::sync::scan::report::report;
+use crate::server::sync::scan::control::{Begun, Wanted};
+use crate::server::sync::scan::report::{report, whole};
+use crate::server::sync::scan::requests;
 
 /// Of every command that writes.
-#[derive(Clone, Copy, Debug, Args)]
+#[derive(Debug, Args)]
 pub struct Writing {
+    /// Why, for the audit trail.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,
-    /// Do not ask.
-    #[arg(long)]
-    pub yes: bool,
-    /// Only say what there would be to do.
-    #[arg(long)]
-    pub dry_run: bool,
+    #[command(flatten)]
+    pub consent: Consent,
 }
 
 #[derive(Debug, Args)]
@@ -52,6 +52,9 @@ pub struct Reconcile {
 
 #[derive(Debug, Args)]
 pub struct Prove {
+    /// Why, for the audit trail.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
     /// Print the result as JSON.
     #[arg(long)]
     pub json: bool,
@@ -66,23 +69,19 @@ pub struct CatchUp {
 /// What all of them come to.
 #[derive(Debug)]
 pub struct Walk {
-    pub kind: RunKind,
-    pub options: RunOptions,
-    pub json: bool,
-    pub anew: bool,
-    pub question: Option<&'static str>,
+    kind: RunKind,
+    options: RunOptions,
+    anew: bool,
+    reason: Option<String>,
+    json: bool,
+    /// What is asked before.
+    question: Option<(Consent, &'static str)>,
 }
 
 impl Walk {
-    /// One that mends nothing.
-    fn reading(kind: RunKind, json: bool) -> Self {
-        Self { kind, options: RunOptions::default(), json, anew: false, question: None }
-    }
-
-    fn writing(kind: RunKind, Writing { json, yes, dry_run }: Writing, question: &'static str) -> Self {
-        let options = RunOptions { dry_run, allow_deletions: false };
-        let question = (!yes && !dry_run).then_some(question);
-        Self { options, question, ..Self::reading(kind, json) }
+    fn writing(kind: RunKind, Writing { reason, json, consent }: Writing, question: &'static str) -> Self {
+        let options = RunOptions { dry_run: consent.dry_run, allow_deletions: false };
+        Self { kind, options, anew: false, reason, json, question: Some((consent, question)) }
     }
 }
 
@@ -104,7 +103,8 @@ impl From<Reconcile> for Walk {
 
 impl From<Prove> for Walk {
     fn from(options: Prove) -> Self {
-        Self::reading(RunKind::Proof, options.json)
+        let Prove { reason, json } = options;
+        Self { kind: RunKind::Proof, options: RunOptions::default(), anew: false, reason, json, question: None }
     }
 }
 
@@ -116,13 +116,14 @@ impl From<CatchUp> for Walk {
 }
 
 /// Walks to the end. `Found` when it is not clean; an error when something stood in its way.
-pub async fn run(state: &AppState, walk: Walk) -> anyhow::Result<End> {
-    if let Some(question) = walk.question {
-        confirm(question, false)?;
+pub async fn run(console: &Console, walk: Walk) -> anyhow::Result<End> {
+    let Console { state, admin } = console;
+    if let Some((consent, question)) = &walk.question {
+        consent.ask(question)?;
     }
     let wanted = Wanted { kind: walk.kind, starter: Starter::Command, options: walk.options, anew: walk.anew };
     let owner = new_id();
-    let run = match begin_patiently(state, wanted, &owner).await? {
+    let run = match requests::take_up(state, admin, wanted, &owner, walk.reason).await? {
         Begun::New(run) => *run,
         Begun::Continued(run) => {
             eprintln!("continuing from its checkpoint: {} of {}", run.progress.counts.seen, run.total);
@@ -132,8 +133,8 @@ pub async fn run(state: &AppState, walk: Walk) -> anyhow::Result<End> {
         Begun::Refused(reason) => anyhow::bail!(reason),
     };
     let id = run.id.clone();
-    let progress = Progress::of(&run);
-    let watcher = |run: &_| progress.show(run);
+    let progress = Progress::of(run.kind.as_str(), run.total);
+    let watcher = |run: &_| progress.show_run(run);
     let mut stop = pin!(stop_signal()?);
     let ended = tokio::select! {
         ended = carry_on(state, run, &watcher) => Some(ended),
@@ -142,10 +143,10 @@ pub async fn run(state: &AppState, walk: Walk) -> anyhow::Result<End> {
     progress.clear();
     let ended = match ended {
         Some(ended) => Some(ended?),
-        None => leave(state, &id, &owner).await?,
+        None => requests::put_down(state, admin, &id, &owner).await?,
     };
     let Some(ended) = ended else { anyhow::bail!("the run is gone") };
-    conclude(&report(&ended), walk.json)
+    conclude(&whole(&state.store, &ended).await?, walk.json)
 }
 
 fn conclude(report: &RunReport, json: bool) -> anyhow::Result<End> {

@@ -11,14 +11,15 @@ use jiff::Timestamp;
 use crate::model::event_filter::EventFilter;
 use crate::model::job::JobState;
 use crate::model::person::{Change, Entry, Kind, Timeline};
+use crate::model::run::FieldDifference;
 use crate::server::access::Moderator;
 use crate::server::accounts::person::find_anybody;
 use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::store::audit;
 use crate::server::store::events::Summary;
+use crate::server::store::findings::Finding;
 use crate::server::store::jobs::Job;
-use crate::server::store::runs::Run;
 use crate::server::store::users::history;
 use crate::server::sync::history::unexplained;
 
@@ -62,12 +63,12 @@ pub async fn list_timeline(state: &AppState, _: &Moderator, id: &str, cursor: Op
         ..EventFilter::default()
     };
     let limit = u16::try_from(of_page).unwrap_or(u16::MAX);
-    let (events, changes, facts, jobs, runs) = futures::try_join!(
+    let (events, changes, facts, jobs, findings) = futures::try_join!(
         store.events.list(&filter, None, limit),
         store.users.find_history(&user.clerk_id),
         store.audit.list_about(&user.clerk_id),
         store.jobs.list_about(&user.clerk_id),
-        store.runs.list_about(&user.clerk_id),
+        store.findings.list_about(&user.clerk_id),
     )?;
     let now = Timestamp::now();
     let unexplained = unexplained(&user, &changes).into_iter().map(str::to_owned).collect();
@@ -87,7 +88,7 @@ pub async fn list_timeline(state: &AppState, _: &Moderator, id: &str, cursor: Op
     }));
     entries.extend(facts.into_iter().map(of_fact));
     entries.extend(jobs.into_iter().map(|job| of_job(job, now)));
-    entries.extend(runs.iter().flat_map(|run| of_run(run, &user.clerk_id)));
+    entries.extend(findings.into_iter().map(of_finding));
     let (entries, next) = page_of(entries, cursor);
     Ok(Timeline { entries, next: next.map(Cursor::to_text), unexplained })
 }
@@ -198,30 +199,25 @@ fn of_job(job: Job, now: Timestamp) -> Entry {
     }
 }
 
-/// What a walk found about this person, and why it could not mend it.
-fn of_run(run: &Run, clerk_id: &str) -> Vec<Entry> {
-    let entry = |title: String, text: Option<String>, fields| Entry {
-        at: run.started_at,
+/// What a walk found about this person, or why it could not mend it.
+fn of_finding(finding: Finding) -> Entry {
+    let looks_only = finding.dry_run.then(|| "only looked at".to_owned());
+    let (title, text) = match (finding.kind, finding.reason) {
+        (Some(kind), _) => (kind.as_str().to_owned(), looks_only),
+        (None, reason) => ("not mended".to_owned(), reason),
+    };
+    let fields = finding.fields.into_iter();
+    let change = |field: FieldDifference| Change { field: field.field, before: field.here, after: field.clerk };
+    Entry {
+        at: finding.at,
         kind: Kind::Finding,
-        id: format!("{} {title}", run.id),
+        id: format!("{} {title}", finding.run_id),
         title,
         text,
         reason: None,
-        by: Some(run.kind.as_str().to_owned()),
-        fields,
-    };
-    let found = run.progress.differences.iter().filter(|found| found.clerk_id == clerk_id).map(|found| {
-        let fields = found.fields.iter().map(|field| Change {
-            field: field.field.clone(),
-            before: field.here.clone(),
-            after: field.clerk.clone(),
-        });
-        let looks_only = run.options.dry_run.then(|| "only looked at".to_owned());
-        entry(found.kind.as_str().to_owned(), looks_only, fields.collect())
-    });
-    let skipped = run.progress.skipped.iter().filter(|skipped| skipped.clerk_id == clerk_id);
-    let skipped = skipped.map(|skipped| entry("not mended".to_owned(), Some(skipped.reason.clone()), Vec::new()));
-    found.chain(skipped).collect()
+        by: Some(finding.run_kind.as_str().to_owned()),
+        fields: fields.map(change).collect(),
+    }
 }
 
 #[cfg(test)]

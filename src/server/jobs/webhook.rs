@@ -10,7 +10,10 @@ use secrecy::ExposeSecret;
 use url::Url;
 
 use crate::model::alert::AlertKind;
+use crate::model::audit::{Action, Fact};
 use crate::model::job::JobKind;
+use crate::server::access::Admin;
+use crate::server::accounts::Intent;
 use crate::server::error::Error;
 use crate::server::inngest::keys::hex;
 use crate::server::jobs::{End, Later, watch};
@@ -49,12 +52,21 @@ pub async fn find_off(store: &Store, url: &Url) -> Result<Option<Timestamp>, Err
     Ok(store.endpoints.find_gone(&endpoint_id(url)).await?)
 }
 
-/// Sends to it again; answers whether it was switched off.
+/// Sends to it again; answers since when it was switched off. `None`: it was not.
 ///
 /// # Errors
 /// MongoDB away.
-pub async fn turn_on(store: &Store, url: &Url) -> Result<bool, Error> {
-    Ok(store.endpoints.forget(&endpoint_id(url)).await?)
+pub async fn turn_on(state: &AppState, admin: &Admin, url: &Url, intent: &Intent) -> Result<Option<Timestamp>, Error> {
+    let Some(since) = find_off(&state.store, url).await? else { return Ok(None) };
+    if intent.is_rehearsal {
+        return Ok(Some(since));
+    }
+    let (actor, subject, reason) = (admin.actor(), endpoint_id(url), intent.reason.clone());
+    let before = Some(format!("off since {since}"));
+    let fact = Fact { actor, action: Action::TurnOnWebhook, subject, before, after: None, reason };
+    state.store.audit.append(&fact).await?;
+    state.store.endpoints.forget(&fact.subject).await?;
+    Ok(Some(since))
 }
 
 /// No address is stored: some hold a secret.

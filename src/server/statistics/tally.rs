@@ -43,6 +43,7 @@ pub struct Counted {
     received: i64,
     active: i64,
     deleted: i64,
+    missed: i64,
     ended: [i64; EventState::ALL.len()],
     lag: [i64; CLASSES],
     refused: [i64; 2],
@@ -56,6 +57,7 @@ impl Default for Counted {
             received: 0,
             active: 0,
             deleted: 0,
+            missed: 0,
             ended: Default::default(),
             lag: [0; CLASSES],
             refused: Default::default(),
@@ -92,12 +94,14 @@ impl Tally {
         }
     }
 
-    /// How late what webhooks said is in MongoDB, and who is deleted now.
+    /// How late what webhooks said is in MongoDB, who is deleted now, and what a scan had to mend: its event never arrived
+    /// (D2-26).
     pub fn written(&self, writes: &[Write], ends: &[Written], now: Timestamp) {
         let done = writes.iter().zip(ends).filter(|(_, end)| **end == Written::Done).map(|(write, _)| &write.user);
         let is_told = |user: &&User| user.sync_source == SyncSource::Webhook && user.version.event_at > 0;
         let mut counted = self.lock();
         counted.deleted += done.clone().map(|user| i64::from(user.deleted_at.is_some())).sum::<i64>();
+        counted.missed += done.clone().map(|user| i64::from(user.sync_source == SyncSource::Reconcile)).sum::<i64>();
         for user in done.filter(is_told) {
             let late_ms = now.as_millisecond().saturating_sub(user.version.event_at).max(0).unsigned_abs();
             counted.lag[class_of(Duration::from_millis(late_ms))] += 1;
@@ -115,6 +119,7 @@ impl Tally {
         now.received += counted.received;
         now.active += counted.active;
         now.deleted += counted.deleted;
+        now.missed += counted.missed;
         add(&mut now.ended, &counted.ended);
         add(&mut now.lag, &counted.lag);
         add(&mut now.refused, &counted.refused);
@@ -139,7 +144,8 @@ fn add(to: &mut [i64], more: &[i64]) {
 impl Counted {
     /// In the names of the stored buckets; what is zero is left out.
     pub fn additions(&self) -> Additions {
-        let sums = [("received", self.received), ("active", self.active), ("deleted", self.deleted)];
+        let sums =
+            [("received", self.received), ("active", self.active), ("deleted", self.deleted), ("missed", self.missed)];
         let mut counts = sums.map(|(name, count)| (name.to_owned(), count)).to_vec();
         counts.extend(
             EventState::ALL.iter().zip(self.ended).map(|(state, count)| (format!("ended.{}", state.as_str()), count)),

@@ -42,8 +42,9 @@ impl Endpoints {
         Ok(())
     }
 
-    /// Somebody says that it is back. Answers whether it was gone.
-    pub async fn forget(&self, id: &str) -> Result<bool, Error> {
-        Ok(self.documents.delete_one(doc! { "_id": id }).await?.deleted_count > 0)
+    /// Somebody says that it is back.
+    pub async fn forget(&self, id: &str) -> Result<(), Error> {
+        self.documents.delete_one(doc! { "_id": id }).await?;
+        Ok(())
     }
 }

@@ -82,7 +82,7 @@ impl Store {
     pub async fn erase(&self, subject: &Subject, expires_at: Option<Timestamp>) -> Result<Erased, Error> {
         let id = subject.clerk_id.as_str();
         let (fields, effects) = self.erase_document(id).await?;
-        let runs = self.erase_differences(id).await?;
+        let runs = self.findings.erase(id).await?;
         let names: Vec<String> =
             std::iter::once(id).chain(subject.addresses.iter().map(String::as_str)).map(quoted).collect();
         let bodies = self.deliveries.erase(|event| is_about(event, id, &names)).await?;
@@ -130,13 +130,7 @@ impl Store {
         let events = self.database.collection::<Document>("events");
         let theirs = doc! { "$set": { "clerkId": pseudonym } };
         events.update_many(doc! { "clerkId": id }, theirs).await?;
-        let runs = self.database.collection::<Document>("runs");
-        for list in ["differences", "skipped"] {
-            let named = doc! { format!("progress.{list}.clerkId"): id };
-            let change = doc! { "$set": { format!("progress.{list}.$[theirs].clerkId"): pseudonym } };
-            runs.update_many(named, change).array_filters(vec![doc! { "theirs.clerkId": id }]).await?;
-        }
-        Ok(())
+        self.findings.hide(id, pseudonym).await
     }
 
     /// Whoever keeps fields of their own in the document has them removed too: they are about the person.
@@ -172,19 +166,6 @@ impl Store {
         let discarded = jobs.update_many(carrying, change).await?.modified_count;
         let told = doc! { "clerkId": id, "cause": { "$type": "string" } };
         Ok(discarded + jobs.update_many(told, doc! { "$unset": { "cause": "" } }).await?.modified_count)
-    }
-
-    /// Which fields differed stays; what they held does not.
-    async fn erase_differences(&self, id: &str) -> Result<u64, Error> {
-        let runs = self.database.collection::<Document>("runs");
-        let named =
-            doc! { "progress.differences": { "$elemMatch": { "clerkId": id, "fields.0": { "$exists": true } } } };
-        let nothing = doc! { "$set": {
-            "progress.differences.$[theirs].fields.$[].here": Bson::Null,
-            "progress.differences.$[theirs].fields.$[].clerk": Bson::Null,
-        } };
-        let change = runs.update_many(named, nothing).array_filters(vec![doc! { "theirs.clerkId": id }]);
-        Ok(change.await?.modified_count)
     }
 }
 

@@ -14,9 +14,10 @@ use mongodb::{Collection, Database, IndexModel};
 use serde::{Deserialize, Serialize};
 
 use crate::model::event_filter::ReplayPlan;
-use crate::model::run::{Counted, Difference, RunCounts, RunKind, RunOptions, RunState, Skipped, Starter, Wish};
+use crate::model::run::{Counted, RunCounts, RunKind, RunOptions, RunState, Starter, Wish};
 use crate::server::store::encoding::{date, optional_date, to_date};
 use crate::server::store::expiry::ensure_expiry;
+use crate::server::store::findings::Found;
 use crate::server::store::{DUPLICATE_KEY, Error};
 
 /// Where in Clerk's list a run is; of a replay, among the events.
@@ -53,19 +54,19 @@ pub struct Progress {
     pub counts: RunCounts,
     /// Of those seen, who joined before the run began.
     pub listed_before: u64,
+    /// Whether everybody was looked at, so that only tombstones and the counts are left.
+    pub is_walked: bool,
     /// People at Clerk who are known not to be here, as people who were skipped.
     pub absent: u64,
     pub fields: BTreeMap<String, u64>,
-    pub differences: Vec<Difference>,
-    pub skipped: Vec<Skipped>,
+    /// Since the last checkpoint, which puts it into `findings`.
+    #[serde(skip)]
+    pub found: Vec<Found>,
     pub suspects: Vec<Suspect>,
     /// Here and certainly not at Clerk: held until it is known how many they are.
     pub held: Vec<String>,
     pub per_second: u64,
 }
-
-/// So many are shown of one person.
-const MOST_OF_A_PERSON: i64 = 50;
 
 /// One run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -157,14 +158,6 @@ impl Runs {
         self.list_before(None, limit).await
     }
 
-    /// The newest in which this person stands by name.
-    pub async fn list_about(&self, clerk_id: &str) -> Result<Vec<Run>, Error> {
-        let named = [doc! { "progress.differences.clerkId": clerk_id }, doc! { "progress.skipped.clerkId": clerk_id }];
-        let about = doc! { "kind": { "$exists": true }, "$or": named.to_vec() };
-        let found = self.documents.find(about).sort(doc! { "startedAt": -1 }).limit(MOST_OF_A_PERSON);
-        Ok(found.await?.try_collect().await?)
-    }
-
     /// Takes a running run that nobody is at.
     pub async fn take(&self, id: &str, lease: Lease<'_>) -> Result<Option<Run>, Error> {
         let free = doc! { "_id": id, "state": RunState::Running.as_str(), "leaseUntil": free_at(lease.now) };
@@ -245,6 +238,28 @@ impl Runs {
             Err(error) if error.code() != Some(DUPLICATE_KEY) => Err(error),
             _ => Ok(false),
         }
+    }
+
+    /// Makes a timer due at a moment, that of something that happens once as well as one that goes on.
+    pub async fn set_due(&self, timer: &str, at: Timestamp) -> Result<(), Error> {
+        let timers = self.documents.clone_with_type::<Document>();
+        let due = doc! { "$set": { "dueAt": to_date(at) } };
+        timers.update_one(doc! { "_id": format!("timer:{timer}") }, due).upsert(true).await?;
+        Ok(())
+    }
+
+    /// Whether something that happens once is due; of all who ask, one is told so.
+    pub async fn take_due(&self, timer: &str, now: Timestamp) -> Result<bool, Error> {
+        let timers = self.documents.clone_with_type::<Document>();
+        let due = doc! { "_id": format!("timer:{timer}"), "dueAt": { "$lte": to_date(now) } };
+        Ok(timers.delete_one(due).await?.deleted_count == 1)
+    }
+
+    /// What happens once is not wanted any more.
+    pub async fn forget_due(&self, timer: &str) -> Result<(), Error> {
+        let timers = self.documents.clone_with_type::<Document>();
+        timers.delete_one(doc! { "_id": format!("timer:{timer}") }).await?;
+        Ok(())
     }
 
     async fn change(&self, which: Document, update: Document) -> Result<Option<Run>, Error> {

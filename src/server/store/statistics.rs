@@ -20,6 +20,8 @@ const MINUTES_ARE_KEPT: Duration = Duration::from_hours(48);
 const HOURS_ARE_KEPT: Duration = Duration::from_hours(24 * 90);
 const TYPES: &str = "types";
 const TOTALS: &str = "totals";
+/// What is added to the totals besides the ends of events.
+const KEPT: [&str; 2] = ["deleted", "missed"];
 
 /// How long a bucket is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +110,9 @@ pub struct Totals {
     pub redeliveries: i64,
     #[serde(default)]
     pub deleted: i64,
+    /// Changes whose events never arrived; nothing else remembers them, so they are never counted anew.
+    #[serde(default)]
+    pub missed: i64,
     #[serde(default, with = "optional_date")]
     pub counted_at: Option<Timestamp>,
 }
@@ -158,7 +163,7 @@ impl Statistics {
                 statements.push(doc! { "q": { "_id": length.id(now) }, "u": update, "upsert": true });
             }
         }
-        let kept = counts.iter().filter(|(field, _)| field.starts_with("ended.") || *field == "deleted");
+        let kept = counts.iter().filter(|(field, _)| field.starts_with("ended.") || KEPT.contains(&field.as_str()));
         let kept: Document = kept.map(|(field, count)| (field.clone(), count.clone())).collect();
         if !kept.is_empty() {
             statements.push(doc! { "q": { "_id": TOTALS }, "u": { "$inc": kept }, "upsert": true });
@@ -201,9 +206,9 @@ impl Statistics {
         Ok(rows.find_one(doc! { "_id": TOTALS }).await?.unwrap_or_default())
     }
 
-    /// What was counted exactly takes the place of what was added up.
+    /// What was counted exactly takes the place of what was added up; of what was missed, that is all there is.
     pub async fn set_totals(&self, totals: &Totals) -> Result<(), Error> {
-        let Totals { ended, redeliveries, deleted, counted_at } = totals;
+        let Totals { ended, redeliveries, deleted, missed: _, counted_at } = totals;
         let ended: Document = ended.iter().map(|(state, count)| (state.clone(), Bson::from(*count))).collect();
         let counted_at = counted_at.map(to_date);
         let fields = doc! { "ended": ended, "redeliveries": redeliveries, "deleted": deleted, "countedAt": counted_at };

@@ -11,7 +11,8 @@ use mongodb::options::ClientOptions;
 use mongodb::{Client, Database, IndexModel};
 
 use crate::server::store::{
-    Error, Store, alerts, audit, deliveries, events, instances, jobs, mutes, runs, saved_filters, statistics, users,
+    Error, Store, alerts, audit, deliveries, events, findings, instances, jobs, mutes, runs, saved_filters, statistics,
+    users,
 };
 
 /// `doctor` waits no longer for what has no index.
@@ -93,6 +94,7 @@ impl Store {
             ("mutes", &mutes::INDEXES[..], self.mutes.index_names().await),
             ("filters", &saved_filters::INDEXES[..], self.saved_filters.index_names().await),
             ("runs", &runs::INDEXES[..], self.runs.index_names().await),
+            ("findings", &findings::INDEXES[..], self.findings.index_names().await),
             ("audit", &audit::INDEXES[..], self.audit.index_names().await),
             ("statistics", &statistics::INDEXES[..], self.statistics.index_names().await),
             ("instances", &instances::INDEXES[..], self.instances.index_names().await),

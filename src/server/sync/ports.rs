@@ -152,6 +152,9 @@ impl Ports for AppState {
 
     async fn record(&self, records: Vec<Record>) -> Result<(), Error> {
         let states: Vec<EventState> = records.iter().map(|record| record.outcome.state).collect();
+        for Record { event, outcome } in &records {
+            tracing::debug!(event.id = event.id(), event.state = outcome.state.as_str(), "event dealt with");
+        }
         self.store.events.record(records, self.now()).await?;
         METRICS.ended(&states);
         self.tally.ended(&states);

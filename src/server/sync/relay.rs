@@ -1,11 +1,14 @@
 //! Hands a verified and stored event to Inngest, which calls back for it (A3-13). The event stays in the inbox, due later:
-//! if the call never comes, the local worker carries it out.
+//! if the call never comes, the local worker carries it out. What Inngest may call is registered when an operator says so.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
+use crate::model::audit::{Action, Fact};
+use crate::server::access::Admin;
+use crate::server::accounts::Intent;
 use crate::server::error::Error;
-use crate::server::inngest::client;
+use crate::server::inngest::client::{self, Registered};
 use crate::server::state::AppState;
 use crate::server::store::events::Event;
 
@@ -33,4 +36,21 @@ pub async fn forward(state: &AppState, event: &Event) -> Result<(), Error> {
         ts: event.event_at.unwrap_or(event.received_at).as_millisecond(),
     };
     Ok(inngest.send(&sent).await?)
+}
+
+/// Registers our functions and our address. `None`: as a rehearsal, or where Inngest is not configured, nothing happens.
+///
+/// # Errors
+/// `Inngest`; MongoDB's.
+pub async fn register(state: &AppState, admin: &Admin, intent: &Intent) -> Result<Option<Registered>, Error> {
+    let Some(inngest) = state.inngest.as_ref().filter(|_| !intent.is_rehearsal) else { return Ok(None) };
+    let subject = inngest.config.app_id.clone();
+    let (actor, reason) = (admin.actor(), intent.reason.clone());
+    let fact = Fact { actor, action: Action::SyncInngest, subject, before: None, after: None, reason };
+    state.store.audit.append(&fact).await?;
+    let registered = inngest.register(None, None).await;
+    if registered.is_err() {
+        state.store.audit.append(&Fact { action: Action::Undone, reason: None, ..fact }).await?;
+    }
+    Ok(Some(registered?))
 }

@@ -86,6 +86,9 @@ async fn carry_to_its_end(state: &AppState, run: Run, watcher: &Watcher<'_>) -> 
         }
     };
     let now = Timestamp::now();
+    if ended.kind == RunKind::Reconcile && ended.state == RunState::Done && !ended.options.dry_run {
+        timer::want_proof(state, ended.starter, now).await?;
+    }
     let is_routine = ended.kind == RunKind::CatchUp && ended.progress.counts.differences() == 0;
     let expires_at = is_routine.then(|| now.saturating_add(state.settings.retention.events).ok()).flatten();
     let ended = Run { finished_at: Some(now), moved_at: now, expires_at, ..ended };
@@ -208,6 +211,18 @@ impl Walk<'_> {
     /// Page by page to the end marker, which is an empty page: a short one may only be short. The next page is fetched
     /// while the last is worked on.
     async fn everybody(&self, mut run: Run) -> Result<Run, Error> {
+        // A run whose process died after that has only tombstones left to do.
+        if !run.progress.is_walked {
+            run = match self.pages(run).await? {
+                stopped if stopped.state == RunState::Stopped => return Ok(stopped),
+                walked => walked,
+            };
+        }
+        let run = self.bury(run).await?;
+        if run.state == RunState::Stopped { Ok(run) } else { census::complete(self.state, run).await }
+    }
+
+    async fn pages(&self, mut run: Run) -> Result<Run, Error> {
         let mut page = fetch(self.state, &run.progress.place).await?;
         while !page.is_empty() {
             let place = run.progress.place.after(&page);
@@ -219,16 +234,17 @@ impl Walk<'_> {
             }
             page = next?;
         }
-        run.progress = patiently(|| last_step(self.state, &run)).await?;
+        run.progress = Progress { is_walked: true, ..patiently(|| last_step(self.state, &run)).await? };
         self.checkpoint(&mut run).await?;
-        let run = self.bury(run).await?;
-        if run.state == RunState::Stopped { Ok(run) } else { census::complete(self.state, run).await }
+        Ok(run)
     }
 
     /// Whoever changed last, first; as far back as the last run that looked. Offsets drift under live traffic, so pages
     /// overlap; what slips through is left to the next reconciliation.
     async fn those_who_changed(&self, mut run: Run) -> Result<Run, Error> {
         let since = run.since.map_or(i64::MIN, Timestamp::as_millisecond);
+        // Whoever carries on with one begins again: those who changed meanwhile are in front.
+        run.progress = Progress::default();
         let mut offset = 0;
         loop {
             let page =
@@ -265,10 +281,13 @@ impl Walk<'_> {
         let milliseconds = u64::try_from(self.began_at.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
         run.progress.per_second = done.saturating_mul(1_000) / milliseconds;
         run.moved_at = Timestamp::now();
-        let (runs, kept) = (&self.state.store.runs, &*run);
+        let (store, kept) = (&self.state.store, &*run);
+        let (runs, findings) = (&store.runs, &store.findings);
+        patiently(|| async { Ok(findings.add(kept, &kept.progress.found).await?) }).await?;
         if !patiently(|| async { Ok(runs.checkpoint(kept).await?) }).await? {
             return Err(Error::Conflict);
         }
+        run.progress.found.clear();
         (self.watcher)(run);
         Ok(())
     }

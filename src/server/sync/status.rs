@@ -125,13 +125,14 @@ pub async fn get_charts(state: &AppState, period: &str) -> Result<Vec<Chart>, Er
 /// By their states: counted while there are few of them, else as they are kept.
 async fn count_events(store: &Store) -> Result<(Vec<StateCount>, u64), Error> {
     let of = |totals: &HashMap<EventState, u64>, state: EventState| totals.get(&state).copied().unwrap_or_default();
-    let (totals, redeliveries) = if store.events.estimate().await? <= COUNTED_WHEN_ASKED {
+    let kept = store.statistics.find_totals().await?;
+    // Until they were counted for the first time, they are counted here.
+    let (totals, redeliveries) = if kept.counted_at.is_none() || store.events.estimate().await? <= COUNTED_WHEN_ASKED {
         let (totals, redeliveries) =
             futures::try_join!(store.events.count_by_state(), store.events.count_redeliveries())?;
         (totals.into_iter().map(|total| (total.state, total.count.unsigned_abs())).collect(), redeliveries)
     } else {
-        let (kept, failed, dead, pending) = futures::try_join!(
-            store.statistics.find_totals(),
+        let (failed, dead, pending) = futures::try_join!(
             store.events.count_up_to(EventState::Failed, COUNTED_UP_TO),
             store.events.count_up_to(EventState::Dead, COUNTED_UP_TO),
             store.events.count_pending(),

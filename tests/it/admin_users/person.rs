@@ -119,14 +119,11 @@ async fn c_6_what_a_walk_found_is_on_the_timeline() {
     let (admin, member) = (someone(&app, "Ad", "admin").await, someone(&app, "Mo", "user").await);
     app.database
         .insert(
-            "runs",
+            "findings",
             doc! {
-                "_id": "run_1", "kind": "reconcile", "state": "done", "starter": "command", "options": {},
-                "startedAt": mongodb::bson::DateTime::now(), "movedAt": mongodb::bson::DateTime::now(), "total": 2_i64,
-                "here": 2_i64, "progress": { "differences": [{
-                    "clerkId": &member, "kind": "differing",
-                    "fields": [{ "field": "banned", "here": "true", "clerk": "false" }, { "field": "name" }],
-                }] },
+                "_id": format!("run_1:d:{member}"), "runId": "run_1", "runKind": "reconcile", "dryRun": false,
+                "at": mongodb::bson::DateTime::now(), "clerkId": &member, "kind": "differing",
+                "fields": [{ "field": "banned", "here": "true", "clerk": "false" }, { "field": "name" }],
             },
         )
         .await;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{DateTime, Document, doc};
 use rollcall::model::event::EventState;
 use rollcall::server::erasure::hide_erased;
 use rollcall::server::store::deliveries::Batch;
@@ -106,8 +106,11 @@ async fn with_traces() -> (TestApp, Receiver, String) {
     let own = doc! { "favourite": "ultramarine", "passwordHash": "their-password-hash" };
     app.database.set("users", doc! { "clerkId": &id }, own).await;
     let differing = doc! { "field": "theme", "here": "ultramarine", "clerk": "Zephyrine" };
-    let differences = vec![doc! { "clerkId": &id, "kind": "differing", "fields": [differing] }];
-    app.database.insert("runs", doc! { "_id": "a_run", "progress": { "differences": differences } }).await;
+    let found = doc! {
+        "_id": format!("a_run:d:{id}"), "runId": "a_run", "runKind": "proof", "at": DateTime::now(), "dryRun": false,
+        "clerkId": &id, "kind": "differing", "fields": [differing],
+    };
+    app.database.insert("findings", found).await;
     (app, receiver, id)
 }
 
@@ -115,7 +118,7 @@ async fn with_traces() -> (TestApp, Receiver, String) {
 async fn c_11_after_an_erasure_no_value_of_the_person_is_in_any_collection() {
     let (app, receiver, id) = with_traces().await;
     let before = traces(&app).await;
-    for collection in ["users", "deliveries", "jobs", "runs"] {
+    for collection in ["users", "deliveries", "jobs", "findings"] {
         assert!(
             before.iter().any(|(place, _)| place == collection),
             "{collection} has a trace to begin with: {before:?}"
@@ -204,8 +207,8 @@ async fn c_11_a_batch_that_a_crash_left_ends_ignored_once_its_person_is_erased()
     app.state.store.deliveries.insert(&batches).await.expect("stored");
     users(&app, &["erase", &id, "--at-clerk", "--yes"]).await.expect(0);
     assert_eq!(traces(&app).await, []);
-    let now = mongodb::bson::DateTime::now();
-    let soon = mongodb::bson::DateTime::from_millis(now.timestamp_millis() + 1_800_000);
+    let now = DateTime::now();
+    let soon = DateTime::from_millis(now.timestamp_millis() + 1_800_000);
     app.database.set("deliveries", doc! { "dueAt": { "$gt": soon } }, doc! { "dueAt": now }).await;
     let event: Document = app.database.event("msg_left").await.expect("an event");
     assert_eq!(
@@ -317,8 +320,8 @@ async fn c_11_d2_33_an_import_is_complete_though_somebody_was_erased_only_here()
             much_later(&app).await;
         }
         let told = run(&["sync", "backfill", "--yes", "--json"], &beside(&app)).await.expect(1).json();
-        assert_eq!((&told["state"], &told["progress"]["absent"]), (&json!("done"), &json!(1)), "{told}");
-        let reason = &told["progress"]["skipped"][0]["reason"];
+        assert_eq!((&told["state"], &told["counts"]["skipped"]), (&json!("done"), &json!(1)), "{told}");
+        let reason = &told["skipped"][0]["reason"];
         assert_eq!(reason, "deleted here, which is for ever, and alive at Clerk", "{told}");
     }
     assert_eq!(app.database.count("users", doc! {}).await, 1);

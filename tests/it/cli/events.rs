@@ -19,7 +19,7 @@ fn ids(listed: &Value) -> Vec<String> {
 }
 
 /// Ada created as `msg_1` and renamed by `msg_2`; Bob created by `msg_3`; `msg_4` about a session.
-async fn with_events() -> TestApp {
+pub async fn with_events() -> TestApp {
     let app = TestApp::new().await;
     app.deliver("msg_1", &user_event("user.created", ADA, "Ada", 1_750_000_001_000)).await;
     app.settled().await;

@@ -15,8 +15,16 @@ async fn state_of(app: &TestApp, key: &str) -> String {
     app.database.job(key).await.expect("a job").get_str("state").expect("a state").to_owned()
 }
 
+/// The same, and the webhook, which switched itself off by that, is on again.
+pub async fn with_a_dead_job() -> (TestApp, Receiver, String) {
+    let (app, receiver, key) = with_a_refused_webhook().await;
+    let environment = with(&beside(&app), "ROLLCALL_WEBHOOK_URL", &receiver.url);
+    run(&["webhook", "on", "--yes"], &with(&environment, "ROLLCALL_WEBHOOK_SECRET", SECRET)).await.expect(0);
+    (app, receiver, key)
+}
+
 /// An application whose receiver refuses its first message for good, and the key of the job that was given up over it.
-async fn with_a_dead_job() -> (TestApp, Receiver, String) {
+pub async fn with_a_refused_webhook() -> (TestApp, Receiver, String) {
     let receiver = Receiver::replying(&[Reply::Status(410)]).await;
     let variables =
         vec![("ROLLCALL_WEBHOOK_URL", receiver.url.clone()), ("ROLLCALL_WEBHOOK_SECRET", SECRET.to_owned())];
@@ -25,9 +33,6 @@ async fn with_a_dead_job() -> (TestApp, Receiver, String) {
     app.jobs_settled().await;
     let dead = app.database.find("jobs", doc! { "state": "dead" }).await.expect("a dead job");
     let key = dead.get_str("_id").expect("a key").to_owned();
-    // It switched itself off by that.
-    let environment = with(&beside(&app), "ROLLCALL_WEBHOOK_URL", &receiver.url);
-    run(&["webhook", "on"], &with(&environment, "ROLLCALL_WEBHOOK_SECRET", SECRET)).await.expect(0);
     (app, receiver, key)
 }
 

@@ -1,12 +1,13 @@
 //! The tree of commands as their help tells it: every one is known here, says what it is for, and explains each of its options.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
+use super::transcript::compare_help;
 use super::{nothing, run};
 
 /// Every command that does something. Each is run somewhere in these tests and its output compared: a new one is added here
 /// with such a test.
-const COMMANDS: [&str; 39] = [
+const COMMANDS: [&str; 40] = [
     "audit list",
     "audit verify",
     "completions",
@@ -26,6 +27,7 @@ const COMMANDS: [&str; 39] = [
     "sync backfill",
     "sync cancel",
     "sync catch-up",
+    "sync metadata",
     "sync pause",
     "sync prove",
     "sync reconcile",
@@ -48,14 +50,19 @@ const COMMANDS: [&str; 39] = [
     "webhook on",
 ];
 /// Commands that change something: they can be rehearsed, do it unasked, and answer as JSON.
-const CHANGING: [&str; 16] = [
+const CHANGING: [&str; 22] = [
     "events discard",
     "events replay",
+    "inngest sync",
     "jobs discard",
     "jobs retry",
     "sync backfill",
-    "sync reconcile",
+    "sync cancel",
     "sync catch-up",
+    "sync metadata",
+    "sync pause",
+    "sync reconcile",
+    "sync resume",
     "users ban",
     "users demote",
     "users erase",
@@ -65,6 +72,7 @@ const CHANGING: [&str; 16] = [
     "users revoke-sessions",
     "users unban",
     "users unlock",
+    "webhook on",
 ];
 
 /// Of a section of a help text: names, and what is said of each.
@@ -90,7 +98,7 @@ fn section<'a>(help: &'a str, title: &str) -> Vec<(&'a str, bool)> {
 #[tokio::test]
 async fn e_34_every_command_is_known_says_what_it_does_and_explains_its_options() {
     let mut left = vec![Vec::<String>::new()];
-    let mut leaves = BTreeSet::new();
+    let (mut leaves, mut texts) = (BTreeSet::new(), BTreeMap::<String, BTreeMap<String, String>>::new());
     while let Some(path) = left.pop() {
         let mut arguments: Vec<&str> = path.iter().map(String::as_str).collect();
         arguments.push("--help");
@@ -103,6 +111,8 @@ async fn e_34_every_command_is_known_says_what_it_does_and_explains_its_options(
                 assert!(is_explained, "{path:?}: nothing is said of {name}:\n{}", help.out);
             }
         }
+        let first = path.first().map_or("rollcall", String::as_str).to_owned();
+        texts.entry(first).or_default().insert(arguments.join(" "), help.out.clone());
         let commands = section(&help.out, "Commands");
         if commands.is_empty() {
             leaves.insert(path.join(" "));
@@ -112,6 +122,10 @@ async fn e_34_every_command_is_known_says_what_it_does_and_explains_its_options(
     }
     let known: BTreeSet<String> = COMMANDS.into_iter().map(str::to_owned).collect();
     assert_eq!(leaves, known);
+    for (first, helps) in texts {
+        let text: String = helps.iter().map(|(asked, help)| format!("$ rollcall {asked}\n{help}\n")).collect();
+        compare_help(&format!("help_{first}"), &text);
+    }
 }
 
 #[tokio::test]

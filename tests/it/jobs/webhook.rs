@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 
 use mongodb::bson::{DateTime, doc};
+use rollcall::server::access::Admin;
+use rollcall::server::accounts::Intent;
 use rollcall::server::jobs::watch::check;
 use rollcall::server::jobs::webhook::{find_off, turn_on};
 use rollcall::server::settings::{DEFAULTS, Settings};
@@ -96,8 +98,9 @@ async fn a_receiver_that_is_gone_for_good_is_switched_off_until_somebody_turns_i
     assert!(stored.contains("sha256:") && !stored.contains("/hook"), "{stored}");
 
     let url = &app.state.settings.effects.webhook.as_ref().expect("configured").url;
-    assert!(turn_on(&app.state.store, url).await.expect("MongoDB"));
-    assert!(!turn_on(&app.state.store, url).await.expect("MongoDB"), "it is on");
+    let (keeper, intent) = (Admin::at_console("keeper".to_owned()), Intent::default());
+    assert!(turn_on(&app.state, &keeper, url, &intent).await.expect("MongoDB").is_some());
+    assert!(turn_on(&app.state, &keeper, url, &intent).await.expect("MongoDB").is_none(), "it is on");
     check(&app.state, jiff::Timestamp::now()).await.expect("a look");
     assert!(!is_reported(&app).await, "it is over");
     add_person(&app, "eve").await;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use mongodb::bson::doc;
 use rollcall::standin::levers::Levers;
 use serde_json::json;
 use tokio::process::{Child, Command};
@@ -79,6 +80,27 @@ async fn d2_33_a_reconciliation_that_is_killed_goes_on_too_and_finds_what_is_lef
 }
 
 #[tokio::test]
+async fn d2_27_d2_33_a_reconciliation_that_dies_when_all_is_walked_finds_nobody_twice() {
+    let world = World::with(30, &[("ROLLCALL_MOST_DELETIONS", "0")]).await;
+    world.imported().await;
+    world.webhooks(false).await;
+    // Behind the last page, where nobody at Clerk follows.
+    world.app.clerk.delete_user(&world.ids()[29]);
+    world.sync(&["reconcile", "--yes"]).await.expect(1).says(&["over the limit of 0"]);
+    let reconcile = doc! { "kind": "reconcile" };
+    let stopped = world.app.database.find("runs", reconcile.clone()).await.expect("a run");
+    let progress = stopped.get_document("progress").expect("its progress");
+    assert!(progress.get_bool("isWalked").expect("kept"), "{progress}");
+    assert_eq!(progress.get_array("held").expect("kept").len(), 1, "{progress}");
+    // As it is when somebody who allowed it was killed before the first tombstone.
+    let died = doc! { "state": "running", "options.allowDeletions": true };
+    world.app.database.set("runs", reconcile.clone(), died).await;
+    world.sync(&["reconcile", "--yes", "--allow-deletions"]).await.expect(0).says(&["1 differed", "1 deleted"]);
+    assert_eq!(world.app.database.count("runs", reconcile).await, 1, "the same run");
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn e_34_a_walk_pauses_on_a_signal_and_on_a_word_from_elsewhere_and_can_be_cancelled() {
     let world = World::of(PEOPLE).await;
     delayed(&world, 1_000);
@@ -91,13 +113,16 @@ async fn e_34_a_walk_pauses_on_a_signal_and_on_a_word_from_elsewhere_and_can_be_
     world.walked(2).await;
     let other = world.sync(&["reconcile", "--yes"]).await.expect(2);
     other.says(&["backfill is going on", "elsewhere", "rollcall sync status"]);
-    world.sync(&["pause"]).await.expect(0).says(&["backfill is paused at"]);
+    world.sync(&["pause", "--yes"]).await.expect(0).says(&["backfill is paused at"]);
     ended(backfill).await.expect(1).says(&["continuing from its checkpoint", "backfill is paused at"]);
-    world.sync(&["pause"]).await.expect(1).says(&["there is no such run"]);
-    world.sync(&["cancel"]).await.expect(2).says(&["add --yes"]);
+    let foreseen = world.sync(&["cancel", "--dry-run", "--json"]).await.expect(0).json();
+    assert_eq!((&foreseen["run"]["state"], &foreseen["dryRun"]), (&json!("paused"), &json!(true)), "nothing happened");
+    world.sync(&["resume", "--dry-run"]).await.expect(0).says(&["would be resumed: backfill is paused at"]);
+    world.sync(&["pause", "--yes"]).await.expect(1).says(&["Such a run was not found."]);
+    world.sync(&["cancel"]).await.expect(2).says(&["give up its checkpoint? [yes/no]", "not confirmed"]);
     let cancelled = world.sync(&["cancel", "--yes", "--json"]).await.expect(0).json();
-    assert_eq!(cancelled["state"], json!("cancelled"));
-    world.sync(&["resume", "--json"]).await.expect(1).says(&["null"]);
+    assert_eq!(cancelled["run"]["state"], json!("cancelled"));
+    world.sync(&["resume", "--json", "--yes"]).await.expect(1).says(&["Such a run was not found."]);
     at_full_speed(&world);
     let done = world.sync(&["backfill", "--yes"]).await.expect(0);
     assert!(!done.err.contains("continuing"), "a cancelled run is not continued: {}", done.err);
@@ -114,10 +139,10 @@ async fn d2_33_a_run_handed_over_is_carried_on_by_a_server() {
     slow(&world);
     let backfill = world.spawn(&["backfill", "--yes"]);
     world.walked(1).await;
-    world.sync(&["pause"]).await.expect(0);
+    world.sync(&["pause", "--yes"]).await.expect(0);
     ended(backfill).await.expect(1);
     at_full_speed(&world);
-    world.sync(&["resume"]).await.expect(0).says(&["backfill is going on"]);
+    world.sync(&["resume", "--yes"]).await.expect(0).says(&["backfill is going on"]);
     let _server = start(free_port(), &world.environment).await;
     eventually_within(Duration::from_secs(20), "the server carries it on", || async {
         let runs = world.runs().await;
@@ -126,5 +151,41 @@ async fn d2_33_a_run_handed_over_is_carried_on_by_a_server() {
     })
     .await;
     assert_eq!(world.living().await, 1_100);
+    world.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d2_34_whoever_comes_changes_or_goes_while_everybody_is_imported_is_neither_missed_nor_set_back() {
+    let world = World::of(2_500).await;
+    delayed(&world, 400);
+    let backfill = world.spawn(&["backfill", "--yes", "--json"]);
+    world.walked(1).await;
+    let ids = world.ids();
+    // Of pages that are written, fetched, and yet to come.
+    let changed = [&ids[30], &ids[900], &ids[1_700], &ids[2_490]];
+    let gone = [&ids[40], &ids[910], &ids[1_710], &ids[2_480]];
+    for id in changed {
+        world.app.clerk.update_user(id, json!({ "first_name": "Newer" }));
+    }
+    for id in gone {
+        world.app.clerk.delete_user(id);
+    }
+    for number in 0..3 {
+        world.app.clerk.create_user(json!({ "email_address": [format!("late{number}@example.com")] }));
+    }
+    let done = ended(backfill).await.expect(0).json();
+    assert_eq!((&done["state"], &done["counts"]["skipped"]), (&json!("done"), &json!(0)), "{done}");
+    assert!(world.app.clerk.drained(Duration::from_secs(30)).await);
+    world.app.settled().await;
+    for id in changed {
+        let user = world.app.database.user(id).await.expect("stored");
+        assert_eq!(user.get_str("firstName").ok(), Some("Newer"), "{user}");
+    }
+    for id in gone {
+        let user = world.app.database.user(id).await;
+        assert!(user.as_ref().is_none_or(|user| user.get_datetime("deletedAt").is_ok()), "{user:?}");
+    }
+    at_full_speed(&world);
+    world.sync(&["prove"]).await.expect(0).says(&["2499 people, 0 differences"]);
     world.finish().await;
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mongodb::bson::{DateTime, doc};
+use rollcall::standin::levers::Levers;
 use serde_json::json;
 
 use crate::support::eventually_within;
@@ -64,5 +65,46 @@ async fn c_1_a_timer_of_zero_never_runs() {
     .await;
     let timers = doc! { "_id": { "$in": ["timer:reconcile", "timer:catch-up"] } };
     assert_eq!(world.app.database.count("runs", timers).await, 0);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn c_1_d2_26_a_reconciliation_by_hand_is_followed_by_its_proof_unless_somebody_proves_before() {
+    let world = World::of(20).await;
+    world.imported().await;
+    let _server = start(free_port(), &world.environment).await;
+    world.sync(&["reconcile", "--yes"]).await.expect(0);
+    let wanted = || async { world.app.database.count("runs", doc! { "_id": "timer:proof" }).await };
+    assert_eq!(wanted().await, 1);
+    world.sync(&["prove"]).await.expect(0);
+    assert_eq!(wanted().await, 0, "it is proved");
+    world.sync(&["reconcile", "--yes"]).await.expect(0);
+    due(&world, "proof").await;
+    done(&world, "proof").await;
+    assert_eq!(wanted().await, 0, "once");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn d2_26_what_could_not_be_done_by_the_clock_is_tried_again_long_before_its_next_time() {
+    let world = World::of(20).await;
+    world.app.clerk.set_levers(Levers { bapi_status: Some(401), ..world.app.clerk.levers() });
+    let _server = start(free_port(), &world.environment).await;
+    due(&world, "reconcile").await;
+    eventually_within(Duration::from_secs(30), "it failed", || async {
+        let failed = world.app.database.count("runs", doc! { "kind": "reconcile", "state": "failed" }).await;
+        if failed == 1 { Ok(()) } else { Err(format!("{:?}", world.runs().await)) }
+    })
+    .await;
+    let soon = DateTime::from_millis(DateTime::now().timestamp_millis() + 10 * 60_000);
+    eventually_within(Duration::from_secs(10), "it is due within minutes", || async {
+        let timer = doc! { "_id": "timer:reconcile", "dueAt": { "$lt": soon } };
+        world.app.database.find("runs", timer).await.map(|_| ()).ok_or_else(|| "in a day".to_owned())
+    })
+    .await;
+    world.app.clerk.set_levers(Levers { bapi_status: None, ..world.app.clerk.levers() });
+    due(&world, "reconcile").await;
+    done(&world, "reconcile").await;
+    done(&world, "proof").await;
     world.finish().await;
 }

@@ -31,6 +31,11 @@ impl Events {
         Ok(stored? + open?.events)
     }
 
+    /// When the oldest delivery arrived that is acknowledged and was not looked at yet.
+    pub async fn find_oldest_unread(&self) -> Result<Option<Timestamp>, Error> {
+        Ok(self.bodies.count_open().await?.oldest)
+    }
+
     /// When word of a person arrived that is at least as new as this `updated_at` of Clerk's; looked for from `since` on.
     pub async fn find_arrival(
         &self,

@@ -5,11 +5,13 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep};
 
+use crate::model::audit::Action;
 use crate::model::run::{RunKind, RunOptions, RunState, Starter, Wish};
 use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::store::runs::{Progress, Run};
 use crate::server::store::users::new_id;
+use crate::server::sync::scan::timer::PROOF;
 use crate::server::sync::scan::{LEASE_FOR, lease, patiently};
 
 /// An import is continued however old it is; of the others, what they found would be old news.
@@ -28,6 +30,16 @@ pub struct Wanted {
     pub options: RunOptions,
     /// From the beginning, though there is a checkpoint.
     pub anew: bool,
+}
+
+impl Wanted {
+    /// In the words of the command line.
+    pub fn describe(&self) -> String {
+        let RunOptions { dry_run, allow_deletions } = self.options;
+        let options = [(dry_run, "dry-run"), (allow_deletions, "allow-deletions"), (self.anew, "anew")];
+        let said = options.into_iter().filter_map(|(is_so, word)| is_so.then_some(word));
+        [self.kind.as_str()].into_iter().chain(said).collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// What came of wanting it.
@@ -77,6 +89,10 @@ pub async fn begin(state: &AppState, wanted: Wanted, owner: &str) -> Result<Begu
     }
     let run = new_run(wanted, owner, since);
     if runs.insert(&run).await? {
+        if run.kind == RunKind::Proof {
+            // It is the one that was to come.
+            runs.forget_due(PROOF).await?;
+        }
         return Ok(Begun::New(Box::new(run)));
     }
     Ok(runs
@@ -104,7 +120,7 @@ pub async fn begin_patiently(state: &AppState, wanted: Wanted, owner: &str) -> R
 }
 
 /// The wrong instance is not walked through, if it is known which is right.
-async fn refusal(state: &AppState) -> Result<Option<String>, Error> {
+pub async fn refusal(state: &AppState) -> Result<Option<String>, Error> {
     let Some(expected) = &state.settings.clerk.instance_id else { return Ok(None) };
     let found = patiently(|| async { Ok(state.clerk.fetch_instance().await?) }).await?.id;
     let other = format!("CLERK_SECRET_KEY is of {found}, and ROLLCALL_CLERK_INSTANCE_ID is {expected}");
@@ -162,18 +178,13 @@ pub fn new_run(wanted: Wanted, owner: &str, since: Option<Timestamp>) -> Run {
     }
 }
 
-/// Pauses or cancels the run that is going on, or cancels the one that waits; returns it as it is then. `None`: there is
-/// none.
+/// Pauses or cancels the run that is going on; returns it as it is then. `None`: there is none.
 ///
 /// # Errors
 /// MongoDB's; `Busy` if whoever is at it does not hear.
 pub async fn interrupt(state: &AppState, wish: Wish) -> Result<Option<Run>, Error> {
     let runs = &state.store.runs;
-    let target = match (runs.find_running().await?, wish) {
-        (None, Wish::Cancel) => find_open(state).await?,
-        (running, _) => running,
-    };
-    let Some(run) = target else { return Ok(None) };
+    let Some(run) = runs.find_running().await? else { return Ok(None) };
     let (ends, cause) = match wish {
         Wish::Pause => (RunState::Paused, "paused by an operator"),
         Wish::Cancel => (RunState::Cancelled, "cancelled by an operator"),
@@ -192,17 +203,18 @@ pub async fn interrupt(state: &AppState, wish: Wish) -> Result<Option<Run>, Erro
     Err(Error::Busy)
 }
 
-/// Makes the run that waits a running one again, for whichever server looks first.
+/// The run that is meant where none is named: to be paused, the one that is going on; to be resumed, the one that waits; to be
+/// cancelled, either.
 ///
 /// # Errors
 /// MongoDB's.
-pub async fn resume(state: &AppState) -> Result<Option<Run>, Error> {
-    let Some(open) = find_open(state).await? else { return Ok(None) };
-    Ok(state.store.runs.resume(&open.id, None).await?)
-}
-
-async fn find_open(state: &AppState) -> Result<Option<Run>, Error> {
-    let newest = state.store.runs.list_newest(50).await?;
+pub async fn find_meant(state: &AppState, action: Action) -> Result<Option<Run>, Error> {
+    let runs = &state.store.runs;
+    let running = if action == Action::ResumeRun { None } else { runs.find_running().await? };
+    if running.is_some() || action == Action::PauseRun {
+        return Ok(running);
+    }
+    let newest = runs.list_newest(50).await?;
     Ok(newest.into_iter().find(|run| matches!(run.state, RunState::Paused | RunState::Failed)))
 }
 

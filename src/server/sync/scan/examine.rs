@@ -1,13 +1,13 @@
 //! Looks again before a difference counts: Clerk is asked anew, then MongoDB. What may be on its way is left alone for a
 //! while and counts only if neither side has moved since.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use futures::future::{try_join, try_join_all};
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::model::run::{Difference, DifferenceKind};
 use crate::server::clerk::client::MOST_IDS;
@@ -17,10 +17,13 @@ use crate::server::state::AppState;
 use crate::server::store::runs::{Progress, Run, Suspect};
 use crate::server::sync::ports::Ports;
 use crate::server::sync::scan::compare::{METADATA, Stored, difference, is_fresh};
-use crate::server::sync::scan::mend::deal_with;
+use crate::server::sync::scan::mend::{deal_with, most_deletions};
 
 /// Longer than a delivery takes that needs no second attempt.
 const GRACE: Duration = Duration::from_secs(5);
+/// How long acknowledged deliveries are waited for before somebody is looked at again, and how often that is asked.
+const BACKLOG_PATIENCE: Duration = Duration::from_secs(60);
+const ASK_EVERY: Duration = Duration::from_millis(500);
 /// So many wait at most before they are looked at.
 const MOST_SUSPECTS: usize = 1_000;
 /// Whoever moves more often than that changes without pause.
@@ -83,6 +86,10 @@ pub async fn find_gone(
         let mut seen = look(state, &ids).await?;
         seen.retain(|seen| seen.theirs.is_none());
         progress = weigh(state, run, progress, seen).await?;
+        if progress.held.len() > most_deletions(run, state.settings.sync.most_deletions) {
+            // The run stops here: how many more there are says nothing new.
+            break;
+        }
     }
     Ok(progress)
 }
@@ -108,6 +115,7 @@ pub async fn weigh_if_many(state: &AppState, run: &Run, progress: Progress) -> R
 pub async fn weigh_suspects(state: &AppState, run: &Run, mut progress: Progress) -> Result<Progress, Error> {
     while let Some(youngest) = progress.suspects.iter().map(|suspect| suspect.seen_at).max() {
         sleep(remaining(youngest)).await;
+        await_backlog(state).await?;
         let suspects: HashMap<String, Suspect> =
             progress.suspects.drain(..).map(|suspect| (suspect.clerk_id.clone(), suspect)).collect();
         let ids: Vec<&str> = suspects.keys().map(String::as_str).collect();
@@ -142,6 +150,15 @@ fn suspect(seen: &Seen, now: Timestamp, moves: u32) -> Suspect {
     Suspect { clerk_id, updated_at, seen_at: now.as_millisecond(), moves }
 }
 
+/// What has arrived by now is dealt with before anybody is looked at again, or it would explain what still differs.
+async fn await_backlog(state: &AppState) -> Result<(), Error> {
+    let (now, until) = (Timestamp::now(), Instant::now() + BACKLOG_PATIENCE);
+    while state.store.events.find_oldest_unread().await?.is_some_and(|oldest| oldest <= now) && Instant::now() < until {
+        sleep(ASK_EVERY).await;
+    }
+    Ok(())
+}
+
 fn remaining(seen_at: i64) -> Duration {
     let passed = Timestamp::now().as_millisecond().saturating_sub(seen_at);
     GRACE.saturating_sub(Duration::from_millis(u64::try_from(passed).unwrap_or_default()))
@@ -174,12 +191,19 @@ async fn without_pushes(state: &AppState, mut seen: Vec<Seen>) -> Result<Vec<See
     if pushes.is_empty() {
         return Ok(seen);
     }
-    let keys: Vec<String> = pushes.iter().map(|id| format!("metadata:{id}")).collect();
-    let store = &state.store;
-    let (jobs, outboxes) = try_join(store.jobs.find_waiting(&keys), store.users.find_outboxes(&pushes)).await?;
-    let is_on_its_way = |id: &str| jobs.contains(&format!("metadata:{id}")) || outboxes.contains(id);
-    seen.retain(|seen| !is_push(seen) || !is_on_its_way(&seen.difference.clerk_id));
+    let on_their_way = find_pushes(state, &pushes).await?;
+    seen.retain(|seen| !is_push(seen) || !on_their_way.contains(&seen.difference.clerk_id));
     Ok(seen)
+}
+
+/// Of these people, whose metadata we have yet to write.
+pub async fn find_pushes(state: &AppState, ids: &[&str]) -> Result<HashSet<String>, Error> {
+    let key = |id: &&str| format!("metadata:{id}");
+    let keys: Vec<String> = ids.iter().map(key).collect();
+    let store = &state.store;
+    let (jobs, outboxes) = try_join(store.jobs.find_waiting(&keys), store.users.find_outboxes(ids)).await?;
+    let is_on_its_way = |id: &&&str| jobs.contains(&key(id)) || outboxes.contains(**id);
+    Ok(ids.iter().filter(is_on_its_way).map(|id| (*id).to_owned()).collect())
 }
 
 async fn read(state: &AppState, ids: &[&str]) -> Result<HashMap<String, Stored>, Error> {

@@ -5,15 +5,17 @@
 
 use std::collections::{HashMap, HashSet};
 
+use futures::future::try_join;
 use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
 use crate::model::event::EventState;
-use crate::model::run::{Difference, DifferenceKind, RunKind, Skipped};
+use crate::model::run::{Difference, DifferenceKind, MOST_NAMED, RunKind, Skipped};
 use crate::model::user::SyncSource;
 use crate::server::clerk::wire;
 use crate::server::error::Error;
 use crate::server::state::AppState;
+use crate::server::store::findings::Found;
 use crate::server::store::runs::{Progress, Run};
 use crate::server::sync::apply::Incoming;
 use crate::server::sync::effects::metadata_of;
@@ -24,8 +26,6 @@ use crate::server::sync::questions::ask;
 use crate::server::sync::scan::compare::METADATA;
 use crate::server::sync::scan::examine::{Seen, suspect_of};
 
-/// So many differences, and people who were skipped, are kept with the run by name.
-const MOST_NAMED: usize = 100;
 /// So few deletions are never too many.
 const FEW: usize = 10;
 /// So many are held at most.
@@ -158,8 +158,15 @@ async fn bury(state: &AppState, mut progress: Progress) -> Result<Progress, Erro
     Ok(progress)
 }
 
-async fn carry_out(state: &AppState, incoming: Vec<Incoming>) -> Result<Vec<Ended>, Error> {
-    if incoming.is_empty() { Ok(Vec::new()) } else { write_all(state, incoming).await }
+/// In two halves at once: while MongoDB writes one, the other is decided and sent.
+async fn carry_out(state: &AppState, mut incoming: Vec<Incoming>) -> Result<Vec<Ended>, Error> {
+    let others = incoming.split_off(incoming.len().div_ceil(2));
+    let half = async |half: Vec<Incoming>| {
+        if half.is_empty() { Ok(Vec::new()) } else { write_all(state, half).await }
+    };
+    let (mut ended, others) = try_join(half(incoming), half(others)).await?;
+    ended.extend(others);
+    Ok(ended)
 }
 
 fn is_applied(ended: &Ended) -> bool {
@@ -179,15 +186,20 @@ impl Progress {
         for field in &difference.fields {
             *self.fields.entry(field.field.clone()).or_default() += 1;
         }
-        if self.differences.len() < MOST_NAMED {
-            self.differences.push(difference.clone());
+        if self.counts.differences() <= MOST_NAMED {
+            self.found.push(Found::Difference(difference.clone()));
         }
     }
 
     pub fn skip(&mut self, skipped: Skipped) {
+        self.leave_out(skipped.clerk_id.clone(), skipped);
+    }
+
+    /// The same, where several may be left out of one person: `about` tells them apart.
+    pub fn leave_out(&mut self, about: String, skipped: Skipped) {
         self.counts.skipped += 1;
-        if self.skipped.len() < MOST_NAMED {
-            self.skipped.push(skipped);
+        if self.counts.skipped <= MOST_NAMED {
+            self.found.push(Found::Skipped(about, skipped));
         }
     }
 

@@ -94,7 +94,8 @@ impl Progress {
             EventState::Applied => self.counts.written += 1,
             EventState::Failed | EventState::Dead => {
                 let clerk_id = event.clerk_id.clone().unwrap_or_default();
-                self.skip(Skipped { clerk_id, reason: format!("{}: {decision}", event.id) });
+                let reason = format!("{}: {decision}", event.id);
+                self.leave_out(event.id.clone(), Skipped { clerk_id, reason });
             }
             _ => {}
         }

@@ -12,8 +12,10 @@ use crate::server::store::runs::Run;
 
 /// How many runs the history shows.
 const NEWEST: i64 = 20;
+/// How many of a run's differences a page shows.
+const ON_A_PAGE: usize = 50;
 
-/// One run.
+/// One run, without naming whom it found.
 pub fn report(run: &Run) -> RunReport {
     let counts = run.progress.counts;
     let left = run.total.saturating_sub(counts.seen);
@@ -33,8 +35,9 @@ pub fn report(run: &Run) -> RunReport {
         counts,
         counted: run.counted,
         fields: run.progress.fields.clone(),
-        differences: run.progress.differences.clone(),
-        skipped: run.progress.skipped.clone(),
+        differences: Vec::new(),
+        next: None,
+        skipped: Vec::new(),
         cause: run.cause.clone(),
         statement: String::new(),
     };
@@ -56,17 +59,38 @@ pub async fn list(store: &Store, before: Option<&str>) -> Result<RunsPage, Error
     Ok(RunsPage { current: current.as_ref().map(report), runs: runs.iter().map(report).collect(), next })
 }
 
-/// One run.
+/// One run, with a page of what it found: of the differences, those after this person.
 ///
 /// # Errors
 /// `NotFound`; MongoDB's.
-pub async fn get(store: &Store, id: &str) -> Result<RunReport, Error> {
+pub async fn get(store: &Store, id: &str, after: Option<&str>) -> Result<RunReport, Error> {
     let none = Error::NotFound { what: "This run" };
     // When the next is due is kept among them.
     if id.starts_with("timer:") {
         return Err(none);
     }
-    store.runs.find(id).await?.as_ref().map(report).ok_or(none)
+    let run = store.runs.find(id).await?.ok_or(none)?;
+    with_findings(store, &run, after.filter(|after| !after.is_empty()), ON_A_PAGE).await
+}
+
+/// One run, with all that is kept of what it found.
+///
+/// # Errors
+/// MongoDB's.
+pub async fn whole(store: &Store, run: &Run) -> Result<RunReport, Error> {
+    with_findings(store, run, None, usize::MAX).await
+}
+
+async fn with_findings(store: &Store, run: &Run, after: Option<&str>, most: usize) -> Result<RunReport, Error> {
+    let limit = i64::try_from(most).unwrap_or(i64::MAX);
+    let (mut differences, skipped) = tokio::try_join!(
+        store.findings.list_differences(&run.id, after, limit.saturating_add(1)),
+        store.findings.list_skipped(&run.id, limit),
+    )?;
+    let has_more = differences.len() > most;
+    differences.truncate(most);
+    let next = differences.last().map(|last| last.clerk_id.clone()).filter(|_| has_more);
+    Ok(RunReport { differences, next, skipped, ..report(run) })
 }
 
 fn about(plan: &ReplayPlan) -> String {
@@ -86,10 +110,14 @@ pub async fn get_overview(state: &AppState) -> Result<RunsOverview, Error> {
         store.runs.find_newest(RunKind::Proof, &proven),
         store.runs.list_newest(NEWEST),
     )?;
+    let named = async |run: Option<Run>| match run {
+        Some(run) => with_findings(store, &run, None, ON_A_PAGE).await.map(Some),
+        None => Ok(None),
+    };
     Ok(RunsOverview {
         as_of: Timestamp::now(),
-        current: current.as_ref().map(report),
-        proof: proof.as_ref().map(report),
+        current: named(current).await?,
+        proof: named(proof).await?,
         canary: canary::get_report(&state.settings, &state.store).await?,
         history: history.iter().map(report).collect(),
     })

@@ -1,7 +1,7 @@
-//! What an admin asks for on a page: a run to begin, a run to pause, resume or cancel, events to carry out again, one
-//! person to bring up to date. Each is in the audit trail before it happens.
+//! What an admin asks for on a page or by a command: a run to begin, a run to pause, resume or cancel, events to carry out
+//! again, one person to bring up to date. Each is in the audit trail before it happens.
 //!
-//! A run is begun and left to whichever server looks first (`timer`): nobody's request has to stay open for it.
+//! On a page a run is begun and left to whichever server looks first (`timer`): nobody's request has to stay open for it.
 
 use jiff::Timestamp;
 
@@ -24,7 +24,7 @@ use crate::server::sync::intervention::ensure_own_name;
 use crate::server::sync::ports::Ports;
 use crate::server::sync::questions::ask;
 use crate::server::sync::refresh::refresh_person;
-use crate::server::sync::scan::control::{Begun, Wanted, begin, interrupt, new_run};
+use crate::server::sync::scan::control::{Begun, Wanted, begin, begin_patiently, interrupt, leave, new_run};
 use crate::server::sync::scan::replay::{MOST_COUNTED, until_now};
 use crate::server::sync::scan::report::report;
 
@@ -32,7 +32,7 @@ const NO_RUN: Error = Error::NotFound { what: "This run" };
 /// So many may be picked by hand.
 pub const MOST_PICKED: usize = 200;
 
-/// Begins a walk through Clerk's list, or continues the one that waits.
+/// Begins a walk through Clerk's list, or continues the one that waits, for whichever server looks first.
 ///
 /// # Errors
 /// `Refused` while another run is going on; MongoDB's or Clerk's.
@@ -43,24 +43,53 @@ pub async fn start(
     options: RunOptions,
     reason: Option<String>,
 ) -> Result<Run, Error> {
-    ensure_own_name(admin)?;
     let owner = new_id();
     let wanted = Wanted { kind, starter: Starter::Page, options, anew: false };
-    let run = match begin(state, wanted, &owner).await? {
+    let run = match take_up(state, admin, wanted, &owner, reason).await? {
         Begun::New(run) | Begun::Continued(run) => *run,
         Begun::Busy(run) => return Err(busy(&run)),
         Begun::Refused(reason) => return Err(refused("kind", &reason)),
     };
-    let recorded =
-        state.store.audit.append(&fact_of(admin, Action::StartRun, &run.id, Some(kind.as_str()), reason)).await;
-    if let Err(error) = recorded {
-        // What is not in the trail does not happen.
-        state.store.runs.release(&owner).await?;
-        interrupt(state, Wish::Cancel).await?;
-        return Err(error.into());
-    }
     state.store.runs.release(&owner).await?;
     Ok(run)
+}
+
+/// The same for whoever carries it on at once: the lease is `owner`'s. A command waits for a dead process to lose it.
+///
+/// # Errors
+/// MongoDB's or Clerk's.
+pub async fn take_up(
+    state: &AppState,
+    admin: &Admin,
+    wanted: Wanted,
+    owner: &str,
+    reason: Option<String>,
+) -> Result<Begun, Error> {
+    ensure_own_name(admin)?;
+    let begun = match wanted.starter {
+        Starter::Command => begin_patiently(state, wanted, owner).await?,
+        _ => begin(state, wanted, owner).await?,
+    };
+    let (Begun::New(run) | Begun::Continued(run)) = &begun else { return Ok(begun) };
+    let fact = fact_of(admin, Action::StartRun, &run.id, Some(&wanted.describe()), reason);
+    if let Err(error) = state.store.audit.append(&fact).await {
+        // What is not in the trail does not happen; what waited goes on waiting.
+        state.store.runs.release(owner).await?;
+        interrupt(state, if matches!(begun, Begun::New(_)) { Wish::Cancel } else { Wish::Pause }).await?;
+        return Err(error.into());
+    }
+    Ok(begun)
+}
+
+/// Puts down a run in the middle, for whoever carries it on is told to stop.
+///
+/// # Errors
+/// MongoDB's.
+pub async fn put_down(state: &AppState, admin: &Admin, id: &str, owner: &str) -> Result<Option<Run>, Error> {
+    let recorded = state.store.audit.append(&fact_of(admin, Action::PauseRun, id, Some("interrupted"), None)).await;
+    let left = leave(state, id, owner).await?;
+    recorded?;
+    Ok(left)
 }
 
 /// Begins to carry events out again.
@@ -111,11 +140,11 @@ pub async fn count(state: &AppState, plan: &ReplayPlan) -> Result<u64, Error> {
     Ok(state.store.events.find_many(&plan.ids).await?.len() as u64)
 }
 
-/// Pauses, cancels or resumes this run.
+/// Pauses, cancels or resumes this run; a rehearsal only says whether it could be.
 ///
 /// # Errors
 /// `Refused` if it has ended or another is going on; MongoDB's; `Busy` if whoever is at it does not hear.
-pub async fn control(state: &AppState, admin: &Admin, id: &str, action: Action) -> Result<Run, Error> {
+pub async fn control(state: &AppState, admin: &Admin, id: &str, action: Action, intent: &Intent) -> Result<Run, Error> {
     ensure_own_name(admin)?;
     let runs = &state.store.runs;
     let run = runs.find(id).await?.ok_or(NO_RUN)?;
@@ -128,7 +157,16 @@ pub async fn control(state: &AppState, admin: &Admin, id: &str, action: Action) 
     if !is_fitting {
         return Err(refused("id", &format!("It is {}.", run.state.as_str())));
     }
-    let fact = Fact { before: Some(run.state.as_str().to_owned()), ..fact_of(admin, action, id, None, None) };
+    if action == Action::ResumeRun
+        && let Some(running) = runs.find_running().await?
+    {
+        return Err(busy(&running));
+    }
+    if intent.is_rehearsal {
+        return Ok(run);
+    }
+    let fact = fact_of(admin, action, id, None, intent.reason.clone());
+    let fact = Fact { before: Some(run.state.as_str().to_owned()), ..fact };
     state.store.audit.append(&fact).await?;
     let after = match (action, run.state) {
         (Action::PauseRun, _) => interrupt(state, Wish::Pause).await?,

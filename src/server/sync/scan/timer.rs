@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
@@ -18,6 +18,14 @@ use crate::server::sync::scan::control::{Begun, Wanted, begin};
 use crate::server::sync::scan::{carry_on, lease};
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
+const RECONCILE: &str = "reconcile";
+const CATCH_UP: &str = "catch-up";
+/// Of the proof that follows a reconciliation.
+pub const PROOF: &str = "proof";
+/// What could not be done is tried again after this.
+const TRY_AGAIN: SignedDuration = SignedDuration::from_mins(5);
+/// After a reconciliation by hand.
+const BY_HAND: SignedDuration = SignedDuration::from_secs(60);
 /// How often what is too old leaves the audit trail, and the ids of the erased; MongoDB sees to the rest by itself.
 const FORGET_EVERY: Duration = Duration::from_hours(1);
 
@@ -55,16 +63,40 @@ async fn do_what_is_due(state: &AppState, owner: &str) -> Result<(), Error> {
         state.store.audit.forget(state.settings.retention.audit, Timestamp::now()).await?;
         hide_erased(state, Timestamp::now()).await?;
     }
-    let sync = &state.settings.sync;
-    if is_due(state, "reconcile", sync.reconcile_every).await?
-        && carry_out(state, RunKind::Reconcile, owner).await?.is_some_and(|run| run.state == RunState::Done)
-    {
-        carry_out(state, RunKind::Proof, owner).await?;
+    let (sync, runs) = (&state.settings.sync, &state.store.runs);
+    if is_due(state, RECONCILE, sync.reconcile_every).await? {
+        carry_out_or_later(state, RunKind::Reconcile, RECONCILE, owner).await?;
     }
-    if is_due(state, "catch-up", sync.catch_up_every).await? {
+    if runs.take_due(PROOF, Timestamp::now()).await? {
+        carry_out_or_later(state, RunKind::Proof, PROOF, owner).await?;
+    }
+    if is_due(state, CATCH_UP, sync.catch_up_every).await? {
         carry_out(state, RunKind::CatchUp, owner).await?;
     }
     Ok(())
+}
+
+/// A reconciliation is followed by the proof of it: at once where the clock wanted it; else a while later, so that whoever
+/// began it by hand can begin something else. Not where nothing runs by the clock.
+///
+/// # Errors
+/// MongoDB's.
+pub async fn want_proof(state: &AppState, starter: Starter, now: Timestamp) -> Result<(), Error> {
+    if state.settings.sync.reconcile_every.is_none() {
+        return Ok(());
+    }
+    let pause = if starter == Starter::Timer { SignedDuration::ZERO } else { BY_HAND };
+    Ok(state.store.runs.set_due(PROOF, now.saturating_add(pause).unwrap_or(Timestamp::MAX)).await?)
+}
+
+/// What did not come to its end is wanted again before its next time.
+async fn carry_out_or_later(state: &AppState, kind: RunKind, timer: &str, owner: &str) -> Result<(), Error> {
+    let ended = carry_out(state, kind, owner).await;
+    if !matches!(&ended, Ok(Some(run)) if run.state != RunState::Failed) {
+        let later = Timestamp::now().saturating_add(TRY_AGAIN).unwrap_or(Timestamp::MAX);
+        state.store.runs.set_due(timer, later).await?;
+    }
+    ended.map(|_| ())
 }
 
 async fn is_due(state: &AppState, timer: &str, every: Option<Duration>) -> Result<bool, Error> {

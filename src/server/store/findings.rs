@@ -1,0 +1,204 @@
+//! Collection `findings`: whom a run found to differ, and whom it could not bring up to date, a document each.
+//!
+//! Its name is made of the run and of whom it is about, so that what a run does twice is found once. What a finding means
+//! is decided elsewhere.
+
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use jiff::Timestamp;
+use mongodb::bson::{Bson, Document, doc, serialize_to_bson};
+use mongodb::options::IndexOptions;
+use mongodb::{Collection, Database, IndexModel};
+use serde::{Deserialize, Serialize};
+
+use crate::model::run::{Difference, DifferenceKind, FieldDifference, RunKind, Skipped};
+use crate::server::store::encoding::date;
+use crate::server::store::expiry::ensure_expiry;
+use crate::server::store::runs::Run;
+use crate::server::store::{Error, write_each};
+
+/// So many are shown of one person.
+const MOST_OF_A_PERSON: i64 = 100;
+const AT_ONCE: usize = 500;
+
+/// What a run found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    Difference(Difference),
+    /// With what tells it from others of the same person: a replay may leave out several events of one.
+    Skipped(String, Skipped),
+}
+
+/// What was found about one person, as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    #[serde(rename = "_id")]
+    pub id: String,
+    pub run_id: String,
+    pub run_kind: RunKind,
+    /// When the run began.
+    #[serde(with = "date")]
+    pub at: Timestamp,
+    /// Whether it was only looked at.
+    pub dry_run: bool,
+    pub clerk_id: String,
+    /// How the person differed; none of somebody who was skipped.
+    pub kind: Option<DifferenceKind>,
+    #[serde(default)]
+    pub fields: Vec<FieldDifference>,
+    /// Why nothing could be done.
+    pub reason: Option<String>,
+}
+
+/// Which part of a run's findings, as their names have it.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    Differences,
+    Skipped,
+}
+
+impl Part {
+    fn letter(self) -> char {
+        match self {
+            Self::Differences => 'd',
+            Self::Skipped => 's',
+        }
+    }
+
+    fn name(self, run_id: &str, about: &str) -> String {
+        format!("{run_id}:{}:{about}", self.letter())
+    }
+
+    /// All names of a run, or those after one.
+    fn names(self, run_id: &str, after: Option<&str>) -> Document {
+        let end = format!("{run_id}:{};", self.letter());
+        doc! { "$gt": self.name(run_id, after.unwrap_or_default()), "$lt": end }
+    }
+}
+
+impl Finding {
+    fn of(run: &Run, found: &Found) -> Self {
+        let (part, about, clerk_id) = match found {
+            Found::Difference(difference) => (Part::Differences, &difference.clerk_id, &difference.clerk_id),
+            Found::Skipped(about, skipped) => (Part::Skipped, about, &skipped.clerk_id),
+        };
+        let mut finding = Self {
+            id: part.name(&run.id, about),
+            run_id: run.id.clone(),
+            run_kind: run.kind,
+            at: run.started_at,
+            dry_run: run.options.dry_run,
+            clerk_id: clerk_id.clone(),
+            kind: None,
+            fields: Vec::new(),
+            reason: None,
+        };
+        match found {
+            Found::Difference(Difference { kind, fields, .. }) => {
+                (finding.kind, finding.fields) = (Some(*kind), fields.clone());
+            }
+            Found::Skipped(_, skipped) => finding.reason = Some(skipped.reason.clone()),
+        }
+        finding
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct Findings {
+    documents: Collection<Finding>,
+}
+
+impl Findings {
+    pub fn of(database: &Database) -> Self {
+        Self { documents: database.collection("findings") }
+    }
+
+    /// Keeps what was found. Safe to repeat: the last word about somebody stays.
+    pub async fn add(&self, run: &Run, found: &[Found]) -> Result<(), Error> {
+        for some in found.chunks(AT_ONCE) {
+            let statements: Result<Vec<Document>, Error> = some
+                .iter()
+                .map(|found| {
+                    let finding = Finding::of(run, found);
+                    let refused = |error| Error::Refused(mongodb::error::Error::custom(error));
+                    let document = serialize_to_bson(&finding).map_err(refused)?;
+                    Ok(doc! { "q": { "_id": finding.id }, "u": document, "upsert": true })
+                })
+                .collect();
+            write_each(&self.documents, "update", statements?).await?;
+        }
+        Ok(())
+    }
+
+    /// Whom a run found to differ, by Clerk's id, from after this one on.
+    pub async fn list_differences(
+        &self,
+        run_id: &str,
+        after: Option<&str>,
+        limit: i64,
+    ) -> Result<Vec<Difference>, Error> {
+        let rows = self.list(Part::Differences, run_id, after, limit).await?;
+        let difference =
+            |row: Finding| Some(Difference { clerk_id: row.clerk_id, kind: row.kind?, fields: row.fields });
+        Ok(rows.into_iter().filter_map(difference).collect())
+    }
+
+    /// Whom a run could not bring up to date.
+    pub async fn list_skipped(&self, run_id: &str, limit: i64) -> Result<Vec<Skipped>, Error> {
+        let rows = self.list(Part::Skipped, run_id, None, limit).await?;
+        let skipped = |row: Finding| Some(Skipped { clerk_id: row.clerk_id, reason: row.reason? });
+        Ok(rows.into_iter().filter_map(skipped).collect())
+    }
+
+    /// The newest about one person.
+    pub async fn list_about(&self, clerk_id: &str) -> Result<Vec<Finding>, Error> {
+        let theirs = self.documents.find(doc! { "clerkId": clerk_id }).sort(doc! { "at": -1 }).limit(MOST_OF_A_PERSON);
+        Ok(theirs.await?.try_collect().await?)
+    }
+
+    /// Which fields differed stays; what they held does not. Answers in how many findings.
+    pub async fn erase(&self, clerk_id: &str) -> Result<u64, Error> {
+        let named = doc! { "clerkId": clerk_id, "fields.0": { "$exists": true } };
+        let nothing = doc! { "$set": { "fields.$[].here": Bson::Null, "fields.$[].clerk": Bson::Null } };
+        Ok(self.documents.update_many(named, nothing).await?.modified_count)
+    }
+
+    /// What was found about somebody goes by another name of theirs from now on, in the document's own name, too.
+    pub async fn hide(&self, clerk_id: &str, pseudonym: &str) -> Result<(), Error> {
+        let mut theirs = self.documents.find(doc! { "clerkId": clerk_id }).await?;
+        while let Some(finding) = theirs.try_next().await? {
+            let old = finding.id.clone();
+            let hidden = Finding { id: old.replace(clerk_id, pseudonym), clerk_id: pseudonym.to_owned(), ..finding };
+            self.documents.replace_one(doc! { "_id": &hidden.id }, &hidden).upsert(true).await?;
+            if hidden.id != old {
+                self.documents.delete_one(doc! { "_id": old }).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// MongoDB removes a finding `retention` after its run began.
+    pub async fn ensure_indexes(&self, database: &Database, retention: Option<Duration>) -> Result<(), Error> {
+        let options = IndexOptions::builder().name(INDEXES[0].to_owned()).build();
+        let by_person = IndexModel::builder().keys(doc! { "clerkId": 1, "at": -1 }).options(options).build();
+        self.documents.create_index(by_person).await?;
+        ensure_expiry(database, &self.documents, ("at", AGE), retention).await
+    }
+
+    /// Names of the indexes that are there, for `doctor`.
+    pub async fn index_names(&self) -> Result<Vec<String>, Error> {
+        Ok(self.documents.list_index_names().await?)
+    }
+
+    async fn list(&self, part: Part, run_id: &str, after: Option<&str>, limit: i64) -> Result<Vec<Finding>, Error> {
+        let named = doc! { "_id": part.names(run_id, after) };
+        Ok(self.documents.find(named).sort(doc! { "_id": 1 }).limit(limit).await?.try_collect().await?)
+    }
+}
+
+/// Names of the indexes that `ensure_indexes` makes.
+pub const INDEXES: [&str; 1] = ["clerkId_1_at_-1"];
+/// There only while runs are not kept for ever.
+const AGE: &str = "at_1";

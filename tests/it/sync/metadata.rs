@@ -1,0 +1,84 @@
+//! `rollcall sync metadata`: Clerk's public metadata is compared with MongoDB, and what differs is pushed by the jobs of the engine.
+
+use mongodb::bson::doc;
+use serde_json::{Value, json};
+
+use crate::support::eventually;
+use crate::sync::world::World;
+
+fn held(world: &World, id: &str) -> Value {
+    world.app.clerk.user(id).expect("alive")["public_metadata"].clone()
+}
+
+#[tokio::test]
+async fn a2_15_sync_metadata_pushes_whoever_differs_at_clerk_and_nobody_else() {
+    let world = World::with(25, &[("ROLLCALL_METADATA", "true"), ("USER", "keeper")]).await;
+    world.imported().await;
+    world.app.jobs_settled().await;
+    let clean = world.sync(&["metadata", "--yes", "--json"]).await.expect(0).json();
+    let none = json!({ "total": 25, "seen": 25, "differing": 0, "onTheirWay": 0, "absent": 0, "people": [] });
+    assert_eq!(clean, json!({ "metadata": none, "dryRun": false }));
+
+    world.webhooks(false).await;
+    let ids = world.ids();
+    let other_hand = json!({ "public_metadata": { "userMongoId": null, "role": "admin", "theirs": "stays" } });
+    world.app.clerk.merge_metadata(&ids[4], other_hand);
+    world.app.clerk.merge_metadata(&ids[7], json!({ "public_metadata": { "isAdmin": "maybe" } }));
+    world.app.database.remove("users", doc! { "clerkId": &ids[9] }).await;
+    world.webhooks(true).await;
+    // As a role that was given here stands until Clerk has confirmed it.
+    world.set(&ids[4], doc! { "role": "moderator", "rolePending": true }).await;
+    world.sync(&["metadata"]).await.expect(2).says(&[
+        "of everybody into Clerk's metadata",
+        "[yes/no]",
+        "not confirmed",
+    ]);
+    let foreseen = world.sync(&["metadata", "--dry-run"]).await.expect(1);
+    foreseen.says(&["25 people compared: 2 would be pushed to Clerk, 0 on their way already, 1 not here", &ids[4]]);
+    assert!(held(&world, &ids[4])["userMongoId"].is_null() && held(&world, &ids[7])["isAdmin"] == "maybe");
+
+    let one = world.sync(&["metadata", "--user", &ids[7], "--yes", "--reason", "a question"]).await.expect(0);
+    one.says(&["1 people compared: 1 pushed to Clerk", &ids[7], "rollcall jobs list --kind metadata"]);
+    eventually("that one is written", || async {
+        let held = held(&world, &ids[7]);
+        if held["isAdmin"] == false { Ok(()) } else { Err(held.to_string()) }
+    })
+    .await;
+    let rest = world.sync(&["metadata", "--yes", "--json"]).await.expect(1).json();
+    assert_eq!((&rest["metadata"]["differing"], &rest["metadata"]["people"]), (&json!(1), &json!([ids[4]])));
+    world.app.jobs_settled().await;
+    let pushed = held(&world, &ids[4]);
+    assert_eq!(
+        (&pushed["role"], &pushed["isAdmin"], &pushed["theirs"]),
+        (&json!("moderator"), &json!(false), &json!("stays"))
+    );
+    let stored = world.app.database.user(&ids[4]).await.expect("stored").get_object_id("_id").expect("an id");
+    assert_eq!(pushed["userMongoId"], json!(stored.to_hex()));
+
+    let nobody = world.sync(&["metadata", "--user", "nobody@example.com", "--yes"]).await.expect(1);
+    nobody.says(&["nobody@example.com was not found"]);
+    let entries = crate::cli::run(&["audit", "list", "--action", "push_metadata", "--json"], &world.environment).await;
+    let entries = entries.expect(0).json();
+    let told = |number: usize| {
+        let entry = &entries["entries"][number];
+        (entry["actor"].clone(), entry["subject"].clone(), entry["reason"].clone())
+    };
+    assert_eq!(told(1), (json!("cli:keeper"), json!(ids[7]), json!("a question")));
+    assert_eq!(told(0), (json!("cli:keeper"), json!("everybody"), Value::Null));
+    assert_eq!(
+        entries["entries"].as_array().map(Vec::len),
+        Some(3),
+        "no rehearsal, and nothing that was not confirmed"
+    );
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn a2_15_where_metadata_is_not_written_nothing_is_pushed() {
+    let world = World::of(5).await;
+    world.imported().await;
+    let refused = world.sync(&["metadata", "--yes"]).await.expect(1);
+    refused.says(&["Clerk's metadata is not written: ROLLCALL_METADATA is off."]);
+    assert_eq!(world.app.database.count("jobs", doc! {}).await, 0);
+    world.finish().await;
+}

@@ -136,24 +136,16 @@ async fn dispatch(arguments: Arguments) -> anyhow::Result<End> {
         Command::Inngest(command) => {
             with_console(load(&text)?, async |console| inngest::run(command, console).await).await
         }
-        Command::Sync(command) => {
-            with_console(load(&text)?, async |console| Box::pin(sync::run(command, console)).await).await
-        }
+        Command::Sync(command) => with_console(load(&text)?, async |console| sync::run(command, console).await).await,
         Command::Webhook(command) => {
             with_console(load(&text)?, async |console| webhook::run(command, console).await).await
         }
-        Command::Users(command) => {
-            with_console(load(&text)?, async |console| Box::pin(users::run(command, console)).await).await
-        }
+        Command::Users(command) => with_console(load(&text)?, async |console| users::run(command, console).await).await,
         Command::Events(command) => {
-            with_console(load(&text)?, async |console| Box::pin(events::run(command, console)).await).await
+            with_console(load(&text)?, async |console| events::run(command, console).await).await
         }
-        Command::Jobs(command) => {
-            with_console(load(&text)?, async |console| Box::pin(jobs::run(command, console)).await).await
-        }
-        Command::Audit(command) => {
-            with_console(load(&text)?, async |console| Box::pin(audit::run(command, console)).await).await
-        }
+        Command::Jobs(command) => with_console(load(&text)?, async |console| jobs::run(command, console).await).await,
+        Command::Audit(command) => with_console(load(&text)?, async |console| audit::run(command, console).await).await,
         Command::Secrets(options) => secrets::run(options, load(&text)?).await,
         Command::Simulate(command) => Box::pin(simulate::run(command, load(&text)?)).await,
         Command::Completions(options) => completions::run(options),

@@ -34,7 +34,8 @@ pub async fn with_console(
 ) -> anyhow::Result<End> {
     let state = AppState::assemble(settings).await?;
     let console = Console { state, admin: Admin::at_console(Variables::of_process().os_user()) };
-    let end = allowance::during(&console.state, alongside(&console.state, command(&console))).await;
+    let work = Box::pin(alongside(&console.state, Box::pin(command(&console))));
+    let end = allowance::during(&console.state, work).await;
     console.state.store.close().await;
     end
 }

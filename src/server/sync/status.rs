@@ -28,6 +28,7 @@ use crate::server::store::alerts::Alert;
 use crate::server::store::audit::Filter;
 use crate::server::store::events::Summary;
 use crate::server::store::instances;
+use crate::server::store::runs::Run;
 use crate::server::store::statistics::{Bucket, Length};
 use crate::server::sync::scan::report::report;
 
@@ -69,25 +70,16 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
     let is_open = |kind: AlertKind| open.iter().any(|alert| alert.kind == kind);
     let ours: Vec<String> = state.settings.clerk.webhook_secrets.iter().map(fingerprint).collect();
     let is_signed = secrets.iter().any(|secret| ours.contains(&secret.fingerprint));
-    let is_mended = match &proof {
-        Some(proof) if proof.progress.counts.differences() > 0 => is_mended_since(store, proof.started_at).await?,
-        _ => false,
-    };
-    let proof = proof.as_ref().map(|run| {
-        let report = report(run);
-        let differences = report.counts.differences();
-        ProofLine { run_id: report.id.clone(), is_clean: report.is_clean(), statement: report.statement, differences }
-    });
+    let differs = proof.as_ref().filter(|proof| proof.progress.counts.differences() > 0).map(|proof| proof.started_at);
+    let is_mended = if let Some(since) = differs { is_mended_since(store, since).await? } else { false };
+    let proof = proof.as_ref().map(proof_line);
     let of = |wanted: EventState| counts.iter().find(|row| row.state == wanted).map_or(0, |row| row.count);
     // Whoever looks at this page is one; another must have come, by whatever way.
-    let has_people = proof.is_some()
-        || people.0 > 1
-        || of(EventState::Applied) > 0
-        || store.runs.find_newest(RunKind::Backfill, &[RunState::Done]).await?.is_some();
+    let have_come = proof.is_some() || people.0 > 1 || of(EventState::Applied) > 0;
     let steps = Steps {
         has_keys: !is_open(AlertKind::KeyRefused) && (proof.is_some() || has_keys(state, &instances).await),
         has_endpoint: is_signed || !newest.is_empty(),
-        has_people,
+        has_people: have_come || store.runs.find_newest(RunKind::Backfill, &[RunState::Done]).await?.is_some(),
     };
     let lost = |wanted: JobState| effects.iter().find(|(state, _)| *state == wanted).map_or(0, |(_, count)| *count);
     let clerk = clerk_calls(state, &instances);
@@ -130,6 +122,12 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
         steps,
         events: newest.into_iter().map(row).collect(),
     })
+}
+
+fn proof_line(run: &Run) -> ProofLine {
+    let report = report(run);
+    let differences = report.counts.differences();
+    ProofLine { run_id: report.id.clone(), is_clean: report.is_clean(), statement: report.statement, differences }
 }
 
 /// Whether Clerk has taken the key for a call of any process. If none was made yet, one is made now.

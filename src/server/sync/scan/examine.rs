@@ -22,7 +22,7 @@ use crate::server::sync::scan::mend::{deal_with, most_deletions};
 /// Longer than a delivery takes that needs no second attempt.
 const GRACE: Duration = Duration::from_secs(5);
 /// How long acknowledged deliveries are waited for before somebody is looked at again, and how often that is asked.
-const BACKLOG_PATIENCE: Duration = Duration::from_secs(60);
+const BACKLOG_PATIENCE: Duration = Duration::from_mins(1);
 const ASK_EVERY: Duration = Duration::from_millis(500);
 /// So many wait at most before they are looked at.
 const MOST_SUSPECTS: usize = 1_000;

@@ -168,7 +168,7 @@ async fn carry_out(state: &AppState, mut incoming: Vec<Incoming>) -> Result<Vec<
     let half = async |half: Vec<Incoming>| {
         if half.is_empty() { Ok(Vec::new()) } else { write_all(state, half).await }
     };
-    let (mut ended, others) = try_join(half(incoming), half(others)).await?;
+    let (mut ended, others) = try_join(Box::pin(half(incoming)), Box::pin(half(others))).await?;
     ended.extend(others);
     Ok(ended)
 }

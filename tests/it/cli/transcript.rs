@@ -14,7 +14,7 @@ use super::{Ended, answered, run};
 use crate::support::app::TestApp;
 
 /// What differs from run to run, and what stands for it.
-const REPLACED: [(&str, &str); 16] = [
+const REPLACED: [(&str, &str); 17] = [
     // How far a walk is, is said once a second.
     (r"(?m)^2> [a-z-]+: \d+ of \d+, .*\n", ""),
     (r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z", "[time]"),
@@ -22,6 +22,7 @@ const REPLACED: [(&str, &str); 16] = [
     (r"(127\.0\.0\.1|localhost):\d+", "[host]"),
     (r"v1,[A-Za-z0-9+/=]{40,}", "[signature]"),
     (r"[A-Za-z0-9+/]{43}=", "[seal]"),
+    (r"[A-Za-z0-9+/]{22}==", "[salt]"),
     (r"\b1\d{12}\b", "[milliseconds]"),
     (r"[0-9a-f]{12,64}", "[hex]"),
     (r"\b\d{10}\b", "[seconds]"),

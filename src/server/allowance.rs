@@ -82,10 +82,10 @@ impl<'a> Keeper<'a> {
     async fn beat(&mut self) {
         self.wanted = wanted_after(self.wanted, self.state.clerk.take_demand(), self.limit);
         self.beats += 1;
-        match self.agree().await {
-            Ok(()) => {}
-            Err(error) if error.is_passing() => {}
-            Err(error) => error.log("share_calls"),
+        if let Err(error) = self.agree().await
+            && !error.is_passing()
+        {
+            error.log("share_calls");
         }
         if self.agreed_at.elapsed() >= ALONE_AFTER {
             self.state.clerk.allow(least_of(self.limit));

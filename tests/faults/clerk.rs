@@ -227,7 +227,7 @@ async fn d2_38_a_role_given_while_clerk_is_down_is_in_force_at_once_and_arrives_
     assert_eq!(given.json(&json!({ "role": "moderator" })).send().await.expect("an answer").status(), 200);
     assert_eq!(site.get_as(0, &id, "/api/users").await.status(), 200, "in force at the next request");
     let page = site.get_as(0, &admin, &format!("/admin/users/{id}")).await.text().await.expect("a page");
-    assert!(page.contains("pending") || page.contains("Clerk is away"), "how far it is on its way is shown: {page}");
+    assert!(page.contains("Clerk has yet to confirm it"), "how far it is on its way is shown: {page}");
     eventually("its way to Clerk is tried", || async {
         let found = site.database.job(&job).await.unwrap_or_default();
         let tries = found.get_i32("attempts").unwrap_or_default();

@@ -173,9 +173,10 @@ async fn a3_05_a_request_carries_the_stored_person_the_session_and_its_claims() 
     assert_eq!(given.status(), 200);
     let me: Value = ask(&app, "GET", "/api/me", Some(&own), None).await.json().await.expect("JSON");
     let stored = app.database.user(&admin).await.expect("stored").get_object_id("_id").expect("an id").to_hex();
-    assert_eq!((&me["id"], &me["clerkId"], &me["role"]), (&json!(stored), &json!(admin), &json!("admin")));
-    // The session is the token's.
+    assert_eq!((&me["mongoId"], &me["role"]), (&json!(stored), &json!("admin")));
+    // Person and session are the token's.
     let claims = claims_of(&own);
+    assert_eq!((&me["userId"], &me["sessionId"]), (&claims["sub"], &claims["sid"]));
     let entries = app.state.store.audit.list_about(&id).await.expect("entries");
     let entry = entries.first().expect("an entry");
     assert_eq!(

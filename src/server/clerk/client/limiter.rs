@@ -174,7 +174,11 @@ mod tests {
                     let at = begin + Duration::from_millis(10) * tick;
                     if tick == 300 {
                         let (old, new) = (part(pair[0]), part(pair[1]));
-                        if new < old { first.resize(new, at) } else { second.resize(calls - new, at) }
+                        if new < old {
+                            first.resize(new, at);
+                        } else {
+                            second.resize(calls - new, at);
+                        }
                     }
                     if tick == 399 {
                         first.resize(part(pair[1]), at);

@@ -3,12 +3,12 @@ SHELL := /bin/bash
 ENV := source .ci/env &&
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check fmt unit sim e2e bench bench-sessions bench-pages bench-scan bench-dashboard snapshots oracle test-faults test-faults-full fuzz clean
+.PHONY: help setup run test check fmt unit sim e2e bench bench-sessions bench-pages bench-scan bench-dashboard snapshots oracle audit test-faults test-faults-full fuzz clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
 
-setup: ## Install what is missing (the only task that uses the network)
+setup: ## Install what is missing (besides audit the only task that uses the network)
 	@.ci/setup
 
 run: setup ## Start everything on this machine: http://localhost:3000, no account, no internet
@@ -54,6 +54,9 @@ snapshots: setup ## Take what commands print today as what they are expected to 
 
 oracle: setup ## Ask Clerk's own library again what it says to the requests of tests/oracle
 	@node tests/oracle/record.mjs
+
+audit: ## Hold Cargo.lock and package-lock.json against known vulnerabilities (needs cargo-deny)
+	@.ci/audit
 
 test-faults: setup ## Kills, restarts, cut lines, wrong clocks: minutes
 	@.ci/test faults

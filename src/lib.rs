@@ -61,6 +61,7 @@
 //! - A walk through Clerk's list is done only at its end marker, with both counts equal at one moment; nobody is deleted
 //!   on the strength of a list.
 //! - Permission is a value that only `server::access` can make; the role is MongoDB's, read at the request.
+//! - A function, a form and a body take their own fields and no other.
 //! - What changes about a person is kept in their document by the same write: names of fields, and no personal value. It
 //!   leads to what is stored, or another hand was in it.
 //! - What an admin changes is in the audit trail, in the same transaction or before; each entry is sealed to the one before.

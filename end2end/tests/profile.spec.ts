@@ -84,7 +84,7 @@ test('the sessions say which one this is', async ({ page }) => {
 test('the data comes as a file', async ({ page }) => {
   await page.goto('/profile/data');
   const coming = page.waitForEvent('download');
-  await page.getByRole('link', { name: 'Download your data' }).click();
+  await page.getByRole('button', { name: 'Download your data' }).click();
   const file = await coming;
 
   expect(file.suggestedFilename()).toBe('rollcall-my-data.json');

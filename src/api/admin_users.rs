@@ -3,8 +3,8 @@
 //! What changes something is a form's address: it works without scripts, and leads back to the person.
 
 use leptos::prelude::*;
-use leptos::server_fn::codec::GetUrl;
 
+use crate::api::{Change, Read};
 use crate::model::error::AppError;
 use crate::model::notice::Notice;
 use crate::model::person::{Person, Timeline};
@@ -12,7 +12,7 @@ use crate::model::roster::{Page, Preview, Query};
 use crate::model::user::Role;
 
 /// A page of the table of people.
-#[server(endpoint = "admin_users/list_users", input = GetUrl)]
+#[server(endpoint = "admin_users/list_users", protocol = Read)]
 pub async fn list_users(#[server(default)] query: Query) -> Result<Page, AppError> {
     use crate::server::accounts::roster;
     use crate::server::rpc;
@@ -21,7 +21,7 @@ pub async fn list_users(#[server(default)] query: Query) -> Result<Page, AppErro
 }
 
 /// What a change of many roles would do; `ids` are Clerk's, with commas.
-#[server(endpoint = "admin_users/list_role_changes", input = GetUrl)]
+#[server(endpoint = "admin_users/list_role_changes", protocol = Read)]
 pub async fn list_role_changes(
     #[server(default)] ids: String,
     #[server(default)] role: String,
@@ -33,7 +33,7 @@ pub async fn list_role_changes(
 }
 
 /// Gives many people one role.
-#[server(endpoint = "admin_users/change_roles")]
+#[server(endpoint = "admin_users/change_roles", protocol = Change)]
 pub async fn change_roles(ids: String, role: Role, #[server(default)] reason: String) -> Result<Notice, AppError> {
     use crate::server::accounts::forms;
     use crate::server::rpc::form::{Back, form};
@@ -44,7 +44,7 @@ pub async fn change_roles(ids: String, role: Role, #[server(default)] reason: St
 }
 
 /// One person, by Clerk's id or MongoDB's.
-#[server(endpoint = "admin_users/get_person", input = GetUrl)]
+#[server(endpoint = "admin_users/get_person", protocol = Read)]
 pub async fn get_person(id: String) -> Result<Person, AppError> {
     use crate::server::accounts::person;
     use crate::server::rpc;
@@ -52,7 +52,7 @@ pub async fn get_person(id: String) -> Result<Person, AppError> {
 }
 
 /// A page of everything that happened to one person, the newest first.
-#[server(endpoint = "admin_users/list_timeline", input = GetUrl)]
+#[server(endpoint = "admin_users/list_timeline", protocol = Read)]
 pub async fn list_timeline(id: String, cursor: Option<String>) -> Result<Timeline, AppError> {
     use crate::server::accounts::timeline;
     use crate::server::rpc;
@@ -63,7 +63,7 @@ pub async fn list_timeline(id: String, cursor: Option<String>) -> Result<Timelin
 }
 
 /// Gives a person a role, in force at their next request.
-#[server(endpoint = "admin_users/change_role")]
+#[server(endpoint = "admin_users/change_role", protocol = Change)]
 pub async fn change_role(id: String, role: Role, #[server(default)] reason: String) -> Result<Notice, AppError> {
     use crate::server::accounts::forms;
     use crate::server::rpc::form::{Back, form};
@@ -74,7 +74,7 @@ pub async fn change_role(id: String, role: Role, #[server(default)] reason: Stri
 }
 
 /// Lets a person in no more, and ends their sessions.
-#[server(endpoint = "admin_users/ban")]
+#[server(endpoint = "admin_users/ban", protocol = Change)]
 pub async fn ban(id: String, #[server(default)] reason: String) -> Result<Notice, AppError> {
     use crate::server::accounts::forms;
     use crate::server::rpc::form::{Back, form};
@@ -85,7 +85,7 @@ pub async fn ban(id: String, #[server(default)] reason: String) -> Result<Notice
 }
 
 /// Lets a banned person in again.
-#[server(endpoint = "admin_users/unban")]
+#[server(endpoint = "admin_users/unban", protocol = Change)]
 pub async fn unban(id: String, #[server(default)] reason: String) -> Result<Notice, AppError> {
     use crate::server::accounts::forms;
     use crate::server::rpc::form::{Back, form};
@@ -96,7 +96,7 @@ pub async fn unban(id: String, #[server(default)] reason: String) -> Result<Noti
 }
 
 /// Lets a person begin no new session.
-#[server(endpoint = "admin_users/lock")]
+#[server(endpoint = "admin_users/lock", protocol = Change)]
 pub async fn lock(id: String, #[server(default)] reason: String) -> Result<Notice, AppError> {
     use crate::server::accounts::forms;
     use crate::server::rpc::form::{Back, form};
@@ -107,7 +107,7 @@ pub async fn lock(id: String, #[server(default)] reason: String) -> Result<Notic
 }
 
 /// Lets a locked person begin sessions again.
-#[server(endpoint = "admin_users/unlock")]
+#[server(endpoint = "admin_users/unlock", protocol = Change)]
 pub async fn unlock(id: String, #[server(default)] reason: String) -> Result<Notice, AppError> {
     use crate::server::accounts::forms;
     use crate::server::rpc::form::{Back, form};
@@ -118,7 +118,7 @@ pub async fn unlock(id: String, #[server(default)] reason: String) -> Result<Not
 }
 
 /// Ends every session of a person.
-#[server(endpoint = "admin_users/revoke_sessions")]
+#[server(endpoint = "admin_users/revoke_sessions", protocol = Change)]
 pub async fn revoke_sessions(id: String, #[server(default)] reason: String) -> Result<Notice, AppError> {
     use crate::server::accounts::forms;
     use crate::server::rpc::form::{Back, form};
@@ -129,7 +129,7 @@ pub async fn revoke_sessions(id: String, #[server(default)] reason: String) -> R
 }
 
 /// Asks Clerk how a person is now, and writes what it says.
-#[server(endpoint = "admin_users/refresh_user")]
+#[server(endpoint = "admin_users/refresh_user", protocol = Change)]
 pub async fn refresh_user(id: String) -> Result<Notice, AppError> {
     use crate::server::accounts::forms;
     use crate::server::rpc::form::{Back, form};
@@ -139,7 +139,7 @@ pub async fn refresh_user(id: String) -> Result<Notice, AppError> {
 }
 
 /// Removes everything that is kept about a person, whose id was typed to confirm it.
-#[server(endpoint = "admin_users/erase_user")]
+#[server(endpoint = "admin_users/erase_user", protocol = Change)]
 pub async fn erase_user(
     id: String,
     #[server(default)] typed: String,

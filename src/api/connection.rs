@@ -1,21 +1,21 @@
 //! How Clerk and we are connected, for admins.
 
 use leptos::prelude::*;
-use leptos::server_fn::codec::GetUrl;
 
+use crate::api::{Change, Read};
 use crate::model::connection::Connection;
 use crate::model::error::AppError;
 use crate::model::notice::Notice;
 
 /// The webhook's address, its secrets' uses, the types of events seen, and the last findings.
-#[server(endpoint = "connection/get_connection", input = GetUrl)]
+#[server(endpoint = "connection/get_connection", protocol = Read)]
 pub async fn get_connection() -> Result<Connection, AppError> {
     use crate::server::{connection, rpc};
     rpc::as_admin("get_connection", async |state, _admin| connection::get_connection(&state).await).await
 }
 
 /// Sends a signed delivery of our own to the webhook's public address.
-#[server(endpoint = "connection/send_test_event")]
+#[server(endpoint = "connection/send_test_event", protocol = Change)]
 pub async fn send_test_event() -> Result<Notice, AppError> {
     use crate::server::connection;
     use crate::server::rpc::form::{Back, form};
@@ -25,7 +25,7 @@ pub async fn send_test_event() -> Result<Notice, AppError> {
 }
 
 /// Makes every check of `rollcall doctor` now.
-#[server(endpoint = "connection/examine")]
+#[server(endpoint = "connection/examine", protocol = Change)]
 pub async fn examine() -> Result<Notice, AppError> {
     use crate::server::connection;
     use crate::server::rpc::form::{Back, form};

@@ -1,14 +1,14 @@
 //! Effects for admins: the queue, and what is done about one.
 
 use leptos::prelude::*;
-use leptos::server_fn::codec::GetUrl;
 
+use crate::api::{Change, Read};
 use crate::model::error::AppError;
 use crate::model::job::JobList;
 use crate::model::notice::Notice;
 
 /// One page of the effects in this state, of this kind, about this person.
-#[server(endpoint = "effects/list_effects", input = GetUrl)]
+#[server(endpoint = "effects/list_effects", protocol = Read)]
 pub async fn list_effects(
     state: Option<String>,
     kind: Option<String>,
@@ -21,7 +21,7 @@ pub async fn list_effects(
 }
 
 /// Tries an effect again, as if it had never been tried.
-#[server(endpoint = "effects/retry_job")]
+#[server(endpoint = "effects/retry_job", protocol = Change)]
 pub async fn retry_job(id: String, #[server(default)] reason: String) -> Result<Notice, AppError> {
     use crate::server::accounts::Intent;
     use crate::server::{jobs::intervention, rpc::form};
@@ -36,7 +36,7 @@ pub async fn retry_job(id: String, #[server(default)] reason: String) -> Result<
 }
 
 /// Decides that an effect shall not happen.
-#[server(endpoint = "effects/discard_job")]
+#[server(endpoint = "effects/discard_job", protocol = Change)]
 pub async fn discard_job(id: String, #[server(default)] reason: String) -> Result<Notice, AppError> {
     use crate::server::{jobs::intervention, rpc::form};
     form::form("discard_job", form::Back::ToReferer)

@@ -1,8 +1,8 @@
 //! Events for admins: lists, one of them, their failures, and what is done about them.
 
 use leptos::prelude::*;
-use leptos::server_fn::codec::GetUrl;
 
+use crate::api::{Change, Read};
 use crate::model::error::AppError;
 use crate::model::event::{EventChoices, EventDetail, EventList};
 use crate::model::failure::Failures;
@@ -10,7 +10,7 @@ use crate::model::notice::Notice;
 use crate::model::replay::ReplayPreview;
 
 /// One page of the events that the query of an address asks for.
-#[server(endpoint = "events/list_events", input = GetUrl)]
+#[server(endpoint = "events/list_events", protocol = Read)]
 pub async fn list_events(#[server(default)] query: String, cursor: Option<String>) -> Result<EventList, AppError> {
     use crate::server::{rpc, sync::inspection};
     rpc::as_admin("list_events", async |state, _admin| inspection::list_events(&state, &query, cursor.as_deref()).await)
@@ -18,14 +18,14 @@ pub async fn list_events(#[server(default)] query: String, cursor: Option<String
 }
 
 /// Every type of event there is, and the filters that whoever asks keeps.
-#[server(endpoint = "events/list_choices", input = GetUrl)]
+#[server(endpoint = "events/list_choices", protocol = Read)]
 pub async fn list_choices() -> Result<EventChoices, AppError> {
     use crate::server::{rpc, sync::filters};
     rpc::as_admin("list_choices", async |state, admin| filters::list_choices(&state, &admin).await).await
 }
 
 /// One event; what is personal in it is masked, unless this page was led to by `reveal_payload`.
-#[server(endpoint = "events/get_event", input = GetUrl)]
+#[server(endpoint = "events/get_event", protocol = Read)]
 pub async fn get_event(#[server(default)] id: String) -> Result<EventDetail, AppError> {
     use crate::server::{rpc, sync::inspection};
     let is_revealed = use_context::<Notice>().is_some_and(|notice| notice.is_about("reveal_payload", &id));
@@ -33,7 +33,7 @@ pub async fn get_event(#[server(default)] id: String) -> Result<EventDetail, App
 }
 
 /// Lets the next answer show all that an event says, and records who asked.
-#[server(endpoint = "events/reveal_payload")]
+#[server(endpoint = "events/reveal_payload", protocol = Change)]
 pub async fn reveal_payload(id: String) -> Result<Notice, AppError> {
     use crate::server::{rpc::form, sync::inspection};
     form::form("reveal_payload", form::Back::To(format!("/admin/sync/events/{id}#payload")))
@@ -45,7 +45,7 @@ pub async fn reveal_payload(id: String) -> Result<Notice, AppError> {
 }
 
 /// Carries one event out again.
-#[server(endpoint = "events/replay_event")]
+#[server(endpoint = "events/replay_event", protocol = Change)]
 pub async fn replay_event(
     id: String,
     #[server(default)] effects: Option<String>,
@@ -66,7 +66,7 @@ pub async fn replay_event(
 }
 
 /// Decides that one event shall not be tried again.
-#[server(endpoint = "events/discard_event")]
+#[server(endpoint = "events/discard_event", protocol = Change)]
 pub async fn discard_event(id: String, #[server(default)] reason: String) -> Result<Notice, AppError> {
     use crate::server::{rpc::form, sync::intervention};
     form::form("discard_event", form::Back::To(format!("/admin/sync/events/{id}")))
@@ -79,7 +79,7 @@ pub async fn discard_event(id: String, #[server(default)] reason: String) -> Res
 }
 
 /// What failed and was given up, or only one of the two, by cause.
-#[server(endpoint = "events/list_failures", input = GetUrl)]
+#[server(endpoint = "events/list_failures", protocol = Read)]
 pub async fn list_failures(#[server(default)] state: Option<String>) -> Result<Failures, AppError> {
     use crate::server::{rpc, sync::inspection};
     let only = state;
@@ -87,7 +87,7 @@ pub async fn list_failures(#[server(default)] state: Option<String>) -> Result<F
 }
 
 /// Nobody is told of a cause for so many hours.
-#[server(endpoint = "events/mute_failures")]
+#[server(endpoint = "events/mute_failures", protocol = Change)]
 pub async fn mute_failures(cause: String, hours: u16) -> Result<Notice, AppError> {
     use crate::server::{rpc::form, sync::inspection};
     form::form("mute_failures", form::Back::ToReferer)
@@ -100,7 +100,7 @@ pub async fn mute_failures(cause: String, hours: u16) -> Result<Notice, AppError
 }
 
 /// A cause is told of again.
-#[server(endpoint = "events/unmute_failures")]
+#[server(endpoint = "events/unmute_failures", protocol = Change)]
 pub async fn unmute_failures(cause: String) -> Result<Notice, AppError> {
     use crate::server::{rpc::form, sync::inspection};
     form::form("unmute_failures", form::Back::ToReferer)
@@ -112,7 +112,7 @@ pub async fn unmute_failures(cause: String) -> Result<Notice, AppError> {
 }
 
 /// What carrying events out again would do: these, or all that the query asks for.
-#[server(endpoint = "events/get_replay_preview", input = GetUrl)]
+#[server(endpoint = "events/get_replay_preview", protocol = Read)]
 pub async fn get_replay_preview(
     #[server(default)] query: String,
     #[server(default)] ids: String,
@@ -123,7 +123,7 @@ pub async fn get_replay_preview(
 }
 
 /// Begins to carry them out again, as a run.
-#[server(endpoint = "events/replay_events")]
+#[server(endpoint = "events/replay_events", protocol = Change)]
 pub async fn replay_events(
     #[server(default)] query: String,
     #[server(default)] ids: String,
@@ -148,7 +148,7 @@ pub async fn replay_events(
 }
 
 /// Keeps a filter under a name.
-#[server(endpoint = "events/save_filter")]
+#[server(endpoint = "events/save_filter", protocol = Change)]
 pub async fn save_filter(name: String, #[server(default)] query: String) -> Result<Notice, AppError> {
     use crate::server::{rpc::form, sync::filters};
     form::form("save_filter", form::Back::To(format!("/admin/sync/events?{query}")))
@@ -161,7 +161,7 @@ pub async fn save_filter(name: String, #[server(default)] query: String) -> Resu
 }
 
 /// Gives a filter another name.
-#[server(endpoint = "events/rename_filter")]
+#[server(endpoint = "events/rename_filter", protocol = Change)]
 pub async fn rename_filter(id: String, name: String) -> Result<Notice, AppError> {
     use crate::server::{rpc::form, sync::filters};
     form::form("rename_filter", form::Back::ToReferer)
@@ -173,7 +173,7 @@ pub async fn rename_filter(id: String, name: String) -> Result<Notice, AppError>
 }
 
 /// The list begins with this filter from now on; without `wanted`, with everything.
-#[server(endpoint = "events/set_default_filter")]
+#[server(endpoint = "events/set_default_filter", protocol = Change)]
 pub async fn set_default_filter(id: String, #[server(default)] wanted: Option<String>) -> Result<Notice, AppError> {
     use crate::server::{rpc::form, sync::filters};
     form::form("set_default_filter", form::Back::ToReferer)
@@ -187,7 +187,7 @@ pub async fn set_default_filter(id: String, #[server(default)] wanted: Option<St
 }
 
 /// Forgets a filter.
-#[server(endpoint = "events/delete_filter")]
+#[server(endpoint = "events/delete_filter", protocol = Change)]
 pub async fn delete_filter(id: String) -> Result<Notice, AppError> {
     use crate::server::{rpc::form, sync::filters};
     form::form("delete_filter", form::Back::ToReferer)

@@ -3,21 +3,21 @@
 use std::collections::BTreeMap;
 
 use leptos::prelude::*;
-use leptos::server_fn::codec::GetUrl;
 
+use crate::api::{Change, Read};
 use crate::model::error::AppError;
 use crate::model::notice::Notice;
 use crate::model::profile::{Profile, SignIn};
 
 /// Everything we hold about the viewer. A person without a document is fetched from Clerk first (A3-25).
-#[server(endpoint = "profile/get_profile", input = GetUrl)]
+#[server(endpoint = "profile/get_profile", protocol = Read)]
 pub async fn get_profile() -> Result<Profile, AppError> {
     use crate::server::{profile, rpc};
     rpc::as_viewer("get_profile", async |state, viewer| profile::get_profile(&state, &viewer).await).await
 }
 
 /// Changes first name, last name and username; an empty text removes.
-#[server(endpoint = "profile/edit_profile")]
+#[server(endpoint = "profile/edit_profile", protocol = Change)]
 pub async fn edit_profile(first_name: String, last_name: String, username: String) -> Result<Notice, AppError> {
     use crate::model::profile::Names;
     use crate::server::profile;
@@ -30,7 +30,7 @@ pub async fn edit_profile(first_name: String, last_name: String, username: Strin
 }
 
 /// Changes what the viewer says about themselves.
-#[server(endpoint = "profile/edit_bio")]
+#[server(endpoint = "profile/edit_bio", protocol = Change)]
 pub async fn edit_bio(bio: String) -> Result<Notice, AppError> {
     use crate::server::profile;
     use crate::server::rpc::form::{Back, form};
@@ -41,7 +41,7 @@ pub async fn edit_bio(bio: String) -> Result<Notice, AppError> {
 }
 
 /// Changes the application's own fields that are marked editable, each by its name.
-#[server(endpoint = "profile/edit_fields")]
+#[server(endpoint = "profile/edit_fields", protocol = Change)]
 pub async fn edit_fields(values: BTreeMap<String, String>) -> Result<Notice, AppError> {
     use crate::server::profile;
     use crate::server::rpc::form::{Back, form};
@@ -52,7 +52,7 @@ pub async fn edit_fields(values: BTreeMap<String, String>) -> Result<Notice, App
 }
 
 /// Takes the viewer's picture away.
-#[server(endpoint = "profile/remove_picture")]
+#[server(endpoint = "profile/remove_picture", protocol = Change)]
 pub async fn remove_picture() -> Result<Notice, AppError> {
     use crate::server::profile;
     use crate::server::rpc::form::{Back, form};
@@ -62,14 +62,14 @@ pub async fn remove_picture() -> Result<Notice, AppError> {
 }
 
 /// Where the viewer is signed in.
-#[server(endpoint = "profile/list_sessions", input = GetUrl)]
+#[server(endpoint = "profile/list_sessions", protocol = Read)]
 pub async fn list_sessions() -> Result<Vec<SignIn>, AppError> {
     use crate::server::{profile::sign_ins, rpc};
     rpc::as_viewer("list_sessions", async |state, viewer| sign_ins::list_sessions(&state, &viewer).await).await
 }
 
 /// Ends one of the viewer's other sessions.
-#[server(endpoint = "profile/revoke_session")]
+#[server(endpoint = "profile/revoke_session", protocol = Change)]
 pub async fn revoke_session(id: String) -> Result<Notice, AppError> {
     use crate::server::profile::sign_ins;
     use crate::server::rpc::form::{Back, form};
@@ -79,7 +79,7 @@ pub async fn revoke_session(id: String) -> Result<Notice, AppError> {
 }
 
 /// Ends all of the viewer's sessions but the one that asks.
-#[server(endpoint = "profile/revoke_other_sessions")]
+#[server(endpoint = "profile/revoke_other_sessions", protocol = Change)]
 pub async fn revoke_other_sessions() -> Result<Notice, AppError> {
     use crate::server::profile::sign_ins;
     use crate::server::rpc::form::{Back, form};
@@ -89,7 +89,7 @@ pub async fn revoke_other_sessions() -> Result<Notice, AppError> {
 }
 
 /// Deletes the viewer's account at Clerk and here; `typed` is their username or address.
-#[server(endpoint = "profile/delete_account")]
+#[server(endpoint = "profile/delete_account", protocol = Change)]
 pub async fn delete_account(typed: String) -> Result<Notice, AppError> {
     use crate::server::profile::departure;
     use crate::server::rpc::form::{Back, form};

@@ -1,21 +1,21 @@
 //! Runs for admins: the history, one of them, and what is wanted of them.
 
 use leptos::prelude::*;
-use leptos::server_fn::codec::GetUrl;
 
+use crate::api::{Change, Read};
 use crate::model::error::AppError;
 use crate::model::notice::Notice;
 use crate::model::run::{RunDetail, RunsPage};
 
 /// One page of the history, the newest first, and the run that is going on.
-#[server(endpoint = "runs/list_runs", input = GetUrl)]
+#[server(endpoint = "runs/list_runs", protocol = Read)]
 pub async fn list_runs(before: Option<String>) -> Result<RunsPage, AppError> {
     use crate::server::{rpc, sync::scan::report};
     rpc::as_admin("list_runs", async |state, _admin| report::list(&state.store, before.as_deref()).await).await
 }
 
 /// One run, with a page of those whom it found to differ (from after this one on), and what admins did about it.
-#[server(endpoint = "runs/get_run", input = GetUrl)]
+#[server(endpoint = "runs/get_run", protocol = Read)]
 pub async fn get_run(#[server(default)] id: String, after: Option<String>) -> Result<RunDetail, AppError> {
     use crate::server::{rpc, sync::scan::report, trail};
     rpc::as_admin("get_run", async |state, _admin| {
@@ -26,7 +26,7 @@ pub async fn get_run(#[server(default)] id: String, after: Option<String>) -> Re
 }
 
 /// Begins a walk through Clerk's list, or continues the one that waits.
-#[server(endpoint = "runs/start_run")]
+#[server(endpoint = "runs/start_run", protocol = Change)]
 pub async fn start_run(
     kind: String,
     #[server(default)] dry_run: Option<String>,
@@ -49,7 +49,7 @@ pub async fn start_run(
 }
 
 /// Pauses, resumes or cancels a run: `pause`, `resume`, `cancel`.
-#[server(endpoint = "runs/control_run")]
+#[server(endpoint = "runs/control_run", protocol = Change)]
 pub async fn control_run(id: String, wish: String, #[server(default)] reason: String) -> Result<Notice, AppError> {
     use crate::server::{accounts::Intent, rpc::form, sync::scan::requests};
     form::form("control_run", form::Back::ToReferer)
@@ -64,7 +64,7 @@ pub async fn control_run(id: String, wish: String, #[server(default)] reason: St
 }
 
 /// Brings one person up to date, as Clerk says.
-#[server(endpoint = "runs/refresh_user")]
+#[server(endpoint = "runs/refresh_user", protocol = Change)]
 pub async fn refresh_user(id: String, #[server(default)] reason: String) -> Result<Notice, AppError> {
     use crate::server::{accounts::Intent, rpc::form, sync::scan::requests};
     form::form("refresh_user", form::Back::ToReferer)

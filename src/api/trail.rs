@@ -1,14 +1,14 @@
 //! The audit trail for admins.
 
 use leptos::prelude::*;
-use leptos::server_fn::codec::GetUrl;
 
+use crate::api::{Change, Read};
 use crate::model::audit::{TrailPage, TrailQuery};
 use crate::model::error::AppError;
 use crate::model::notice::Notice;
 
 /// One page of the entries that an address asks for, the newest first.
-#[server(endpoint = "trail/list_trail", input = GetUrl)]
+#[server(endpoint = "trail/list_trail", protocol = Read)]
 pub async fn list_trail(#[server(default)] query: TrailQuery, before: Option<String>) -> Result<TrailPage, AppError> {
     use crate::server::{rpc, trail};
     rpc::as_admin("list_trail", async |state, _admin| {
@@ -19,7 +19,7 @@ pub async fn list_trail(#[server(default)] query: TrailQuery, before: Option<Str
 }
 
 /// Follows the whole chain of seals.
-#[server(endpoint = "trail/verify_trail")]
+#[server(endpoint = "trail/verify_trail", protocol = Change)]
 pub async fn verify_trail() -> Result<Notice, AppError> {
     use crate::server::{rpc::form, trail};
     form::form("verify_trail", form::Back::ToReferer)

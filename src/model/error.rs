@@ -23,6 +23,8 @@ pub enum AppError {
     Invalid { field: String, message: String },
     #[error("Too often. Try again in a moment.")]
     TooOften,
+    #[error("Another export of yours is still on its way. Try again when it is done.")]
+    Exporting,
     #[error("This changed in the meantime. Load it again and repeat.")]
     Conflict,
     #[error("A service that we need is not answering. Try again in a moment.")]

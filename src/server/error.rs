@@ -33,6 +33,9 @@ pub enum Error {
     /// One person asks more often than one may.
     #[error("too often")]
     TooOften { retry_after: Duration },
+    /// One person takes one file away at a time.
+    #[error("another export is going on")]
+    Exporting,
     #[error("changed by others without pause")]
     Conflict,
     /// A bounded queue is full.
@@ -70,7 +73,7 @@ impl Error {
             Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::Invalid { .. } => StatusCode::BAD_REQUEST,
             Self::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::TooOften { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::TooOften { .. } | Self::Exporting => StatusCode::TOO_MANY_REQUESTS,
             Self::Conflict => StatusCode::CONFLICT,
             Self::Busy | Self::StoreUnavailable(_) | Self::ClerkUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Unreadable
@@ -94,6 +97,7 @@ impl Error {
                 AppError::Invalid { field: (*field).to_owned(), message: message.clone() }
             }
             Self::TooOften { .. } | Self::ClerkUnavailable(clerk::Error::RateLimited { .. }) => AppError::TooOften,
+            Self::Exporting => AppError::Exporting,
             Self::Conflict => AppError::Conflict,
             Self::Busy | Self::StoreUnavailable(_) | Self::ClerkUnavailable(_) => AppError::Unavailable,
             Self::Unreadable
@@ -131,6 +135,8 @@ impl Error {
             Self::ClerkUnavailable(clerk::Error::CircuitOpen { retry_after }) | Self::TooOften { retry_after } => {
                 Some(*retry_after)
             }
+            // Nobody knows how long the other one takes.
+            Self::Exporting => Some(Duration::from_secs(5)),
             Self::Met(error) => error.retry_after(),
             _ => None,
         }
@@ -218,6 +224,7 @@ mod tests {
                 AppError::Invalid { field: "username".to_owned(), message: "Taken.".to_owned() },
             ),
             (Error::TooOften { retry_after: Duration::from_secs(1) }, 429, AppError::TooOften),
+            (Error::Exporting, 429, AppError::Exporting),
             (Error::Conflict, 409, AppError::Conflict),
             (Error::Busy, 503, AppError::Unavailable),
             (Error::from(timed_out()), 503, AppError::Unavailable),

@@ -106,7 +106,6 @@ pub mod outcome;
 pub mod pages;
 pub mod profile;
 pub mod session;
-pub mod trail_export;
 pub mod webhooks;
 
 use std::net::SocketAddr;
@@ -159,8 +158,8 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("POST", "/theme"),
     ("POST", "/preferences"),
     ("POST", "/profile/picture"),
-    ("GET", "/profile/export"),
-    ("GET", "/admin/sync/audit/export"),
+    ("POST", "/profile/export"),
+    ("POST", "/admin/sync/audit/export"),
 ];
 
 /// The whole service.
@@ -180,20 +179,16 @@ pub fn router(state: Arc<AppState>) -> Router {
         .route("/admin/sync/live", get(live::stream))
         .layer(from_fn_with_state(shared.clone(), session::attach))
         .layer(from_fn_with_state(shared.clone(), addresses::limit_requests));
-    // Files for admins; a refusal is no file, and is said on a page.
-    let files = Router::new()
-        .route("/admin/users/csv", post(exports::export_people))
-        .route("/admin/users/export", post(exports::export_person))
-        .route("/admin/sync/audit/export", get(trail_export::audit))
-        .layer(from_fn_with_state(shared.clone(), outcome::say_on_a_page));
     // People: who asks is settled before anything else.
     let people = pages::router(&shared)
+        .route("/admin/users/csv", post(exports::export_people))
+        .route("/admin/users/export", post(exports::export_person))
         .route("/sign-out", post(forms::sign_out))
         .route("/theme", post(forms::choose_theme))
         .route("/preferences", post(forms::choose_preferences))
         .route("/profile/picture", profile::picture_route())
-        .route("/profile/export", get(profile::export))
-        .merge(files)
+        .route("/profile/export", post(exports::export_profile))
+        .route("/admin/sync/audit/export", post(exports::export_trail))
         .route("/api/{*none}", any(|| async { StatusCode::NOT_FOUND }))
         .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
         .layer(from_fn_with_state(shared.clone(), session::attach))

@@ -1,14 +1,15 @@
-//! How often one person, or one address, may do what costs others something (D7-08, D3-31).
+//! How often one person, or one address, may do what costs others something (D7-08, D3-31), and what only once at a time
+//! (D5-22).
 //!
 //! Counted in this process only: a limit is there to protect Clerk and MongoDB, and each process is a share of the load on
 //! them. What a crash forgets is a few seconds of patience.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use governor::clock::{Clock, DefaultClock};
@@ -32,6 +33,8 @@ pub struct Limits {
     pub edits: Pace<String>,
     /// Lists of people, and searches in them, by Clerk's id.
     pub searches: Pace<String>,
+    /// Files that are taken away, by Clerk's id.
+    pub exports: Turns,
     /// Requests of people and front ends, by address.
     pub requests: Pace<IpAddr>,
     /// What claims to be signed and is not, by address.
@@ -44,6 +47,7 @@ impl Limits {
         Self {
             edits: Pace::new(Some(EDITS)),
             searches: Pace::new(Some(SEARCHES)),
+            exports: Turns::default(),
             requests: Pace::new(requests.map(Quota::per_minute)),
             failures: Pace::new(failures.map(Quota::per_minute)),
         }
@@ -109,9 +113,48 @@ impl<K: Hash + Eq + Clone> fmt::Debug for Pace<K> {
     }
 }
 
+/// What each may have going on once.
+#[derive(Debug, Default)]
+pub struct Turns {
+    taken: Arc<Mutex<HashSet<String>>>,
+}
+
+/// One's turn, until this is dropped.
+#[derive(Debug)]
+pub struct Turn {
+    taken: Arc<Mutex<HashSet<String>>>,
+    key: String,
+}
+
+impl Turns {
+    /// # Errors
+    /// `Exporting` while the one before goes on.
+    pub fn begin(&self, key: &str) -> Result<Turn, Error> {
+        let is_first = self.taken.lock().unwrap_or_else(PoisonError::into_inner).insert(key.to_owned());
+        if is_first { Ok(Turn { taken: Arc::clone(&self.taken), key: key.to_owned() }) } else { Err(Error::Exporting) }
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.taken.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn d5_22_each_person_has_one_turn_at_a_time_and_the_next_when_it_is_over() {
+        let limits = Limits::new(None, None);
+        let turn = limits.exports.begin("user_1").expect("the first");
+        let refused = limits.exports.begin("user_1").expect_err("the second");
+        assert!(matches!(refused, Error::Exporting) && refused.retry_after().is_some());
+        assert!(limits.exports.begin("user_2").is_ok(), "another person is not concerned");
+        drop(turn);
+        assert!(limits.exports.begin("user_1").is_ok());
+    }
 
     #[test]
     fn d7_08_each_person_has_a_burst_of_their_own_and_is_then_told_when_to_come_back() {

@@ -65,8 +65,6 @@ pub struct AppState {
     pub redemptions: Semaphore,
     /// How many sessions may be refreshed at once; beyond that visitors are sent to Clerk.
     pub refreshes: Semaphore,
-    /// Of tables of everybody, one is made at a time.
-    pub exports: Arc<Semaphore>,
     pub limits: Limits,
     pub vitals: Vitals,
     /// What is counted and not added to everybody's numbers yet.
@@ -130,7 +128,6 @@ impl AppState {
             flights: Flights::default(),
             redemptions: Semaphore::new(REDEMPTIONS_AT_ONCE),
             refreshes: Semaphore::new(REFRESHES_AT_ONCE),
-            exports: Arc::new(Semaphore::new(1)),
             vitals: Vitals::default(),
             tally: Arc::default(),
             live: Live::default(),

@@ -8,6 +8,7 @@ mod layers;
 mod leaks;
 mod planted;
 mod source;
+mod supply;
 mod tree;
 
 use std::path::Path;

@@ -54,6 +54,8 @@ pub fn AdminTrailPage() -> impl IntoView {
 fn Trail(query: TrailQuery, page: Option<TrailPage>, problem: Option<String>, is_first: bool) -> impl IntoView {
     let actions = Action::ALL.map(|action| (action.as_str().to_owned(), action.as_str().to_owned())).to_vec();
     let encoded = encoded(&query);
+    let hidden =
+        conditions(&query).map(|(name, value)| view! { <input type="hidden" name=name value=value /> }).collect_view();
     let shown = page.map(|page| view! { <Shown encoded=encoded.clone() page is_first /> });
     view! {
         <Title text="Audit" />
@@ -66,12 +68,15 @@ fn Trail(query: TrailQuery, page: Option<TrailPage>, problem: Option<String>, is
                     "Verify the chain"
                 </button>
             </form>
-            <a class="btn btn-sm" href=format!("{PATH}/export?format=csv&{encoded}") download>
-                "Export as CSV"
-            </a>
-            <a class="btn btn-sm" href=format!("{PATH}/export?format=json&{encoded}") download>
-                "Export as JSON lines"
-            </a>
+            <form class="contents" method="post" action=format!("{PATH}/export")>
+                {hidden}
+                <button class="btn btn-sm" type="submit" name="format" value="csv">
+                    "Export as CSV"
+                </button>
+                <button class="btn btn-sm" type="submit" name="format" value="json">
+                    "Export as JSON lines"
+                </button>
+            </form>
         </div>
         <search>
             <form class="mt-4 grid grid-cols-1 items-end gap-3 sm:grid-cols-3" method="get" action=PATH>
@@ -117,9 +122,13 @@ fn Shown(encoded: String, page: TrailPage, is_first: bool) -> impl IntoView {
 }
 
 fn encoded(query: &TrailQuery) -> String {
-    let TrailQuery { actor, action, subject, from, to } = query;
-    let parts = [("actor", actor), ("action", action), ("subject", subject), ("from", from), ("to", to)];
-    let pairs =
-        parts.into_iter().filter_map(|(name, value)| Some(format!("{name}={}", percent_encoded(value.as_ref()?))));
+    let pairs = conditions(query).map(|(name, value)| format!("{name}={}", percent_encoded(&value)));
     pairs.collect::<Vec<_>>().join("&")
+}
+
+/// Those that are there.
+fn conditions(query: &TrailQuery) -> impl Iterator<Item = (&'static str, String)> + use<> {
+    let TrailQuery { actor, action, subject, from, to } = query.clone();
+    let parts = [("actor", actor), ("action", action), ("subject", subject), ("from", from), ("to", to)];
+    parts.into_iter().filter_map(|(name, value)| Some((name, value?)))
 }

@@ -7,7 +7,6 @@ use futures::Stream;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
-use tokio::sync::OwnedSemaphorePermit;
 
 use crate::model::audit::{Action, Fact};
 use crate::model::roster::{Column, Page, Query, Row};
@@ -106,10 +105,10 @@ pub async fn list_roster(state: &AppState, moderator: &Moderator, query: &Query)
 }
 
 /// Everybody whom the table would show, page by page, as CSV, with the application's own fields that are not personal; on
-/// record before the first byte. One at a time.
+/// record before the first byte.
 ///
 /// # Errors
-/// As of `list_roster`, `Forbidden` in another's name, `Stale` from an old session, `Busy` while another is made.
+/// As of `list_roster`, `Forbidden` in another's name, `Stale` from an old session.
 pub async fn export_users(
     state: &Arc<AppState>,
     admin: &Admin,
@@ -117,7 +116,6 @@ pub async fn export_users(
 ) -> Result<impl Stream<Item = Result<Vec<u8>, Error>> + Send + use<>, Error> {
     admin.demand_fresh_hand(state)?;
     let search = Search { after: None, ..Search::of(query)? };
-    let permit = Arc::clone(&state.exports).try_acquire_owned().map_err(|_| Error::Busy)?;
     let fact = Fact {
         actor: admin.actor(),
         action: Action::ExportUsers,
@@ -127,7 +125,7 @@ pub async fn export_users(
         reason: None,
     };
     state.store.audit.append(&fact).await?;
-    let file = File { state: Arc::clone(state), search, is_begun: false, is_ended: false, _permit: permit };
+    let file = File { state: Arc::clone(state), search, is_begun: false, is_ended: false };
     Ok(futures::stream::try_unfold(file, async |file| file.next().await))
 }
 
@@ -137,7 +135,6 @@ struct File {
     search: Search,
     is_begun: bool,
     is_ended: bool,
-    _permit: OwnedSemaphorePermit,
 }
 
 impl File {

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::{
-    ACCEPT, AUTHORIZATION, CACHE_CONTROL, ORIGIN, REFERER, REFERRER_POLICY, RETRY_AFTER, STRICT_TRANSPORT_SECURITY,
-    VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    ACCEPT, AUTHORIZATION, CACHE_CONTROL, LOCATION, ORIGIN, REFERER, REFERRER_POLICY, RETRY_AFTER,
+    STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
@@ -148,10 +148,15 @@ pub async fn own_referer(State(shared): State<Shared>, mut request: Request, nex
         }
     }
     let mut response = next.run(request).await;
-    // Leptos says 500 of arguments that are none. What ran has said how long its answer may be kept.
-    let is_ours = response.headers().contains_key(CACHE_CONTROL);
-    if is_function && !is_ours && response.status() == StatusCode::INTERNAL_SERVER_ERROR {
+    // Of arguments that are none Leptos says 500, or leads a plain form back with the error in the address. What ran has said
+    // how long its answer may be kept.
+    let has_run = response.headers().contains_key(CACHE_CONTROL);
+    if is_function
+        && !has_run
+        && (response.status() == StatusCode::INTERNAL_SERVER_ERROR || response.status() == StatusCode::FOUND)
+    {
         *response.status_mut() = StatusCode::BAD_REQUEST;
+        response.headers_mut().remove(LOCATION);
     }
     response
 }

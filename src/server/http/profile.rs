@@ -1,6 +1,6 @@
-//! What of a profile is a file: the picture that is uploaded, and the export that is downloaded.
+//! What of a profile is a file: the picture.
 //!
-//! Plain requests, not server functions: those have no limit for a body, and none for what they answer but JSON.
+//! A plain request, not a server function: those have no limit for a body.
 
 use std::sync::Arc;
 
@@ -8,8 +8,7 @@ use axum::Extension;
 use axum::extract::multipart::{Multipart, MultipartError, MultipartRejection};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use axum::routing::{MethodRouter, post};
 
 use crate::model::notice::Notice;
@@ -18,9 +17,8 @@ use crate::server::error::Error;
 use crate::server::http::Shared;
 use crate::server::http::outcome::lead_back;
 use crate::server::profile;
-use crate::server::profile::departure;
 use crate::server::rpc::caller::Caller;
-use crate::server::rpc::form::{failure, way_back};
+use crate::server::rpc::form::failure;
 use crate::server::state::AppState;
 
 /// The form around the picture.
@@ -42,7 +40,10 @@ async fn set_picture(
         let viewer = caller.viewer(&state).await?;
         profile::set_picture(&state, &viewer, read_picture(form).await?).await
     };
-    let said = set.await.unwrap_or_else(|error| told("set_picture", &error));
+    let said = set.await.unwrap_or_else(|error| {
+        error.log("set_picture");
+        failure(&error.public())
+    });
     lead_back(&state, "/profile", &Notice { form: Some("set_picture".to_owned()), ..said })
 }
 
@@ -53,37 +54,12 @@ async fn read_picture(form: Result<Multipart, MultipartRejection>) -> Result<Vec
         refused(if is_large { "At most 10 MB." } else { "The picture did not arrive whole. Try again." })
     };
     let mut form = form.map_err(|_| refused("Choose a file first."))?;
+    let mut picture = None;
     while let Some(part) = form.next_field().await.map_err(unreadable)? {
-        if part.name() == Some("picture") {
-            return Ok(part.bytes().await.map_err(unreadable)?.to_vec());
+        match part.name() {
+            Some("picture") if picture.is_none() => picture = Some(part.bytes().await.map_err(unreadable)?.to_vec()),
+            _ => return Err(refused("There is one field here, the picture.")),
         }
     }
-    Err(refused("Choose a file first."))
-}
-
-/// `GET /profile/export`: a file to keep. Whoever may not have it is led to the page that says why.
-pub async fn export(State(state): State<Arc<AppState>>, Extension(caller): Who) -> Response {
-    let exported = async {
-        let viewer = caller.viewer(&state).await?;
-        let dossier = departure::export_profile(&state, &viewer).await?;
-        serde_json::to_vec_pretty(&dossier).map_err(|_| Error::Unreadable)
-    };
-    match exported.await {
-        Err(error) => {
-            let (said, back) = (told("export_profile", &error), way_back(&error.public(), "/profile/data".to_owned()));
-            lead_back(&state, &back, &Notice { form: Some("export_profile".to_owned()), ..said })
-        }
-        Ok(file) => {
-            let headers = [
-                (CONTENT_TYPE, "application/json"),
-                (CONTENT_DISPOSITION, "attachment; filename=\"rollcall-my-data.json\""),
-            ];
-            (headers, file).into_response()
-        }
-    }
-}
-
-fn told(doing: &'static str, error: &Error) -> Notice {
-    error.log(doing);
-    failure(&error.public())
+    picture.ok_or_else(|| refused("Choose a file first."))
 }

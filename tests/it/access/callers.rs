@@ -80,7 +80,7 @@ fn for_the_excluded(anonymous: u16) -> u16 {
 /// What is done in nobody else's place (D4-17): whatever admins change or take away, and what cannot be taken back.
 fn wants_own_hand(ask: Ask<'_>, [_, member, _]: [u16; 3]) -> bool {
     let is_form = ask.method != "GET" && member == 403;
-    is_form || ["/api/profile/delete_account", "/admin/sync/audit/export"].contains(&ask.path)
+    is_form || ["/api/profile/delete_account", "/profile/export"].contains(&ask.path)
 }
 
 fn expected(kind: Kind, ask: Ask<'_>, row: [u16; 3]) -> u16 {
@@ -88,7 +88,6 @@ fn expected(kind: Kind, ask: Ask<'_>, row: [u16; 3]) -> u16 {
     match kind {
         Kind::Nobody => anonymous,
         Kind::Banned | Kind::Deleted => for_the_excluded(anonymous),
-        Kind::Impersonator if ask.path == "/profile/export" => 303,
         Kind::Impersonator if wants_own_hand(ask, row) => 403,
         Kind::Moderator if MODERATORS.contains(&path_of(ask.path)) => admin,
         Kind::Person | Kind::Moderator => member,

@@ -170,7 +170,9 @@ async fn d5_23_d4_05_nothing_is_fetched_from_where_a_person_or_a_token_says() {
     for path in ["/people", "/people/paula", "/admin/users", &person, "/admin/sync/events/msg_pictures", "/api/users"] {
         assert_eq!(app.get_as(&admin, path).await.status(), 200, "{path}");
     }
-    assert_eq!(app.post_as(Some(&admin), "/api/connection/examine", &format!("url={url}")).await.status(), 200);
+    for (body, status) in [(format!("url={url}"), 400), (String::new(), 200)] {
+        assert_eq!(app.post_as(Some(&admin), "/api/connection/examine", &body).await.status(), status, "{body}");
+    }
     // A token that brings its own keys, or says where they are.
     let token = app.token(&id);
     let (_, rest) = token.split_once('.').expect("a header");

@@ -20,8 +20,7 @@ async fn e_19_ones_data_comes_as_a_file_without_what_is_somebody_elses() {
     let eve = app.person(json!({ "email_address": ["eve@example.com"] })).await;
     send(&app, &token, "/api/profile/edit_bio", &[("bio", "Mathematician.")]).await;
     app.settled().await;
-    let export =
-        || async { app.client.get(app.at("/profile/export")).bearer_auth(&token).send().await.expect("an answer") };
+    let export = || send(&app, &token, "/profile/export", &[]);
     assert_eq!(export().await.status(), 200);
     let answer = export().await;
     assert_eq!(answer.headers()[CONTENT_DISPOSITION], "attachment; filename=\"rollcall-my-data.json\"");
@@ -32,11 +31,8 @@ async fn e_19_ones_data_comes_as_a_file_without_what_is_somebody_elses() {
     assert_eq!(file["events"][0]["payload"]["data"]["id"], json!(id));
     assert_eq!(file["audit"][0]["action"], "export_user");
     assert!(!whole.contains("771") && !whole.contains("private_metadata") && !whole.contains(&eve), "{whole}");
-    let nobody = app.get("/profile/export").await;
-    assert_eq!(
-        (nobody.status().as_u16(), &nobody.headers()[LOCATION]),
-        (303, &"/profile/data".parse().expect("a path"))
-    );
+    assert_eq!(app.post_as(None, "/profile/export", "").await.status(), 401);
+    assert_eq!(app.get_as(&id, "/profile/export").await.status(), 405, "no link can ask for it");
     assert_eq!(app.database.count("audit", doc! { "action": "export_user", "actor": &id, "subject": &id }).await, 2);
     app.finish().await;
 }

@@ -48,6 +48,13 @@ pub const RULES: &[Rule] = &[
         },
     },
     Rule {
+        says: "a page begins at a key: MongoDB is never asked to skip what came before (D5-22)",
+        breaches: |file| {
+            let skips = |line: &str| line.contains("\"$skip\"") || line.contains(".skip(") && !line.contains(".iter()");
+            if file.is_of("server/store") { lines_where(&file.shipped, skips) } else { Vec::new() }
+        },
+    },
+    Rule {
         says: "a module is named after what it owns, not utils, helpers, common, misc, types, manager, service, data, info",
         breaches: |file| {
             let named = |line: &str| {

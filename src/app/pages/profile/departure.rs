@@ -28,11 +28,11 @@ fn Departure(profile: Profile) -> impl IntoView {
                     "One JSON file with your document, what Clerk sent about you, what was done because of it, and what the "
                     "audit trail says of it. That you asked for it is on record there, too."
                 </p>
-                <div>
-                    <a class="btn btn-primary" href="/profile/export" rel="external" download>
+                <form method="post" action="/profile/export">
+                    <button class="btn btn-primary" type="submit">
                         "Download your data"
-                    </a>
-                </div>
+                    </button>
+                </form>
             </Card>
             <Card title="Delete your account">
                 <p>

@@ -71,6 +71,7 @@ impl Refusal {
                 Self::new(error.status(), message.clone()).about(field)
             }
             Error::TooOften { .. } => refusal("Too many requests"),
+            Error::Exporting => refusal("Too many requests - another export of yours is still on its way"),
             Error::Conflict => refusal("Conflict - changed in the meantime"),
             Error::Busy | Error::StoreUnavailable(_) | Error::ClerkUnavailable(_) => refusal("Service unavailable"),
             Error::Unreadable

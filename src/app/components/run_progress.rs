@@ -66,10 +66,9 @@ pub fn RunControls(run: RunReport) -> impl IntoView {
                 action="/api/runs/control_run"
                 submit="Cancel the run"
                 danger=true
+                hidden=vec![("id", run.id.clone()), ("wish", "cancel".to_owned())]
             >
                 <p>"Its checkpoint is given up. What it has done stays done."</p>
-                <input type="hidden" name="id" value=run.id.clone() />
-                <input type="hidden" name="wish" value="cancel" />
                 <Reason />
             </Confirm>
         }

@@ -166,9 +166,9 @@ fn Differences(run: RunReport, is_first: bool) -> impl IntoView {
                 title="Prove whether MongoDB equals Clerk now?"
                 action="/api/runs/start_run"
                 submit="Begin a proof"
+                hidden=vec![("kind", RunKind::Proof.as_str().to_owned())]
             >
                 <p>"Compares everybody in MongoDB with Clerk, and mends nothing. Once it is done, its word counts."</p>
-                <input type="hidden" name="kind" value=RunKind::Proof.as_str() />
                 <Reason />
             </Confirm>
         }
@@ -230,10 +230,10 @@ fn Row(difference: Difference, place: usize) -> impl IntoView {
                     action="/api/runs/refresh_user"
                     submit="Bring up to date"
                     danger=is_gone
+                    hidden=vec![("id", clerk_id)]
                 >
                     <p>"Clerk is asked about them now, and what it says is written here."</p>
                     {gone}
-                    <input type="hidden" name="id" value=clerk_id />
                     <Reason required=is_gone />
                 </Confirm>
             </td>

@@ -96,7 +96,7 @@ async fn d2_19_a_clock_ten_minutes_wrong_refuses_by_name_and_loses_nothing() {
         let status = site.get_as(0, &known, PROFILE).await.status();
         assert!(status.is_client_error(), "nor is a token of now: {status}");
         clock.move_by(0);
-        site.delivered(Duration::from_secs(60)).await;
+        site.delivered(Duration::from_mins(1)).await;
         settled(&site.database, Duration::from_secs(20)).await;
         assert!(site.database.user(&id).await.is_some(), "once the clock is right it is there");
         assert_eq!(site.get_as(0, &known, PROFILE).await.status(), 200);
@@ -113,7 +113,7 @@ async fn d2_19_a_clock_that_jumps_under_load_loses_nothing_and_applies_nothing_t
         tokio::time::sleep(Duration::from_secs(2)).await;
     }
     traffic.stop().await;
-    site.delivered(Duration::from_secs(60)).await;
+    site.delivered(Duration::from_mins(1)).await;
     site.finish(&[]).await;
 }
 

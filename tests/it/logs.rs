@@ -63,6 +63,36 @@ impl Watched {
     }
 }
 
+/// Every page, with marked values in the addresses.
+async fn read_everything(watched: &Watched, token: &str, other: &str, event: &str) {
+    let pages = [
+        "/",
+        "/profile",
+        "/profile/sessions",
+        "/people?q=markedf",
+        "/people/markedname",
+        "/admin/sync",
+        "/admin/users?q=marked.address%40example.com",
+        "/admin/sync/events?q=user:markedname",
+        "/admin/sync/audit?subject=marked.address",
+        "/admin/sync/connection",
+        "/api/admin_sync/get_overview",
+        "/api/activity/get_activity",
+        "/api/profile/get_profile",
+        "/api/me",
+        "/api/users",
+    ];
+    let pages = pages.into_iter().map(str::to_owned).chain([
+        format!("/admin/users/{other}"),
+        format!("/admin/sync/events/{event}"),
+        format!("/admin/sync/replay?id={event}"),
+    ]);
+    for path in pages {
+        let ask = client().get(format!("{}{path}", watched.server.url)).bearer_auth(token);
+        assert_eq!(ask.send().await.expect("an answer").status(), 200, "{path}");
+    }
+}
+
 /// Everything that people and admins do, with marked values wherever something can be typed; what each must not leave behind.
 async fn full_run(format: &str) {
     let watched = Watched::start(format).await;
@@ -77,34 +107,7 @@ async fn full_run(format: &str) {
     let event = watched.database.find("events", doc! { "clerkId": &other }).await.expect("an event");
     let event = event.get_str("_id").expect("an id").to_owned();
     let token = watched.clerk.session_token(&id, TokenOptions::asked_by(&watched.server.url));
-    let pages = [
-        "/",
-        "/profile",
-        "/profile/sessions",
-        "/people?q=markedf",
-        "/people/markedname",
-        "/admin/sync",
-        "/admin/users?q=marked.address%40example.com",
-        "/admin/sync/events?q=user:markedname",
-        "/profile/export",
-        "/admin/sync/audit?subject=marked.address",
-        "/admin/sync/audit/export",
-        "/admin/sync/connection",
-        "/api/admin_sync/get_overview",
-        "/api/activity/get_activity",
-        "/api/profile/get_profile",
-        "/api/me",
-        "/api/users",
-    ];
-    let pages = pages.into_iter().map(str::to_owned).chain([
-        format!("/admin/users/{other}"),
-        format!("/admin/sync/events/{event}"),
-        format!("/admin/sync/replay?id={event}"),
-    ]);
-    for path in pages {
-        let ask = client().get(format!("{}{path}", watched.server.url)).bearer_auth(&token);
-        assert_eq!(ask.send().await.expect("an answer").status(), 200, "{path}");
-    }
+    read_everything(&watched, &token, &other, &event).await;
     let forms = [
         (
             "/api/profile/edit_profile",
@@ -125,6 +128,8 @@ async fn full_run(format: &str) {
         ("/api/events/replay_events", format!("ids={event}&reason=markedreason"), 200),
         ("/admin/users/csv", "q=markedf".to_owned(), 200),
         ("/admin/users/export", format!("id={other}"), 200),
+        ("/profile/export", String::new(), 200),
+        ("/admin/sync/audit/export", "subject=marked.address".to_owned(), 200),
         ("/api/admin_users/erase_user", format!("id={other}&typed=markedtyped&reason=markedreason"), 422),
         ("/api/admin_users/erase_user", format!("id={other}&typed={other}&reason=markedreason"), 200),
         ("/theme", "theme=marked".to_owned(), 422),

@@ -17,7 +17,7 @@ use crate::support::app::client;
 
 /// How an answer came about: from the server, or from what was kept, with or without asking whether it still holds.
 pub const CAME: HeaderName = HeaderName::from_static("x-came");
-const NOT_SAID: Duration = Duration::from_secs(60);
+const NOT_SAID: Duration = Duration::from_mins(1);
 const MOST: usize = 16 * 1024 * 1024;
 /// Those that may be kept without a word about it (RFC 9110, 15.1).
 const KEEPABLE: [u16; 12] = [200, 203, 204, 206, 300, 301, 308, 404, 405, 410, 414, 501];

@@ -67,7 +67,7 @@ async fn d5_14_two_people_behind_one_cache_take_turns_and_nobody_sees_the_others
     std::fs::create_dir(site.path().join("pkg")).expect("a folder");
     for file in ["pkg/rollcall.css", "pkg/rollcall.js", "pkg/rollcall.wasm", "favicon.svg"] {
         std::fs::write(site.path().join(file), "of everybody").expect("a file");
-        let an_hour_ago = SystemTime::now() - std::time::Duration::from_secs(3600);
+        let an_hour_ago = SystemTime::now() - std::time::Duration::from_hours(1);
         let opened = std::fs::File::options().write(true).open(site.path().join(file)).expect("the file");
         opened.set_modified(an_hour_ago).expect("an older file");
     }

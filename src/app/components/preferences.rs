@@ -19,7 +19,7 @@ pub fn Preferences() -> impl IntoView {
         [("/", "goes to the search of a page"), ("?", "shows this list"), ("Esc", "closes it")].map(|(key, does)| {
             view! {
                 <dt>
-                    <kbd class="kbd">{key}</kbd>
+                    <kbd>{key}</kbd>
                 </dt>
                 <dd>{does}</dd>
             }

@@ -41,9 +41,9 @@ pub fn HomePage() -> impl IntoView {
 #[component]
 fn Step(title: &'static str, text: &'static str) -> impl IntoView {
     view! {
-        <article class="card border border-base-300 bg-base-200">
-            <div class="card-body">
-                <h2 class="card-title">{title}</h2>
+        <article class="rounded-box border border-base-300 bg-base-200">
+            <div class="flex flex-col gap-2 p-6 text-sm">
+                <h2 class="flex items-center gap-2 text-lg font-semibold">{title}</h2>
                 <p>{text}</p>
             </div>
         </article>

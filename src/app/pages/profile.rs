@@ -88,9 +88,9 @@ pub fn Card(#[prop(into)] title: String, children: Children) -> impl IntoView {
     let id = format!("card-{}", title.to_lowercase().replace(' ', "-"));
     let labelled = id.clone();
     view! {
-        <section class="card border border-base-300 bg-base-200" aria-labelledby=labelled>
-            <div class="card-body">
-                <h2 id=id class="card-title">
+        <section class="rounded-box border border-base-300 bg-base-200" aria-labelledby=labelled>
+            <div class="flex flex-col gap-2 p-6 text-sm">
+                <h2 id=id class="flex items-center gap-2 text-lg font-semibold">
                     {title}
                 </h2>
                 {children()}
@@ -165,7 +165,7 @@ fn Picture() -> impl IntoView {
                         "New picture"
                     </label>
                     <input
-                        class="file-input w-full"
+                        class="input w-full py-2"
                         id=id
                         name="picture"
                         type="file"

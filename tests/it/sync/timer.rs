@@ -103,8 +103,13 @@ async fn d2_26_what_could_not_be_done_by_the_clock_is_tried_again_long_before_it
     })
     .await;
     world.app.clerk.set_levers(Levers { bapi_status: None, ..world.app.clerk.levers() });
-    due(&world, "reconcile").await;
-    done(&world, "reconcile").await;
+    // For some seconds after a refusal nothing is asked of Clerk.
+    eventually_within(Duration::from_mins(1), "it is done", || async {
+        due(&world, "reconcile").await;
+        let done = world.app.database.count("runs", doc! { "kind": "reconcile", "state": "done" }).await;
+        if done == 1 { Ok(()) } else { Err(format!("{:?}", world.runs().await)) }
+    })
+    .await;
     done(&world, "proof").await;
     world.finish().await;
 }

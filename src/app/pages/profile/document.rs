@@ -115,9 +115,9 @@ pub fn History(profile: Profile) -> impl IntoView {
         None => profile.sync_status.as_str().to_owned(),
     };
     view! {
-        <section class="card mt-8 border border-base-300 bg-base-200">
-            <div class="card-body">
-                <h2 class="card-title">"How it came here"</h2>
+        <section class="mt-8 rounded-box border border-base-300 bg-base-200">
+            <div class="flex flex-col gap-2 p-6 text-sm">
+                <h2 class="flex items-center gap-2 text-lg font-semibold">"How it came here"</h2>
                 <dl class="document-fields mt-2">
                     <dt>"Status"</dt>
                     <dd>{status}</dd>

@@ -59,7 +59,7 @@ test('the same by keyboard alone', async ({ page, request }) => {
   await tabTo(page, /^Show them.*code 121/);
   await page.keyboard.press('Enter');
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Events');
-  await tabTo(page, new RegExp(poison.id));
+  await tabTo(page, new RegExp(`^${poison.id}`));
   await page.keyboard.press('Enter');
   await expect(page.getByRole('heading', { level: 1 })).toHaveText(`Event ${poison.id}`);
   await poison.repaired();

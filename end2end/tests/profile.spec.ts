@@ -93,17 +93,19 @@ test('the data comes as a file', async ({ page }) => {
 
 test('the account is deleted for whoever types its name', async ({ page, users, javaScriptEnabled }) => {
   await page.goto('/profile/data');
-  const ask = async (typed: string) => {
-    await page.getByRole('button', { name: 'Delete your account' }).click();
-    const question = page.getByRole('dialog', { name: 'Delete your account for ever?' });
+  const question = page.getByRole('dialog', { name: 'Delete your account for ever?' });
+  const answer = async (typed: string) => {
     await question.getByRole('textbox').fill(typed);
     await question.getByRole('button', { name: 'Delete for ever' }).click();
   };
-  await ask('somebody else');
+  await page.getByRole('button', { name: 'Delete your account' }).click();
+  await answer('somebody else');
   await expect(page.getByRole('main')).toContainText('This is not your username or e-mail address.');
 
   const stored = await users.findOne({ username: username(javaScriptEnabled) });
-  await ask(username(javaScriptEnabled));
+  // The question is still there, with what was typed.
+  await expect(question.getByRole('textbox')).toHaveValue('somebody else');
+  await answer(username(javaScriptEnabled));
 
   await expect(page.getByText('Your account is deleted.')).toBeVisible();
   await expect(page.getByRole('banner').getByRole('link', { name: 'Sign in' })).toBeVisible();

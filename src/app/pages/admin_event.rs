@@ -240,11 +240,14 @@ fn Body(row: EventRow, payload: Payload) -> impl IntoView {
                 <div class="mt-2 flex flex-wrap items-center gap-3">
                     {reveal}
                     <CopyButton text=text.clone() label="the payload".to_owned() />
-                    <CopyButton text=command label="the command that replays it".to_owned() />
                 </div>
                 <pre class="mt-3 max-h-96 overflow-auto rounded-box border border-base-300 bg-base-200 p-4 text-sm" tabindex="0" aria-label="Payload">
                     <bdi>{text}</bdi>
                 </pre>
+                <p class="mt-3 flex flex-wrap items-center gap-3">
+                    <code class="text-sm wrap-anywhere">{command.clone()}</code>
+                    <CopyButton text=command label="the command that replays it".to_owned() />
+                </p>
             }
             .into_any()
         }

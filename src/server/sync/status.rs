@@ -36,6 +36,8 @@ use crate::server::sync::scan::report::report;
 pub const NEWEST: i64 = 50;
 /// What is wrong is counted no further.
 const COUNTED_UP_TO: u64 = 10_000;
+/// The same of what was given up, of which there is a kept total.
+const DEAD_COUNTED: u64 = 1_000;
 /// So long may the first call to Clerk hold the page up.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 const RECENT: SignedDuration = SignedDuration::from_hours(1);
@@ -163,13 +165,14 @@ async fn count_events(store: &Store) -> Result<(Vec<StateCount>, u64), Error> {
     } else {
         let (failed, dead, discarded, pending) = futures::try_join!(
             store.events.count_up_to(EventState::Failed, COUNTED_UP_TO),
-            store.events.count_up_to(EventState::Dead, COUNTED_UP_TO),
+            store.events.count_up_to(EventState::Dead, DEAD_COUNTED),
             store.events.count_up_to(EventState::Discarded, COUNTED_UP_TO),
             store.events.count_pending(),
         )?;
         let kept_of = |state: EventState| kept.ended.get(state.as_str()).map_or(0, |count| count.unsigned_abs());
         let mut totals: HashMap<EventState, u64> = EventState::ALL.map(|state| (state, kept_of(state))).into();
         totals.insert(EventState::Failed, failed);
+        let dead = if dead < DEAD_COUNTED { dead } else { kept_of(EventState::Dead).max(dead) };
         totals.insert(EventState::Dead, dead);
         totals.insert(EventState::Discarded, discarded);
         totals.insert(EventState::Received, pending.saturating_sub(failed));

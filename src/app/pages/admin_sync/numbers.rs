@@ -21,7 +21,7 @@ pub fn Numbers(overview: SyncOverview) -> impl IntoView {
             <h2 id="events-heading" class="text-xl font-bold">
                 "Events"
             </h2>
-            <ul class="mt-3 grid grid-cols-2 gap-3 sm:grid-cols-4">
+            <ul class="mt-3 grid grid-cols-2 gap-3 sm:grid-cols-3">
                 {states.collect_view()}
                 <Tile
                     name="redelivered".to_owned()

@@ -177,7 +177,8 @@ async fn d2_13_a_role_that_is_changed_again_and_again_is_written_no_more_often_t
     echoes_settled(&app).await;
     let written = updates(&app, &id) - before;
     let most = usize::try_from(started.elapsed().as_secs()).expect("seconds") + 2;
-    assert!((2..=most).contains(&written), "{written} writes in {:?}", started.elapsed());
+    // Whoever finds Clerk saying so already writes nothing: how many more there are than the last depends on the moments.
+    assert!((1..=most).contains(&written), "{written} writes in {:?}", started.elapsed());
     assert_eq!(app.clerk.limited_calls(), 0, "Clerk had to refuse none");
     assert_eq!(metadata(&app, &id)["role"], "moderator");
     app.finish().await;

@@ -51,6 +51,19 @@ pub struct Consent {
     pub dry_run: bool,
 }
 
+// How something is changed that needs no more to be said. No comment of documentation: each command has its own.
+#[derive(Debug, Args)]
+pub struct Change {
+    /// Why, for the audit trail.
+    #[arg(long, value_name = "TEXT")]
+    pub reason: Option<String>,
+    /// Print what became of it as JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub consent: Consent,
+}
+
 impl Consent {
     pub fn intent(&self, reason: Option<String>) -> Intent {
         Intent { reason, is_rehearsal: self.dry_run }

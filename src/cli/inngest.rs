@@ -1,10 +1,10 @@
 //! `rollcall inngest sync`: tells Inngest of our functions and of our address, from here instead of by a request (F.5).
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use serde_json::json;
 
 use crate::cli::End;
-use crate::cli::console::{Consent, Console};
+use crate::cli::console::{Change, Console};
 use crate::server::error::{self, causes};
 use crate::server::inngest::client::Error;
 use crate::server::inngest::functions::FUNCTIONS;
@@ -13,19 +13,7 @@ use crate::server::sync::relay::register;
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Register the functions and the address of this application: after a first deployment, and when either changed.
-    Sync(Options),
-}
-
-#[derive(Debug, Args)]
-pub struct Options {
-    /// Why, for the audit trail.
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
-    /// Print what became of it as JSON.
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    consent: Consent,
+    Sync(Change),
 }
 
 /// `Found` when Inngest refuses.

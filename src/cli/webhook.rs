@@ -1,28 +1,16 @@
 //! `rollcall webhook on`: tells others of changes again, after their endpoint had said that it is gone for good.
 
-use clap::{Args, Subcommand};
+use clap::Subcommand;
 use serde_json::json;
 
 use crate::cli::End;
-use crate::cli::console::{Consent, Console};
+use crate::cli::console::{Change, Console};
 use crate::server::jobs::webhook::{find_off, turn_on};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Send to the configured address again, which was switched off because it answered 410.
-    On(Options),
-}
-
-#[derive(Debug, Args)]
-pub struct Options {
-    /// Why, for the audit trail.
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
-    /// Print what became of it as JSON.
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    consent: Consent,
+    On(Change),
 }
 
 /// `Found` when it was not switched off.

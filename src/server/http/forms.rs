@@ -17,8 +17,9 @@ use crate::model::notice::Notice;
 use crate::server::clerk;
 use crate::server::cookie::{OwnCookie, SHORTCUTS, THEME, TIMES};
 use crate::server::error::Error;
-use crate::server::http::outcome::{lead_back, wants_page};
+use crate::server::http::outcome::lead_back;
 use crate::server::http::session::{ending_cookies, session_to_end};
+use crate::server::rpc::form::wants_page;
 use crate::server::rpc::referer::own_path;
 use crate::server::state::AppState;
 

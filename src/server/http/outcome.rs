@@ -1,7 +1,7 @@
 //! What came of a plain request that is no server function, said on a page of ours: nobody is left before a bare line of text.
 
-use axum::http::header::{ACCEPT, LOCATION, SET_COOKIE};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::header::{LOCATION, SET_COOKIE};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 
 use crate::model::notice::Notice;
@@ -19,10 +19,4 @@ pub fn lead_back(state: &AppState, path: &str, said: &Notice) -> Response {
     let cookie = sealed.map(|value| notice::cookie(&value, &settings.server.public_url));
     headers.extend(cookie.and_then(|cookie| HeaderValue::from_str(&cookie).ok()).map(|cookie| (SET_COOKIE, cookie)));
     response
-}
-
-/// Whoever asked looks at a page; a script is told by the status.
-pub fn wants_page(headers: &HeaderMap) -> bool {
-    let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
-    accepted.is_some_and(|accepted| accepted.contains("text/html"))
 }

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use http::header::{ACCEPT, LOCATION, REFERER, SET_COOKIE};
-use http::{HeaderValue, StatusCode, request::Parts};
+use http::{HeaderMap, HeaderValue, StatusCode, request::Parts};
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -107,8 +107,7 @@ impl Form {
         if is_farewell {
             end_session(&state, &parts, &response);
         }
-        let wants_page = parts.headers.get(ACCEPT).and_then(|value| value.to_str().ok());
-        if !wants_page.is_some_and(|accepted| accepted.contains("text/html")) {
+        if !wants_page(&parts.headers) {
             return answer;
         }
         let public_url = &state.settings.server.public_url;
@@ -153,6 +152,12 @@ fn end_session(state: &AppState, parts: &Parts, response: &ResponseOptions) {
     for cookie in cookies.filter_map(|cookie| HeaderValue::from_str(&cookie).ok()) {
         response.append_header(SET_COOKIE, cookie);
     }
+}
+
+/// Whoever asked looks at a page; a script is told by the status.
+pub fn wants_page(headers: &HeaderMap) -> bool {
+    let accepted = headers.get(ACCEPT).and_then(|value| value.to_str().ok());
+    accepted.is_some_and(|accepted| accepted.contains("text/html"))
 }
 
 /// Where a failure leads: back, or first to prove who one is, after which one comes back to repeat it.

@@ -18,6 +18,7 @@ pub mod functions;
 pub mod history;
 pub mod inbox;
 pub mod inspection;
+pub mod instance;
 pub mod intervention;
 pub mod mapping;
 pub mod metadata;

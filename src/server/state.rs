@@ -67,6 +67,8 @@ pub struct AppState {
     pub redemptions: Semaphore,
     /// How many sessions may be refreshed at once; beyond that visitors are sent to Clerk.
     pub refreshes: Semaphore,
+    /// Only one question at a time whether Clerk takes our key.
+    pub key_question: Arc<Semaphore>,
     pub limits: Limits,
     pub vitals: Vitals,
     /// What is counted and not added to everybody's numbers yet.
@@ -131,6 +133,7 @@ impl AppState {
             clerk_instance: OnceCell::new(),
             redemptions: Semaphore::new(REDEMPTIONS_AT_ONCE),
             refreshes: Semaphore::new(REFRESHES_AT_ONCE),
+            key_question: Arc::new(Semaphore::new(1)),
             vitals: Vitals::default(),
             tally: Arc::default(),
             live: Live::default(),

@@ -4,7 +4,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::cli::End;
-use crate::cli::console::{Consent, Console, Progress, one_of, print_table, refused};
+use crate::cli::console::{Change, Consent, Console, Progress, one_of, print_table, refused};
 use crate::model::job::{JobKind, JobState};
 use crate::server::error::Error;
 use crate::server::jobs::intervention;
@@ -50,14 +50,8 @@ pub struct RetryOptions {
     /// With --all-dead: only those of this kind.
     #[arg(long, requires = "all_dead", value_parser = one_of::<JobKind>(JobKind::ALL.map(JobKind::as_str)))]
     kind: Option<JobKind>,
-    /// Why, for the audit trail.
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
-    /// Print what became of them as JSON.
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    consent: Consent,
+    change: Change,
 }
 
 #[derive(Debug, Args)]
@@ -97,11 +91,11 @@ async fn retry(console: &Console, options: RetryOptions) -> anyhow::Result<End> 
     } else {
         options.ids
     };
-    options.consent.ask(&match ids.as_slice() {
+    options.change.consent.ask(&match ids.as_slice() {
         [id] => format!("Try {id} again?"),
         ids => format!("Try {} jobs again?", ids.len()),
     })?;
-    let intent = options.consent.intent(options.reason);
+    let intent = options.change.consent.intent(options.change.reason);
     let progress = Progress::default();
     let (mut retried, mut end) = (Vec::new(), End::Done);
     for (place, id) in ids.iter().enumerate() {
@@ -115,7 +109,7 @@ async fn retry(console: &Console, options: RetryOptions) -> anyhow::Result<End> 
         }
     }
     progress.end();
-    print(&retried, options.json);
+    print(&retried, options.change.json);
     Ok(end)
 }
 

@@ -11,7 +11,7 @@ pub mod walk;
 use clap::Subcommand;
 
 use crate::cli::End;
-use crate::cli::console::Console;
+use crate::cli::console::{Change, Console};
 use crate::model::audit::Action;
 
 #[derive(Debug, Subcommand)]
@@ -29,11 +29,11 @@ pub enum Command {
     /// Show the run that is going on, the last proof, and the history.
     Status(status::Options),
     /// Pause the run that is going on, wherever that is.
-    Pause(interrupt::Options),
+    Pause(Change),
     /// Let a running server carry on with the run that waits.
-    Resume(interrupt::Options),
+    Resume(Change),
     /// Cancel the run that is going on or waits.
-    Cancel(interrupt::Options),
+    Cancel(Change),
 }
 
 pub async fn run(command: Command, console: &Console) -> anyhow::Result<End> {
@@ -41,8 +41,8 @@ pub async fn run(command: Command, console: &Console) -> anyhow::Result<End> {
     // It may be the first command on an empty database.
     state.store.ensure_schema(&state.settings.retention).await?;
     match command {
-        Command::Backfill(options) if options.writing.consent.dry_run => {
-            walk::foresee(state, options.writing.json).await
+        Command::Backfill(options) if options.change.consent.dry_run => {
+            walk::foresee(state, options.change.json).await
         }
         Command::Backfill(options) => walk::run(console, options.into()).await,
         Command::Reconcile(options) => walk::run(console, options.into()).await,

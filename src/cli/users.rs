@@ -13,24 +13,18 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::cli::End;
-use crate::cli::console::{Consent, Console, print_table};
+use crate::cli::console::{Change, Console, print_table};
 use crate::server::http::api::answers::Person;
 use crate::server::settings::fields::Fields;
 use crate::server::store::users::User;
 
 // Whom a change is about, and how. No comment of documentation: each command has its own.
 #[derive(Debug, Args)]
-pub struct Change {
+pub struct OneChange {
     /// Clerk's id, MongoDB's id, an e-mail address or a username.
     who: String,
-    /// Why, for the audit trail.
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
-    /// Print what became of it as JSON.
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    consent: Consent,
+    change: Change,
 }
 
 #[derive(Debug, Subcommand)]
@@ -46,17 +40,17 @@ pub enum Command {
     /// Take rights from a person, in force at their next request. The last admin stays one.
     Demote(role::DemoteOptions),
     /// Let a person in no more: at Clerk, which ends their sessions, and here.
-    Ban(Change),
+    Ban(OneChange),
     /// Let a banned person in again.
-    Unban(Change),
+    Unban(OneChange),
     /// Let a person begin no new session, until they are unlocked or Clerk's time for it has passed.
-    Lock(Change),
+    Lock(OneChange),
     /// Let a locked person begin sessions again.
-    Unlock(Change),
+    Unlock(OneChange),
     /// Where a person is signed in.
     Sessions(sessions::ListOptions),
     /// End every session of a person, on all their devices. They may sign in again.
-    RevokeSessions(Change),
+    RevokeSessions(OneChange),
     /// Ask Clerk how a person is, and write what it says.
     Refresh(refresh::Options),
     /// Everything that is kept about one person, as JSON: document, events, jobs, audit trail.

@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::cli::End;
-use crate::cli::console::{Consent, Console, Progress, print_table, refused};
+use crate::cli::console::{Change, Consent, Console, Progress, print_table, refused};
 use crate::cli::events::{Which, about};
 use crate::model::event::EventState;
 use crate::server::store::paging::Page;
@@ -23,14 +23,8 @@ pub struct Options {
     /// Let mails and webhooks go out for what changes.
     #[arg(long)]
     effects: bool,
-    /// Why, for the audit trail.
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
-    /// Print what became of them as JSON.
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    consent: Consent,
+    change: Change,
 }
 
 #[derive(Debug, Args)]
@@ -63,8 +57,8 @@ pub async fn replay(console: &Console, options: Options) -> anyhow::Result<End> 
         [id] => id.clone(),
         ids => format!("{newest}{} events", ids.len()),
     };
-    options.consent.ask(&format!("Replay {what}?"))?;
-    let intent = options.consent.intent(options.reason);
+    options.change.consent.ask(&format!("Replay {what}?"))?;
+    let intent = options.change.consent.intent(options.change.reason);
     let progress = Progress::default();
     let (mut replayed, mut end) = (Vec::new(), End::Done);
     for (place, id) in ids.iter().enumerate() {
@@ -78,7 +72,7 @@ pub async fn replay(console: &Console, options: Options) -> anyhow::Result<End> 
         }
     }
     progress.end();
-    print(&replayed, intent.is_rehearsal, options.json);
+    print(&replayed, intent.is_rehearsal, options.change.json);
     if has_more {
         eprintln!("there are older ones");
     }

@@ -1,30 +1,17 @@
 //! `rollcall sync pause`, `resume` and `cancel`: of whichever process the run is.
 
-use clap::Args;
 use serde_json::json;
 
 use crate::cli::End;
-use crate::cli::console::{Consent, Console, refused};
+use crate::cli::console::{Change, Console, refused};
 use crate::model::audit::Action;
 use crate::server::error::Error;
 use crate::server::sync::scan::control::find_meant;
 use crate::server::sync::scan::report::report;
 use crate::server::sync::scan::requests;
 
-#[derive(Debug, Args)]
-pub struct Options {
-    /// Why, for the audit trail.
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
-    /// Print the run as JSON.
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    consent: Consent,
-}
-
 /// `Found` when there is no such run.
-pub async fn run(console: &Console, action: Action, options: Options) -> anyhow::Result<End> {
+pub async fn run(console: &Console, action: Action, options: Change) -> anyhow::Result<End> {
     let Some(meant) = find_meant(&console.state, action).await? else {
         return refused(Error::NotFound { what: "Such a run" });
     };

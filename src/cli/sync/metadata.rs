@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cli::End;
-use crate::cli::console::{Consent, Console, refused};
+use crate::cli::console::{Change, Console, refused};
 use crate::cli::sync::progress::Progress;
 use crate::cli::users::find_one;
 use crate::server::sync::metadata::{Compared, push_metadata};
@@ -17,14 +17,8 @@ pub struct Options {
     /// Only this person: Clerk's id, MongoDB's id, an e-mail address or a username.
     #[arg(long, value_name = "WHO")]
     user: Option<String>,
-    /// Why, for the audit trail.
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
-    /// Print what was found as JSON.
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    consent: Consent,
+    change: Change,
 }
 
 /// `Found` when people are not here, or as a rehearsal, when somebody would be pushed.
@@ -37,8 +31,8 @@ pub async fn run(console: &Console, options: Options) -> anyhow::Result<End> {
         }
     };
     let who = whom.as_deref().unwrap_or("everybody");
-    options.consent.ask(&format!("Write MongoDB's id and role of {who} into Clerk's metadata, where it differs?"))?;
-    let intent = options.consent.intent(options.reason);
+    options.change.consent.ask(&format!("Write MongoDB's id and role of {who} into Clerk's metadata, where it differs?"))?;
+    let intent = options.change.consent.intent(options.change.reason);
     let progress = Progress::of("metadata", 0);
     let watcher = |compared: &Compared| {
         let line = || format!("metadata: {} of {}, {} differ", compared.seen, compared.total, compared.differing);
@@ -50,7 +44,7 @@ pub async fn run(console: &Console, options: Options) -> anyhow::Result<End> {
         Ok(compared) => compared,
         Err(error) => return refused(error),
     };
-    if options.json {
+    if options.change.json {
         println!("{}", json!({ "metadata": compared, "dryRun": intent.is_rehearsal }));
     } else {
         print(&compared, intent.is_rehearsal);

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cli::End;
-use crate::cli::console::{Consent, Console};
+use crate::cli::console::{Change, Consent, Console};
 use crate::cli::serve::stop_signal;
 use crate::cli::sync::progress::Progress;
 use crate::cli::sync::status::print_run;
@@ -19,23 +19,10 @@ use crate::server::sync::scan::control::{Begun, Wanted};
 use crate::server::sync::scan::report::{report, whole};
 use crate::server::sync::scan::requests;
 
-/// Of every command that writes.
-#[derive(Debug, Args)]
-pub struct Writing {
-    /// Why, for the audit trail.
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
-    /// Print the result as JSON.
-    #[arg(long)]
-    pub json: bool,
-    #[command(flatten)]
-    pub consent: Consent,
-}
-
 #[derive(Debug, Args)]
 pub struct Backfill {
     #[command(flatten)]
-    pub writing: Writing,
+    pub change: Change,
     /// From the beginning, though one waits at its checkpoint.
     #[arg(long)]
     pub anew: bool,
@@ -44,7 +31,7 @@ pub struct Backfill {
 #[derive(Debug, Args)]
 pub struct Reconcile {
     #[command(flatten)]
-    pub writing: Writing,
+    pub change: Change,
     /// Delete whoever is gone at Clerk, however many they are.
     #[arg(long)]
     pub allow_deletions: bool,
@@ -63,7 +50,7 @@ pub struct Prove {
 #[derive(Debug, Args)]
 pub struct CatchUp {
     #[command(flatten)]
-    pub writing: Writing,
+    pub change: Change,
 }
 
 /// What all of them come to.
@@ -79,7 +66,7 @@ pub struct Walk {
 }
 
 impl Walk {
-    fn writing(kind: RunKind, Writing { reason, json, consent }: Writing, question: &'static str) -> Self {
+    fn writing(kind: RunKind, Change { reason, json, consent }: Change, question: &'static str) -> Self {
         let options = RunOptions { dry_run: consent.dry_run, allow_deletions: false };
         Self { kind, options, anew: false, reason, json, question: Some((consent, question)) }
     }
@@ -88,14 +75,14 @@ impl Walk {
 impl From<Backfill> for Walk {
     fn from(options: Backfill) -> Self {
         let question = "Bring everybody at Clerk into MongoDB?";
-        Self { anew: options.anew, ..Self::writing(RunKind::Backfill, options.writing, question) }
+        Self { anew: options.anew, ..Self::writing(RunKind::Backfill, options.change, question) }
     }
 }
 
 impl From<Reconcile> for Walk {
     fn from(options: Reconcile) -> Self {
         let question = "Mend what differs from Clerk, and delete who is gone there?";
-        let mut walk = Self::writing(RunKind::Reconcile, options.writing, question);
+        let mut walk = Self::writing(RunKind::Reconcile, options.change, question);
         walk.options.allow_deletions = options.allow_deletions;
         walk
     }
@@ -111,7 +98,7 @@ impl From<Prove> for Walk {
 impl From<CatchUp> for Walk {
     fn from(options: CatchUp) -> Self {
         let question = "Mend what differs from Clerk about those who changed?";
-        Self::writing(RunKind::CatchUp, options.writing, question)
+        Self::writing(RunKind::CatchUp, options.change, question)
     }
 }
 

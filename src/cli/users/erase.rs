@@ -4,13 +4,13 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cli::End;
-use crate::cli::console::{Consent, Console, print_table, refused};
+use crate::cli::console::{Change, Console, print_table, refused};
 use crate::cli::users::{called, find_one};
 use crate::server::erasure::{Reach, Receipt, erase_user};
 
 /// It cannot be taken back: profile, fields of your own in the document, bodies of Clerk's events, what jobs and the outbox
 /// carry, the reasons given for what was done to them. A tombstone with the ids stays, so that a late event revives nobody,
-/// and so does the audit trail, with ids.
+/// and so does the audit trail, with ids and with the reason given here: name nobody in it.
 #[derive(Debug, Args)]
 pub struct Options {
     /// Clerk's id, MongoDB's id, an e-mail address or a username.
@@ -21,14 +21,8 @@ pub struct Options {
     /// Leave them as they are at Clerk; what Clerk says about them from now on is not applied, but kept as every event is.
     #[arg(long)]
     only_here: bool,
-    /// Why, for the audit trail, which keeps it: name nobody.
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
-    /// Print the receipt as JSON.
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    consent: Consent,
+    change: Change,
 }
 
 pub async fn run(console: &Console, options: Options) -> anyhow::Result<End> {
@@ -39,11 +33,11 @@ pub async fn run(console: &Console, options: Options) -> anyhow::Result<End> {
         _ => (Reach::Gone, "here"),
     };
     let question = format!("Erase {} {place}, for ever?", called(&user));
-    options.consent.ask_for(&user.clerk_id, &question)?;
-    let intent = options.consent.intent(options.reason);
+    options.change.consent.ask_for(&user.clerk_id, &question)?;
+    let intent = options.change.consent.intent(options.change.reason);
     match erase_user(&console.state, &console.admin, &user, reach, &intent).await {
-        Ok(Some(receipt)) => print(&receipt, options.json),
-        Ok(None) if options.json => println!("{}", json!({ "clerkId": user.clerk_id, "dryRun": true })),
+        Ok(Some(receipt)) => print(&receipt, options.change.json),
+        Ok(None) if options.change.json => println!("{}", json!({ "clerkId": user.clerk_id, "dryRun": true })),
         Ok(None) => println!("{}: would be erased {place}", called(&user)),
         Err(error) => return refused(error),
     }

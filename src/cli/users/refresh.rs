@@ -4,7 +4,7 @@ use clap::Args;
 use serde_json::json;
 
 use crate::cli::End;
-use crate::cli::console::{Consent, Console, refused};
+use crate::cli::console::{Change, Console, refused};
 use crate::cli::users::find_one;
 use crate::server::sync::scan::requests;
 
@@ -12,14 +12,8 @@ use crate::server::sync::scan::requests;
 pub struct Options {
     /// Clerk's id, of somebody who is not stored here too; MongoDB's id, an e-mail address or a username.
     who: String,
-    /// Why, for the audit trail.
-    #[arg(long, value_name = "TEXT")]
-    reason: Option<String>,
-    /// Print what became of it as JSON.
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    consent: Consent,
+    change: Change,
 }
 
 pub async fn run(console: &Console, options: Options) -> anyhow::Result<End> {
@@ -29,13 +23,13 @@ pub async fn run(console: &Console, options: Options) -> anyhow::Result<End> {
         let Some(user) = find_one(console, &options.who).await? else { return Ok(End::Found) };
         user.clerk_id
     };
-    options.consent.ask(&format!("Ask Clerk about {clerk_id} and write what it says?"))?;
-    let intent = options.consent.intent(options.reason);
+    options.change.consent.ask(&format!("Ask Clerk about {clerk_id} and write what it says?"))?;
+    let intent = options.change.consent.intent(options.change.reason);
     let outcome = match requests::refresh(&console.state, &console.admin, &clerk_id, &intent).await {
         Ok(outcome) => outcome,
         Err(error) => return refused(error),
     };
-    if options.json {
+    if options.change.json {
         let (state, is_rehearsal) = (outcome.state.as_str(), intent.is_rehearsal);
         let told = json!({ "clerkId": clerk_id, "state": state, "decision": outcome.decision, "dryRun": is_rehearsal });
         println!("{told}");

@@ -4,7 +4,7 @@ use clap::Args;
 
 use crate::cli::End;
 use crate::cli::console::{Console, one_of, refused};
-use crate::cli::users::{Change, called, find_one, print_change};
+use crate::cli::users::{OneChange, called, find_one, print_change};
 use crate::model::user::Role;
 use crate::server::accounts;
 
@@ -14,7 +14,7 @@ pub struct PromoteOptions {
     #[arg(long, default_value = "admin", value_parser = one_of::<Role>(["moderator", "admin"]))]
     role: Role,
     #[command(flatten)]
-    change: Change,
+    change: OneChange,
 }
 
 #[derive(Debug, Args)]
@@ -23,7 +23,7 @@ pub struct DemoteOptions {
     #[arg(long, default_value = "user", value_parser = one_of::<Role>(["user", "moderator"]))]
     role: Role,
     #[command(flatten)]
-    change: Change,
+    change: OneChange,
 }
 
 pub async fn promote(console: &Console, options: PromoteOptions) -> anyhow::Result<End> {
@@ -34,12 +34,12 @@ pub async fn demote(console: &Console, options: DemoteOptions) -> anyhow::Result
     change(console, options.change, options.role, false).await
 }
 
-async fn change(console: &Console, options: Change, role: Role, is_promotion: bool) -> anyhow::Result<End> {
+async fn change(console: &Console, options: OneChange, role: Role, is_promotion: bool) -> anyhow::Result<End> {
     let Some(user) = find_one(console, &options.who).await? else { return Ok(End::Found) };
     let before = user.role;
     let fields = &console.state.settings.fields;
     if before == role {
-        print_change(&user, &format!("is {role} already"), false, options.json.then_some(fields));
+        print_change(&user, &format!("is {role} already"), false, options.change.json.then_some(fields));
         return Ok(End::Done);
     }
     if (rank(role) > rank(before)) != is_promotion {
@@ -47,11 +47,11 @@ async fn change(console: &Console, options: Change, role: Role, is_promotion: bo
         eprintln!("rollcall: {} is {before}: to make it {role}, {other}.", called(&user));
         return Ok(End::Found);
     }
-    options.consent.ask(&format!("Make {} {role} instead of {before}?", called(&user)))?;
-    let intent = options.consent.intent(options.reason);
+    options.change.consent.ask(&format!("Make {} {role} instead of {before}?", called(&user)))?;
+    let intent = options.change.consent.intent(options.change.reason);
     match accounts::change_role(&console.state, &console.admin, &user.clerk_id, role, &intent).await {
         Ok(user) => {
-            print_change(&user, &format!("{role}, was {before}"), intent.is_rehearsal, options.json.then_some(fields));
+            print_change(&user, &format!("{role}, was {before}"), intent.is_rehearsal, options.change.json.then_some(fields));
             Ok(End::Done)
         }
         Err(error) => refused(error),

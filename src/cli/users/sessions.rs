@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::cli::End;
 use crate::cli::console::{Console, print_table, refused};
-use crate::cli::users::{Change, called, find_one};
+use crate::cli::users::{OneChange, called, find_one};
 use crate::server::accounts::moderation;
 use crate::server::clerk::wire::Session;
 
@@ -34,15 +34,15 @@ pub async fn list(console: &Console, options: ListOptions) -> anyhow::Result<End
     Ok(End::Done)
 }
 
-pub async fn revoke(console: &Console, options: Change) -> anyhow::Result<End> {
+pub async fn revoke(console: &Console, options: OneChange) -> anyhow::Result<End> {
     let Some(user) = find_one(console, &options.who).await? else { return Ok(End::Found) };
-    options.consent.ask(&format!("End every session of {}?", called(&user)))?;
-    let intent = options.consent.intent(options.reason);
+    options.change.consent.ask(&format!("End every session of {}?", called(&user)))?;
+    let intent = options.change.consent.intent(options.change.reason);
     let ended = match moderation::revoke_sessions(&console.state, &console.admin, &user.clerk_id, &intent).await {
         Ok(ended) => ended,
         Err(error) => return refused(error),
     };
-    if options.json {
+    if options.change.json {
         println!("{}", json!({ "clerkId": user.clerk_id, "ended": ended, "dryRun": intent.is_rehearsal }));
     } else {
         println!(

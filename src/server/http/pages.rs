@@ -1,6 +1,7 @@
 //! Mounts the interface: pages, server functions, assets; gives each page its content policy, theme and Clerk's
 //! addresses. The only edge from `server` back to `app`.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use axum::Router;
@@ -46,7 +47,7 @@ pub fn router(shared: &Shared, site: &Site) -> Router<Shared> {
     let gone = HeaderValue::from_str(&NOTICE.line(&shared.0.settings.server.public_url, "", 0)).ok();
     Router::new()
         .leptos_routes_with_context(shared, generate_route_list(App), context, move || shell(options.clone()))
-        .layer(map_response(async move |response: Response| keep_notice(gone.as_ref(), response)))
+        .layer(map_response(move |response| ready(keep_notice(gone.as_ref(), response))))
         .fallback_service(files)
 }
 

@@ -361,22 +361,30 @@ impl Store {
         let _ = tokio::time::timeout(GOODBYE, goodbye.into_future()).await;
     }
 
-    /// Creates collections, validator and indexes that are missing; leaves others' alone. Safe to repeat.
-    /// What is older than `retention` says goes from then on.
-    pub async fn ensure_schema(&self, retention: &Retention) -> Result<(), Error> {
+    /// Creates collections, validator and indexes that are missing; leaves others' alone. Safe to repeat. Nothing goes by
+    /// it: how long what is kept is kept is said by whoever serves (`apply_retention`).
+    pub async fn ensure_schema(&self) -> Result<(), Error> {
         self.users.ensure_schema(&self.database).await?;
         self.users.pseudonyms.ensure_key().await?;
-        self.deliveries.ensure_indexes(&self.database, retention.bodies).await?;
-        self.events.ensure_indexes(&self.database, retention.events).await?;
+        self.deliveries.ensure_indexes().await?;
+        self.events.ensure_indexes().await?;
         self.jobs.ensure_indexes().await?;
         self.alerts.ensure_indexes().await?;
         self.mutes.ensure_indexes().await?;
         self.saved_filters.ensure_indexes().await?;
-        self.runs.ensure_indexes(&self.database, retention.runs).await?;
-        self.findings.ensure_indexes(&self.database, retention.runs).await?;
+        self.runs.ensure_indexes().await?;
+        self.findings.ensure_indexes().await?;
         self.statistics.ensure_indexes().await?;
         self.instances.ensure_indexes().await?;
-        self.audit.ensure_indexes().await?;
+        self.audit.ensure_indexes().await
+    }
+
+    /// What is older than `retention` says goes from now on: MongoDB sees to it within a minute, by indexes that follow it.
+    pub async fn apply_retention(&self, retention: &Retention) -> Result<(), Error> {
+        self.deliveries.ensure_expiry(&self.database, retention.bodies).await?;
+        self.events.ensure_expiry(&self.database, retention.events).await?;
+        self.runs.ensure_expiry(&self.database, retention.runs).await?;
+        self.findings.ensure_expiry(&self.database, retention.runs).await?;
         self.audit.forget(retention.audit, Timestamp::now()).await
     }
 

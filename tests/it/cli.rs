@@ -251,7 +251,7 @@ async fn serve_without_mongodb_ends_with_2_and_sends_people_to_doctor() {
 }
 
 /// A `serve` that was started, told to stop as soon as `until` stands in its log, and is over.
-async fn stopped(environment: &Variables, until: &str, signal: &str) -> (ExitStatus, String) {
+pub async fn stopped(environment: &Variables, until: &str, signal: &str) -> (ExitStatus, String) {
     let folder = folder();
     let mut process = command(&["serve"], environment, folder.path()).spawn().expect("the binary starts");
     let mut lines = BufReader::new(process.stderr.take().expect("standard error"));

@@ -18,7 +18,7 @@ pub struct Options {
     #[arg(long, value_name = "WHO")]
     user: Option<String>,
     #[command(flatten)]
-    change: Change,
+    pub change: Change,
 }
 
 /// `Found` when people are not here, or as a rehearsal, when somebody would be pushed.

@@ -179,11 +179,15 @@ impl Findings {
         Ok(())
     }
 
-    /// MongoDB removes a finding `retention` after its run began.
-    pub async fn ensure_indexes(&self, database: &Database, retention: Option<Duration>) -> Result<(), Error> {
+    pub async fn ensure_indexes(&self) -> Result<(), Error> {
         let options = IndexOptions::builder().name(INDEXES[0].to_owned()).build();
         let by_person = IndexModel::builder().keys(doc! { "clerkId": 1, "at": -1 }).options(options).build();
         self.documents.create_index(by_person).await?;
+        Ok(())
+    }
+
+    /// MongoDB removes a finding `retention` after its run began.
+    pub async fn ensure_expiry(&self, database: &Database, retention: Option<Duration>) -> Result<(), Error> {
         ensure_expiry(database, &self.documents, ("at", AGE), retention).await
     }
 

@@ -18,6 +18,7 @@ mod ways;
 
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use rollcall::server::settings::DEFAULTS;
@@ -35,6 +36,7 @@ const REQUIRED: [&str; 5] =
 const PASSWORD: &str = "neverToBePrinted";
 
 /// How one run ended and what it said.
+#[derive(Debug)]
 pub struct Ended {
     status: ExitStatus,
     pub out: String,
@@ -57,6 +59,10 @@ impl Ended {
         self
     }
 
+    pub fn code(&self) -> i32 {
+        self.status.code().expect("an exit code")
+    }
+
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.out).expect("JSON on standard output")
     }
@@ -75,13 +81,25 @@ fn command(arguments: &[&str], environment: &Variables, folder: &Path) -> Comman
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
         .env("HOME", folder)
-        .env("USER", "keeper")
+        // Anybody can set these: the audit trail must not believe them.
+        .envs(["USER", "LOGNAME"].map(|name| (name, "mallory")))
         .envs(environment.iter())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
     command
+}
+
+/// As the audit trail names whoever runs these tests, by the operating system's word.
+pub fn operator() -> &'static str {
+    static OPERATOR: LazyLock<String> = LazyLock::new(|| {
+        let asked = |what: &str| std::process::Command::new("id").arg(what).output().ok();
+        let named = ["-un", "-u"].into_iter().filter_map(asked).find(|answer| answer.status.success());
+        let name = String::from_utf8(named.expect("somebody runs them").stdout).expect("UTF-8");
+        format!("cli:{}", name.trim())
+    });
+    &OPERATOR
 }
 
 async fn run_in(folder: &Path, arguments: &[&str], environment: &Variables) -> Ended {

@@ -14,7 +14,7 @@ use rollcall::standin::levers::Levers;
 use serde_json::{Value, json};
 
 use super::users::users;
-use super::{answered, beside, run, with};
+use super::{answered, beside, operator, run, with};
 use crate::support::app::{TestApp, Wishes};
 use crate::support::delivery::user_event;
 use crate::support::receiver::{Receiver, Reply, SECRET};
@@ -144,7 +144,7 @@ async fn c_11_after_an_erasure_no_value_of_the_person_is_in_any_collection() {
     let document = tombstone.get_object_id("_id").expect("an id").to_hex();
     assert_eq!(
         (&receipt["clerkId"], &receipt["id"], &receipt["by"], &receipt["atClerk"]),
-        (&json!(id), &json!(document), &json!("cli:keeper"), &json!("deleted")),
+        (&json!(id), &json!(document), &json!(operator()), &json!("deleted")),
     );
     let erased = &receipt["erased"];
     assert_eq!((&erased["bodies"], &erased["fields"]), (&json!(4), &json!(2)), "{receipt}");
@@ -168,7 +168,7 @@ async fn c_11_after_an_erasure_no_value_of_the_person_is_in_any_collection() {
 
     let entries = app.state.store.audit.list_about(&id).await.expect("entries");
     let rows: Vec<_> = entries.iter().map(|entry| (entry.actor.as_str(), entry.action.as_str())).collect();
-    assert_eq!(rows, [("cli:keeper", "erase_user"), ("cli:keeper", "erase_receipt")]);
+    assert_eq!(rows, [(operator(), "erase_user"), (operator(), "erase_receipt")]);
     assert!(entries[1].after.as_deref().is_some_and(|after| after.contains("bodies 4 in")), "{entries:?}");
     assert_eq!(app.state.store.audit.verify().await.expect("a trail").broken, None);
     app.finish().await;

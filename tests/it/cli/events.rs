@@ -3,7 +3,7 @@
 use mongodb::bson::{DateTime, doc};
 use serde_json::{Value, json};
 
-use super::{Ended, beside, run};
+use super::{Ended, beside, operator, run};
 use crate::support::app::TestApp;
 use crate::support::delivery::user_event;
 
@@ -125,7 +125,7 @@ async fn e_34_events_replay_decides_again_over_what_is_stored_and_is_audited() {
         .iter()
         .map(|entry| (entry.actor.as_str(), entry.action.as_str(), entry.before.as_deref(), entry.reason.as_deref()))
         .collect();
-    assert_eq!(told, [("cli:keeper", "replay_event", Some("applied"), Some("a restore"))]);
+    assert_eq!(told, [(operator(), "replay_event", Some("applied"), Some("a restore"))]);
     app.finish().await;
 }
 

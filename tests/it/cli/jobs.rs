@@ -3,7 +3,7 @@
 use mongodb::bson::{DateTime, doc};
 use serde_json::json;
 
-use super::{Ended, beside, run, with};
+use super::{Ended, beside, operator, run, with};
 use crate::support::app::{TestApp, Wishes};
 use crate::support::receiver::{Receiver, Reply, SECRET};
 
@@ -68,7 +68,7 @@ async fn d7_07_jobs_retry_begins_again_and_is_audited() {
     let entries = app.state.store.audit.list_about(&key).await.expect("entries");
     let told: Vec<_> =
         entries.iter().map(|entry| (entry.actor.as_str(), entry.action.as_str(), entry.before.as_deref())).collect();
-    assert_eq!(told, [("cli:keeper", "retry_job", Some("dead"))]);
+    assert_eq!(told, [(operator(), "retry_job", Some("dead"))]);
     app.finish().await;
 }
 

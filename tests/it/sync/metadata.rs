@@ -12,7 +12,7 @@ fn held(world: &World, id: &str) -> Value {
 
 #[tokio::test]
 async fn a2_15_sync_metadata_pushes_whoever_differs_at_clerk_and_nobody_else() {
-    let world = World::with(25, &[("ROLLCALL_METADATA", "true"), ("USER", "keeper")]).await;
+    let world = World::with(25, &[("ROLLCALL_METADATA", "true")]).await;
     world.imported().await;
     world.app.jobs_settled().await;
     let clean = world.sync(&["metadata", "--yes", "--json"]).await.expect(0).json();
@@ -63,8 +63,8 @@ async fn a2_15_sync_metadata_pushes_whoever_differs_at_clerk_and_nobody_else() {
         let entry = &entries["entries"][number];
         (entry["actor"].clone(), entry["subject"].clone(), entry["reason"].clone())
     };
-    assert_eq!(told(1), (json!("cli:keeper"), json!(ids[7]), json!("a question")));
-    assert_eq!(told(0), (json!("cli:keeper"), json!("everybody"), Value::Null));
+    assert_eq!(told(1), (json!(cli::operator()), json!(ids[7]), json!("a question")));
+    assert_eq!(told(0), (json!(cli::operator()), json!("everybody"), Value::Null));
     assert_eq!(
         entries["entries"].as_array().map(Vec::len),
         Some(3),

@@ -8,6 +8,7 @@ mod erase;
 mod events;
 mod jobs;
 mod local;
+mod mentions;
 mod outputs;
 mod secrets;
 mod simulate;

@@ -4,7 +4,6 @@
 
 pub mod interrupt;
 pub mod metadata;
-pub mod progress;
 pub mod status;
 pub mod walk;
 

@@ -10,6 +10,7 @@ mod jobs;
 mod local;
 mod mentions;
 mod outputs;
+mod rehearsals;
 mod secrets;
 mod simulate;
 mod transcript;

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::cli::End;
 use crate::cli::console::{Change, Console, refused};
-use crate::cli::sync::progress::Progress;
+use crate::cli::progress::Progress;
 use crate::cli::users::find_one;
 use crate::server::sync::metadata::{Compared, push_metadata};
 
@@ -31,9 +31,12 @@ pub async fn run(console: &Console, options: Options) -> anyhow::Result<End> {
         }
     };
     let who = whom.as_deref().unwrap_or("everybody");
-    options.change.consent.ask(&format!("Write MongoDB's id and role of {who} into Clerk's metadata, where it differs?"))?;
+    options
+        .change
+        .consent
+        .ask(&format!("Write MongoDB's id and role of {who} into Clerk's metadata, where it differs?"))?;
     let intent = options.change.consent.intent(options.change.reason);
-    let progress = Progress::of("metadata", 0);
+    let progress = Progress::of_walk("metadata", 0, 0);
     let watcher = |compared: &Compared| {
         let line = || format!("metadata: {} of {}, {} differ", compared.seen, compared.total, compared.differing);
         progress.show(compared.seen, compared.total, line);

@@ -142,6 +142,8 @@ async fn e_34_events_replay_by_filter_says_how_many_and_refuses_to_mean_all() {
         (&json!("stale"), &json!("duplicate"))
     );
     assert_eq!(app.database.count("audit", doc! { "action": "replay_event" }).await, 2);
+    let nothing = events(&app, &["replay", "--person", "user_nobody"]).await.expect(0);
+    nothing.says(&["no event matches: nothing is to be done"]);
     app.finish().await;
 }
 

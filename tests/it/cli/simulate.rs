@@ -63,6 +63,8 @@ async fn a2_12_never_with_the_keys_of_a_production_instance() {
     let before = app.clerk.backend_calls();
     let refused = run(&SIGNUP, &beside(&app)).await.expect(1);
     refused.says(&["Not with the keys of a production instance"]);
+    let rehearsed = run(&["simulate", "signup", "--dry-run"], &beside(&app)).await.expect(1);
+    rehearsed.says(&["Not with the keys of a production instance"]);
     assert_eq!(app.clerk.backend_calls(), before, "Clerk was not asked");
     app.finish().await;
 }

@@ -3,6 +3,7 @@
 use mongodb::bson::doc;
 use serde_json::{Value, json};
 
+use crate::cli;
 use crate::support::eventually;
 use crate::sync::world::World;
 
@@ -57,7 +58,7 @@ async fn a2_15_sync_metadata_pushes_whoever_differs_at_clerk_and_nobody_else() {
 
     let nobody = world.sync(&["metadata", "--user", "nobody@example.com", "--yes"]).await.expect(1);
     nobody.says(&["nobody@example.com was not found"]);
-    let entries = crate::cli::run(&["audit", "list", "--action", "push_metadata", "--json"], &world.environment).await;
+    let entries = cli::run(&["audit", "list", "--action", "push_metadata", "--json"], &world.environment).await;
     let entries = entries.expect(0).json();
     let told = |number: usize| {
         let entry = &entries["entries"][number];

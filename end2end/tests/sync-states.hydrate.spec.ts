@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { type Document, MongoClient } from 'mongodb';
-import { barriers } from './support/barriers';
+import { barriers, looks } from './support/barriers';
 import { mongodbUri } from './support/data';
 import { state } from './support/people';
 import { expect, test } from './support/test';
@@ -26,13 +26,6 @@ const states: { name: string; path: string; open?: string }[] = [
   { name: 'run-none', path: '/admin/sync/runs/none' },
   { name: 'profile-times', path: '/profile', open: 'Keyboard shortcuts' },
 ];
-const looks = [
-  { look: 'light', colorScheme: 'light', width: 1280, height: 800 },
-  { look: 'dark', colorScheme: 'dark', width: 1280, height: 800 },
-  { look: 'phone', colorScheme: 'light', width: 390, height: 844 },
-  { look: 'narrow', colorScheme: 'dark', width: 320, height: 640 },
-] as const;
-
 let client: MongoClient;
 
 /** Twins of an event that was applied: one given up, one whose body is not kept any more. */

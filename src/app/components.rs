@@ -13,6 +13,7 @@ pub mod fields;
 pub mod keep_fresh;
 pub mod loaded;
 pub mod notice;
+pub mod number_tile;
 pub mod pager;
 pub mod people_table;
 pub mod person_actions;

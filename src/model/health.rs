@@ -23,6 +23,8 @@ pub enum Health {
 impl Health {
     /// An event that waits longer than this, in seconds, makes the mirror `Behind`.
     pub const BEHIND_AFTER_SECONDS: i64 = 10;
+    /// What is wrong is counted no further when somebody looks; from here on it is at least so much.
+    pub const COUNTED: u64 = 1_000;
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -50,11 +52,22 @@ pub enum SilenceCause {
     EndpointDisabled,
     /// Others come; the one that must come did not in time.
     Late,
+    /// Deliveries come that are too old by our clock, or yet to come.
+    ClockSkew,
+    /// Something comes, without what proves that it is a delivery.
+    Altered,
 }
 
 impl SilenceCause {
-    pub const ALL: [Self; 5] =
-        [Self::NothingArrives, Self::WrongSecret, Self::Refused, Self::EndpointDisabled, Self::Late];
+    pub const ALL: [Self; 7] = [
+        Self::NothingArrives,
+        Self::WrongSecret,
+        Self::Refused,
+        Self::EndpointDisabled,
+        Self::Late,
+        Self::ClockSkew,
+        Self::Altered,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -63,6 +76,8 @@ impl SilenceCause {
             Self::Refused => "refused",
             Self::EndpointDisabled => "endpoint-disabled",
             Self::Late => "late",
+            Self::ClockSkew => "clock-skew",
+            Self::Altered => "altered",
         }
     }
 
@@ -88,6 +103,10 @@ impl SilenceCause {
                 "Deliveries failed here before; Clerk switches an endpoint off that keeps failing."
             }
             Self::Late => "The canary's webhook did not come back in time, although others come.",
+            Self::ClockSkew => "Deliveries come, and by this machine's clock they are too old or yet to come.",
+            Self::Altered => {
+                "Requests come, and what proves a delivery is missing: something on the way may take it off."
+            }
         }
     }
 
@@ -101,6 +120,10 @@ impl SilenceCause {
             }
             Self::Late => {
                 "See that the endpoint in Clerk's dashboard is subscribed to user.updated, and how late its attempts are."
+            }
+            Self::ClockSkew => "Synchronise the clock (NTP); `rollcall doctor` says how far it is from Clerk's.",
+            Self::Altered => {
+                "See that the proxy in front passes the svix-… headers and the body as they are; `rollcall doctor` sends a probe."
             }
         }
     }
@@ -194,19 +217,19 @@ impl Signs {
         let proof = format!("/admin/sync/runs/{}", self.proof_id.as_deref().unwrap_or_default());
         let (reason, next_step, link) = if self.dead > 0 {
             (
-                counted(self.dead, "event was", "events were", "given up."),
+                at_least_counted(self.dead, "event was", "events were", "given up."),
                 "Mend the cause, then replay.",
                 "/admin/sync/failures",
             )
         } else if self.failed > 0 {
             (
-                counted(self.failed, "event", "events", "could not be applied yet."),
+                at_least_counted(self.failed, "event", "events", "could not be applied yet."),
                 "Each is tried again by itself; the cause is named there.",
                 "/admin/sync/failures",
             )
         } else if self.lost_effects > 0 {
             (
-                counted(self.lost_effects, "effect was", "effects were", "given up, or may have happened."),
+                at_least_counted(self.lost_effects, "effect was", "effects were", "given up, or may have happened."),
                 "Look at the cause, then retry or discard.",
                 "/admin/sync/effects",
             )
@@ -240,7 +263,7 @@ impl Signs {
 
     fn behind(&self) -> Option<Judgement> {
         (self.oldest_pending_seconds > Health::BEHIND_AFTER_SECONDS).then(|| {
-            let waiting = counted(self.backlog, "event waits", "events wait", "");
+            let waiting = at_least_counted(self.backlog, "event waits", "events wait", "");
             let oldest = duration(self.oldest_pending_seconds);
             judgement(
                 Health::Behind,
@@ -262,6 +285,17 @@ fn judgement(health: Health, reason: &str, next_step: &str, link: Option<&str>) 
 
 fn counted(count: u64, one: &str, many: &str, rest: &str) -> String {
     format!("{} {} {rest}", grouped(count), if count == 1 { one } else { many })
+}
+
+/// The same of what is counted only so far.
+fn at_least_counted(count: u64, one: &str, many: &str, rest: &str) -> String {
+    let least = if count < Health::COUNTED { "" } else { "At least " };
+    format!("{least}{}", counted(count, one, many, rest))
+}
+
+/// `1 000+` where there are more.
+pub fn at_least(count: u64, is_more: bool) -> String {
+    format!("{}{}", grouped(count), if is_more { "+" } else { "" })
 }
 
 /// `1 234 567`, with spaces that do not break.
@@ -286,6 +320,16 @@ pub fn duration(seconds: i64) -> String {
         _ => (seconds / 86_400, "day"),
     };
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
+}
+
+/// The same where there is little room.
+pub fn span(seconds: u64) -> String {
+    match seconds {
+        ..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min", seconds / 60),
+        3_600..172_800 => format!("{} h", seconds / 3_600),
+        _ => format!("{} days", seconds / 86_400),
+    }
 }
 
 /// A time in milliseconds as people read it.
@@ -325,6 +369,11 @@ mod tests {
                 "1 event could not be applied yet.",
             ),
             (Signs { dead: 2, failed: 1, ..well() }, Health::Degraded, "2 events were given up."),
+            (
+                Signs { failed: 1_000, ..well() },
+                Health::Degraded,
+                "At least 1\u{202f}000 events could not be applied yet.",
+            ),
             (Signs { lost_effects: 1, ..well() }, Health::Degraded, "1 effect was given up, or may have happened."),
             (Signs { drift: 4, ..well() }, Health::Degraded, "4 people differ from Clerk by the last proof."),
             (Signs { drift: 4, is_mended: true, ..well() }, Health::Degraded, ""),
@@ -354,10 +403,11 @@ mod tests {
 
     #[test]
     fn numbers_and_times_are_for_people() {
-        let shown = [grouped(7), grouped(1_234), grouped(1_234_567)];
-        assert_eq!(shown, ["7", "1\u{202f}234", "1\u{202f}234\u{202f}567"]);
+        let shown = [grouped(7), grouped(1_234), grouped(1_234_567), at_least(7, false), at_least(1_000, true)];
+        assert_eq!(shown, ["7", "1\u{202f}234", "1\u{202f}234\u{202f}567", "7", "1\u{202f}000+"]);
         let times = [duration(1), duration(90), duration(7_200), duration(200_000)];
         assert_eq!(times, ["1 second", "1 minute", "2 hours", "2 days"]);
+        assert_eq!([span(7), span(61), span(3_720), span(200_000)], ["7 s", "1 min", "1 h", "2 days"]);
         let lags = [milliseconds(12), milliseconds(1_250), milliseconds(60_000), milliseconds(600_000)];
         assert_eq!(lags, ["12 ms", "1.2 s", "60 s", "10 min"]);
     }

@@ -5,6 +5,8 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::model::health::at_least;
+
 /// What a job does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -91,8 +93,21 @@ pub struct JobList {
     pub jobs: Vec<JobRow>,
     /// After which to go on, if there are more.
     pub next: Option<String>,
-    /// How many were given up, and how many may have happened.
-    pub dead: u64,
-    pub unsure: u64,
-    pub waiting: u64,
+    pub counts: Vec<EffectCount>,
+}
+
+/// How many effects are in one state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EffectCount {
+    pub state: JobState,
+    pub count: u64,
+    /// There are more than were counted.
+    #[serde(default)]
+    pub is_more: bool,
+}
+
+impl EffectCount {
+    pub fn text(self) -> String {
+        at_least(self.count, self.is_more)
+    }
 }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::canary::CanaryReport;
 use crate::model::event::{EventRow, EventState};
-use crate::model::health::{Judgement, grouped, milliseconds};
-use crate::model::job::JobState;
+use crate::model::health::{Judgement, at_least, grouped, milliseconds, span};
+use crate::model::job::EffectCount;
 
 /// The mirror at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub struct SyncOverview {
     pub people: u64,
     pub deleted_people: u64,
     pub last_received_at: Option<Timestamp>,
-    /// Events that wait for an attempt.
+    /// Events that wait for an attempt: those received, and those failed.
     pub backlog: u64,
     pub oldest_pending_at: Option<Timestamp>,
     /// Of the last hour.
@@ -51,13 +51,15 @@ pub struct SyncOverview {
 pub struct StateCount {
     pub state: EventState,
     pub count: u64,
+    /// There are more than were counted.
+    #[serde(default)]
+    pub is_more: bool,
 }
 
-/// How many effects are in one state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct EffectCount {
-    pub state: JobState,
-    pub count: u64,
+impl StateCount {
+    pub fn text(self) -> String {
+        at_least(self.count, self.is_more)
+    }
 }
 
 /// From the event at Clerk to MongoDB.
@@ -77,14 +79,19 @@ pub struct Success {
 
 impl Success {
     /// `99.8 %`, never more than it is: all is said only of all.
-    pub fn text(self) -> String {
+    pub fn rate(self) -> String {
         let Self { well, of } = self;
         if of == 0 {
-            return "no event".to_owned();
+            return "–".to_owned();
         }
         let tenths = well.saturating_mul(1_000) / of;
         let rest = if tenths.is_multiple_of(10) { String::new() } else { format!(".{}", tenths % 10) };
-        format!("{}{rest} % of {}", tenths / 10, grouped(of))
+        format!("{}{rest} %", tenths / 10)
+    }
+
+    /// With how many there were.
+    pub fn text(self) -> String {
+        if self.of == 0 { "no event".to_owned() } else { format!("{} of {}", self.rate(), grouped(self.of)) }
     }
 }
 
@@ -155,16 +162,21 @@ impl SyncOverview {
             ("people", grouped(self.people)),
             ("deleted", grouped(self.deleted_people)),
             ("last-event", moment(self.last_received_at)),
-            ("backlog", grouped(self.backlog)),
-            ("oldest", moment(self.oldest_pending_at)),
+            ("last-ago", self.last_event_text()),
+            ("backlog", self.backlog_text()),
+            ("oldest", self.oldest_text()),
             ("p50", or_none(self.lag.p50_ms)),
             ("p95", or_none(self.lag.p95_ms)),
             ("p99", or_none(self.lag.p99_ms)),
             ("received-in-hour", grouped(self.received_in_hour)),
-            ("success-hour", self.success_in_hour.text()),
+            ("rate-hour", self.success_in_hour.rate()),
+            ("of-hour", grouped(self.success_in_hour.of)),
             ("success-day", self.success_in_day.text()),
             ("clerk", self.clerk_text()),
-            ("drift", self.drift_text()),
+            ("clerk-left", grouped(self.clerk.left)),
+            ("drift", self.drift_text().to_owned()),
+            ("drift-number", self.drift_number()),
+            ("differing", self.differing().to_string()),
             ("canary", self.canary_text()),
             ("instances", grouped(self.instances.len() as u64)),
             ("step-keys", step(self.steps.has_keys)),
@@ -174,9 +186,14 @@ impl SyncOverview {
         .into_iter()
         .map(|(name, text)| (name.to_owned(), text))
         .collect::<Vec<_>>();
-        figures.extend(self.counts.iter().map(|row| (format!("event-{}", row.state.as_str()), grouped(row.count))));
-        figures.extend(self.effects.iter().map(|row| (format!("effect-{}", row.state.as_str()), grouped(row.count))));
+        figures.extend(self.counts.iter().map(|row| (format!("event-{}", row.state.as_str()), row.text())));
+        figures.extend(self.effects.iter().map(|row| (format!("effect-{}", row.state.as_str()), row.text())));
         figures
+    }
+
+    pub fn backlog_text(&self) -> String {
+        let waits = |state: EventState| matches!(state, EventState::Received | EventState::Failed);
+        at_least(self.backlog, self.counts.iter().any(|row| row.is_more && waits(row.state)))
     }
 
     pub fn proof_text(&self) -> String {
@@ -196,12 +213,37 @@ impl SyncOverview {
         if self.proof.is_some() { "Look at the proof" } else { "Prove it" }
     }
 
-    pub fn drift_text(&self) -> String {
+    /// People about whom MongoDB differed from Clerk by the last proof.
+    pub fn differing(&self) -> u64 {
+        self.proof.as_ref().map_or(0, |proof| proof.differences)
+    }
+
+    pub fn drift_number(&self) -> String {
+        self.proof.as_ref().map_or_else(|| "–".to_owned(), |proof| grouped(proof.differences))
+    }
+
+    /// What the number is of.
+    pub fn drift_text(&self) -> &'static str {
         match &self.proof {
-            None => "not known before the first proof".to_owned(),
-            Some(proof) if proof.differences == 1 => "1 person differed from Clerk by the last proof".to_owned(),
-            Some(proof) => format!("{} people differed from Clerk by the last proof", grouped(proof.differences)),
+            None => "not known before the first proof",
+            Some(proof) if proof.differences == 1 => "person differed from Clerk by the last proof",
+            Some(_) => "people differed from Clerk by the last proof",
         }
+    }
+
+    /// How long ago the last event arrived.
+    pub fn last_event_text(&self) -> String {
+        self.last_received_at.map_or_else(|| "–".to_owned(), |at| format!("{} ago", self.since(at)))
+    }
+
+    /// For how long the oldest waits.
+    pub fn oldest_text(&self) -> String {
+        self.oldest_pending_at
+            .map_or_else(|| "nothing waits".to_owned(), |at| format!("the oldest waits for {}", self.since(at)))
+    }
+
+    fn since(&self, at: Timestamp) -> String {
+        span(self.as_of.duration_since(at).as_secs().max(0).unsigned_abs())
     }
 
     pub fn canary_text(&self) -> String {
@@ -209,11 +251,11 @@ impl SyncOverview {
     }
 
     pub fn clerk_text(&self) -> String {
-        let ClerkCalls { left, of, is_circuit_open } = self.clerk;
+        let ClerkCalls { of, is_circuit_open, .. } = self.clerk;
         if is_circuit_open {
-            "Clerk only fails, and is left alone for a while".to_owned()
+            "calls left, but Clerk only fails, and is left alone for a while".to_owned()
         } else {
-            format!("{} of {} calls in 10 s left", grouped(left), grouped(of))
+            format!("of {} calls in 10 s left", grouped(of))
         }
     }
 }
@@ -230,6 +272,7 @@ mod tests {
     fn e_01_a_rate_of_success_is_whole_only_when_nothing_failed() {
         let text = |well, of| Success { well, of }.text();
         assert_eq!([text(0, 0), text(7, 7), text(0, 3)], ["no event", "100 % of 7", "0 % of 3"]);
+        assert_eq!(Success::default().rate(), "–");
         assert_eq!([text(9_999, 10_000), text(995, 1_000)], ["99.9 % of 10\u{202f}000", "99.5 % of 1\u{202f}000"]);
     }
 }

@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
-use crate::model::event::EventState;
 use crate::model::run::{RunKind, RunState};
 use crate::server::canary;
 use crate::server::error::Error;
@@ -120,10 +119,9 @@ async fn canary(state: &AppState) -> Result<Canary, Error> {
 
 async fn backlog(state: &AppState) -> Result<Backlog, Error> {
     let events = &state.store.events;
-    let (totals, oldest_at) = futures::try_join!(events.count_by_state(), events.find_oldest_pending())?;
-    let waiting = totals.iter().filter(|total| matches!(total.state, EventState::Received | EventState::Failed));
+    let (waiting, oldest_at) = futures::try_join!(events.count_pending(), events.find_oldest_pending())?;
     let oldest_s = oldest_at.map_or(0, |at| Timestamp::now().duration_since(at).as_secs().max(0));
-    Ok(Backlog { events: waiting.map(|total| total.count.unsigned_abs()).sum(), oldest_s })
+    Ok(Backlog { events: waiting, oldest_s })
 }
 
 #[cfg(test)]

@@ -20,22 +20,22 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::model::event::EventState;
+use crate::model::health::Health;
+use crate::model::job::JobState;
 use crate::model::run::{RunKind, RunState};
 use crate::server::error::Error;
 use crate::server::readiness;
 use crate::server::state::AppState;
-use crate::server::store::Store;
 use crate::server::store::events::StateTotal;
 use crate::server::store::instances::Instance;
 use crate::server::store::statistics::{Additions, Totals};
+use crate::server::store::{self, Store};
 
 const ADD_EVERY: Duration = Duration::from_secs(2);
 /// A sign of life, and a look at the backlog, every so many times.
 const BEAT_EVERY: u32 = 3;
-/// With more events than this their states are not counted when somebody looks: the kept totals are shown.
-pub const COUNTED_WHEN_ASKED: u64 = 1_000;
-/// The same of people who are deleted.
-pub const DELETED_COUNTED_WHEN_ASKED: u64 = 1_000;
+/// No more than this is counted when somebody looks, of whatever it is: beyond it the kept totals are shown.
+pub const COUNTED_WHEN_ASKED: u64 = Health::COUNTED;
 /// How old the kept totals may be before they are counted anew.
 const TOTALS_HOLD: SignedDuration = SignedDuration::from_mins(10);
 
@@ -135,12 +135,18 @@ async fn find_drift(store: &Store) -> Result<Option<u64>, Error> {
     Ok(proof.map(|proof| proof.progress.counts.differences()))
 }
 
-/// Where there are too many events, or deleted people, to count them when somebody looks, one process counts them now and
-/// then.
+/// Where there are too many events, effects or deleted people to count them when somebody looks, one process counts them now
+/// and then.
+///
+/// What ends for good is added up between two counts. What comes and goes, failed events and effects, is not: an addition
+/// beside each write would be a second write to one document that all processes share, and one that is lost with a process
+/// (or done twice by whoever takes over) would stand until the next count. So what is open is counted exactly while it is
+/// little, is said to be at least so much when it is more, and is counted here.
 async fn recount(state: &AppState) -> Result<(), Error> {
     let store = &state.store;
     let are_few = store.events.estimate().await? <= COUNTED_WHEN_ASKED
-        && store.users.count_deleted_up_to(DELETED_COUNTED_WHEN_ASKED).await? < DELETED_COUNTED_WHEN_ASKED;
+        && store.jobs.estimate().await? <= COUNTED_WHEN_ASKED
+        && store.users.count_deleted_up_to(COUNTED_WHEN_ASKED).await? < COUNTED_WHEN_ASKED;
     if are_few {
         return Ok(());
     }
@@ -153,13 +159,22 @@ async fn recount(state: &AppState) -> Result<(), Error> {
     if counted_at.is_some() && !store.runs.is_due("totals", now, later).await? {
         return Ok(());
     }
-    let (events, redeliveries, (_, deleted)) =
-        futures::try_join!(store.events.count_by_state(), store.events.count_redeliveries(), store.users.count(),)?;
-    let is_kept = |total: &&StateTotal| !matches!(total.state, EventState::Received | EventState::Failed);
-    let kept = events.iter().filter(is_kept).map(|total| (total.state.as_str().to_owned(), total.count));
     let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let effects = JobState::ALL.map(async |state| {
+        let counted = store.jobs.count(state).await?;
+        Ok::<_, store::Error>((state.as_str().to_owned(), count(counted)))
+    });
+    let (events, effects, redeliveries, (_, deleted)) = futures::try_join!(
+        store.events.count_by_state(),
+        futures::future::try_join_all(effects),
+        store.events.count_redeliveries(),
+        store.users.count(),
+    )?;
+    let is_kept = |total: &&StateTotal| total.state != EventState::Received;
+    let kept = events.iter().filter(is_kept).map(|total| (total.state.as_str().to_owned(), total.count));
     let totals = Totals {
         ended: kept.collect(),
+        effects: effects.into_iter().collect(),
         redeliveries: count(redeliveries),
         deleted: count(deleted),
         counted_at: Some(now),

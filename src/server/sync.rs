@@ -4,12 +4,13 @@
 //! settles who has a contested name, `provision` brings a person on their first request, `refresh` on a hint, `scan`
 //! everybody and proves it, `metadata` pushes what Clerk's lacks; `intervention` is what operators do about one event, `rehearsal` what it would do, `inspection`
 //! what pages show of events and their failures, `filters` what of them an admin looks at again; `relay` hands events to Inngest and `functions` is what its calls do;
-//! `status` reads the numbers. `apply`, `effects`, `fields`, `fold`, `history` and `mapping` are pure; `ports` is what the
+//! `status` and `counts` read the numbers. `apply`, `effects`, `fields`, `fold`, `history` and `mapping` are pure; `ports` is what the
 //! others need of the world. Knows nothing of HTTP.
 
 pub mod apply;
 pub mod arrivals;
 pub mod attempts;
+pub mod counts;
 pub mod effects;
 pub mod fields;
 pub mod filters;
@@ -18,6 +19,7 @@ pub mod functions;
 pub mod history;
 pub mod inbox;
 pub mod inspection;
+pub mod instance;
 pub mod intervention;
 pub mod mapping;
 pub mod metadata;

@@ -512,3 +512,75 @@ async fn issue_6_people_who_are_deleted_are_counted_as_they_go() {
     deleted(1_201).await;
     app.finish().await;
 }
+
+/// What comes and goes is counted to a thousand when somebody looks: beyond it is as much as was counted last, or at least that.
+#[tokio::test]
+async fn issue_6_what_is_open_is_counted_to_a_thousand_and_no_further() {
+    let app = TestApp::new().await;
+    let admin = admin(&app).await;
+    app.settled().await;
+    let (now, later) = (DateTime::now(), DateTime::from_millis(Timestamp::now().as_millisecond() + 3_600_000));
+    let events = (0..1_200).map(|number| {
+        doc! {
+            "_id": format!("msg_{number}"), "kind": "user.updated", "state": "failed", "attempts": 1_i32, "waits": 0_i32,
+            "deliveries": 1_i32, "receivedAt": now, "dueAt": later, "decision": "Clerk said 500", "cause": "Clerk said 500",
+        }
+    });
+    let jobs = (0..1_100).map(|number| {
+        doc! {
+            "_id": format!("webhook:user_{number}:1"), "kind": "webhook", "state": "dead", "attempts": 9_i32,
+            "createdAt": now, "finishedAt": now, "cause": "status 500",
+        }
+    });
+    app.database.handle().collection("events").insert_many(events).await.expect("stored");
+    app.database.handle().collection("jobs").insert_many(jobs).await.expect("stored");
+    let of = |numbers: &Value, list: &str, state: &str| {
+        let rows = numbers[list].as_array().expect("rows").clone();
+        let row = rows.into_iter().find(|row| row["state"] == state).expect("a row");
+        (row["count"].as_u64().expect("a number"), row["is_more"].as_bool().expect("a word"))
+    };
+    eventually_within(Duration::from_secs(20), "they are counted once, by a process", || async {
+        let numbers = overview(&app, &admin).await;
+        let found = (of(&numbers, "counts", "failed"), of(&numbers, "effects", "dead"), numbers["backlog"].as_u64());
+        let is_counted =
+            app.database.find("statistics", doc! { "_id": "totals", "countedAt": { "$type": "date" } }).await;
+        let expected = ((1_200, false), (1_100, false), Some(1_200));
+        if is_counted.is_some() && found == expected { Ok(()) } else { Err(format!("{found:?}")) }
+    })
+    .await;
+    let none = doc! { "ended.failed": 0_i64, "effects.dead": 0_i64 };
+    app.database.set("statistics", doc! { "_id": "totals" }, none).await;
+    let numbers = overview(&app, &admin).await;
+    assert_eq!([of(&numbers, "counts", "failed"), of(&numbers, "effects", "dead")], [(1_000, true); 2]);
+    assert_eq!(numbers["reason"], "At least 1\u{202f}000 events could not be applied yet.");
+    for path in ["/admin/sync", "/admin/sync/effects"] {
+        assert!(page(&app, &admin, path).await.contains("1\u{202f}000+"), "{path}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn e_27_the_page_does_not_wait_for_a_clerk_that_is_slow() {
+    let app = TestApp::with(Wishes { seed_users: 2, ..Wishes::default() }).await;
+    let admin = app.clerk.find_user("admin@example.com").expect("seeded")["id"].as_str().expect("an id").to_owned();
+    let at = DateTime::now();
+    let known = doc! {
+        "clerkId": &admin, "name": "", "role": "admin", "syncStatus": "active", "authProvider": "clerk",
+        "version": { "updatedAt": 1_i64, "eventAt": 1_i64 }, "createdAt": at, "updatedAt": at, "deletedAt": null,
+    };
+    app.database.insert("users", known).await;
+    let answers_after = Duration::from_secs(6);
+    let delay = u64::try_from(answers_after.as_millis()).expect("it fits");
+    app.clerk.set_levers(Levers { bapi_delay_ms: delay, ..Levers::default() });
+    let began_at = Instant::now();
+    for _ in 0..8 {
+        assert!(page(&app, &admin, "/admin/sync").await.contains("1. Keys"));
+    }
+    assert!(began_at.elapsed() < answers_after, "eight pages took {:?}", began_at.elapsed());
+    eventually_within(Duration::from_secs(20), "the answer is on the page", || async {
+        let numbers = overview(&app, &admin).await;
+        if numbers["steps"]["has_keys"] == true { Ok(()) } else { Err(numbers["steps"].to_string()) }
+    })
+    .await;
+    app.finish().await;
+}

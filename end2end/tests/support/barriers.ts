@@ -1,6 +1,15 @@
-// What axe finds on a page as it is now.
+// What axe finds on a page as it is now, and how it looks.
+import { join } from 'node:path';
 import AxeBuilder from '@axe-core/playwright';
-import type { Page } from '@playwright/test';
+import { expect, type Page } from '@playwright/test';
+
+/** In which every state is looked at. */
+export const looks = [
+  { look: 'light', colorScheme: 'light', width: 1280, height: 800 },
+  { look: 'dark', colorScheme: 'dark', width: 1280, height: 800 },
+  { look: 'phone', colorScheme: 'light', width: 390, height: 844 },
+  { look: 'narrow', colorScheme: 'dark', width: 320, height: 640 },
+] as const;
 
 /** Every barrier, small ones too, each with where it is; `without` leaves a part out that is somebody else's to mend. */
 export async function barriers(page: Page, without?: string): Promise<string[]> {
@@ -8,4 +17,15 @@ export async function barriers(page: Page, without?: string): Promise<string[]> 
   const axe = new AxeBuilder({ page }).options({ rules: { 'target-size': { enabled: true } } });
   const { violations } = await (without ? axe.exclude(without) : axe).analyze();
   return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join('\n')}`);
+}
+
+/** A picture of the page as it is now in each look; none has a barrier, and nothing sticks out. */
+export async function lookAt(page: Page, name: string): Promise<void> {
+  for (const { look, colorScheme, width, height } of looks) {
+    await page.emulateMedia({ colorScheme });
+    await page.setViewportSize({ width, height });
+    await page.screenshot({ path: join(__dirname, '../../screenshots', `sync-${name}-${look}.png`), fullPage: true });
+    expect(await barriers(page), `${name}, ${look}`).toEqual([]);
+    expect(await page.evaluate(() => document.documentElement.scrollWidth), `${name}, ${look}`).toBeLessThanOrEqual(width);
+  }
 }

@@ -1,6 +1,7 @@
-// A `rollcall dev` of a test's own: its ports, its folder, its database in the suite's MongoDB; to be killed and started again.
+// A `rollcall dev` of a test's own: its ports, its folder, its database in the suite's MongoDB or a MongoDB of its own; to be
+// killed and started again.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect } from '@playwright/test';
@@ -19,6 +20,8 @@ export class OwnServer {
   constructor(
     private readonly name: string,
     private readonly people: number,
+    /** To be killed by itself. */
+    private readonly hasOwnMongodb = false,
   ) {
     this.mongodb = mongodbUri().replace('/rollcall?', `/${this.name}?`);
   }
@@ -30,7 +33,7 @@ export class OwnServer {
     const options = ['--data-dir', this.folder, '--standin-addr', at(this.standin)];
     const env = {
       ...process.env,
-      MONGODB_URI: this.mongodb,
+      ...(this.hasOwnMongodb ? {} : { MONGODB_URI: this.mongodb }),
       LEPTOS_SITE_ADDR: at(this.url),
       LEPTOS_SITE_ROOT: resolve(root, process.env.LEPTOS_SITE_ROOT ?? join(target, 'site')),
       // Each write-back would be an event of its own.
@@ -49,6 +52,11 @@ export class OwnServer {
     const ended = new Promise((resolve) => this.process?.once('exit', resolve));
     this.process?.kill('SIGKILL');
     await ended;
+  }
+
+  /** Its MongoDB is gone all at once. */
+  killMongodb(): void {
+    process.kill(Number(readFileSync(join(this.folder, 'mongod/db/mongod.lock'), 'utf8')), 'SIGKILL');
   }
 
   async remove(): Promise<void> {

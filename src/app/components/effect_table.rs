@@ -40,6 +40,17 @@ pub fn state_meaning(state: JobState) -> &'static str {
     }
 }
 
+/// The word of a state as a heading.
+pub fn effect_title(state: JobState) -> &'static str {
+    match state {
+        JobState::Waiting => "Waiting",
+        JobState::Done => "Done",
+        JobState::Dead => "Dead",
+        JobState::Unsure => "Unsure",
+        JobState::Discarded => "Discarded",
+    }
+}
+
 /// The word of a state, coloured as well.
 #[component]
 pub fn EffectBadge(state: JobState) -> impl IntoView {

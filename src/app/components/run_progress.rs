@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use crate::app::components::confirm::Confirm;
 use crate::app::components::fields::Reason;
+use crate::model::health::{grouped, span};
 use crate::model::run::{RunReport, RunState};
 
 /// Where a run's page is.
@@ -28,14 +29,16 @@ pub fn RunBadge(state: RunState) -> impl IntoView {
 #[component]
 pub fn RunProgress(run: RunReport) -> impl IntoView {
     let (seen, total) = (run.counts.seen, run.total.max(run.counts.seen));
-    let rate = (run.state == RunState::Running && run.per_second > 0).then(|| format!(", {} a second", run.per_second));
+    let rate = (run.state == RunState::Running && run.per_second > 0)
+        .then(|| format!(", {} a second", grouped(run.per_second)));
     let left = run.remaining_seconds.map(|seconds| format!(", about {} left", span(seconds)));
+    let percent = (seen * 100).checked_div(total).map(|percent| format!(" ({percent} %)"));
     view! {
         <div>
             <progress class="progress progress-primary w-full" value=seen max=total.max(1) aria-label="Progress of the run">
                 {seen}
             </progress>
-            <p class="tabular-nums">{seen} " of " {total} {rate} {left}</p>
+            <p class="tabular-nums">{grouped(seen)} " of " {grouped(total)} {percent} {rate} {left}</p>
         </div>
     }
     .into_any()
@@ -81,23 +84,4 @@ pub fn RunControls(run: RunReport) -> impl IntoView {
         </div>
     }
     .into_any()
-}
-
-/// Seconds in words.
-fn span(seconds: u64) -> String {
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3_600 => format!("{} min", seconds.div_ceil(60)),
-        _ => format!("{} h {} min", seconds / 3_600, seconds % 3_600 / 60),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn e_05_what_is_left_is_said_in_units_that_fit() {
-        assert_eq!([span(7), span(61), span(3_720)], ["7 s", "2 min", "1 h 2 min"]);
-    }
 }

@@ -6,14 +6,15 @@ use leptos_router::hooks::use_query_map;
 
 use crate::api::effects::list_effects;
 use crate::app::components::admin_nav::AdminNav;
-use crate::app::components::effect_table::{EffectTable, kind_words, state_meaning};
+use crate::app::components::effect_table::{EffectTable, effect_title, kind_words, state_meaning};
 use crate::app::components::error_view::ErrorView;
 use crate::app::components::event_table::Empty;
 use crate::app::components::fields::{Choice, FilterButtons, Problem, TextField};
+use crate::app::components::number_tile::NumberTile;
 use crate::app::components::pager::Pager;
 use crate::model::error::AppError;
 use crate::model::event_filter::percent_encoded;
-use crate::model::job::{JobKind, JobList, JobState};
+use crate::model::job::{EffectCount, JobKind, JobList, JobState};
 
 const PATH: &str = "/admin/sync/effects";
 
@@ -73,7 +74,7 @@ fn Effects(asked: Asked, list: Option<JobList>, problem: Option<String>, is_firs
     let states =
         JobState::ALL.map(|state| (state.as_str().to_owned(), format!("{}: {}", state.as_str(), state_meaning(state))));
     let kinds = JobKind::ALL.map(|kind| (kind.as_str().to_owned(), kind_words(kind).to_owned()));
-    let counts = list.as_ref().map(|list| view! { <Numbers waiting=list.waiting dead=list.dead unsure=list.unsure /> });
+    let counts = list.as_ref().map(|list| view! { <Numbers counts=list.counts.clone() /> });
     let shown = list.map(|list| view! { <Shown asked=asked.clone() list is_first /> });
     view! {
         <Title text="Effects" />
@@ -95,27 +96,20 @@ fn Effects(asked: Asked, list: Option<JobList>, problem: Option<String>, is_firs
     .into_any()
 }
 
+/// Those that wait for somebody; the others are the rest.
 #[component]
-fn Numbers(waiting: u64, dead: u64, unsure: u64) -> impl IntoView {
-    let tile = |state: JobState, count: u64| {
+fn Numbers(counts: Vec<EffectCount>) -> impl IntoView {
+    let is_open = |row: &EffectCount| matches!(row.state, JobState::Waiting | JobState::Dead | JobState::Unsure);
+    let tiles = counts.into_iter().filter(is_open).map(|row| {
+        let (title, href) = (effect_title(row.state), format!("{PATH}?state={}", row.state.as_str()));
+        let is_bad = row.state != JobState::Waiting;
         view! {
-            <div class="rounded-box border border-base-300 bg-base-200 p-3">
-                <dt class="text-sm">
-                    <a class="link" href=format!("{PATH}?state={}", state.as_str())>
-                        {state.as_str()}
-                    </a>
-                </dt>
-                <dd class="text-2xl font-bold tabular-nums">{count}</dd>
-                <dd class="text-xs">{state_meaning(state)}</dd>
-            </div>
+            <NumberTile title value=row.text() href is_bad>
+                {state_meaning(row.state)}
+            </NumberTile>
         }
-    };
-    view! {
-        <dl class="grid grid-cols-1 gap-3 sm:grid-cols-3">
-            {tile(JobState::Waiting, waiting)} {tile(JobState::Dead, dead)} {tile(JobState::Unsure, unsure)}
-        </dl>
-    }
-    .into_any()
+    });
+    view! { <ul class="grid grid-cols-2 gap-3 sm:grid-cols-3">{tiles.collect_view()}</ul> }.into_any()
 }
 
 #[component]

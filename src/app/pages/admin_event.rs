@@ -245,6 +245,7 @@ fn Body(row: EventRow, payload: Payload) -> impl IntoView {
                     <bdi>{text}</bdi>
                 </pre>
                 <p class="mt-3 flex flex-wrap items-center gap-3">
+                    <span>"To replay it in a terminal:"</span>
                     <code class="text-sm wrap-anywhere">{command.clone()}</code>
                     <CopyButton text=command label="the command that replays it".to_owned() />
                 </p>

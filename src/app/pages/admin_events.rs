@@ -101,7 +101,7 @@ fn Search(query: EventQuery, kinds: Vec<String>, problem: Option<(String, String
             <form class="rounded-box border border-base-300 bg-base-200 p-4" method="get" action=PATH>
                 <TextField
                     name="q"
-                    label="Search: type:user.updated status:dead user:ada after:2026-11-01 before:2h, or the beginning of an id"
+                    label="Search, for example: type:user.updated status:dead user:ada after:2026-11-01 before:2h, or the beginning of an id"
                     value=query.q
                     list="event-words"
                     kind="search"
@@ -110,7 +110,7 @@ fn Search(query: EventQuery, kinds: Vec<String>, problem: Option<(String, String
                 <datalist id="event-words">{words.map(word).collect_view()}</datalist>
                 <SuggestWords />
                 <datalist id="event-types">{kinds.into_iter().map(option).collect_view()}</datalist>
-                <div class="mt-3 grid grid-cols-1 gap-3 sm:grid-cols-3 lg:grid-cols-6">
+                <div class="mt-3 grid grid-cols-1 gap-3 sm:grid-cols-3">
                     <Choice name="state" label="State" value=query.state any="any" options=states />
                     <TextField name="type" label="Type" value=query.kind list="event-types" error=wrong("type") />
                     <TextField name="person" label="Person (id or username)" value=query.person error=wrong("person") />

@@ -13,6 +13,7 @@ use crate::app::components::loaded::loaded;
 use crate::app::components::time::{Ago, Time};
 use crate::model::event_filter::EventQuery;
 use crate::model::failure::{FailureRow, Failures, MUTES, advice};
+use crate::model::health::grouped;
 
 const PATH: &str = "/admin/sync/failures";
 
@@ -77,6 +78,11 @@ fn Group(group: FailureRow, place: usize, state: Option<String>) -> impl IntoVie
     let query = EventQuery { cause: Some(group.cause.clone()), state, ..EventQuery::default() }.encoded();
     let people = if group.people == 1 { "1 person".to_owned() } else { format!("{} people", group.people) };
     let heading = format!("cause-{place}");
+    let badge = |count: u64, word: &str, class: &'static str| {
+        (count > 0).then(|| view! { <span class=class>{format!("{} {word}", grouped(count))}</span> })
+    };
+    let dead = badge(group.dead, "dead", "badge badge-error");
+    let failed = badge(group.failed, "failed", "badge badge-warning");
     let labelled = heading.clone();
     let mute = match group.muted_until {
         Some(until) => view! { <Muted cause=group.cause.clone() until /> }.into_any(),
@@ -89,8 +95,8 @@ fn Group(group: FailureRow, place: usize, state: Option<String>) -> impl IntoVie
             </h2>
             <p class="mt-2">{advice(&group.cause)}</p>
             <p class="mt-2 flex flex-wrap gap-2">
-                <span class="badge badge-error">{format!("{} dead", group.dead)}</span>
-                <span class="badge badge-warning">{format!("{} failed", group.failed)}</span>
+                {dead}
+                {failed}
                 <span>{people}</span>
             </p>
             <p class="mt-2 text-sm">

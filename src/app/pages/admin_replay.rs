@@ -90,7 +90,9 @@ fn Preview(preview: ReplayPreview, query: String, ids: String) -> impl IntoView 
         </p>
         <p class="mt-2">
             "Of the newest " {shown} ", each by itself: " <strong>{changes}</strong> " would change something, and "
-            <strong>{effects}</strong> " effects would follow if others are told."
+            <strong>{effects}</strong>
+            {if effects == 1 { " effect" } else { " effects" }}
+            " would follow if others are told."
         </p>
         {start}
         <div class="record-table mt-6">

@@ -18,6 +18,7 @@ use crate::app::components::time::Time;
 use crate::app::components::trail_table::{TrailTable, Who};
 use crate::app::pages::admin_replay::Fields;
 use crate::model::audit::TrailRow;
+use crate::model::health::grouped;
 use crate::model::run::{Difference, DifferenceKind, MOST_NAMED, RunDetail, RunKind, RunReport, RunState, Skipped};
 
 const PATH: &str = "/admin/sync/runs";
@@ -101,7 +102,7 @@ fn Counts(run: RunReport) -> impl IntoView {
         view! {
             <div class="rounded-box border border-base-300 bg-base-200 p-3">
                 <dt class="text-sm">{name}</dt>
-                <dd class="text-2xl font-bold tabular-nums">{count}</dd>
+                <dd class="text-2xl font-bold tabular-nums">{grouped(count)}</dd>
             </div>
         }
     });
@@ -243,7 +244,7 @@ fn Row(difference: Difference, place: usize) -> impl IntoView {
 }
 
 fn people_differed(count: u64) -> String {
-    if count == 1 { "1 person differed.".to_owned() } else { format!("{count} people differed.") }
+    if count == 1 { "1 person differed.".to_owned() } else { format!("{} people differed.", grouped(count)) }
 }
 
 /// Who began it, paused it, and so on, and why (E-29).

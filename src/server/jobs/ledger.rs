@@ -8,6 +8,7 @@ use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::store::jobs::{Job, Wanted};
 use crate::server::store::paging::Cursor;
+use crate::server::sync::counts::count_effects;
 
 /// Effects on a page.
 const ON_A_PAGE: u16 = 50;
@@ -34,19 +35,10 @@ pub async fn list_effects(
     let cursor = said(cursor).map(|text| Cursor::parse(&text).ok_or_else(|| invalid("cursor", &text))).transpose()?;
     let wanted = Wanted { state: in_state, kind, clerk_id: said(person), limit: ON_A_PAGE };
     let jobs = &state.store.jobs;
-    let (page, dead, unsure, waiting) = tokio::try_join!(
-        jobs.list(&wanted, cursor.as_ref()),
-        jobs.count(JobState::Dead),
-        jobs.count(JobState::Unsure),
-        jobs.count(JobState::Waiting),
-    )?;
-    Ok(JobList {
-        next: page.next.map(|cursor| cursor.encoded()),
-        jobs: rows(state, page.rows).await?,
-        dead,
-        unsure,
-        waiting,
-    })
+    let (page, counts) = tokio::try_join!(async { Ok(jobs.list(&wanted, cursor.as_ref()).await?) }, async {
+        count_effects(&state.store, &state.store.statistics.find_totals().await?).await
+    })?;
+    Ok(JobList { next: page.next.map(|cursor| cursor.encoded()), jobs: rows(state, page.rows).await?, counts })
 }
 
 /// Jobs as rows, each with whom it reaches.

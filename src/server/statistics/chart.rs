@@ -146,7 +146,8 @@ fn events(slots: &[Slot], time: &Time) -> Chart {
     let summary = if total == 0 {
         "No event in this time.".to_owned()
     } else {
-        format!("{} attempts at events in all, at most {} {}.", grouped(total), grouped(most.unwrap_or(0)), time.each)
+        let each = time.each.trim_end_matches(", UTC");
+        format!("{} attempts at events in all, at most {} {each}.", grouped(total), grouped(most.unwrap_or(0)))
     };
     let drawing = Drawing { values, is_stacked: true, axis: Axis::Count };
     let names = OUTCOMES.map(|(name, _)| name);

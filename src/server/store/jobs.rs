@@ -280,22 +280,18 @@ impl Jobs {
         Ok(found.iter().filter_map(|row| row.get_str("_id").ok()).map(str::to_owned).collect())
     }
 
-    /// How many are in each state: those done are the rest, and of the others no more than `most` are counted.
-    pub async fn count_by_state(&self, most: u64) -> Result<Vec<(JobState, u64)>, Error> {
-        let odd = JobState::ALL.into_iter().filter(|state| *state != JobState::Done);
-        let counts = odd.map(async |state| {
-            let options = CountOptions::builder().limit(most).build();
-            let count = self.documents.count_documents(doc! { "state": state.as_str() }).with_options(options).await?;
-            Ok::<_, Error>((state, count))
-        });
-        let all = async { Ok(self.documents.estimated_document_count().await?) };
-        let (mut counts, all) = futures::try_join!(futures::future::try_join_all(counts), all)?;
-        let others: u64 = counts.iter().map(|(_, count)| count).sum();
-        counts.insert(1, (JobState::Done, all.saturating_sub(others)));
-        Ok(counts)
+    /// About how many there are, from the collection's own books.
+    pub async fn estimate(&self) -> Result<u64, Error> {
+        Ok(self.documents.estimated_document_count().await?)
     }
 
-    /// How many are in this state.
+    /// How many are in a state; counted no further than `most`.
+    pub async fn count_up_to(&self, state: JobState, most: u64) -> Result<u64, Error> {
+        let options = CountOptions::builder().limit(most).build();
+        Ok(self.documents.count_documents(doc! { "state": state.as_str() }).with_options(options).await?)
+    }
+
+    /// How many are in this state, all counted, so no page asks this.
     pub async fn count(&self, state: JobState) -> Result<u64, Error> {
         Ok(self.documents.count_documents(doc! { "state": state.as_str() }).await?)
     }

@@ -22,6 +22,8 @@ const TYPES: &str = "types";
 const TOTALS: &str = "totals";
 /// What is added to the totals besides the ends of events.
 const KEPT: [&str; 2] = ["deleted", "missed"];
+/// An attempt ends so and its event goes on: of these there are more than of events that are in that state.
+const GOES_ON: &str = "ended.failed";
 
 /// How long a bucket is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -100,12 +102,16 @@ pub struct TypeSeen {
     pub last_at: Timestamp,
 }
 
-/// Events by their state, and people who are deleted, as they were counted last and what was added since.
+/// Events and effects by their state, and people who are deleted, as they were counted last and what was added since. To what
+/// comes and goes nothing is added: it is as it was counted.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Totals {
     #[serde(default)]
     pub ended: BTreeMap<String, i64>,
+    /// Effects by their state.
+    #[serde(default)]
+    pub effects: BTreeMap<String, i64>,
     #[serde(default)]
     pub redeliveries: i64,
     #[serde(default)]
@@ -163,7 +169,8 @@ impl Statistics {
                 statements.push(doc! { "q": { "_id": length.id(now) }, "u": update, "upsert": true });
             }
         }
-        let kept = counts.iter().filter(|(field, _)| field.starts_with("ended.") || KEPT.contains(&field.as_str()));
+        let is_kept = |field: &str| (field.starts_with("ended.") && field != GOES_ON) || KEPT.contains(&field);
+        let kept = counts.iter().filter(|(field, _)| is_kept(field));
         let kept: Document = kept.map(|(field, count)| (field.clone(), count.clone())).collect();
         if !kept.is_empty() {
             statements.push(doc! { "q": { "_id": TOTALS }, "u": { "$inc": kept }, "upsert": true });
@@ -208,10 +215,14 @@ impl Statistics {
 
     /// What was counted exactly takes the place of what was added up; of what was missed, that is all there is.
     pub async fn set_totals(&self, totals: &Totals) -> Result<(), Error> {
-        let Totals { ended, redeliveries, deleted, missed: _, counted_at } = totals;
-        let ended: Document = ended.iter().map(|(state, count)| (state.clone(), Bson::from(*count))).collect();
-        let counted_at = counted_at.map(to_date);
-        let fields = doc! { "ended": ended, "redeliveries": redeliveries, "deleted": deleted, "countedAt": counted_at };
+        let Totals { ended, effects, redeliveries, deleted, missed: _, counted_at } = totals;
+        let by_state = |counts: &BTreeMap<String, i64>| {
+            counts.iter().map(|(state, count)| (state.clone(), Bson::from(*count))).collect::<Document>()
+        };
+        let fields = doc! {
+            "ended": by_state(ended), "effects": by_state(effects), "redeliveries": redeliveries, "deleted": deleted,
+            "countedAt": counted_at.map(to_date),
+        };
         self.documents.update_one(doc! { "_id": TOTALS }, doc! { "$set": fields }).upsert(true).await?;
         Ok(())
     }

@@ -72,7 +72,7 @@ fn decide<P: Ports>(ports: &P, stored: Option<&User>, said: Said) -> Rehearsed {
         Folded::Ask => Rehearsed::of(end(EventState::Received, "Clerk would be asked")),
         Folded::Settled(outcomes) => last(outcomes),
         Folded::Write(write, outcomes) => Rehearsed {
-            fields: stored.map(|stored| fields(stored, &write.user, fields_of_own)).unwrap_or_default(),
+            fields: stored.map_or_else(everything, |stored| fields(stored, &write.user, fields_of_own)),
             effects: write.effects.iter().map(|effect| effect.kind).collect(),
             ..last(outcomes)
         },
@@ -81,6 +81,11 @@ fn decide<P: Ports>(ports: &P, stored: Option<&User>, said: Said) -> Rehearsed {
 
 fn last(outcomes: Vec<Outcome>) -> Rehearsed {
     Rehearsed::of(outcomes.into_iter().next_back().unwrap_or_else(|| end(EventState::Ignored, "")))
+}
+
+/// Of somebody who is not there.
+fn everything() -> Vec<FieldDifference> {
+    vec![FieldDifference { field: "everything".to_owned(), here: None, clerk: None }]
 }
 
 /// What differs between what is stored and what would be.

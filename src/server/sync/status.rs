@@ -2,8 +2,8 @@
 //!
 //! Knows no page and no HTTP.
 
-use std::collections::{BTreeMap, HashMap};
-use std::time::Duration;
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -15,14 +15,13 @@ use crate::model::failure::FAILURES;
 use crate::model::health::{Signs, SilenceCause};
 use crate::model::job::JobState;
 use crate::model::run::{RunKind, RunState};
-use crate::model::sync::{ClerkCalls, EffectCount, Instance, Lag, ProofLine, StateCount, Steps, Success, SyncOverview};
+use crate::model::sync::{ClerkCalls, Instance, Lag, ProofLine, Steps, Success, SyncOverview};
 use crate::server::canary;
 use crate::server::error::Error;
 use crate::server::rotation::fingerprint;
 use crate::server::state::AppState;
 use crate::server::statistics::chart::{charts, length_of, start_of};
 use crate::server::statistics::lag::percentile_ms;
-use crate::server::statistics::{COUNTED_WHEN_ASKED, DELETED_COUNTED_WHEN_ASKED};
 use crate::server::store::Store;
 use crate::server::store::alerts::Alert;
 use crate::server::store::audit::Filter;
@@ -30,16 +29,11 @@ use crate::server::store::events::Summary;
 use crate::server::store::instances;
 use crate::server::store::runs::Run;
 use crate::server::store::statistics::{Bucket, Length};
+use crate::server::sync::counts::{Counts, count_all};
 use crate::server::sync::scan::report::report;
 
 /// How many events the page lists.
 pub const NEWEST: i64 = 50;
-/// What is wrong is counted no further.
-const COUNTED_UP_TO: u64 = 10_000;
-/// The same of what was given up, of which there is a kept total.
-const DEAD_COUNTED: u64 = 1_000;
-/// So long may the first call to Clerk hold the page up.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(1);
 const RECENT: SignedDuration = SignedDuration::from_hours(1);
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
@@ -50,14 +44,10 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
     let ago = |span: SignedDuration| now.saturating_sub(span).unwrap_or(Timestamp::MIN);
     let (since, yesterday) = (ago(RECENT), ago(DAY));
     let proven = [RunState::Done, RunState::Stopped];
-    let ((counts, redeliveries), backlog, oldest_pending_at, newest, people, effects) = tokio::try_join!(
-        count_events(store),
-        async { Ok(store.events.count_pending().await?) },
-        async { Ok(store.events.find_oldest_pending().await?) },
-        async { Ok(store.events.list_newest(NEWEST).await?) },
-        count_people(store),
-        async { Ok(store.jobs.count_by_state(COUNTED_UP_TO).await?) },
-    )?;
+    let (Counts { events: counts, redeliveries, effects, people, deleted_people }, oldest_pending_at, newest) =
+        tokio::try_join!(count_all(store), async { Ok(store.events.find_oldest_pending().await?) }, async {
+            Ok(store.events.list_newest(NEWEST).await?)
+        },)?;
     let (minutes, hours, instances, proof, alerts, secrets) = tokio::try_join!(
         store.statistics.list(Length::Minute, since),
         store.statistics.list(Length::Hour, yesterday),
@@ -76,14 +66,15 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
     let is_mended = if let Some(since) = differs { is_mended_since(store, since).await? } else { false };
     let proof = proof.as_ref().map(proof_line);
     let of = |wanted: EventState| counts.iter().find(|row| row.state == wanted).map_or(0, |row| row.count);
+    let backlog = of(EventState::Received) + of(EventState::Failed);
     // Whoever looks at this page is one; another must have come, by whatever way.
-    let have_come = proof.is_some() || people.0 > 1 || of(EventState::Applied) > 0;
+    let have_come = proof.is_some() || people > 1 || of(EventState::Applied) > 0;
     let steps = Steps {
-        has_keys: !is_open(AlertKind::KeyRefused) && (proof.is_some() || has_keys(state, &instances).await),
+        has_keys: !is_open(AlertKind::KeyRefused) && (proof.is_some() || has_keys(state, &instances)),
         has_endpoint: is_signed || !newest.is_empty(),
         has_people: have_come || store.runs.find_newest(RunKind::Backfill, &[RunState::Done]).await?.is_some(),
     };
-    let lost = |wanted: JobState| effects.iter().find(|(state, _)| *state == wanted).map_or(0, |(_, count)| *count);
+    let lost = |wanted: JobState| effects.iter().find(|row| row.state == wanted).map_or(0, |row| row.count);
     let clerk = clerk_calls(state, &instances);
     let signs = Signs {
         has_begun: !newest.is_empty() || proof.is_some() || steps.has_people,
@@ -107,8 +98,8 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
         judgement: signs.judge(),
         counts,
         redeliveries,
-        people: people.0,
-        deleted_people: people.1,
+        people,
+        deleted_people,
         last_received_at: newest.first().map(|event| event.received_at),
         backlog,
         oldest_pending_at,
@@ -116,7 +107,7 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
         received_in_hour: sum(&minutes, |bucket| Some(bucket.received)),
         success_in_hour: success_of(&minutes),
         success_in_day: success_of(&hours),
-        effects: effects.into_iter().map(|(state, count)| EffectCount { state, count }).collect(),
+        effects,
         clerk,
         proof,
         canary,
@@ -132,13 +123,18 @@ fn proof_line(run: &Run) -> ProofLine {
     ProofLine { run_id: report.id.clone(), is_clean: report.is_clean(), statement: report.statement, differences }
 }
 
-/// Whether Clerk has taken the key for a call of any process. If none was made yet, one is made now.
-async fn has_keys(state: &AppState, instances: &[instances::Instance]) -> bool {
-    if state.clerk.is_key_refused() == Some(false) || instances.iter().any(|instance| instance.has_keys) {
-        return true;
+/// Whether Clerk has taken the key for a call of any process. If none was made yet, one is made now, for the next look: nobody
+/// waits for its answer.
+fn has_keys(state: &AppState, instances: &[instances::Instance]) -> bool {
+    let is_taken = state.clerk.is_key_refused() == Some(false) || instances.iter().any(|instance| instance.has_keys);
+    if !is_taken && let Ok(only) = Arc::clone(&state.key_question).try_acquire_owned() {
+        let clerk = state.clerk.in_background();
+        tokio::spawn(async move {
+            // What the answer says of the key is kept where calls are made.
+            drop((clerk.fetch_instance().await, only));
+        });
     }
-    let clerk = state.clerk.in_background();
-    tokio::time::timeout(ANSWERS_WITHIN, clerk.fetch_instance()).await.is_ok_and(|answer| answer.is_ok())
+    is_taken
 }
 
 /// The charts of a time.
@@ -151,47 +147,6 @@ pub async fn get_charts(state: &AppState, period: &str) -> Result<Vec<Chart>, Er
     let now = Timestamp::now();
     let buckets = state.store.statistics.list(length_of(period), start_of(period, now)).await?;
     Ok(charts(&buckets, period, now))
-}
-
-/// By their states: counted while there are few of them, else as they are kept.
-async fn count_events(store: &Store) -> Result<(Vec<StateCount>, u64), Error> {
-    let of = |totals: &HashMap<EventState, u64>, state: EventState| totals.get(&state).copied().unwrap_or_default();
-    let kept = store.statistics.find_totals().await?;
-    // Until they were counted for the first time, they are counted here.
-    let (totals, redeliveries) = if kept.counted_at.is_none() || store.events.estimate().await? <= COUNTED_WHEN_ASKED {
-        let (totals, redeliveries) =
-            futures::try_join!(store.events.count_by_state(), store.events.count_redeliveries())?;
-        (totals.into_iter().map(|total| (total.state, total.count.unsigned_abs())).collect(), redeliveries)
-    } else {
-        let (failed, dead, discarded, pending) = futures::try_join!(
-            store.events.count_up_to(EventState::Failed, COUNTED_UP_TO),
-            store.events.count_up_to(EventState::Dead, DEAD_COUNTED),
-            store.events.count_up_to(EventState::Discarded, COUNTED_UP_TO),
-            store.events.count_pending(),
-        )?;
-        let kept_of = |state: EventState| kept.ended.get(state.as_str()).map_or(0, |count| count.unsigned_abs());
-        let mut totals: HashMap<EventState, u64> = EventState::ALL.map(|state| (state, kept_of(state))).into();
-        totals.insert(EventState::Failed, failed);
-        let dead = if dead < DEAD_COUNTED { dead } else { kept_of(EventState::Dead).max(dead) };
-        totals.insert(EventState::Dead, dead);
-        totals.insert(EventState::Discarded, discarded);
-        totals.insert(EventState::Received, pending.saturating_sub(failed));
-        (totals, kept.redeliveries.unsigned_abs())
-    };
-    let counts = EventState::ALL.map(|state| StateCount { state, count: of(&totals, state) });
-    Ok((counts.to_vec(), redeliveries))
-}
-
-/// How many people there are, and how many are deleted: these are counted while they are few, else as they are kept.
-async fn count_people(store: &Store) -> Result<(u64, u64), Error> {
-    let counted = store.users.count_deleted_up_to(DELETED_COUNTED_WHEN_ASKED);
-    let (all, counted) = tokio::try_join!(store.users.estimate(), counted)?;
-    let deleted = if counted < DELETED_COUNTED_WHEN_ASKED {
-        counted
-    } else {
-        store.statistics.find_totals().await?.deleted.unsigned_abs().max(counted)
-    };
-    Ok((all.saturating_sub(deleted), deleted))
 }
 
 /// Whether a reconciliation was done, or anybody brought up to date, since then.

@@ -1,7 +1,10 @@
-//! Every number of the mirror, each with what it means and the way to what is behind it.
+//! Every number of the mirror, each with what it means and the way to what is behind it: first those that say how it goes, then
+//! what became of events and effects, then what it all depends on.
 
 use leptos::prelude::*;
 
+use crate::app::components::effect_table::effect_title;
+use crate::app::components::number_tile::NumberTile;
 use crate::app::pages::admin_sync::LiveTime;
 use crate::model::event::EventState;
 use crate::model::health::{grouped, milliseconds};
@@ -10,154 +13,146 @@ use crate::model::sync::SyncOverview;
 
 #[component]
 pub fn Numbers(overview: SyncOverview) -> impl IntoView {
-    let states = overview.counts.iter().map(|row| {
-        let word = row.state.as_str();
-        let is_bad = matches!(row.state, EventState::Failed | EventState::Dead);
-        let href = if is_bad { format!("/admin/sync/failures?state={word}") } else { format!("/admin/sync/events?state={word}") };
-        view! { <Tile name=format!("event-{word}") title=title(row.state) value=grouped(row.count) meaning=meaning(row.state) href is_bad /> }
-    });
     view! {
-        <section class="mt-8" aria-labelledby="events-heading">
-            <h2 id="events-heading" class="text-xl font-bold">
-                "Events"
-            </h2>
-            <ul class="mt-3 grid grid-cols-2 gap-3 sm:grid-cols-3">
-                {states.collect_view()}
-                <Tile
-                    name="redelivered".to_owned()
-                    title="Redelivered"
-                    value=grouped(overview.redeliveries)
-                    meaning="arrived again, harmless"
-                    href="/admin/sync/events?all=1".to_owned()
-                    is_bad=false
-                />
-            </ul>
-        </section>
-        <div class="mt-8 grid gap-8 md:grid-cols-2">
-            <Flow overview=overview.clone() />
-            <Surroundings overview />
+        <Glance overview=overview.clone() />
+        <div class="mt-8 grid gap-8 lg:grid-cols-2">
+            <Events overview=overview.clone() />
+            <div>
+                <Effects overview=overview.clone() />
+                <Surroundings overview />
+            </div>
         </div>
     }
     .into_any()
 }
 
-/// A number that leads on.
+/// What tells how it goes, seen without scrolling (E-01).
 #[component]
-fn Tile(
-    name: String,
-    title: &'static str,
-    value: String,
-    meaning: &'static str,
-    href: String,
-    is_bad: bool,
-) -> impl IntoView {
-    let class = if is_bad { "number-tile number-tile-bad" } else { "number-tile" };
-    let (frame, shown) = (name.clone(), value.clone());
+fn Glance(overview: SyncOverview) -> impl IntoView {
+    let lag = |ms: Option<u64>| ms.map_or_else(|| "no event".to_owned(), milliseconds);
+    let (drift, calls) = (overview.drift_text(), overview.clerk_text());
+    let [of_hour, of_day] = [grouped(overview.success_in_hour.of), overview.success_in_day.text()];
+    let (received, oldest, last_at) =
+        (grouped(overview.received_in_hour), overview.oldest_text(), overview.last_received_at);
+    let [p50, p95, p99] = [overview.lag.p50_ms, overview.lag.p95_ms, overview.lag.p99_ms].map(lag);
     view! {
-        <li>
-            <a class=class href=href data-value=shown data-frame=frame>
-                <span class="text-sm">{title}</span>
-                <span class="text-2xl font-bold tabular-nums" data-live=name>
-                    {value}
-                </span>
-                <span class="text-xs">{meaning}</span>
-            </a>
-        </li>
+        <section aria-labelledby="glance-heading">
+            <h2 id="glance-heading" class="sr-only">
+                "At a glance"
+            </h2>
+            <ul class="mt-6 grid grid-cols-2 gap-3 sm:grid-cols-3 lg:grid-cols-6">
+                <NumberTile title="Last event" value=overview.last_event_text() href="/admin/sync/events?all=1" live="last-ago">
+                    <LiveTime name="last-event" at=last_at none="none yet" />
+                    "; "
+                    <span data-live="received-in-hour">{received}</span>
+                    " in the last hour"
+                </NumberTile>
+                <NumberTile title="Backlog" value=overview.backlog_text() href="/admin/sync/events?state=received" live="backlog">
+                    <span data-live="oldest">{oldest}</span>
+                </NumberTile>
+                <NumberTile title="Went well" value=overview.success_in_hour.rate() href="/admin/sync/failures" live="rate-hour">
+                    "of "
+                    <span data-live="of-hour">{of_hour}</span>
+                    " in the last hour; "
+                    <span data-live="success-day">{of_day}</span>
+                    " in the last day"
+                </NumberTile>
+                <NumberTile title="Clerk to MongoDB" value=p95 href="#chart-lag" live="p95">
+                    "p95 of the last hour; p50 "
+                    <span data-live="p50">{p50}</span>
+                    ", p99 "
+                    <span data-live="p99">{p99}</span>
+                </NumberTile>
+                <NumberTile
+                    title="Drift"
+                    value=overview.drift_number()
+                    href="/admin/sync/runs"
+                    live="drift-number"
+                    frame=("differing", overview.differing().to_string())
+                    is_bad=true
+                >
+                    <span data-live="drift">{drift}</span>
+                </NumberTile>
+                <NumberTile title="Clerk's limit" value=grouped(overview.clerk.left) href="/admin/sync/connection" live="clerk-left">
+                    <span data-live="clerk">{calls}</span>
+                </NumberTile>
+            </ul>
+        </section>
     }
     .into_any()
 }
 
-/// What goes through, and how fast.
 #[component]
-fn Flow(overview: SyncOverview) -> impl IntoView {
+fn Events(overview: SyncOverview) -> impl IntoView {
+    let redelivered = grouped(overview.redeliveries);
+    let states = overview.counts.into_iter().map(|row| {
+        let word = row.state.as_str();
+        let is_bad = matches!(row.state, EventState::Failed | EventState::Dead);
+        let href = if is_bad {
+            format!("/admin/sync/failures?state={word}")
+        } else {
+            format!("/admin/sync/events?state={word}")
+        };
+        view! {
+            <NumberTile title=title(row.state) value=row.text() href live=format!("event-{word}") is_bad>
+                {meaning(row.state)}
+            </NumberTile>
+        }
+    });
+    view! {
+        <section aria-labelledby="events-heading">
+            <h2 id="events-heading" class="text-xl font-bold">
+                "Events"
+            </h2>
+            <ul class="mt-3 grid grid-cols-2 gap-3 sm:grid-cols-3">
+                {states.collect_view()}
+                <NumberTile title="Redelivered" value=redelivered href="/admin/sync/events?all=1" live="redelivered">
+                    "arrived again, harmless"
+                </NumberTile>
+            </ul>
+        </section>
+    }
+    .into_any()
+}
+
+/// What follows from a change elsewhere.
+#[component]
+fn Effects(overview: SyncOverview) -> impl IntoView {
+    let tiles = overview.effects.into_iter().map(|row| {
+        let word = row.state.as_str();
+        let is_bad = matches!(row.state, JobState::Dead | JobState::Unsure);
+        let href = format!("/admin/sync/effects?state={word}");
+        view! {
+            <NumberTile title=effect_title(row.state) value=row.text() href live=format!("effect-{word}") is_bad>
+                {effect_meaning(row.state)}
+            </NumberTile>
+        }
+    });
+    view! {
+        <section aria-labelledby="effects-heading">
+            <h2 id="effects-heading" class="text-xl font-bold">
+                "Effects"
+            </h2>
+            <ul class="mt-3 grid grid-cols-2 gap-3 sm:grid-cols-3">{tiles.collect_view()}</ul>
+        </section>
+    }
+    .into_any()
+}
+
+/// What it depends on.
+#[component]
+fn Surroundings(overview: SyncOverview) -> impl IntoView {
     let canary = overview.canary.as_ref().map(|_| {
         view! {
             <dt>"Canary"</dt>
             <dd data-live="canary">{overview.canary_text()}</dd>
         }
     });
-    let lag = |ms: Option<u64>| ms.map_or_else(|| "no event".to_owned(), milliseconds);
-    view! {
-        <section aria-labelledby="flow-heading">
-            <h2 id="flow-heading" class="text-xl font-bold">
-                "Flow"
-            </h2>
-            <dl class="document-fields mt-3">
-                <dt>"Last event"</dt>
-                <dd>
-                    <LiveTime name="last-event" at=overview.last_received_at none="none yet" />
-                </dd>
-                <dt>"Arrived in the last hour"</dt>
-                <dd data-live="received-in-hour">{grouped(overview.received_in_hour)}</dd>
-                <dt>"Backlog"</dt>
-                <dd>
-                    <a class="link" href="/admin/sync/events?state=received">
-                        <span data-live="backlog">{grouped(overview.backlog)}</span>
-                        " waiting"
-                    </a>
-                </dd>
-                <dt>"The oldest waits since"</dt>
-                <dd>
-                    <LiveTime name="oldest" at=overview.oldest_pending_at none="nothing waits" />
-                </dd>
-                <dt>"Went well"</dt>
-                <dd>
-                    <span data-live="success-hour">{overview.success_in_hour.text()}</span>
-                    " in the last hour, "
-                    <span data-live="success-day">{overview.success_in_day.text()}</span>
-                    " in the last day"
-                </dd>
-                <dt>"Clerk to MongoDB"</dt>
-                <dd>
-                    "p50 "
-                    <strong data-live="p50">{lag(overview.lag.p50_ms)}</strong>
-                    ", p95 "
-                    <strong data-live="p95">{lag(overview.lag.p95_ms)}</strong>
-                    ", p99 "
-                    <strong data-live="p99">{lag(overview.lag.p99_ms)}</strong>
-                    " in the last hour"
-                </dd>
-                <dt>"Drift"</dt>
-                <dd>
-                    <a class="link" href="/admin/sync/runs">
-                        <span data-live="drift">{overview.drift_text()}</span>
-                    </a>
-                </dd>
-                {canary}
-                <dt>"People"</dt>
-                <dd>
-                    <span data-live="people">{grouped(overview.people)}</span>
-                    " present, "
-                    <span data-live="deleted">{grouped(overview.deleted_people)}</span>
-                    " deleted"
-                </dd>
-            </dl>
-        </section>
-    }
-    .into_any()
-}
-
-/// What it depends on, and what follows from it.
-#[component]
-fn Surroundings(overview: SyncOverview) -> impl IntoView {
-    let effects = overview.effects.iter().map(|row| {
-        let word = row.state.as_str();
-        view! {
-            <li>
-                <a class="link" href=format!("/admin/sync/effects?state={word}")>
-                    <span data-live=format!("effect-{word}")>{grouped(row.count)}</span>
-                    " "
-                    {word}
-                </a>
-                <span class="text-sm">" – " {effect_meaning(row.state)}</span>
-            </li>
-        }
-    });
     let instances = overview.instances.iter().map(|instance| {
         view! {
             <li>
                 <code>{instance.id.clone()}</code>
-                " version "
+                ", version "
                 {instance.version.clone()}
                 ", room for "
                 {grouped(instance.inbox_free)}
@@ -166,19 +161,19 @@ fn Surroundings(overview: SyncOverview) -> impl IntoView {
         }
     });
     view! {
-        <section aria-labelledby="surroundings-heading">
-            <h2 id="surroundings-heading" class="text-xl font-bold">
-                "Effects and surroundings"
+        <section class="mt-6" aria-labelledby="surroundings-heading">
+            <h2 id="surroundings-heading" class="sr-only">
+                "Surroundings"
             </h2>
-            <dl class="document-fields mt-3">
-                <dt>"Effects"</dt>
+            <dl class="document-fields">
+                <dt>"People"</dt>
                 <dd>
-                    <ul>{effects.collect_view()}</ul>
+                    <span data-live="people">{grouped(overview.people)}</span>
+                    " present, "
+                    <span data-live="deleted">{grouped(overview.deleted_people)}</span>
+                    " deleted"
                 </dd>
-                <dt>"Clerk's limit"</dt>
-                <dd>
-                    <span data-live="clerk">{overview.clerk_text()}</span>
-                </dd>
+                {canary}
                 <dt>"Processes"</dt>
                 <dd>
                     <span data-live="instances">{grouped(overview.instances.len() as u64)}</span>
@@ -186,12 +181,6 @@ fn Surroundings(overview: SyncOverview) -> impl IntoView {
                     <ul id="processes" class="fresh text-sm">
                         {instances.collect_view()}
                     </ul>
-                </dd>
-                <dt>"Connection"</dt>
-                <dd>
-                    <a class="link" href="/admin/sync/connection">
-                        "Webhook, secrets, checks"
-                    </a>
                 </dd>
             </dl>
         </section>

@@ -8,6 +8,7 @@ use mongodb::options::CountOptions;
 
 use crate::model::event::EventState;
 use crate::server::store::Error;
+use crate::server::store::deliveries::Open;
 use crate::server::store::encoding::to_date;
 use crate::server::store::events::{Events, Summary, pending};
 
@@ -23,7 +24,18 @@ impl Events {
         Ok(self.documents.count_documents(doc! { "state": state.as_str() }).with_options(options).await?)
     }
 
-    /// How many wait for an attempt: as many as the backlog are looked at, however many there are.
+    /// How many were not looked at yet: of those in `events`, which are few, no more than `most`; the others by their batches.
+    pub async fn count_received(&self, most: u64) -> Result<(u64, Open), Error> {
+        let options = CountOptions::builder().limit(most).build();
+        let waiting = doc! { "dueAt": { "$exists": true }, "state": EventState::Received.as_str() };
+        let (stored, open) = tokio::join!(
+            async { self.documents.count_documents(waiting).with_options(options).await },
+            self.bodies.count_open()
+        );
+        Ok((stored?, open?))
+    }
+
+    /// How many wait for an attempt. As many as the backlog are looked at, so no page asks this.
     pub async fn count_pending(&self) -> Result<u64, Error> {
         let waiting = doc! { "dueAt": { "$exists": true }, "state": { "$in": pending() } };
         let (stored, open) =

@@ -36,7 +36,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
-use jiff::Timestamp;
 use mongodb::bson::{Bson, Document, doc, serialize_to_raw_document_buf};
 use mongodb::error::{ErrorKind, RETRYABLE_WRITE_ERROR, TRANSIENT_TRANSACTION_ERROR, WriteFailure};
 use mongodb::options::{Acknowledgment, ClientOptions, IndexOptions, ReadPreference, SelectionCriteria, WriteConcern};
@@ -46,7 +45,6 @@ use serde::Serialize;
 
 use crate::server::settings;
 use crate::server::settings::fields::Fields;
-use crate::server::settings::retention::Retention;
 use crate::server::store::alerts::Alerts;
 use crate::server::store::allowances::Allowances;
 use crate::server::store::audit::Audit;
@@ -381,15 +379,6 @@ impl Store {
         self.statistics.ensure_indexes().await?;
         self.instances.ensure_indexes().await?;
         self.audit.ensure_indexes().await
-    }
-
-    /// What is older than `retention` says goes from now on: MongoDB sees to it within a minute, by indexes that follow it.
-    pub async fn apply_retention(&self, retention: &Retention) -> Result<(), Error> {
-        self.deliveries.ensure_expiry(&self.database, retention.bodies).await?;
-        self.events.ensure_expiry(&self.database, retention.events).await?;
-        self.runs.ensure_expiry(&self.database, retention.runs).await?;
-        self.findings.ensure_expiry(&self.database, retention.runs).await?;
-        self.audit.forget(retention.audit, Timestamp::now()).await
     }
 
     pub async fn ping(&self) -> Result<(), Error> {

@@ -102,7 +102,7 @@ async fn d2_27_the_key_of_another_instance_deletes_nobody_though_no_instance_is_
     let first = doc! { "instanceId": "ins_first" };
     world.app.database.set("clerkInstance", doc! { "_id": "only" }, first).await;
     for command in [&["reconcile", "--yes", "--allow-deletions"][..], &["backfill", "--yes"], &["prove"]] {
-        let refused = world.sync(command).await.expect(2);
+        let refused = world.sync(command).await.expect(1);
         refused.says(&[
             "CLERK_SECRET_KEY is of ins_",
             "the people here are of ins_first",

@@ -148,7 +148,7 @@ impl SyncOverview {
 
     /// Every number as it is shown, by the name of its place on the page. A moment is in ISO 8601.
     pub fn figures(&self) -> Vec<(String, String)> {
-        let or_none = |ms: Option<u64>| ms.map_or_else(|| "no event".to_owned(), milliseconds);
+        let or_none = |ms: Option<u64>| ms.map_or_else(|| "–".to_owned(), milliseconds);
         let moment = |at: Option<Timestamp>| at.map(machine).unwrap_or_default();
         let step = |is_done: bool| if is_done { "done" } else { "to do" }.to_owned();
         let mut figures = vec![

@@ -41,9 +41,7 @@ pub async fn run(command: Command, console: &Console) -> anyhow::Result<End> {
     // It may be the first command on an empty database.
     state.store.ensure_schema(&state.settings.retention).await?;
     match command {
-        Command::Backfill(options) if options.change.consent.dry_run => {
-            walk::foresee(state, options.change.json).await
-        }
+        Command::Backfill(options) if options.change.consent.dry_run => walk::foresee(state, options.change.json).await,
         Command::Backfill(options) => walk::run(console, options.into()).await,
         Command::Reconcile(options) => walk::run(console, options.into()).await,
         Command::Prove(options) => walk::run(console, options.into()).await,

@@ -31,7 +31,10 @@ pub async fn run(console: &Console, options: Options) -> anyhow::Result<End> {
         }
     };
     let who = whom.as_deref().unwrap_or("everybody");
-    options.change.consent.ask(&format!("Write MongoDB's id and role of {who} into Clerk's metadata, where it differs?"))?;
+    options
+        .change
+        .consent
+        .ask(&format!("Write MongoDB's id and role of {who} into Clerk's metadata, where it differs?"))?;
     let intent = options.change.consent.intent(options.change.reason);
     let progress = Progress::of("metadata", 0);
     let watcher = |compared: &Compared| {

@@ -51,7 +51,12 @@ async fn change(console: &Console, options: OneChange, role: Role, is_promotion:
     let intent = options.change.consent.intent(options.change.reason);
     match accounts::change_role(&console.state, &console.admin, &user.clerk_id, role, &intent).await {
         Ok(user) => {
-            print_change(&user, &format!("{role}, was {before}"), intent.is_rehearsal, options.change.json.then_some(fields));
+            print_change(
+                &user,
+                &format!("{role}, was {before}"),
+                intent.is_rehearsal,
+                options.change.json.then_some(fields),
+            );
             Ok(End::Done)
         }
         Err(error) => refused(error),

@@ -233,7 +233,11 @@ impl SyncOverview {
 
     /// How long ago the last event arrived.
     pub fn last_event_text(&self) -> String {
-        self.last_received_at.map_or_else(|| "–".to_owned(), |at| format!("{} ago", self.since(at)))
+        match self.last_received_at {
+            None => "–".to_owned(),
+            Some(at) if self.as_of.duration_since(at).as_secs() < 1 => "now".to_owned(),
+            Some(at) => format!("{} ago", self.since(at)),
+        }
     }
 
     /// For how long the oldest waits.

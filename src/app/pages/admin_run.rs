@@ -213,6 +213,10 @@ fn Differences(run: RunReport, is_first: bool) -> impl IntoView {
 fn Row(difference: Difference, place: usize) -> impl IntoView {
     let Difference { clerk_id, kind, fields } = difference;
     let is_gone = kind == DifferenceKind::Gone;
+    let fields = match kind {
+        DifferenceKind::Missing => "everything".into_any(),
+        _ => view! { <Fields fields /> }.into_any(),
+    };
     let gone = is_gone.then(|| {
         view! {
             <p>
@@ -227,9 +231,7 @@ fn Row(difference: Difference, place: usize) -> impl IntoView {
                 <PersonLink clerk_id=Some(clerk_id.clone()) />
             </td>
             <td data-label="How">{kind.as_str()}</td>
-            <td data-label="Fields">
-                <Fields fields />
-            </td>
+            <td data-label="Fields">{fields}</td>
             <td data-label="Repair">
                 <Confirm
                     id=format!("refresh-{place}")

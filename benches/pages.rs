@@ -114,8 +114,8 @@ async fn measure(
     let server = Server::start(&options.server, &mongod.uri(database), &settings, &log).await?;
     people.join(server.address).await?;
     people.see_their_own(server.address, path).await?;
-    if let Some(site) = options.site.as_ref().filter(|_| database.ends_with("_0")) {
-        weigh(server.address, path, &people.cookie(0), site).await?;
+    if options.site.is_some() && database.ends_with("_0") {
+        weigh(server.address, path, &people.cookie(0)).await?;
     }
     let requests = people.requests(path, &options.encoding);
     read(server.address, connections, options.seconds.div_ceil(2), requests.clone()).await?;

@@ -7,20 +7,38 @@ test.use({ storageState: state('admin') });
 test.describe('far from Greenwich', () => {
   test.use({ timezoneId: 'Asia/Kolkata' });
 
-  test('e_16 times are the reader\'s own, the whole one is a key away, and UTC is a choice', async ({ page, complaints }) => {
+  test('e_16 times are the reader\'s own, the whole one is there with the focus, and UTC is a choice', async ({ page, complaints }) => {
     await page.goto('/profile');
     const joined = page.locator('dd time:not(.ago, .day)').first();
     await expect(joined).toContainText('GMT+5:30');
-    const ago = page.locator('time.ago').first();
+
+    await page.goto('/admin/sync/events');
+    const row = page.locator('main tbody tr').first();
+    const ago = row.locator('time.ago');
     await expect(ago).toContainText(/ago|now/);
-    await ago.focus();
-    await expect(ago).toBeFocused();
-    expect(await ago.evaluate((time) => getComputedStyle(time, '::after').content)).toContain('GMT+5:30');
+    const whole = () => ago.evaluate((time) => getComputedStyle(time, '::after').content);
+    expect(await whole()).toBe('none');
+    // It comes with whatever takes the focus in its row, and is no stop of the Tab key by itself.
+    await row.getByRole('checkbox').focus();
+    const before = await row.boundingBox();
+    await page.keyboard.press('Tab');
+    await expect(row.getByRole('link').first()).toBeFocused();
+    expect(await whole()).toContain('GMT+5:30');
+    expect(await page.locator('time[tabindex="0"]').count()).toBe(0);
+    // Nothing is hidden by it: what is below makes room.
+    const [grown, next] = await Promise.all([row.boundingBox(), page.locator('main tbody tr').nth(1).boundingBox()]);
+    expect(grown!.height).toBeGreaterThanOrEqual(before!.height);
+    expect(next!.y).toBeGreaterThanOrEqual(grown!.y + grown!.height - 1);
+    // A finger takes it where it is.
+    await page.locator('main').focus();
+    expect(await whole()).toBe('none');
+    await ago.click();
+    expect(await whole()).toContain('GMT+5:30');
 
     await page.getByRole('button', { name: 'Show times of UTC' }).click();
-    await expect(page).toHaveURL(/\/profile$/);
-    await expect(joined).toContainText(/UTC$/);
     await expect(ago).toContainText(/UTC$/);
+    await page.goto('/profile');
+    await expect(joined).toContainText(/UTC$/);
     await page.getByRole('button', { name: 'Show times of my zone' }).click();
     await expect(joined).toContainText('GMT+5:30');
     expect(complaints).toEqual([]);
@@ -51,6 +69,59 @@ test('e_21 a key leads to the search, another lists them, and both can be switch
     await expect(search).toBeFocused({ timeout: 500 });
   }).toPass();
   expect(complaints).toEqual([]);
+});
+
+test('e_15 an id is copied by a key, which says so', async ({ page, context, users, complaints }) => {
+  await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+  const user = await users.findOne({ email: 'user@example.com' });
+  await page.goto(`/admin/users/${user?.clerkId}`);
+  const copy = page.getByRole('button', { name: /^Copy.*Clerk's id/ });
+  await expect(async () => {
+    await copy.focus();
+    await page.keyboard.press('Enter');
+    await expect(page.locator('dl')).toContainText('Copied', { timeout: 500 });
+  }).toPass();
+  expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(user?.clerkId);
+  expect(complaints).toEqual([]);
+});
+
+test('e_22 what has the focus is never behind the head of its table', async ({ page }) => {
+  await page.setViewportSize({ width: 1280, height: 500 });
+  await page.goto('/admin/users');
+  await page.locator('main tbody a').last().focus();
+  let stops = 0;
+  for (;;) {
+    await page.keyboard.press('Shift+Tab');
+    const seen = await page.evaluate(() => {
+      const focused = document.activeElement;
+      if (!focused?.closest('tbody')) return undefined;
+      const { left, top, width, height } = focused.getBoundingClientRect();
+      return !document.elementFromPoint(left + width / 2, top + height / 2)?.closest('thead');
+    });
+    if (seen === undefined) break;
+    expect(seen, `${stops} stops above the last`).toBe(true);
+    stops++;
+  }
+  expect(stops).toBeGreaterThan(20);
+});
+
+test('e_22 with the spacing that a reader sets nothing sticks out of a narrow screen', async ({ page, users }) => {
+  const user = await users.findOne({ email: 'user@example.com' });
+  await page.setViewportSize({ width: 320, height: 640 });
+  const paths = ['/', '/profile', '/profile/sessions', '/profile/data', '/people', '/people/ada', '/admin/users', '/admin/sync'];
+  for (const path of [...paths, `/admin/users/${user?.clerkId}`, '/admin/sync/events', '/admin/sync/audit', '/admin/activity']) {
+    await page.goto(path);
+    // WCAG 1.4.12.
+    const width = await page.evaluate(() => {
+      const spacing = new CSSStyleSheet();
+      spacing.replaceSync(
+        '* { line-height: 1.5 !important; letter-spacing: 0.12em !important; word-spacing: 0.16em !important; } p { margin-bottom: 2em !important; }',
+      );
+      document.adoptedStyleSheets = [...document.adoptedStyleSheets, spacing];
+      return document.documentElement.scrollWidth;
+    });
+    expect(width, path).toBeLessThanOrEqual(320);
+  }
 });
 
 test('e_25 nothing moves for whoever wants no motion', async ({ page }) => {

@@ -1,5 +1,6 @@
 // What people do about themselves, by plain forms: with JavaScript and without.
 import { readFileSync } from 'node:fs';
+import { aged } from './support/data';
 import { state } from './support/people';
 import { expect, held, test } from './support/test';
 
@@ -58,6 +59,41 @@ test('a bio is on the public page', async ({ page, javaScriptEnabled }) => {
   await page.getByRole('link', { name: /Grace Hopper/ }).click();
   await expect(page.getByRole('heading', { name: 'Grace Hopper', level: 1 })).toBeVisible();
   await expect(page.getByText('<b>Not bold.</b>')).toBeVisible();
+});
+
+test('what is sent with a token that has run out is not lost', async ({ page, context, javaScriptEnabled }) => {
+  await page.goto('/profile');
+  const text = `Two lines\nand <b>signs</b> & more ${javaScriptEnabled}`;
+  const bio = page.getByRole('textbox', { name: 'Bio' });
+  const save = page.getByRole('region', { name: 'About you' }).getByRole('button', { name: 'Save' });
+  await bio.fill(text);
+  // With what a handshake leaves beside them the server could renew what it reads by itself.
+  await context.clearCookies({ name: /^__refresh/ });
+  const tokens = (await context.cookies()).filter(({ name }) => name.startsWith('__session'));
+  await context.addCookies(tokens.map((cookie) => ({ ...cookie, value: aged(cookie.value, 120) })));
+  await save.click();
+
+  if (javaScriptEnabled === false) {
+    // A page renews it, a form cannot: it is there as it was, to be sent once more.
+    await expect(page.getByRole('alert')).toContainText('nothing was changed. Please send it once more.');
+    await expect(bio).toHaveValue(text);
+    await save.click();
+  }
+  await expect(page.getByRole('status').filter({ hasText: 'Your bio is saved.' })).toBeVisible();
+  await expect(bio).toHaveValue(text);
+});
+
+test('whoever sends something and is signed out meanwhile is told so where they sign in', async ({ page, context }) => {
+  await page.goto('/profile');
+  await page.getByRole('textbox', { name: 'Bio' }).fill('Typed in vain.');
+  await context.clearCookies();
+  await page.getByRole('region', { name: 'About you' }).getByRole('button', { name: 'Save' }).click();
+
+  await expect(page).toHaveURL(/\/sign-in\?redirect_url=%2Fprofile$/);
+  await expect(page.getByRole('alert')).toContainText('nothing was changed');
+  // Once, and nothing of what was typed: somebody else may sign in.
+  await page.reload();
+  await expect(page.getByText('nothing was changed')).toHaveCount(0);
 });
 
 test('a picture is uploaded, shown and removed', async ({ page }) => {

@@ -48,12 +48,11 @@ fn Header() -> impl IntoView {
             })}
         </Suspense>
         <header class="border-b border-base-300 bg-base-200">
-            <nav class="mx-auto flex max-w-6xl flex-wrap items-center gap-x-1 gap-y-1 px-2 py-2 sm:gap-x-2 sm:px-4" aria-label="Main">
-                <a class="btn btn-ghost gap-2 px-2 text-lg" href="/">
+            <nav class="mx-auto flex max-w-6xl flex-wrap items-center justify-end gap-1 px-2 py-2 sm:gap-2 sm:px-4" aria-label="Main">
+                <a class="btn btn-ghost me-auto gap-2 px-2 text-lg" href="/">
                     <img src="/favicon.svg" alt="" width="24" height="24" />
                     <span class="max-sm:sr-only">"Rollcall"</span>
                 </a>
-                <div class="grow"></div>
                 <Suspense>
                     {move || Suspend::new(async move {
                         match viewer.await {
@@ -93,7 +92,9 @@ fn SignedIn(viewer: Viewer) -> impl IntoView {
         {role.may_moderate().then(|| view! { <NavLink path="/admin/users">"Users"</NavLink> })}
         {role.is_admin().then(|| view! { <NavLink path="/admin/sync">"Sync"</NavLink> })}
         <NavLink path="/profile">
-            <Avatar name=viewer.name image_url=viewer.image_url size=Size::Small />
+            <span class="max-sm:hidden">
+                <Avatar name=viewer.name image_url=viewer.image_url size=Size::Small />
+            </span>
             "Profile"
         </NavLink>
         <form method="post" action="/sign-out">
@@ -104,6 +105,9 @@ fn SignedIn(viewer: Viewer) -> impl IntoView {
     }
 }
 
+/// Pages that belong to a link of the header, though their addresses do not say so.
+const BELOW: [(&str, &str); 2] = [("/admin/users", "/admin/role-changes"), ("/admin/sync", "/admin/activity")];
+
 /// A link of the header, marked on its page and on those below it.
 #[component]
 fn NavLink(path: &'static str, children: Children) -> impl IntoView {
@@ -111,6 +115,7 @@ fn NavLink(path: &'static str, children: Children) -> impl IntoView {
     let current = match shown.strip_prefix(path) {
         Some("") => Some("page"),
         Some(rest) if rest.starts_with('/') => Some("true"),
+        _ if BELOW.contains(&(path, shown.as_str())) => Some("true"),
         _ => None,
     };
     let class = if current.is_some() { "btn btn-ghost btn-active px-2 sm:px-4" } else { "btn btn-ghost px-2 sm:px-4" };
@@ -145,7 +150,7 @@ fn ThemeSwitch() -> impl IntoView {
     let spoken = title.clone();
     view! {
         <form method="post" action="/theme">
-            <button class="btn btn-ghost btn-square" type="submit" name="theme" value=next title=title>
+            <button class="btn btn-ghost px-2 sm:px-3" type="submit" name="theme" value=next title=title>
                 <span aria-hidden="true">{symbol}</span>
                 <span class="sr-only">{spoken}</span>
             </button>

@@ -25,10 +25,12 @@ pub enum AlertKind {
     Drift,
     /// A reconciliation found more people gone than can be true, and deleted nobody.
     DeletionsHeld,
+    /// For much longer than was wanted, nobody could say whether MongoDB equals Clerk.
+    ProofOld,
 }
 
 impl AlertKind {
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::EventsFailing,
         Self::EventsDead,
         Self::JobsDead,
@@ -37,6 +39,7 @@ impl AlertKind {
         Self::EndpointGone,
         Self::Drift,
         Self::DeletionsHeld,
+        Self::ProofOld,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -49,6 +52,7 @@ impl AlertKind {
             Self::EndpointGone => "endpoint-gone",
             Self::Drift => "drift",
             Self::DeletionsHeld => "deletions-held",
+            Self::ProofOld => "proof-old",
         }
     }
 
@@ -63,6 +67,7 @@ impl AlertKind {
             Self::EndpointGone => "The receiver of our webhook is gone",
             Self::Drift => "MongoDB and Clerk differ",
             Self::DeletionsHeld => "More people are gone at Clerk than can be true",
+            Self::ProofOld => "Not known for a long time whether MongoDB equals Clerk",
         }
     }
 
@@ -81,6 +86,7 @@ impl AlertKind {
             Self::DeletionsHeld => {
                 "Nobody was deleted. See that CLERK_SECRET_KEY is of the right instance; then reconcile with --allow-deletions."
             }
+            Self::ProofOld => "Look at the last runs: each that failed or was stopped says why.",
         }
     }
 }

@@ -52,11 +52,22 @@ pub enum SilenceCause {
     EndpointDisabled,
     /// Others come; the one that must come did not in time.
     Late,
+    /// Deliveries come that are too old by our clock, or yet to come.
+    ClockSkew,
+    /// Something comes, without what proves that it is a delivery.
+    Altered,
 }
 
 impl SilenceCause {
-    pub const ALL: [Self; 5] =
-        [Self::NothingArrives, Self::WrongSecret, Self::Refused, Self::EndpointDisabled, Self::Late];
+    pub const ALL: [Self; 7] = [
+        Self::NothingArrives,
+        Self::WrongSecret,
+        Self::Refused,
+        Self::EndpointDisabled,
+        Self::Late,
+        Self::ClockSkew,
+        Self::Altered,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -65,6 +76,8 @@ impl SilenceCause {
             Self::Refused => "refused",
             Self::EndpointDisabled => "endpoint-disabled",
             Self::Late => "late",
+            Self::ClockSkew => "clock-skew",
+            Self::Altered => "altered",
         }
     }
 
@@ -90,6 +103,10 @@ impl SilenceCause {
                 "Deliveries failed here before; Clerk switches an endpoint off that keeps failing."
             }
             Self::Late => "The canary's webhook did not come back in time, although others come.",
+            Self::ClockSkew => "Deliveries come, and by this machine's clock they are too old or yet to come.",
+            Self::Altered => {
+                "Requests come, and what proves a delivery is missing: something on the way may take it off."
+            }
         }
     }
 
@@ -103,6 +120,10 @@ impl SilenceCause {
             }
             Self::Late => {
                 "See that the endpoint in Clerk's dashboard is subscribed to user.updated, and how late its attempts are."
+            }
+            Self::ClockSkew => "Synchronise the clock (NTP); `rollcall doctor` says how far it is from Clerk's.",
+            Self::Altered => {
+                "See that the proxy in front passes the svix-… headers and the body as they are; `rollcall doctor` sends a probe."
             }
         }
     }

@@ -55,6 +55,9 @@ pub enum Error {
     Store(#[source] Arc<store::Error>),
     #[error("Clerk refused")]
     Clerk(#[source] clerk::Error),
+    /// With it, everybody would count as gone.
+    #[error("CLERK_SECRET_KEY is of another Clerk instance")]
+    ForeignKey,
     /// An event was not handed over.
     #[error("Inngest")]
     Inngest(#[source] inngest::client::Error),
@@ -80,6 +83,7 @@ impl Error {
             | Self::Unstorable { .. }
             | Self::Store(_)
             | Self::Clerk(_)
+            | Self::ForeignKey
             | Self::Inngest(_)
             | Self::OutsideRequest => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Met(error) => error.status(),
@@ -104,6 +108,7 @@ impl Error {
             | Self::Unstorable { .. }
             | Self::Store(_)
             | Self::Clerk(_)
+            | Self::ForeignKey
             | Self::Inngest(_)
             | Self::OutsideRequest => AppError::Internal,
             Self::Met(error) => error.public(),
@@ -120,11 +125,11 @@ impl Error {
         }
     }
 
-    /// Whether it waits for a key that Clerk takes, which is no fault of what was asked for.
+    /// Whether it waits for the right key, which is no fault of what was asked for.
     pub fn is_key_refused(&self) -> bool {
         match self {
             Self::Met(error) => error.is_key_refused(),
-            error => matches!(error, Self::Clerk(clerk::Error::Unauthorized)),
+            error => matches!(error, Self::Clerk(clerk::Error::Unauthorized) | Self::ForeignKey),
         }
     }
 
@@ -231,6 +236,7 @@ mod tests {
             (Error::Store(timed_out()), 500, AppError::Internal),
             (Error::Clerk(clerk::Error::NotFound), 500, AppError::Internal),
             (Error::Unreadable, 500, AppError::Internal),
+            (Error::ForeignKey, 500, AppError::Internal),
             (Error::Unstorable { code: Some(121) }, 500, AppError::Internal),
             (Error::Inngest(inngest::client::Error::NoEventKey), 500, AppError::Internal),
             (Error::OutsideRequest, 500, AppError::Internal),

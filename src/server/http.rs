@@ -106,6 +106,7 @@ pub mod outcome;
 pub mod pages;
 pub mod profile;
 pub mod session;
+pub mod site;
 pub mod webhooks;
 
 use std::net::SocketAddr;
@@ -123,6 +124,7 @@ use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use tower_http::timeout::TimeoutLayer;
 
+use crate::server::http::site::Site;
 use crate::server::state::AppState;
 
 /// What handlers extract: the shared state, or Leptos' options out of it.
@@ -180,7 +182,8 @@ pub fn router(state: Arc<AppState>) -> Router {
         .layer(from_fn_with_state(shared.clone(), session::attach))
         .layer(from_fn_with_state(shared.clone(), addresses::limit_requests));
     // People: who asks is settled before anything else.
-    let people = pages::router(&shared)
+    let site = Site::read(&state.settings.leptos);
+    let people = pages::router(&shared, &site)
         .route("/admin/users/csv", post(exports::export_people))
         .route("/admin/users/export", post(exports::export_person))
         .route("/sign-out", post(forms::sign_out))
@@ -190,7 +193,7 @@ pub fn router(state: Arc<AppState>) -> Router {
         .route("/profile/export", post(exports::export_profile))
         .route("/admin/sync/audit/export", post(exports::export_trail))
         .route("/api/{*none}", any(|| async { StatusCode::NOT_FOUND }))
-        .layer(CompressionLayer::new().quality(CompressionLevel::Fastest))
+        .layer(compression())
         .layer(from_fn_with_state(shared.clone(), session::attach))
         .layer(from_fn_with_state(shared.clone(), layers::same_origin))
         .layer(from_fn_with_state(shared.clone(), layers::own_referer))
@@ -200,6 +203,8 @@ pub fn router(state: Arc<AppState>) -> Router {
     Router::<Shared>::new()
         .merge(machines)
         .merge(people)
+        // Everybody's, the same for all: no session.
+        .merge(site.router().layer(compression()).layer(from_fn_with_state(shared.clone(), addresses::limit_requests)))
         // Front ends: a session, but no redirect; their own origin check, and CORS.
         .merge(api::router(&shared).layer(from_fn_with_state(shared.clone(), addresses::limit_requests)))
         .layer(timeout)
@@ -209,6 +214,11 @@ pub fn router(state: Arc<AppState>) -> Router {
         .layer(from_fn(layers::log_request))
         .layer(from_fn(layers::trace_request))
         .with_state::<()>(shared)
+}
+
+/// For what is not compressed yet.
+fn compression() -> CompressionLayer {
+    CompressionLayer::new().quality(CompressionLevel::Fastest)
 }
 
 /// The values of a cookie of our own.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, OnceCell, Semaphore};
 
 use crate::server::allowance::least_of;
 use crate::server::clerk::client::{self, Client};
@@ -61,6 +61,8 @@ pub struct AppState {
     /// To whom we send what is not mail.
     pub sender: Sender,
     pub flights: Flights,
+    /// Of which Clerk instance the secret key is, once somebody asked; `None` inside: Clerk does not say.
+    pub clerk_instance: OnceCell<Option<String>>,
     /// How many nonces may be redeemed at once: a visitor can make them up, and each costs a call to Clerk.
     pub redemptions: Semaphore,
     /// How many sessions may be refreshed at once; beyond that visitors are sent to Clerk.
@@ -128,6 +130,7 @@ impl AppState {
             mailer: settings.mail.smtp.as_ref().map(mailer).transpose()?,
             sender: Sender::new(settings.effects.timeout)?,
             flights: Flights::default(),
+            clerk_instance: OnceCell::new(),
             redemptions: Semaphore::new(REDEMPTIONS_AT_ONCE),
             refreshes: Semaphore::new(REFRESHES_AT_ONCE),
             key_question: Arc::new(Semaphore::new(1)),

@@ -7,6 +7,7 @@ pub mod alerts;
 pub mod allowances;
 pub mod audit;
 pub mod canary;
+pub mod clerk_instance;
 pub mod deliveries;
 pub mod directory;
 pub mod dossier;
@@ -50,6 +51,7 @@ use crate::server::store::alerts::Alerts;
 use crate::server::store::allowances::Allowances;
 use crate::server::store::audit::Audit;
 use crate::server::store::canary::Canary;
+use crate::server::store::clerk_instance::ClerkInstance;
 use crate::server::store::deliveries::Deliveries;
 use crate::server::store::directory::Directory;
 use crate::server::store::endpoints::Endpoints;
@@ -292,6 +294,7 @@ pub struct Store {
     pub alerts: Alerts,
     pub allowances: Allowances,
     pub canary: Canary,
+    pub clerk_instance: ClerkInstance,
     pub mutes: Mutes,
     pub saved_filters: SavedFilters,
     pub directory: Directory,
@@ -338,6 +341,7 @@ impl Store {
             alerts: Alerts::of(&database),
             allowances: Allowances::of(&database),
             canary: Canary::of(&database),
+            clerk_instance: ClerkInstance::of(&database),
             mutes: Mutes::of(&database),
             saved_filters: SavedFilters::of(&database),
             directory: Directory::of(&database, fields),

@@ -19,6 +19,7 @@ pub mod functions;
 pub mod history;
 pub mod inbox;
 pub mod inspection;
+pub mod instance;
 pub mod intervention;
 pub mod mapping;
 pub mod metadata;

@@ -8,10 +8,10 @@
 //! |---|---|
 //! | D2-01 | `crash::d2_01_…`; in short form `it::crash` |
 //! | D2-02, D2-03 | `crash::d2_02_…`, `crash::d2_03_…` |
-//! | D2-04 | nothing yet: there are no effects to send twice; `invariants` looks at `jobs` already |
+//! | D2-04 | `it::jobs::webhook`, `it::jobs::welcome`: killed in between, by two processes; what Clerk was told in `invariants` |
 //! | D2-05 | `two_processes::d2_05_…` |
 //! | D2-06 | `mongodb::d2_06_…`; answers in `it::webhooks`, pages in `it::pages` |
-//! | D2-07 | `mongodb::d2_07_…` (an answer that is lost, too); one claim of it waits for the store |
+//! | D2-07 | `mongodb::d2_07_…` (an answer that is lost, too) |
 //! | D2-08 | `mongodb::d2_08_…`; the connection string in `server::settings::tests::d2_08_…` |
 //! | D2-09 | `mongodb::d2_09_…`, with connections that come back and with some that do not |
 //! | D2-10 | `mongodb::d2_10_…` |

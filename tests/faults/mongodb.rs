@@ -22,12 +22,12 @@ const AWAY: [&str; 4] =
     ["MongoDB is away", "MongoDB is not available", "MongoDB did not answer in time", "too much at once"];
 /// How a node refuses that has just ceased to be the primary.
 const ELECTING: [&str; 3] = ["NotWritablePrimary", "PrimarySteppedDown", "InterruptedDueToReplStateChange"];
-const RESTARTS: usize = 6;
+const RESTARTS: usize = 10;
 /// An answer sent just before the end may be read just after it.
 const READ_LATE_MS: i64 = 300;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn d2_06_mongodb_restarted_six_times_under_load_nothing_is_acknowledged_while_it_is_down() {
+async fn d2_06_mongodb_restarted_ten_times_under_load_nothing_is_acknowledged_while_it_is_down() {
     let mut mongod = Mongod::start().await;
     let mut site = Site::of(1, TestDatabase::at(&mongod.uri()).await).await;
     site.change(&[("ROLLCALL_DATABASE_TIMEOUT_MS", "1000")]);

@@ -15,7 +15,7 @@ use crate::support::invariants::settled;
 use crate::support::mongo::TestDatabase;
 
 /// Longer than a process may hold an event for itself.
-const PAST_ANY_LEASE: Duration = Duration::from_secs(12);
+const PAST_ANY_LEASE: Duration = Duration::from_secs(17);
 /// Requests that Clerk's sender may have on their way to a listener that closes.
 const ON_THE_WAY: usize = 32;
 

@@ -27,6 +27,7 @@ mod provision;
 mod refusals;
 mod retention;
 mod session;
+mod site;
 mod standin;
 #[expect(dead_code, reason = "the other test binary, `faults`, uses the rest")]
 mod support;

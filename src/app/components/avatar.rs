@@ -21,15 +21,15 @@ impl Size {
         match self {
             Self::Small => (
                 24,
-                "grid size-6 shrink-0 place-items-center overflow-hidden rounded-full bg-neutral text-xs text-neutral-content",
+                "grid size-6 shrink-0 place-items-center overflow-hidden rounded-full bg-base-content/15 text-xs font-semibold",
             ),
             Self::Medium => (
                 44,
-                "grid size-11 shrink-0 place-items-center overflow-hidden rounded-full bg-neutral text-neutral-content",
+                "grid size-11 shrink-0 place-items-center overflow-hidden rounded-full bg-base-content/15 font-semibold",
             ),
             Self::Large => (
                 96,
-                "grid size-24 shrink-0 place-items-center overflow-hidden rounded-full bg-neutral text-3xl text-neutral-content",
+                "grid size-24 shrink-0 place-items-center overflow-hidden rounded-full bg-base-content/15 text-3xl font-semibold",
             ),
         }
     }

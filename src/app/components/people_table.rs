@@ -152,7 +152,7 @@ fn Person(row: Row, columns: Vec<Column>, can_change: bool, is_chosen: bool) -> 
             <td data-label="Name">
                 <a class="link flex items-center gap-2" href=format!("/admin/users/{}", row.clerk_id)>
                     <Avatar name=row.name.clone() image_url=row.image_url.clone() size=Size::Small />
-                    <bdi class="wrap-anywhere">{row.name.clone()}</bdi>
+                    <bdi class="line-clamp-3 wrap-anywhere md:min-w-36">{row.name.clone()}</bdi>
                 </a>
             </td>
             {cells}
@@ -179,6 +179,9 @@ fn cell(row: &Row, column: Column) -> AnyView {
         Column::Role => view! { <span class=role_class(row.role)>{row.role.as_str()}</span> }.into_any(),
         Column::State => view! { <span class=state_class(row.state)>{row.state.as_str()}</span> }.into_any(),
         Column::Marks => {
+            if row.marks.is_empty() {
+                return ().into_any();
+            }
             let marks = row.marks.clone().into_iter().map(|mark| {
                 view! { <span class="badge badge-sm badge-warning whitespace-nowrap">{mark}</span> }
             });

@@ -39,7 +39,7 @@ pub fn Preferences() -> impl IntoView {
                     "Keyboard shortcuts"
                 </h2>
                 <p class="mt-2">{if has_shortcuts { "They are on, where nothing is being typed." } else { "They are off." }}</p>
-                <dl class="document-fields mt-4">{keys.into_iter().collect_view()}</dl>
+                <dl class="mt-4 grid grid-cols-[3rem_1fr] gap-y-2">{keys.into_iter().collect_view()}</dl>
                 <div class="mt-4 flex flex-wrap justify-end gap-2">
                     <button class="btn" type="button" popovertarget="shortcuts" popovertargetaction="hide" autofocus>
                         "Close"

@@ -16,13 +16,13 @@ pub fn Time(at: Timestamp) -> impl IntoView {
     view! { <time datetime=machine>{shown}</time> }
 }
 
-/// How long ago it was, counting on; the moment itself as a tip, for whoever touches it or comes by keyboard too, and without
-/// scripts.
+/// How long ago it was, counting on; the moment itself for whoever points at it or touches it, and while something in its row
+/// has the focus, so that it is no stop of the Tab key itself. Without scripts it is the moment.
 #[component]
 pub fn Ago(at: Timestamp) -> impl IntoView {
     let (machine, shown) = texts(at);
     view! {
-        <time class="ago" datetime=machine tabindex="0">
+        <time class="ago" datetime=machine tabindex="-1">
             {shown}
         </time>
     }

@@ -160,7 +160,9 @@ fn Row(field: Field) -> impl IntoView {
     };
     view! {
         <tr>
-            <td data-label="Field">{field.name}</td>
+            <th scope="row" class="font-normal">
+                {field.name}
+            </th>
             <td data-label="Value">{value}</td>
             <td data-label="From">
                 <span class=class>{field.origin.as_str()}</span>

@@ -57,7 +57,7 @@ fn Begin() -> impl IntoView {
             "Create an account"
         </a>
         <a class="btn btn-lg" href=sign_in_url()>
-            "I have one"
+            "Sign in"
         </a>
     }
 }

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use crate::cli::End;
-use crate::model::run::RunReport;
+use crate::model::run::{RunKind, RunReport, RunState};
 use crate::server::state::AppState;
 use crate::server::sync::scan::report::get_overview;
 
@@ -17,7 +17,8 @@ pub struct Options {
     json: bool,
 }
 
-/// `Found` when the last proof found a difference, or the canary's webhook does not come back.
+/// `Found` when the last proof found a difference, when the last reconciliation or proof came to no end, or when the canary's
+/// webhook does not come back.
 pub async fn run(state: &AppState, options: Options) -> anyhow::Result<End> {
     let overview = get_overview(state).await?;
     if options.json {
@@ -40,7 +41,13 @@ pub async fn run(state: &AppState, options: Options) -> anyhow::Result<End> {
     }
     let differs = overview.proof.is_some_and(|proof| !proof.is_clean());
     let is_failing = overview.canary.is_some_and(|canary| canary.cause.is_some());
-    Ok(if differs || is_failing { End::Found } else { End::Done })
+    let tells = |run: &&RunReport| matches!(run.kind, RunKind::Reconcile | RunKind::Proof) && !run.options.dry_run;
+    let is_stuck = overview.history.iter().find(tells).is_some_and(|run| is_stuck(run.state));
+    Ok(if differs || is_failing || is_stuck { End::Found } else { End::Done })
+}
+
+fn is_stuck(state: RunState) -> bool {
+    matches!(state, RunState::Stopped | RunState::Failed)
 }
 
 fn speed(run: &RunReport) -> String {

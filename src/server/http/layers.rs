@@ -83,6 +83,7 @@ pub async fn headers(State(shared): State<Shared>, request: Request, next: Next)
     // Also for what ran out of time, which no handler answered.
     let come_again = response.status() == StatusCode::SERVICE_UNAVAILABLE;
     let headers = response.headers_mut();
+    let is_for_all = headers.get(CACHE_CONTROL).is_some_and(|control| control.as_bytes().starts_with(b"public"));
     if come_again {
         headers.entry(RETRY_AFTER).or_insert(HeaderValue::from_static("5"));
     }
@@ -104,7 +105,7 @@ pub async fn headers(State(shared): State<Shared>, request: Request, next: Next)
     }
     if is_asset {
         set(CACHE_CONTROL, "no-cache");
-    } else {
+    } else if !is_for_all {
         set(CACHE_CONTROL, "private, no-store");
         headers.append(VARY, HeaderValue::from_static("Cookie"));
     }

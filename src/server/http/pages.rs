@@ -1,12 +1,15 @@
 //! Mounts the interface: pages, server functions, assets; gives each page its content policy, theme and Clerk's
 //! addresses. The only edge from `server` back to `app`.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::http::header::{CONTENT_SECURITY_POLICY, SET_COOKIE};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
+use axum::middleware::map_response;
+use axum::response::Response;
 use leptos::nonce::use_nonce;
 use leptos::prelude::{provide_context, use_context};
 use leptos_axum::{ErrorHandler, LeptosRoutes, ResponseOptions, generate_route_list};
@@ -20,6 +23,7 @@ use crate::app::shell::{Choices, RequestId, Theme, shell};
 use crate::server::clerk::handshake;
 use crate::server::clerk::handshake::redirect::API_VERSION;
 use crate::server::cookie::{NOTICE, OwnCookie, SHORTCUTS, THEME, TIMES};
+use crate::server::http::site::Site;
 use crate::server::http::{Shared, layers, own_cookies};
 use crate::server::notice;
 use crate::server::settings::clerk::Clerk;
@@ -27,11 +31,12 @@ use crate::server::state::AppState;
 
 const OPENERS: HeaderName = HeaderName::from_static("cross-origin-opener-policy");
 
-/// All pages, and everything else as an asset or the page "not found". Leptos' own handler of files is not used: one that it sends
-/// while a page is made on the same thread takes that page's headers, policy and cookies, for its own (D5-14).
-pub fn router(shared: &Shared) -> Router<Shared> {
+/// All pages, which load what is of this site, and everything else as a file or the page "not found". Leptos' own handler of
+/// files is not used: one that it sends while a page is made on the same thread takes that page's headers, policy and cookies,
+/// for its own (D5-14).
+pub fn router(shared: &Shared, site: &Site) -> Router<Shared> {
     let state = Arc::clone(&shared.0);
-    let options = state.settings.leptos.clone();
+    let options = site.options(state.settings.leptos.clone());
     let context = move || provide_page_context(&state);
     let files = ServeDir::new(&*options.site_root)
         .append_index_html_on_directories(false)
@@ -39,9 +44,23 @@ pub fn router(shared: &Shared) -> Router<Shared> {
         .precompressed_gzip()
         .call_fallback_on_method_not_allowed(true)
         .fallback(ErrorHandler::new_with_context(context.clone(), shell, options.clone()));
+    let gone = HeaderValue::from_str(&NOTICE.line(&shared.0.settings.server.public_url, "", 0)).ok();
     Router::new()
         .leptos_routes_with_context(shared, generate_route_list(App), context, move || shell(options.clone()))
+        .layer(map_response(move |response| ready(keep_notice(gone.as_ref(), response))))
         .fallback_service(files)
+}
+
+/// What leads to another page shows nothing: what was to be said is said on that one.
+fn keep_notice(gone: Option<&HeaderValue>, mut response: Response) -> Response {
+    if response.status().is_redirection() {
+        let headers = response.headers_mut();
+        let lines = headers.get_all(SET_COOKIE).iter().filter(|line| Some(*line) != gone);
+        let kept: Vec<HeaderValue> = lines.cloned().collect();
+        headers.remove(SET_COOKIE);
+        headers.extend(kept.into_iter().map(|line| (SET_COOKIE, line)));
+    }
+    response
 }
 
 /// What pages find in their context, and the header that depends on their nonce.

@@ -43,6 +43,7 @@ pub async fn receive(State(state): State<Arc<AppState>>, headers: HeaderMap, bod
     let began_at = Instant::now();
     let Some(verifier) = &state.verifier else {
         METRICS.refused("no_secret");
+        state.tally.refused(Refusal::Signature);
         tracing::error!(variable = WEBHOOK_SECRET_VARIABLES[0], "a webhook came, but no signing secret is configured");
         return refuse(StatusCode::INTERNAL_SERVER_ERROR, probe::UNCONFIGURED);
     };
@@ -67,9 +68,7 @@ pub async fn receive(State(state): State<Arc<AppState>>, headers: HeaderMap, bod
         Ok(proof) => proof,
         Err(rejection) => {
             METRICS.refused(rejection.reason());
-            if rejection == Rejection::SignatureMismatch {
-                state.tally.refused(Refusal::Signature);
-            }
+            state.tally.refused(fault_of(rejection));
             tracing::warn!(reason = rejection.reason(), "webhook refused");
             return refuse(StatusCode::BAD_REQUEST, probe::UNVERIFIED);
         }
@@ -96,6 +95,14 @@ pub async fn receive(State(state): State<Arc<AppState>>, headers: HeaderMap, bod
             error.log("receive");
             answer(&error)
         }
+    }
+}
+
+fn fault_of(rejection: Rejection) -> Refusal {
+    match rejection {
+        Rejection::SignatureMismatch => Refusal::Signature,
+        Rejection::TimestampTooOld | Rejection::TimestampInFuture => Refusal::Clock,
+        _ => Refusal::Headers,
     }
 }
 

@@ -15,6 +15,7 @@ use crate::model::alert::{AlertKind, AlertState};
 use crate::model::event::EventState;
 use crate::model::health::SilenceCause;
 use crate::model::job::JobState;
+use crate::model::run::{RunKind, RunState};
 use crate::server::canary;
 use crate::server::error::Error;
 use crate::server::jobs::alert::{Channel, KIND, Notice};
@@ -35,6 +36,8 @@ const LEARNED_FROM: SignedDuration = SignedDuration::from_hours(24 * 84);
 const QUIET_FOR: SignedDuration = SignedDuration::from_mins(15);
 /// What was refused so recently still is.
 const LATELY: SignedDuration = SignedDuration::from_hours(1);
+/// What was due while no server ran is done by then.
+const CAUGHT_UP_WITHIN: SignedDuration = SignedDuration::from_mins(15);
 /// Kinds that are raised when they happen, by commands too; the others are looked for.
 const RAISED: [AlertKind; 1] = [AlertKind::KeyRefused];
 
@@ -113,6 +116,7 @@ pub async fn check(state: &AppState, now: Timestamp) -> Result<(), Error> {
     report(state, AlertKind::EventsDead, "", dead, now).await?;
     report(state, AlertKind::JobsDead, "", lost + unsure, now).await?;
     report(state, AlertKind::EndpointGone, "", u64::from(is_endpoint_off(state).await?), now).await?;
+    report(state, AlertKind::ProofOld, "", u64::from(is_proof_old(state, now).await?), now).await?;
     // A webhook that had to come and did not is silence, whatever was usual.
     let silence = match canary::look(state, now).await?.and_then(|touch| touch.failure) {
         Some(cause) => Some(Quiet::Silent(cause)),
@@ -152,6 +156,22 @@ async fn find_silence(state: &AppState, now: Timestamp) -> Result<Option<Quiet>,
     let is_silent = is_silent(expect(&history, last_at, now), quiet_for, bound);
     let lately = now.saturating_sub(LATELY).unwrap_or(Timestamp::MIN);
     Ok(Some(if is_silent { Quiet::Silent(find_cause(&history, last_at, lately)) } else { Quiet::AsUsual }))
+}
+
+/// Whether runs that the clock wants come to no end. What was due while nobody ran is given a while.
+async fn is_proof_old(state: &AppState, now: Timestamp) -> Result<bool, Error> {
+    let Some(every) = state.settings.sync.reconcile_every else { return Ok(false) };
+    let every = SignedDuration::try_from(every).unwrap_or(SignedDuration::MAX);
+    let runs = &state.store.runs;
+    if now.duration_since(state.started_at) < CAUGHT_UP_WITHIN || runs.find_running().await?.is_some() {
+        return Ok(false);
+    }
+    if state.store.users.estimate().await? == 0 {
+        return Ok(false);
+    }
+    let last = runs.find_newest(RunKind::Proof, &[RunState::Done]).await?;
+    let last_at = last.map_or(state.started_at, |run| run.started_at);
+    Ok(now.duration_since(last_at) > every.saturating_mul(2))
 }
 
 async fn is_endpoint_off(state: &AppState) -> Result<bool, Error> {

@@ -31,7 +31,7 @@ pub enum Back {
     ToReferer,
 }
 
-const RENEWED: &str = "Your session had to be renewed, so nothing was changed. Please send it once more.";
+const RENEWED: &str = "Your session had run out, so nothing was changed. Please send it once more.";
 
 /// One form that was sent.
 #[derive(Debug)]

@@ -14,6 +14,8 @@ pub const QUIET_AT_LEAST: SignedDuration = SignedDuration::from_mins(10);
 const HOURS_OF_A_WEEK: i64 = 168;
 /// With less history nothing is learned.
 const HISTORY_AT_LEAST: i64 = 24;
+/// Whoever looks for open doors sends fewer without what proves a delivery.
+const MORE_THAN_STRAY: i64 = 3;
 /// So many hours of the week before the last event are looked at if the same hour of other weeks is not known.
 const WEEKS: i64 = 12;
 
@@ -62,15 +64,17 @@ pub fn find_cause(hours: &[Bucket], since: Timestamp, lately: Timestamp) -> Sile
         let later = hours.iter().filter(|bucket| bucket.at >= Length::Hour.start(since));
         later.map(|bucket| bucket.refused.get(reason).copied().unwrap_or_default()).sum::<i64>()
     };
-    if refused("signature", since) > 0 {
-        SilenceCause::WrongSecret
-    } else if refused("ours", lately) > 0 {
-        SilenceCause::Refused
-    } else if refused("ours", since) > 0 {
-        SilenceCause::EndpointDisabled
-    } else {
-        SilenceCause::NothingArrives
-    }
+    let altered = Some(refused("headers", since)).filter(|count| *count >= MORE_THAN_STRAY).unwrap_or_default();
+    let ours = if refused("ours", lately) > 0 { SilenceCause::Refused } else { SilenceCause::EndpointDisabled };
+    let counts = [
+        (refused("signature", since), SilenceCause::WrongSecret),
+        (refused("clock", since), SilenceCause::ClockSkew),
+        (altered, SilenceCause::Altered),
+        (refused("ours", since), ours),
+    ];
+    // Anybody can send something wrong now and then; whoever sends most is the sender.
+    let most = counts.into_iter().rev().max_by_key(|(count, _)| *count).filter(|(count, _)| *count > 0);
+    most.map_or(SilenceCause::NothingArrives, |(_, cause)| cause)
 }
 
 #[cfg(test)]
@@ -144,5 +148,19 @@ mod tests {
         assert_eq!(cause("ours", 8, 9), SilenceCause::Refused, "and still is");
         assert_eq!(cause("ours", 8, 12), SilenceCause::EndpointDisabled, "and no more");
         assert_eq!(cause("signature", 10, 12), SilenceCause::NothingArrives, "that was before");
+        assert_eq!(cause("clock", 8, 12), SilenceCause::ClockSkew);
+        assert_eq!(cause("headers", 8, 12), SilenceCause::Altered);
+    }
+
+    #[test]
+    fn c_4_whatever_was_refused_most_is_the_cause_and_a_stray_request_is_none() {
+        let cause = |refused: &[(&str, i64)]| {
+            let refused = refused.iter().map(|(reason, count)| ((*reason).to_owned(), *count)).collect();
+            find_cause(&[Bucket { refused, ..bucket(9, 0) }], at_hour(8), at_hour(9))
+        };
+        assert_eq!(cause(&[("signature", 1), ("ours", 40)]), SilenceCause::Refused, "somebody forged one");
+        assert_eq!(cause(&[("signature", 12), ("ours", 1)]), SilenceCause::WrongSecret, "somebody sent too much");
+        assert_eq!(cause(&[("headers", 2)]), SilenceCause::NothingArrives, "somebody looked for open doors");
+        assert_eq!(cause(&[("headers", 2), ("clock", 1)]), SilenceCause::ClockSkew);
     }
 }

@@ -17,16 +17,24 @@ use crate::server::store::users::writes::{Write, Written};
 /// Whose fault it was that a delivery was not acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
-    /// Its signature is of no secret of ours.
+    /// Its signature is of no secret of ours, or we have none.
     Signature,
+    /// By our clock it is too old, or yet to come.
+    Clock,
+    /// What proves it is missing or cannot be read: no delivery of the sender's, or one that was altered on its way.
+    Headers,
     /// Ours: MongoDB was away, there was too much, or it is more than is taken.
     Ours,
 }
 
 impl Refusal {
+    const ALL: [Self; 4] = [Self::Signature, Self::Clock, Self::Headers, Self::Ours];
+
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Signature => "signature",
+            Self::Clock => "clock",
+            Self::Headers => "headers",
             Self::Ours => "ours",
         }
     }
@@ -46,7 +54,7 @@ pub struct Counted {
     missed: i64,
     ended: [i64; EventState::ALL.len()],
     lag: [i64; CLASSES],
-    refused: [i64; 2],
+    refused: [i64; Refusal::ALL.len()],
     /// Of each known type how often it came and when last; those that Clerk does not publish share the last place.
     types: [(i64, i64); KNOWN_TYPES.len() + 1],
 }
@@ -154,9 +162,9 @@ impl Counted {
             EventState::ALL.iter().zip(self.ended).map(|(state, count)| (format!("ended.{}", state.as_str()), count)),
         );
         counts.extend(self.lag.iter().enumerate().map(|(class, count)| (format!("lag.{class}"), *count)));
-        let refusals = [Refusal::Signature, Refusal::Ours];
-        counts
-            .extend(refusals.map(|refusal| (format!("refused.{}", refusal.as_str()), self.refused[refusal as usize])));
+        counts.extend(
+            Refusal::ALL.map(|refusal| (format!("refused.{}", refusal.as_str()), self.refused[refusal as usize])),
+        );
         counts.retain(|(_, count)| *count != 0);
         let names = KNOWN_TYPES.into_iter().chain(["unknown"]);
         let types = names.zip(self.types).filter(|(_, (count, _))| *count != 0).filter_map(|(kind, (count, last))| {

@@ -38,9 +38,12 @@ pub struct Finding {
     pub id: String,
     pub run_id: String,
     pub run_kind: RunKind,
-    /// When the run began.
+    /// When it was found.
     #[serde(with = "date")]
     pub at: Timestamp,
+    /// How many steps the run had come when it was found.
+    #[serde(default)]
+    pub step: u64,
     /// Whether it was only looked at.
     pub dry_run: bool,
     pub clerk_id: String,
@@ -79,7 +82,7 @@ impl Part {
 }
 
 impl Finding {
-    fn of(run: &Run, found: &Found) -> Self {
+    fn of(run: &Run, step: u64, found: &Found) -> Self {
         let (part, about, clerk_id) = match found {
             Found::Difference(difference) => (Part::Differences, &difference.clerk_id, &difference.clerk_id),
             Found::Skipped(about, skipped) => (Part::Skipped, about, &skipped.clerk_id),
@@ -88,7 +91,8 @@ impl Finding {
             id: part.name(&run.id, about),
             run_id: run.id.clone(),
             run_kind: run.kind,
-            at: run.started_at,
+            at: Timestamp::now(),
+            step,
             dry_run: run.options.dry_run,
             clerk_id: clerk_id.clone(),
             kind: None,
@@ -103,6 +107,10 @@ impl Finding {
         }
         finding
     }
+
+    fn difference(self) -> Option<Difference> {
+        Some(Difference { clerk_id: self.clerk_id, kind: self.kind?, fields: self.fields })
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -115,13 +123,13 @@ impl Findings {
         Self { documents: database.collection("findings") }
     }
 
-    /// Keeps what was found. Safe to repeat: the last word about somebody stays.
-    pub async fn add(&self, run: &Run, found: &[Found]) -> Result<(), Error> {
+    /// Keeps what was found in one step. Safe to repeat: the last word about somebody stays.
+    pub async fn add(&self, run: &Run, step: u64, found: &[Found]) -> Result<(), Error> {
         for some in found.chunks(AT_ONCE) {
             let statements: Result<Vec<Document>, Error> = some
                 .iter()
                 .map(|found| {
-                    let finding = Finding::of(run, found);
+                    let finding = Finding::of(run, step, found);
                     let refused = |error| Error::Refused(mongodb::error::Error::custom(error));
                     let document = serialize_to_bson(&finding).map_err(refused)?;
                     Ok(doc! { "q": { "_id": finding.id }, "u": document, "upsert": true })
@@ -140,9 +148,15 @@ impl Findings {
         limit: i64,
     ) -> Result<Vec<Difference>, Error> {
         let rows = self.list(Part::Differences, run_id, after, limit).await?;
-        let difference =
-            |row: Finding| Some(Difference { clerk_id: row.clerk_id, kind: row.kind?, fields: row.fields });
-        Ok(rows.into_iter().filter_map(difference).collect())
+        Ok(rows.into_iter().filter_map(Finding::difference).collect())
+    }
+
+    /// What was found in one step of a run.
+    pub async fn list_of_step(&self, run_id: &str, step: u64) -> Result<Vec<Difference>, Error> {
+        let step = i64::try_from(step).unwrap_or(i64::MAX);
+        let of_step = doc! { "_id": Part::Differences.names(run_id, None), "step": step };
+        let rows: Vec<Finding> = self.documents.find(of_step).await?.try_collect().await?;
+        Ok(rows.into_iter().filter_map(Finding::difference).collect())
     }
 
     /// Whom a run could not bring up to date.
@@ -179,7 +193,7 @@ impl Findings {
         Ok(())
     }
 
-    /// MongoDB removes a finding `retention` after its run began.
+    /// MongoDB removes a finding `retention` after it was made.
     pub async fn ensure_indexes(&self, database: &Database, retention: Option<Duration>) -> Result<(), Error> {
         let options = IndexOptions::builder().name(INDEXES[0].to_owned()).build();
         let by_person = IndexModel::builder().keys(doc! { "clerkId": 1, "at": -1 }).options(options).build();

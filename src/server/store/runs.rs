@@ -14,7 +14,7 @@ use mongodb::{Collection, Database, IndexModel};
 use serde::{Deserialize, Serialize};
 
 use crate::model::event_filter::ReplayPlan;
-use crate::model::run::{Counted, RunCounts, RunKind, RunOptions, RunState, Starter, Wish};
+use crate::model::run::{Counted, Difference, RunCounts, RunKind, RunOptions, RunState, Starter, Wish};
 use crate::server::store::encoding::{date, optional_date, to_date};
 use crate::server::store::expiry::ensure_expiry;
 use crate::server::store::findings::Found;
@@ -62,6 +62,9 @@ pub struct Progress {
     /// Since the last checkpoint, which puts it into `findings`.
     #[serde(skip)]
     pub found: Vec<Found>,
+    /// Of an attempt at the same step that came to no checkpoint: counted, and not met again so far.
+    #[serde(skip)]
+    pub recalled: Vec<Difference>,
     pub suspects: Vec<Suspect>,
     /// Here and certainly not at Clerk: held until it is known how many they are.
     pub held: Vec<String>,
@@ -141,6 +144,16 @@ impl Runs {
     /// The newest of a kind in one of these states; dry ones aside.
     pub async fn find_newest(&self, kind: RunKind, states: &[RunState]) -> Result<Option<Run>, Error> {
         let of = doc! { "kind": kind.as_str(), "state": { "$in": words(states) }, "options.dryRun": { "$ne": true } };
+        Ok(self.documents.find_one(of).sort(doc! { "startedAt": -1 }).await?)
+    }
+
+    /// The newest of a kind that was wanted in this way, a dry one too, however it stands.
+    pub async fn find_newest_like(&self, kind: RunKind, options: RunOptions) -> Result<Option<Run>, Error> {
+        let of = doc! {
+            "kind": kind.as_str(),
+            "options.dryRun": options.dry_run,
+            "options.allowDeletions": options.allow_deletions,
+        };
         Ok(self.documents.find_one(of).sort(doc! { "startedAt": -1 }).await?)
     }
 

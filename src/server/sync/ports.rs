@@ -22,6 +22,7 @@ use crate::server::store::users::writes::{Write, Written};
 use crate::server::store::users::{Found, LocalUser, User, new_id};
 use crate::server::sync::apply::{Change, Incoming, apply};
 use crate::server::sync::effects::Plan;
+use crate::server::sync::instance;
 
 /// The world of the engine. Every call may fail, be late, or be the last before a crash.
 pub trait Ports: Sync {
@@ -186,7 +187,7 @@ impl Ports for AppState {
     async fn fetch_person(&self, id: &str) -> Result<Option<wire::User>, Error> {
         match self.clerk.in_background().fetch_user(id).await {
             Ok(user) => Ok(Some(user)),
-            Err(clerk::Error::NotFound) => Ok(None),
+            Err(clerk::Error::NotFound) => instance::ensure_own(self).await.map(|()| None),
             Err(error) => Err(error.into()),
         }
     }

@@ -29,6 +29,7 @@ pub mod requests;
 pub mod timer;
 
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -46,6 +47,7 @@ use crate::server::error::Error;
 use crate::server::jobs::watch;
 use crate::server::state::AppState;
 use crate::server::store::runs::{Lease, Progress, Run};
+use crate::server::sync::instance::refusal;
 use crate::server::sync::scan::examine::{compare_page, find_gone, weigh_if_many, weigh_suspects};
 use crate::server::sync::scan::mend::{bury_held, most_deletions, write_page};
 use crate::server::sync::scan::place::fetch;
@@ -187,12 +189,24 @@ where
 }
 
 async fn walk(state: &AppState, mut run: Run, watcher: &Watcher<'_>) -> Result<Run, Error> {
+    if run.kind != RunKind::Replay
+        && let Some(reason) = patiently(|| refusal(state)).await?
+    {
+        return Ok(Run { state: RunState::Failed, cause: Some(reason), ..run });
+    }
     if run.progress.pages == 0 && run.kind != RunKind::Replay {
         run.total = patiently(|| async { Ok(state.clerk.count_users().await?) }).await?;
         let started_at = run.started_at;
         run.here = patiently(|| async { Ok(state.store.users.count_living_before(started_at).await?) }).await?;
     }
-    let walk = Walk { state, watcher, began_at: Instant::now(), began_with: run.progress.counts.seen };
+    let walk = Walk {
+        state,
+        watcher,
+        began_at: Instant::now(),
+        began_with: run.progress.counts.seen,
+        step: AtomicU64::new(run.progress.pages),
+        is_repeated: AtomicBool::new(true),
+    };
     match run.kind {
         RunKind::CatchUp => walk.those_who_changed(run).await,
         RunKind::Replay => walk.events(run).await,
@@ -205,6 +219,9 @@ struct Walk<'a> {
     watcher: &'a Watcher<'a>,
     began_at: Instant,
     began_with: u64,
+    /// Which step is being done, and whether somebody may have tried it before.
+    step: AtomicU64,
+    is_repeated: AtomicBool,
 }
 
 impl Walk<'_> {
@@ -226,7 +243,7 @@ impl Walk<'_> {
         let mut page = fetch(self.state, &run.progress.place).await?;
         while !page.is_empty() {
             let place = run.progress.place.after(&page);
-            let (progress, next) = join!(patiently(|| step(self.state, &run, &page)), fetch(self.state, &place));
+            let (progress, next) = join!(patiently(|| self.step(&run, &page)), fetch(self.state, &place));
             run.progress = Progress { place, pages: run.progress.pages + 1, ..progress? };
             self.checkpoint(&mut run).await?;
             if let Some(stopped) = self.stopped(&run) {
@@ -234,7 +251,7 @@ impl Walk<'_> {
             }
             page = next?;
         }
-        run.progress = Progress { is_walked: true, ..patiently(|| last_step(self.state, &run)).await? };
+        run.progress = Progress { is_walked: true, ..patiently(|| self.last_step(&run)).await? };
         self.checkpoint(&mut run).await?;
         Ok(run)
     }
@@ -249,7 +266,7 @@ impl Walk<'_> {
         loop {
             let page =
                 patiently(|| async { Ok(self.state.clerk.list_changed_users(LARGEST_PAGE, offset).await?) }).await?;
-            run.progress = patiently(|| step(self.state, &run, &page)).await?;
+            run.progress = patiently(|| self.step(&run, &page)).await?;
             run.progress.pages += 1;
             self.checkpoint(&mut run).await?;
             let reached = page.last().and_then(|user| user.updated_at).map_or(i64::MIN, Timestamp::as_millisecond);
@@ -258,7 +275,8 @@ impl Walk<'_> {
             }
             offset += (page.len() - OVERLAP) as u64;
         }
-        run.progress = patiently(|| weigh_suspects(self.state, &run, run.progress.clone())).await?;
+        run.progress =
+            patiently(|| async { weigh_suspects(self.state, &run, self.begin_step(&run).await?).await }).await?;
         self.checkpoint(&mut run).await?;
         let run = self.bury(run).await?;
         Ok(if run.state == RunState::Stopped { run } else { Run { state: RunState::Done, ..run } })
@@ -276,17 +294,59 @@ impl Walk<'_> {
         Ok(run)
     }
 
+    /// The last checkpoint's numbers, and what was found since by an attempt that came to no other.
+    async fn begin_step(&self, run: &Run) -> Result<Progress, Error> {
+        let mut progress = run.progress.clone();
+        self.step.store(progress.pages, Ordering::Relaxed);
+        // A catch-up that is carried on begins again.
+        if self.is_repeated.swap(true, Ordering::Relaxed) || run.kind == RunKind::CatchUp {
+            progress.recall(self.state.store.findings.list_of_step(&run.id, progress.pages).await?);
+        }
+        Ok(progress)
+    }
+
+    /// One page. Safe to repeat.
+    async fn step(&self, run: &Run, page: &[wire::User]) -> Result<Progress, Error> {
+        let (state, mut progress) = (self.state, self.begin_step(run).await?);
+        progress.counts.seen += page.len() as u64;
+        let before = page.iter().filter(|user| user.created_at.is_none_or(|joined_at| joined_at < run.started_at));
+        progress.listed_before += before.count() as u64;
+        match run.kind {
+            RunKind::Backfill => weigh_if_many(state, run, write_page(state, progress, page).await?).await,
+            // Goes through events, and never through this list.
+            RunKind::Replay => Ok(progress),
+            RunKind::CatchUp => compare_page(state, run, progress, page).await,
+            RunKind::Reconcile | RunKind::Proof => {
+                let progress = compare_page(state, run, progress, page).await?;
+                find_gone(state, run, progress, Some(page)).await
+            }
+        }
+    }
+
+    /// After the last page: whoever joined later than all of Clerk's people, and a second look at every suspect.
+    async fn last_step(&self, run: &Run) -> Result<Progress, Error> {
+        let mut progress = self.begin_step(run).await?;
+        if run.kind != RunKind::Backfill {
+            progress = find_gone(self.state, run, progress, None).await?;
+        }
+        weigh_suspects(self.state, run, progress).await
+    }
+
     async fn checkpoint(&self, run: &mut Run) -> Result<(), Error> {
         let done = run.progress.counts.seen.saturating_sub(self.began_with);
         let milliseconds = u64::try_from(self.began_at.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
         run.progress.per_second = done.saturating_mul(1_000) / milliseconds;
         run.moved_at = Timestamp::now();
-        let (store, kept) = (&self.state.store, &*run);
+        let mut progress = std::mem::take(&mut run.progress);
+        progress.settle_recalled(run);
+        run.progress = progress;
+        let (store, kept, step) = (&self.state.store, &*run, self.step.load(Ordering::Relaxed));
         let (runs, findings) = (&store.runs, &store.findings);
-        patiently(|| async { Ok(findings.add(kept, &kept.progress.found).await?) }).await?;
+        patiently(|| async { Ok(findings.add(kept, step, &kept.progress.found).await?) }).await?;
         if !patiently(|| async { Ok(runs.checkpoint(kept).await?) }).await? {
             return Err(Error::Conflict);
         }
+        self.is_repeated.store(false, Ordering::Relaxed);
         run.progress.found.clear();
         (self.watcher)(run);
         Ok(())
@@ -300,31 +360,4 @@ impl Walk<'_> {
         );
         (held > most).then(|| Run { state: RunState::Stopped, cause: Some(cause), ..run.clone() })
     }
-}
-
-/// One page. Safe to repeat: it starts from the last checkpoint's numbers.
-async fn step(state: &AppState, run: &Run, page: &[wire::User]) -> Result<Progress, Error> {
-    let mut progress = run.progress.clone();
-    progress.counts.seen += page.len() as u64;
-    let before = page.iter().filter(|user| user.created_at.is_none_or(|joined_at| joined_at < run.started_at));
-    progress.listed_before += before.count() as u64;
-    match run.kind {
-        RunKind::Backfill => weigh_if_many(state, run, write_page(state, progress, page).await?).await,
-        // Goes through events, and never through this list.
-        RunKind::Replay => Ok(progress),
-        RunKind::CatchUp => compare_page(state, run, progress, page).await,
-        RunKind::Reconcile | RunKind::Proof => {
-            let progress = compare_page(state, run, progress, page).await?;
-            find_gone(state, run, progress, Some(page)).await
-        }
-    }
-}
-
-/// After the last page: whoever joined later than all of Clerk's people, and a second look at every suspect.
-async fn last_step(state: &AppState, run: &Run) -> Result<Progress, Error> {
-    let mut progress = run.progress.clone();
-    if run.kind != RunKind::Backfill {
-        progress = find_gone(state, run, progress, None).await?;
-    }
-    weigh_suspects(state, run, progress).await
 }

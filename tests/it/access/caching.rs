@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 
 use crate::access::cache::{CAME, before};
 use crate::access::{FUNCTIONS, OTHERS, PAGES};
-use crate::support::app::{TestApp, Wishes};
+use crate::support::app::{TestApp, Wishes, files_of};
 
 async fn ask(cache: &str, path: &str, cookies: &str) -> Response {
     let client = crate::support::app::client();
@@ -112,11 +112,15 @@ async fn d5_14_two_people_behind_one_cache_take_turns_and_nobody_sees_the_others
             assert!(!theirs.iter().any(|mark| text.contains(mark.as_str())), "{path} of {name}: {text}");
         }
     }
-    // Files are everybody's: the second is shown what was fetched for the first, once it is known to be the newest.
-    for path in ["/pkg/rollcall.css", "/pkg/rollcall.js", "/pkg/rollcall.wasm", "/favicon.svg"] {
+    // Files are everybody's: the second is shown what was fetched for the first, once it is known to be the newest; those of
+    // this version alone, which their names say, at once.
+    let page = ask(&cache, "/", "").await.text().await.expect("a page");
+    let built = files_of(&page);
+    assert_eq!(built.len(), 3, "{built:?}");
+    for (path, second) in built.iter().map(|path| (path.as_str(), "kept")).chain([("/favicon.svg", "confirmed")]) {
         let answers =
             [ask(&cache, path, &cookies(&people[0].1)).await, ask(&cache, path, &cookies(&people[1].1)).await];
-        assert_eq!(answers.each_ref().map(came), ["fetched", "confirmed"], "{path}");
+        assert_eq!(answers.each_ref().map(came), ["fetched", second], "{path}");
         for answer in answers {
             assert_eq!(answer.status(), 200, "{path}");
             assert!(!answer.headers().contains_key("set-cookie"), "{path}");

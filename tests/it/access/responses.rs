@@ -99,7 +99,35 @@ async fn d5_25_d6_with_https_cookies_are_bound_to_the_host_and_browsers_stay_wit
     };
     assert!(home(pair(&seen[0])).await.contains("data-theme=\"dark\""));
     assert!(!home(pair(&seen[0]).replace("__Host-", "")).await.contains("data-theme=\"dark\""));
-    assert!(home(pair(&seen[2])).await.contains("Your session had to be renewed"));
+    assert!(home(pair(&seen[2])).await.contains("Your session had run out"));
+    app.finish().await;
+}
+
+/// A page that leads on shows nothing: what came of a form is said on the page that it leads to.
+#[tokio::test]
+async fn what_a_form_came_to_is_still_said_where_one_signs_in_and_then_no_more() {
+    let app = TestApp::new().await;
+    let post = app.client.post(app.at("/api/profile/edit_bio")).header("sec-fetch-site", "same-origin");
+    let post = post.header(ACCEPT, "text/html").header("referer", app.at("/profile"));
+    let post = post.header(CONTENT_TYPE, "application/x-www-form-urlencoded").body("bio=typed");
+    let refused = post.send().await.expect("an answer");
+    assert_eq!(refused.status(), 303);
+    assert_eq!(header(&refused, "location"), "/profile");
+    let notice = header(&refused, "set-cookie").split(';').next().expect("a pair").to_owned();
+    // As after a handshake that found nobody.
+    let cookies = format!("__clerk_db_jwt=dvb_test; __client_uat=0; {notice}");
+    let led = app.visit(&cookies, "/profile").await;
+    assert_eq!(led.status(), 302);
+    assert_eq!(header(&led, "location"), "/sign-in?redirect_url=%2Fprofile");
+    let lines = |answer: &Response| {
+        let lines = answer.headers().get_all(SET_COOKIE).iter().filter_map(|line| line.to_str().ok());
+        lines.filter(|line| line.starts_with("rollcall_notice=")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(lines(&led), Vec::<String>::new(), "it stays");
+    let shown = app.visit(&cookies, "/sign-in?redirect_url=%2Fprofile").await;
+    assert!(lines(&shown).iter().all(|line| line.contains("Max-Age=0")) && lines(&shown).len() == 1, "it goes");
+    let page = shown.text().await.expect("text");
+    assert!(page.contains("Your session had run out, so nothing was changed."), "{page}");
     app.finish().await;
 }
 

@@ -1,6 +1,6 @@
 //! `rollcall users`: each command against a database that a running application fills.
 
-use mongodb::bson::doc;
+use mongodb::bson::{Bson, doc};
 use rollcall::standin::levers::Levers;
 use serde_json::{Value, json};
 
@@ -350,6 +350,14 @@ async fn e_34_refresh_writes_what_clerk_says_of_whoever_was_missed_too() {
     app.clerk.delete_user(bob);
     users(&app, &["refresh", bob, "--yes"]).await.expect(0).says(&[&format!("{bob}: deleted")]);
     users(&app, &["refresh", "nobody@example.com", "--yes"]).await.expect(1).says(&["was not found"]);
+    // Nobody is gone on the word of a key that is of another instance (D2-27).
+    app.clerk.delete_user(&ada);
+    let first = doc! { "instanceId": "ins_first" };
+    app.database.set("clerkInstance", doc! { "_id": "only" }, first).await;
+    let refused = users(&app, &["refresh", &ada, "--yes"]).await.expect(2);
+    refused.says(&["CLERK_SECRET_KEY is of another Clerk instance"]);
+    assert_eq!(app.database.user(&ada).await.expect("stored").get("deletedAt"), Some(&Bson::Null));
+    assert_eq!(app.database.count("alerts", doc! { "_id": "key-refused:another-instance", "state": "open" }).await, 1);
     app.clerk.set_levers(Levers::default());
     app.finish().await;
 }

@@ -1,5 +1,6 @@
 //! A running application: real listener, real worker, the stand-in as its Clerk, a database of its own.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE};
@@ -168,6 +169,11 @@ fn work(state: &Arc<AppState>, stopped: &watch::Receiver<bool>) {
     tokio::spawn(jobs::run(Arc::clone(state), stopped.clone()));
     tokio::spawn(statistics::run(Arc::clone(state), stopped.clone()));
     tokio::spawn(allowance::run(Arc::clone(state), stopped.clone()));
+}
+
+/// What a page loads of the built site.
+pub fn files_of(page: &str) -> BTreeSet<String> {
+    page.split('"').filter(|part| part.starts_with("/pkg/")).map(str::to_owned).collect()
 }
 
 /// A form with one file: its content type and its body.

@@ -2,7 +2,7 @@
 //!
 //! The expected document is spelled out here from Clerk's JSON and shares nothing with the code that makes the real one.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -59,6 +59,7 @@ impl Invariants<'_> {
         self.the_deleted_stay_deleted().await;
         self.everything_acknowledged_is_finished().await;
         self.no_effect_fired_twice().await;
+        self.histories_lead_to_what_is_stored().await;
         self.nothing_unexplained_was_logged();
     }
 
@@ -130,12 +131,48 @@ impl Invariants<'_> {
         }
     }
 
-    /// (4) Effects are rows of `jobs`, keyed by what they do: two rows of one key would be one effect twice.
+    /// (4) What Clerk was told of a person is told once: as its own events have it, MongoDB's id appears and stays, and it
+    /// is the id of the one document. (Mails and webhooks are counted where they arrive: `it::jobs`.)
     async fn no_effect_fired_twice(&self) {
-        let mut keys = BTreeSet::new();
-        for job in self.database.all("jobs").await {
-            let Some(key) = job.get("key").map(ToString::to_string) else { continue };
-            assert!(keys.insert(key.clone()), "two jobs of the key {key}");
+        let stored = self.database.all("users").await;
+        let mut told: BTreeMap<String, String> = BTreeMap::new();
+        for delivery in self.clerk.deliveries() {
+            let body: Value = serde_json::from_str(&delivery.body).expect("JSON");
+            let Some(id) = body["data"]["public_metadata"]["userMongoId"].as_str() else { continue };
+            let first = told.entry(delivery.user_id.clone()).or_insert_with(|| id.to_owned());
+            assert_eq!(first, id, "{} was told two ids", delivery.user_id);
+        }
+        for user in stored.iter().filter(|user| !is_tombstone(user)) {
+            let own = user.get_object_id("_id").map(|id| id.to_hex()).ok();
+            let first = told.get(id_of(user));
+            assert!(first.is_none() || first == own.as_ref(), "{} was told {first:?}", id_of(user));
+        }
+    }
+
+    /// (5) What came over a person leads, change by change, to how they are stored.
+    async fn histories_lead_to_what_is_stored(&self) {
+        for user in self.database.all("users").await.iter().filter(|user| !is_tombstone(user)) {
+            let mut now: BTreeMap<String, String> = BTreeMap::new();
+            let history = user.get_array("history").map(Vec::as_slice).unwrap_or_default();
+            let entries = history.iter().filter_map(Bson::as_document);
+            let changes = entries.filter_map(|entry| entry.get_array("fields").ok()).flatten();
+            for change in changes.filter_map(Bson::as_document) {
+                let field = change.get_str("field").expect("a name").to_owned();
+                let Ok(after) = change.get_str("after") else { continue };
+                if let (Ok(before), Some(known)) = (change.get_str("before"), now.get(&field)) {
+                    assert_eq!(known, before, "{field} of {} is broken", id_of(user));
+                }
+                now.insert(field, after.to_owned());
+            }
+            for field in ["role", "banned", "locked"] {
+                let stored = match user.get(field) {
+                    Some(Bson::Boolean(is_so)) => is_so.to_string(),
+                    Some(Bson::String(text)) => text.clone(),
+                    other => panic!("{field} of {}: {other:?}", id_of(user)),
+                };
+                let told = now.get(field);
+                assert!(told.is_none_or(|told| *told == stored), "{field} of {}: {told:?}, {stored}", id_of(user));
+            }
         }
     }
 

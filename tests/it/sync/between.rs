@@ -19,6 +19,8 @@ use crate::support::app::client;
 pub enum Fault {
     Pass,
     Answer(u16),
+    /// A page with nobody on it, which is the end marker.
+    Empty,
     /// The person who is the cursor is deleted at Clerk just before.
     CursorGone,
 }
@@ -80,6 +82,7 @@ async fn pass(State(between): State<Between>, request: Request) -> Response {
         match fault {
             Fault::Pass => {}
             Fault::CursorGone => drop(between.clerk.delete_user(&cursor)),
+            Fault::Empty => return ([(CONTENT_TYPE, "application/json")], "[]").into_response(),
             Fault::Answer(status) => {
                 let status = StatusCode::from_u16(status).expect("a status");
                 return (status, [(RETRY_AFTER, "1")], "{}").into_response();

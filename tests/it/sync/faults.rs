@@ -76,6 +76,48 @@ async fn d2_34_a_cursor_who_leaves_in_the_middle_costs_nobody_their_place() {
 }
 
 #[tokio::test]
+async fn d2_36_an_empty_page_in_the_middle_is_no_end_even_where_something_differs() {
+    let mut world = World::of(1_200).await;
+    world.imported().await;
+    world.set(&world.ids()[3], doc! { "banned": true }).await;
+    let between = Between::start(&world.app.clerk).await;
+    world.through(&between.url);
+    between.spoil(&[Fault::Pass, Fault::Empty]);
+    let stopped = world.sync(&["prove"]).await.expect(1);
+    stopped.says(&["proof stopped", "the counts do not agree: 1200 people at Clerk, 1200 here, 500 listed"]);
+    world.sync(&["status"]).await.expect(1);
+    world.sync(&["prove"]).await.expect(1).says(&["MongoDB differs from Clerk", "1 of 1200 people"]);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn d2_27_the_key_of_another_instance_deletes_nobody_though_no_instance_is_pinned() {
+    let mut world = World::of(8).await;
+    world.imported().await;
+    world.webhooks(false).await;
+    for id in &world.ids() {
+        world.app.clerk.delete_user(id);
+    }
+    // As it is when the people here came from elsewhere.
+    let first = doc! { "instanceId": "ins_first" };
+    world.app.database.set("clerkInstance", doc! { "_id": "only" }, first).await;
+    for command in [&["reconcile", "--yes", "--allow-deletions"][..], &["backfill", "--yes"], &["prove"]] {
+        let refused = world.sync(command).await.expect(2);
+        refused.says(&[
+            "CLERK_SECRET_KEY is of ins_",
+            "the people here are of ins_first",
+            "ROLLCALL_CLERK_INSTANCE_ID",
+        ]);
+    }
+    assert_eq!((world.living().await, world.tombstones().await), (8, 0));
+    let own = world.app.clerk.instance_id().to_owned();
+    world.environment = world.environment.clone().with([("ROLLCALL_CLERK_INSTANCE_ID", own)]);
+    world.sync(&["reconcile", "--yes"]).await.expect(1).says(&["over the limit of 4; nobody was deleted"]);
+    world.sync(&["reconcile", "--yes", "--allow-deletions"]).await.expect(0).says(&["8 deleted"]);
+    world.finish().await;
+}
+
+#[tokio::test]
 async fn d2_27_the_key_of_another_instance_is_not_walked_with() {
     let world = World::with(30, &[("ROLLCALL_CLERK_INSTANCE_ID", "ins_expected")]).await;
     for command in [&["reconcile", "--yes"][..], &["backfill", "--yes"], &["prove"]] {

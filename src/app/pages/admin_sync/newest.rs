@@ -68,7 +68,7 @@ fn Row(event: Option<EventRow>) -> impl IntoView {
                 </td>
                 <td data-label="Decision" data-cell="decision"></td>
                 <td data-label="Received">
-                    <time class="ago" data-cell="received"></time>
+                    <time class="ago" data-cell="received" tabindex="-1"></time>
                 </td>
             </tr>
         }

@@ -22,7 +22,7 @@ fn Departure(profile: Profile) -> impl IntoView {
         <Title text="Your data" />
         <h1 class="text-3xl font-bold">"Your data"</h1>
         <ProfileNav here="/profile/data" />
-        <div class="grid items-start gap-4 lg:grid-cols-2">
+        <div class="grid gap-4 lg:grid-cols-2">
             <Card title="Take it with you">
                 <p>
                     "One JSON file with your document, what Clerk sent about you, what was done because of it, and what the "

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use leptos::prelude::*;
 
 use crate::app::components::record_table::RecordTable;
-use crate::app::components::time::{Ago, Time};
+use crate::app::components::time::Time;
 use crate::app::pages::profile::title_of;
 use crate::model::job::JobKind;
 use crate::model::profile::{OwnChange, Profile, Waiting};
@@ -124,7 +124,7 @@ pub fn History(profile: Profile) -> impl IntoView {
                     <dt>"Brought by"</dt>
                     <dd>{profile.sync_source.as_str()}</dd>
                     <dt>"Last synced"</dt>
-                    <dd>{profile.last_clerk_sync.map_or_else(|| "never".into_any(), |at| view! { <Ago at /> }.into_any())}</dd>
+                    <dd>{profile.last_clerk_sync.map_or_else(|| "never".into_any(), |at| view! { <Time at /> }.into_any())}</dd>
                     <Moment term="Joined" at=profile.created_at />
                     <Moment term="Last changed at Clerk" at=profile.updated_at />
                 </dl>

@@ -24,7 +24,7 @@ fn Sessions(sessions: Vec<SignIn>) -> impl IntoView {
     let end_all = (others > 0).then(|| {
         let them = if others == 1 { "the other session".to_owned() } else { format!("{others} other sessions") };
         view! {
-            <div class="mt-4">
+            <div class="mb-4">
                 <Confirm
                     id="revoke-others"
                     label=format!("Sign out of {them}")
@@ -42,6 +42,7 @@ fn Sessions(sessions: Vec<SignIn>) -> impl IntoView {
         <Title text="Your sessions" />
         <h1 class="text-3xl font-bold">"Your sessions"</h1>
         <ProfileNav here="/profile/sessions" />
+        {end_all}
         <section class="record-table">
             <table class="table">
                 <caption class="text-left text-xl font-bold">"Where you are signed in"</caption>
@@ -59,7 +60,6 @@ fn Sessions(sessions: Vec<SignIn>) -> impl IntoView {
                 <tbody>{rows}</tbody>
             </table>
         </section>
-        {end_all}
     }
 }
 

@@ -78,6 +78,7 @@ impl Refusal {
             | Error::Unstorable { .. }
             | Error::Store(_)
             | Error::Clerk(_)
+            | Error::ForeignKey
             | Error::Inngest(_)
             | Error::OutsideRequest => refusal("Internal server error"),
             Error::Met(error) => Self::told(error),

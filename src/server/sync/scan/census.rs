@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::model::run::{Counted, RunKind, RunState};
+use crate::model::run::{Counted, RunState};
 use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::store::runs::Run;
+use crate::server::sync::scan::mend::mends;
 use crate::server::sync::scan::patiently;
 
 /// With the pauses between them, longer than a delivery takes that needs no second attempt: counts that stand still for so
@@ -23,11 +24,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// The run at its end marker: done if the counts agree, else stopped with both as its cause. There is no other way to `Done`
 /// for a run that goes through everybody.
 pub async fn complete(state: &AppState, run: Run) -> Result<Run, Error> {
-    let only_looks = run.kind == RunKind::Proof || run.options.dry_run;
-    if only_looks && run.progress.counts.differences() + run.progress.counts.unsettled > 0 {
-        // They cannot agree, and what differs is known.
-        return Ok(Run { state: RunState::Done, ..run });
-    }
+    // Then they cannot agree, and what differs is known; the list has to be whole all the same.
+    let differs = !mends(&run) && run.progress.counts.differences() + run.progress.counts.unsettled > 0;
     let (mut tries, mut still, mut last) = (0, 0, None);
     loop {
         tries += 1;
@@ -35,6 +33,9 @@ pub async fn complete(state: &AppState, run: Run) -> Result<Run, Error> {
         let here = patiently(|| async { Ok(state.store.users.count_living_before(run.started_at).await?) }).await?;
         let clerk = count_at_clerk(state, &run).await?;
         let listed = run.progress.listed_before;
+        if differs && before == clerk && listed >= clerk {
+            return Ok(Run { state: RunState::Done, ..run });
+        }
         if before == clerk && here + run.progress.absent == clerk && listed >= clerk {
             return Ok(Run { state: RunState::Done, counted: Some(Counted { clerk, here }), ..run });
         }

@@ -11,8 +11,9 @@ use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::store::runs::{Progress, Run};
 use crate::server::store::users::new_id;
+use crate::server::sync::instance::refusal;
 use crate::server::sync::scan::timer::PROOF;
-use crate::server::sync::scan::{LEASE_FOR, lease, patiently};
+use crate::server::sync::scan::{LEASE_FOR, lease};
 
 /// An import is continued however old it is; of the others, what they found would be old news.
 const CONTINUED_FOR: SignedDuration = SignedDuration::from_hours(1);
@@ -60,7 +61,8 @@ pub enum Begun {
 /// # Errors
 /// MongoDB's or Clerk's.
 pub async fn begin(state: &AppState, wanted: Wanted, owner: &str) -> Result<Begun, Error> {
-    if let Some(reason) = refusal(state).await? {
+    // Where Clerk cannot be asked now, the run will wait for it.
+    if let Ok(Some(reason)) = refusal(state).await {
         return Ok(Begun::Refused(reason));
     }
     let runs = &state.store.runs;
@@ -119,26 +121,16 @@ pub async fn begin_patiently(state: &AppState, wanted: Wanted, owner: &str) -> R
     }
 }
 
-/// The wrong instance is not walked through, if it is known which is right.
-pub async fn refusal(state: &AppState) -> Result<Option<String>, Error> {
-    let Some(expected) = &state.settings.clerk.instance_id else { return Ok(None) };
-    let found = patiently(|| async { Ok(state.clerk.fetch_instance().await?) }).await?.id;
-    let other = format!("CLERK_SECRET_KEY is of {found}, and ROLLCALL_CLERK_INSTANCE_ID is {expected}");
-    Ok((found != *expected).then_some(other))
-}
-
 fn is_same(run: &Run, wanted: Wanted) -> bool {
     run.kind == wanted.kind && run.options == wanted.options && !wanted.anew
 }
 
-/// The last of its kind, if it waits at a checkpoint that is worth something.
+/// The last that was wanted in this way, if it waits at a checkpoint that is worth something.
 async fn find_waiting(state: &AppState, wanted: Wanted) -> Result<Option<Run>, Error> {
-    const ALL: [RunState; 5] =
-        [RunState::Paused, RunState::Failed, RunState::Done, RunState::Stopped, RunState::Cancelled];
-    let last = state.store.runs.find_newest(wanted.kind, &ALL).await?;
+    let last = state.store.runs.find_newest_like(wanted.kind, wanted.options).await?;
     let age = |run: &Run| Timestamp::now().duration_since(run.moved_at);
     Ok(last.filter(|run| {
-        let waits = matches!(run.state, RunState::Paused | RunState::Failed) && run.options == wanted.options;
+        let waits = matches!(run.state, RunState::Paused | RunState::Failed);
         waits && (run.kind == RunKind::Backfill || age(run) < CONTINUED_FOR)
     }))
 }

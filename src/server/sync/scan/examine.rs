@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use futures::future::{try_join, try_join_all};
 use futures::{StreamExt, TryStreamExt};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep};
 
 use crate::model::run::{Difference, DifferenceKind};
@@ -15,12 +15,18 @@ use crate::server::clerk::wire;
 use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::store::runs::{Progress, Run, Suspect};
+use crate::server::store::statistics::Length;
 use crate::server::sync::ports::Ports;
 use crate::server::sync::scan::compare::{METADATA, Stored, difference, is_fresh};
 use crate::server::sync::scan::mend::{deal_with, most_deletions};
+use crate::server::sync::status::lag_of;
 
 /// Longer than a delivery takes that needs no second attempt.
 const GRACE: Duration = Duration::from_secs(5);
+/// Where deliveries take longer, so long as nearly all of them took lately, but no longer than this: the first repetition
+/// comes after five seconds, and whoever waits for the second differs for minutes.
+const LONGEST_GRACE: Duration = Duration::from_secs(15);
+const LATELY: SignedDuration = SignedDuration::from_hours(1);
 /// How long acknowledged deliveries are waited for before somebody is looked at again, and how often that is asked.
 const BACKLOG_PATIENCE: Duration = Duration::from_mins(1);
 const ASK_EVERY: Duration = Duration::from_millis(500);
@@ -41,6 +47,15 @@ pub struct Seen {
 impl Seen {
     fn updated_at(&self) -> Option<i64> {
         self.theirs.as_ref().map(updated_at)
+    }
+
+    /// Whether an event should have told it: what Clerk says is newer than what is stored.
+    pub fn is_missed(&self) -> bool {
+        match (&self.stored, self.updated_at()) {
+            (Stored::Person(user), Some(updated_at)) => updated_at > user.version.updated_at,
+            (Stored::Nothing, Some(_)) | (_, None) => true,
+            (Stored::Unreadable, Some(_)) => false,
+        }
     }
 
     fn is_fresh(&self, now: Timestamp) -> bool {
@@ -114,7 +129,7 @@ pub async fn weigh_if_many(state: &AppState, run: &Run, progress: Progress) -> R
 /// Looks at all suspects again, each no sooner than the grace after the last time, until none is left.
 pub async fn weigh_suspects(state: &AppState, run: &Run, mut progress: Progress) -> Result<Progress, Error> {
     while let Some(youngest) = progress.suspects.iter().map(|suspect| suspect.seen_at).max() {
-        sleep(remaining(youngest)).await;
+        sleep(remaining(youngest, grace(state).await?)).await;
         await_backlog(state).await?;
         let suspects: HashMap<String, Suspect> =
             progress.suspects.drain(..).map(|suspect| (suspect.clerk_id.clone(), suspect)).collect();
@@ -159,9 +174,16 @@ async fn await_backlog(state: &AppState) -> Result<(), Error> {
     Ok(())
 }
 
-fn remaining(seen_at: i64) -> Duration {
+/// How long what happened at Clerk may be on its way.
+async fn grace(state: &AppState) -> Result<Duration, Error> {
+    let since = Timestamp::now().saturating_sub(LATELY).unwrap_or(Timestamp::MIN);
+    let lag = lag_of(&state.store.statistics.list(Length::Minute, since).await?);
+    Ok(lag.p99_ms.map_or(GRACE, |ms| Duration::from_millis(ms).clamp(GRACE, LONGEST_GRACE)))
+}
+
+fn remaining(seen_at: i64, grace: Duration) -> Duration {
     let passed = Timestamp::now().as_millisecond().saturating_sub(seen_at);
-    GRACE.saturating_sub(Duration::from_millis(u64::try_from(passed).unwrap_or_default()))
+    grace.saturating_sub(Duration::from_millis(u64::try_from(passed).unwrap_or_default()))
 }
 
 /// Of these people, those who differ: Clerk is asked first, so that what is read here afterwards is no older than the answer

@@ -26,7 +26,7 @@ use crate::server::sync::questions::ask;
 use crate::server::sync::scan::compare::METADATA;
 use crate::server::sync::scan::examine::{Seen, suspect_of};
 
-/// So few deletions are never too many.
+/// So few deletions are never too many, unless they are more than half of all.
 const FEW: usize = 10;
 /// So many are held at most.
 const MOST_HELD: usize = 10_000;
@@ -38,8 +38,9 @@ pub fn most_deletions(run: &Run, percent: u64) -> usize {
     if run.options.allow_deletions {
         return usize::MAX;
     }
-    let part = usize::try_from(run.here.saturating_mul(percent) / 100).unwrap_or(usize::MAX);
-    if percent == 0 { 0 } else { part.clamp(FEW, MOST_HELD) }
+    let people = |count: u64| usize::try_from(count).unwrap_or(usize::MAX);
+    let few = FEW.min(people(run.here.div_ceil(2)));
+    if percent == 0 { 0 } else { people(run.here.saturating_mul(percent) / 100).clamp(few, MOST_HELD) }
 }
 
 /// Everybody of a page, as Clerk says. Whoever is not alive here afterwards is looked at again: they may have left
@@ -80,17 +81,21 @@ pub async fn deal_with(
     certain: Vec<Seen>,
 ) -> Result<Progress, Error> {
     for seen in &certain {
-        progress.note(&seen.difference);
+        progress.meet(&seen.difference);
     }
-    if run.kind == RunKind::Proof || run.options.dry_run {
+    if !mends(run) {
         return Ok(progress);
     }
+    // Before anything is mended: whoever does this step again after a crash could not find it any more.
+    state.store.findings.add(run, run.progress.pages, &progress.found).await?;
     let (mut incoming, mut differences) = (Vec::new(), HashMap::new());
-    for Seen { difference, theirs, .. } in certain {
+    for seen in certain {
+        let is_missed = seen.is_missed();
+        let Seen { difference, theirs, .. } = seen;
         match (difference.kind, theirs) {
             (DifferenceKind::Missing | DifferenceKind::Differing, Some(theirs)) => {
                 incoming.push(from_fetched(&theirs, SyncSource::Reconcile, Timestamp::now(), &state.settings.fields));
-                differences.insert(difference.clerk_id.clone(), difference);
+                differences.insert(difference.clerk_id.clone(), (difference, is_missed));
             }
             (DifferenceKind::Revived, _) => {
                 progress.absent += 1;
@@ -104,14 +109,16 @@ pub async fn deal_with(
     }
     let mut pushes = Vec::new();
     for ended in carry_out(state, incoming).await? {
-        let Some(difference) = differences.get(&ended.case.clerk_id) else { continue };
-        let is_of_metadata = difference.fields.iter().any(|field| field.field == METADATA);
+        let Some((difference, is_missed)) = differences.get(&ended.case.clerk_id) else { continue };
+        let is_of_metadata = is_of_metadata(difference);
         let end = ended.outcomes.first().map(|outcome| outcome.state);
         match (&ended.error, end) {
             (None, Some(EventState::Applied)) => {
                 // The change has the push as its effect.
                 progress.counts.written += 1;
-                state.tally.missed();
+                if *is_missed {
+                    state.tally.missed();
+                }
                 progress.counts.pushed += u64::from(is_of_metadata);
             }
             (None, Some(EventState::Duplicate)) => {
@@ -150,10 +157,12 @@ async fn bury(state: &AppState, mut progress: Progress) -> Result<Progress, Erro
         .try_collect()
         .await?;
     for ended in carry_out(state, answers).await? {
-        let is_buried = is_applied(&ended) && ended.user.as_ref().is_some_and(|user| user.deleted_at.is_some());
-        if is_buried {
+        // Those of an attempt that came to no checkpoint are buried already.
+        if ended.user.as_ref().is_some_and(|user| user.deleted_at.is_some()) {
             progress.counts.deleted += 1;
-            state.tally.missed();
+            if is_applied(&ended) {
+                state.tally.missed();
+            }
         }
         if let Some(error) = &ended.error {
             progress.skip(Skipped { clerk_id: ended.case.clerk_id, reason: error.cause() });
@@ -173,12 +182,54 @@ async fn carry_out(state: &AppState, mut incoming: Vec<Incoming>) -> Result<Vec<
     Ok(ended)
 }
 
+/// Whether the run does anything about what it finds.
+pub fn mends(run: &Run) -> bool {
+    run.kind != RunKind::Proof && !run.options.dry_run
+}
+
+fn is_of_metadata(difference: &Difference) -> bool {
+    difference.fields.iter().any(|field| field.field == METADATA)
+}
+
 fn is_applied(ended: &Ended) -> bool {
     ended.outcomes.iter().any(|outcome| outcome.state == EventState::Applied)
 }
 
 impl Progress {
-    fn note(&mut self, difference: &Difference) {
+    /// What an attempt at this step found that came to no checkpoint.
+    pub fn recall(&mut self, found: Vec<Difference>) {
+        found.iter().for_each(|difference| self.count(difference));
+        self.recalled = found;
+    }
+
+    /// Whoever was found then and does not differ any more was mended then.
+    pub fn settle_recalled(&mut self, run: &Run) {
+        for difference in self.recalled.drain(..).filter(|_| mends(run)) {
+            let is_push = difference.fields.iter().all(|field| field.field == METADATA);
+            match difference.kind {
+                DifferenceKind::Missing => self.counts.written += 1,
+                DifferenceKind::Differing => {
+                    self.counts.written += u64::from(!is_push);
+                    self.counts.pushed += u64::from(is_of_metadata(&difference));
+                }
+                DifferenceKind::Gone | DifferenceKind::Revived | DifferenceKind::Unreadable => {}
+            }
+        }
+    }
+
+    /// Counts a difference once, however often the step is done.
+    fn meet(&mut self, difference: &Difference) {
+        if let Some(place) = self.recalled.iter().position(|known| known.clerk_id == difference.clerk_id) {
+            self.recalled.swap_remove(place);
+            return;
+        }
+        self.count(difference);
+        if self.counts.differences() <= MOST_NAMED {
+            self.found.push(Found::Difference(difference.clone()));
+        }
+    }
+
+    fn count(&mut self, difference: &Difference) {
         let counts = &mut self.counts;
         *match difference.kind {
             DifferenceKind::Missing => &mut counts.missing,
@@ -189,9 +240,6 @@ impl Progress {
         } += 1;
         for field in &difference.fields {
             *self.fields.entry(field.field.clone()).or_default() += 1;
-        }
-        if self.counts.differences() <= MOST_NAMED {
-            self.found.push(Found::Difference(difference.clone()));
         }
     }
 

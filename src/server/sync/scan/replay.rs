@@ -63,14 +63,14 @@ async fn again(state: &AppState, run: &Run, plan: &ReplayPlan, events: &[Event])
     progress.counts.seen += events.len() as u64;
     if run.options.dry_run {
         for (event, rehearsed) in events.iter().zip(rehearse(state, events).await?) {
-            progress.count(event, rehearsed.outcome.state, &rehearsed.outcome.decision);
+            progress.count_event(event, rehearsed.outcome.state, &rehearsed.outcome.decision);
         }
         return Ok(progress);
     }
     let (mut said, mut records) = (Vec::with_capacity(events.len()), Vec::new());
     for event in events {
         if !has_body(event) {
-            progress.count(event, EventState::Failed, NO_BODY);
+            progress.count_event(event, EventState::Failed, NO_BODY);
             continue;
         }
         match read(event, state.fields()) {
@@ -81,7 +81,7 @@ async fn again(state: &AppState, run: &Run, plan: &ReplayPlan, events: &[Event])
     records.extend(repeat(state, said, !plan.effects).await?);
     for Record { event, outcome } in &records {
         if let Some(event) = events.iter().find(|known| known.id == event.id()) {
-            progress.count(event, outcome.state, &outcome.decision);
+            progress.count_event(event, outcome.state, &outcome.decision);
         }
     }
     state.store.events.record_again(records, Timestamp::now()).await?;
@@ -89,7 +89,7 @@ async fn again(state: &AppState, run: &Run, plan: &ReplayPlan, events: &[Event])
 }
 
 impl Progress {
-    fn count(&mut self, event: &Event, state: EventState, decision: &str) {
+    fn count_event(&mut self, event: &Event, state: EventState, decision: &str) {
         match state {
             EventState::Applied => self.counts.written += 1,
             EventState::Failed | EventState::Dead => {

@@ -52,16 +52,16 @@ pub async fn run(state: Arc<AppState>, mut stop: watch::Receiver<bool>) {
 }
 
 async fn do_what_is_due(state: &AppState, owner: &str) -> Result<(), Error> {
+    if is_due(state, "forget", Some(FORGET_EVERY)).await? {
+        state.store.audit.forget(state.settings.retention.audit, Timestamp::now()).await?;
+        hide_erased(state, Timestamp::now()).await?;
+    }
     if let Some(left) = state.store.runs.find_running().await? {
         if let Some(taken) = state.store.runs.take(&left.id, lease(owner)).await? {
             tracing::info!(run.kind = taken.kind.as_str(), "carrying on with a run that was left behind");
             end_of(carry_on(state, taken, &|_| ()).await)?;
         }
         return Ok(());
-    }
-    if is_due(state, "forget", Some(FORGET_EVERY)).await? {
-        state.store.audit.forget(state.settings.retention.audit, Timestamp::now()).await?;
-        hide_erased(state, Timestamp::now()).await?;
     }
     let (sync, runs) = (&state.settings.sync, &state.store.runs);
     if is_due(state, RECONCILE, sync.reconcile_every).await? {

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::canary::CanaryReport;
 use crate::model::event::{EventRow, EventState};
-use crate::model::health::{Judgement, at_least, grouped, milliseconds, span};
+use crate::model::health::{Judgement, grouped, milliseconds};
 use crate::model::job::EffectCount;
+use crate::model::quantity::{at_least, span};
 
 /// The mirror at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

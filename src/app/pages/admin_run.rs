@@ -213,10 +213,8 @@ fn Differences(run: RunReport, is_first: bool) -> impl IntoView {
 fn Row(difference: Difference, place: usize) -> impl IntoView {
     let Difference { clerk_id, kind, fields } = difference;
     let is_gone = kind == DifferenceKind::Gone;
-    let fields = match kind {
-        DifferenceKind::Missing => "everything".into_any(),
-        _ => view! { <Fields fields /> }.into_any(),
-    };
+    let fields =
+        if kind == DifferenceKind::Missing { "everything".into_any() } else { view! { <Fields fields /> }.into_any() };
     let gone = is_gone.then(|| {
         view! {
             <p>

@@ -79,7 +79,7 @@ test('e_15 an id is copied by a key, which says so', async ({ page, context, use
   await expect(async () => {
     await copy.focus();
     await page.keyboard.press('Enter');
-    await expect(page.locator('dl')).toContainText('Copied', { timeout: 500 });
+    await expect(page.locator('main dl')).toContainText('Copied', { timeout: 500 });
   }).toPass();
   expect(await page.evaluate(() => navigator.clipboard.readText())).toBe(user?.clerkId);
   expect(complaints).toEqual([]);

@@ -44,7 +44,10 @@ test('e_27 every list stays a page among very many, is there at once, and fits i
     await page.getByRole('button', { name: 'Download your data' }).click();
     await own;
     const entry = (await database.collection('audit').findOne())!;
-    await fill(database.collection('audit'), ENTRIES, (number) => ({ ...entry, _id: Long.fromNumber(number + 2) }));
+    await fill(database.collection('audit'), ENTRIES, (number) => {
+      const at = new Date(entry.at.getTime() + 1_000 * (number + 1));
+      return { ...entry, _id: Long.fromNumber(number + 2), at };
+    });
     await fill(database.collection<Document>('events'), EVENTS, (number) => event(me.clerkId, number));
     for (let session = 1; session < SESSIONS; session++) await begin(server, me.clerkId);
 

@@ -238,7 +238,7 @@ async fn d5_14_a_file_takes_nothing_from_a_page_that_is_made_meanwhile() {
     let app = TestApp::with(Wishes { variables: vec![("LEPTOS_SITE_ROOT", root)], ..Wishes::default() }).await;
     let member = app.person(serde_json::json!({ "email_address": ["ada@example.com"] })).await;
     let front = body(app.get("/").await).await;
-    let style = files_of(&front).into_iter().find(|file| file.ends_with(".css")).expect("a style");
+    let style = files_of(&front).into_iter().find(|file| file.ends_with("rollcall.css")).expect("a style");
     let readers = (0..8).map(|_| async {
         for _ in 0..40 {
             let page = app.get_as(&member, "/profile").await;

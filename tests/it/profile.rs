@@ -79,7 +79,10 @@ async fn jo(app: &TestApp) -> (String, String) {
 async fn e_19_the_profile_says_what_we_hold_and_where_each_part_comes_from() {
     let app = TestApp::with(Wishes { config: FIELDS, ..Wishes::default() }).await;
     let (id, token) = jo(&app).await;
-    app.clerk.merge_metadata(&id, json!({ "private_metadata": { "grade": 771 }, "public_metadata": { "floor": 3 } }));
+    app.clerk.merge_metadata(
+        &id,
+        json!({ "private_metadata": { "grade": 7_719_283_746_i64 }, "public_metadata": { "floor": 3 } }),
+    );
     assert!(app.clerk.drained(std::time::Duration::from_secs(10)).await);
     app.settled().await;
     let page = page(&app, &token, "/profile").await;
@@ -92,7 +95,10 @@ async fn e_19_the_profile_says_what_we_hold_and_where_each_part_comes_from() {
     for origin in ["Derived", "Rollcall", "Clerk, public metadata", "Clerk, your own metadata"] {
         assert!(page.contains(origin), "{origin}");
     }
-    assert!(!page.contains("771") && !page.contains("Grade"), "what Clerk keeps from front ends is kept from pages");
+    assert!(
+        !page.contains("7719283746") && !page.contains("Grade"),
+        "what Clerk keeps from front ends is kept from pages"
+    );
     assert!(!page.contains("Under way") && !page.contains("clerk.browser.js"));
     app.finish().await;
 }

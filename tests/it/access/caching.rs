@@ -114,7 +114,7 @@ async fn d5_14_two_people_behind_one_cache_take_turns_and_nobody_sees_the_others
     }
     // Files are everybody's: the second is shown what was fetched for the first, once it is known to be the newest; those of
     // this version alone, which their names say, at once.
-    let page = ask(&cache, "/", "").await.text().await.expect("a page");
+    let page = ask(&cache, "/", &cookies(&people[0].1)).await.text().await.expect("a page");
     let built = files_of(&page);
     assert_eq!(built.len(), 3, "{built:?}");
     for (path, second) in built.iter().map(|path| (path.as_str(), "kept")).chain([("/favicon.svg", "confirmed")]) {

@@ -14,6 +14,7 @@ pub mod inngest;
 pub mod jobs;
 #[cfg(feature = "standin")]
 pub mod mongod;
+pub mod progress;
 pub mod secrets;
 pub mod serve;
 pub mod simulate;

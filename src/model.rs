@@ -18,6 +18,7 @@ pub mod notice;
 pub mod people;
 pub mod person;
 pub mod profile;
+pub mod quantity;
 pub mod replay;
 pub mod roster;
 pub mod run;

@@ -1,9 +1,7 @@
-//! What commands share at the console: the application's state and the operator's proof, asking before a change, progress,
-//! and how a rule that says no ends a command.
+//! What commands share at the console: the application's state and the operator's proof, asking before a change, and how a
+//! rule that says no ends a command.
 //!
-//! Answers go to standard output, everything else to standard error; nothing is coloured. Progress is for a terminal only.
-
-use std::io::{IsTerminal, Write};
+//! Answers go to standard output, everything else to standard error; nothing is coloured.
 
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
@@ -114,32 +112,6 @@ pub fn refused(error: Error) -> anyhow::Result<End> {
     Ok(End::Found)
 }
 
-/// A line that is written over again and again, where somebody looks at it.
-pub struct Progress {
-    is_shown: bool,
-}
-
-impl Default for Progress {
-    fn default() -> Self {
-        Self { is_shown: std::io::stderr().is_terminal() }
-    }
-}
-
-impl Progress {
-    pub fn tell(&self, line: &str) {
-        if self.is_shown {
-            eprint!("\r\u{1b}[2K{line} …");
-            let _ = std::io::stderr().flush();
-        }
-    }
-
-    pub fn end(&self) {
-        if self.is_shown {
-            eprint!("\r\u{1b}[2K");
-        }
-    }
-}
-
 /// An option whose value is one of these words.
 pub fn one_of<T>(words: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
 where
@@ -147,6 +119,11 @@ where
 {
     let words: Vec<&'static str> = words.into_iter().collect();
     PossibleValuesParser::new(words).try_map(|word| serde_json::from_value::<T>(Value::String(word)))
+}
+
+/// How what is only rehearsed is told, before the word for what it becomes.
+pub fn would_be(is_rehearsal: bool) -> &'static str {
+    if is_rehearsal { "would be " } else { "" }
 }
 
 /// Columns as wide as their widest cell.

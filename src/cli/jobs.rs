@@ -4,11 +4,13 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::cli::End;
-use crate::cli::console::{Change, Consent, Console, Progress, one_of, print_table, refused};
+use crate::cli::console::{Change, Consent, Console, one_of, print_table, refused, would_be};
+use crate::cli::progress::Progress;
 use crate::model::job::{JobKind, JobState};
 use crate::server::error::Error;
 use crate::server::jobs::intervention;
 use crate::server::store::jobs::{Job, Wanted};
+use crate::server::store::paging::Page;
 
 /// As many as one command tries again.
 const MOST: u16 = 1_000;
@@ -79,37 +81,56 @@ pub async fn run(command: Command, console: &Console) -> anyhow::Result<End> {
 async fn list(console: &Console, options: ListOptions) -> anyhow::Result<End> {
     let wanted = Wanted { state: options.state, kind: options.kind, clerk_id: None, limit: options.limit };
     let jobs = console.state.store.jobs.list(&wanted, None).await?;
-    print(&jobs.rows, options.json);
+    if options.json {
+        println!("{}", json!({ "jobs": rows(&jobs.rows) }));
+    } else {
+        print(&jobs.rows, false);
+    }
     Ok(End::Done)
 }
 
-/// Each by itself: what a rule refuses of one holds up no other.
+/// Each by itself: what a rule refuses of one holds up no other. `Found` if one was refused, or if there are more.
 async fn retry(console: &Console, options: RetryOptions) -> anyhow::Result<End> {
-    let ids = if options.all_dead {
+    let (ids, has_more) = if options.all_dead {
         let wanted = Wanted { state: Some(JobState::Dead), kind: options.kind, clerk_id: None, limit: MOST };
-        console.state.store.jobs.list(&wanted, None).await?.rows.into_iter().map(|job| job.id).collect()
+        let Page { rows: dead, next } = console.state.store.jobs.list(&wanted, None).await?;
+        (dead.into_iter().map(|job| job.id).collect::<Vec<_>>(), next.is_some())
     } else {
-        options.ids
+        (options.ids, false)
     };
+    let (is_rehearsal, as_json) = (options.change.consent.dry_run, options.change.json);
+    let told = |retried: &[Job]| {
+        if as_json {
+            println!("{}", json!({ "jobs": rows(retried), "hasMore": has_more, "dryRun": is_rehearsal }));
+        } else {
+            print(retried, is_rehearsal);
+        }
+    };
+    if ids.is_empty() {
+        eprintln!("no job was given up: nothing is to be done");
+        told(&[]);
+        return Ok(End::Done);
+    }
     options.change.consent.ask(&match ids.as_slice() {
         [id] => format!("Try {id} again?"),
+        ids if has_more => format!("Try the newest {} jobs again? There are more.", ids.len()),
         ids => format!("Try {} jobs again?", ids.len()),
     })?;
     let intent = options.change.consent.intent(options.change.reason);
-    let progress = Progress::default();
-    let (mut retried, mut end) = (Vec::new(), End::Done);
-    for (place, id) in ids.iter().enumerate() {
-        progress.tell(&format!("{} of {}", place + 1, ids.len()));
+    let progress = Progress::of("retry", ids.len());
+    let (mut retried, mut end) = (Vec::new(), if has_more { End::Found } else { End::Done });
+    for id in &ids {
         match intervention::retry(&console.state, &console.admin, id, &intent).await {
             Ok(job) => retried.push(job),
-            Err(error) => {
-                progress.end();
-                end = refused_about(id, error)?;
-            }
+            Err(error) => end = progress.aside(|| refused_about(id, error))?,
         }
+        progress.advance();
     }
-    progress.end();
-    print(&retried, options.change.json);
+    progress.clear();
+    told(&retried);
+    if has_more {
+        eprintln!("there are more: the same again takes them");
+    }
     Ok(end)
 }
 
@@ -117,7 +138,8 @@ async fn discard(console: &Console, options: DiscardOptions) -> anyhow::Result<E
     options.consent.ask(&format!("Discard {}?", options.id))?;
     let intent = options.consent.intent(Some(options.reason));
     match intervention::discard(&console.state, &console.admin, &options.id, &intent).await {
-        Ok(job) => print(&[job], options.json),
+        Ok(job) if options.json => println!("{}", json!({ "jobs": rows(&[job]), "dryRun": intent.is_rehearsal })),
+        Ok(job) => print(&[job], intent.is_rehearsal),
         Err(error) => return refused_about(&options.id, error),
     }
     Ok(End::Done)
@@ -130,15 +152,15 @@ fn refused_about(id: &str, error: Error) -> anyhow::Result<End> {
     })
 }
 
-fn print(jobs: &[Job], as_json: bool) {
-    if as_json {
-        let rows: Vec<Value> = jobs.iter().map(row).collect();
-        println!("{}", json!({ "jobs": rows }));
-        return;
-    }
+fn rows(jobs: &[Job]) -> Vec<Value> {
+    jobs.iter().map(row).collect()
+}
+
+fn print(jobs: &[Job], is_rehearsal: bool) {
     let line = |job: &Job| {
         let attempts = if job.attempts == 1 { "1 attempt".to_owned() } else { format!("{} attempts", job.attempts) };
-        [job.state.as_str().to_owned(), job.id.clone(), attempts, job.cause.clone().unwrap_or_default()]
+        let state = format!("{}{}", would_be(is_rehearsal), job.state.as_str());
+        [state, job.id.clone(), attempts, job.cause.clone().unwrap_or_default()]
     };
     print_table(&jobs.iter().map(line).collect::<Vec<_>>());
 }

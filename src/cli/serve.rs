@@ -95,7 +95,8 @@ pub async fn serve(
     Ok(())
 }
 
-/// Collections and indexes; in production a stand-alone server is refused, for it cannot confirm by majority.
+/// Collections and indexes, and how long everything is kept; in production a stand-alone server is refused, for it cannot
+/// confirm by majority.
 async fn prepare_database(state: &AppState) -> anyhow::Result<()> {
     const ADVICE: &str = "MongoDB cannot be used; `rollcall doctor` says why";
     let topology = state.store.topology().await.context(ADVICE)?;
@@ -106,7 +107,8 @@ async fn prepare_database(state: &AppState) -> anyhow::Result<()> {
             Environment::Development => tracing::warn!("{message}"),
         }
     }
-    state.store.ensure_schema(&state.settings.retention).await.context("cannot create collections and indexes")
+    state.store.ensure_schema().await.context("cannot create collections and indexes")?;
+    state.store.apply_retention(&state.settings.retention).await.context("cannot apply how long everything is kept")
 }
 
 /// SIGTERM or Ctrl-C, from this call on.

@@ -6,9 +6,10 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::cli::End;
-use crate::cli::console::{Consent, Console, Progress, print_table, refused, with_console};
+use crate::cli::console::{Consent, Console, print_table, refused, with_console};
+use crate::cli::progress::Progress;
 use crate::server::settings::Settings;
-use crate::server::signup::{Simulated, Step, simulate_signup};
+use crate::server::signup::{Simulated, Step, ensure_no_production, simulate_signup};
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -32,9 +33,16 @@ pub struct Options {
 /// `Found` when a step did not happen.
 pub async fn run(command: Command, settings: Settings) -> anyhow::Result<End> {
     let Command::Signup(options) = command;
+    if let Err(error) = ensure_no_production(&settings) {
+        return refused(error);
+    }
     let api = settings.clerk.api_url.origin().ascii_serialization();
     if options.consent.dry_run {
-        println!("would make a user at {api}, wait for its webhook, compare, and delete it again");
+        if options.json {
+            println!("{}", json!({ "api": api, "dryRun": true }));
+        } else {
+            println!("would make a user at {api}, wait for its webhook, compare, and delete it again");
+        }
         return Ok(End::Done);
     }
     options.consent.ask(&format!("Make a user at {api}, and delete it again?"))?;
@@ -42,10 +50,10 @@ pub async fn run(command: Command, settings: Settings) -> anyhow::Result<End> {
 }
 
 async fn signup_at(console: &Console, options: Options) -> anyhow::Result<End> {
-    let progress = Progress::default();
+    let progress = Progress::of_steps();
     let within = Duration::from_secs(options.within);
     let simulated = simulate_signup(&console.state, &console.admin, within, |step| progress.tell(step)).await;
-    progress.end();
+    progress.clear();
     let simulated = match simulated {
         Ok(simulated) => simulated,
         Err(error) => return refused(error),
@@ -62,7 +70,7 @@ fn print_json(simulated: &Simulated) {
     let step = |step: &Step| json!({ "step": step.name, "seen": step.seen, "ms": step.took.as_millis() });
     let steps: Vec<Value> = simulated.steps.iter().map(step).collect();
     let failed = simulated.failed.as_ref().map(|(step, fix)| json!({ "step": step, "fix": fix }));
-    println!("{}", json!({ "steps": steps, "failed": failed }));
+    println!("{}", json!({ "steps": steps, "failed": failed, "dryRun": false }));
 }
 
 fn print_text(simulated: &Simulated) {

@@ -4,7 +4,6 @@
 
 pub mod interrupt;
 pub mod metadata;
-pub mod progress;
 pub mod status;
 pub mod walk;
 
@@ -36,10 +35,25 @@ pub enum Command {
     Cancel(Change),
 }
 
+impl Command {
+    /// Whether something is written, if it is only the record of a run that looked.
+    fn records(&self) -> bool {
+        match self {
+            Self::Reconcile(_) | Self::Prove(_) | Self::CatchUp(_) => true,
+            Self::Backfill(options) => !options.change.consent.dry_run,
+            Self::Metadata(options) => !options.change.consent.dry_run,
+            Self::Pause(change) | Self::Resume(change) | Self::Cancel(change) => !change.consent.dry_run,
+            Self::Status(_) => false,
+        }
+    }
+}
+
 pub async fn run(command: Command, console: &Console) -> anyhow::Result<End> {
     let state = &console.state;
-    // It may be the first command on an empty database.
-    state.store.ensure_schema(&state.settings.retention).await?;
+    if command.records() {
+        // It may be the first command on an empty database. How long what is there is kept is not this process' to say.
+        state.store.ensure_schema().await?;
+    }
     match command {
         Command::Backfill(options) if options.change.consent.dry_run => walk::foresee(state, options.change.json).await,
         Command::Backfill(options) => walk::run(console, options.into()).await,

@@ -13,7 +13,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 use crate::cli::End;
-use crate::cli::console::{Change, Console, print_table};
+use crate::cli::console::{Change, Console, print_table, would_be};
 use crate::server::http::api::answers::Person;
 use crate::server::settings::fields::Fields;
 use crate::server::store::users::User;
@@ -53,7 +53,7 @@ pub enum Command {
     RevokeSessions(OneChange),
     /// Ask Clerk how a person is, and write what it says.
     Refresh(refresh::Options),
-    /// Everything that is kept about one person, as JSON: document, events, jobs, audit trail.
+    /// Everything that is kept about one person, as JSON: document, events, jobs, findings of runs, audit trail.
     Export(export::Options),
     /// Remove everything that is kept about one person but their id, and say what was removed.
     Erase(erase::Options),
@@ -114,7 +114,7 @@ fn print_change(user: &User, what: &str, is_rehearsal: bool, as_json: Option<&Fi
     if let Some(fields) = as_json {
         println!("{}", json!({ "user": shape(user, fields), "dryRun": is_rehearsal }));
     } else {
-        println!("{}: {}{what}", called(user), if is_rehearsal { "would be " } else { "" });
+        println!("{}: {}{what}", called(user), would_be(is_rehearsal));
     }
 }
 

@@ -293,11 +293,6 @@ fn at_least_counted(count: u64, one: &str, many: &str, rest: &str) -> String {
     format!("{least}{}", counted(count, one, many, rest))
 }
 
-/// `1 000+` where there are more.
-pub fn at_least(count: u64, is_more: bool) -> String {
-    format!("{}{}", grouped(count), if is_more { "+" } else { "" })
-}
-
 /// `1 234 567`, with spaces that do not break.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -320,16 +315,6 @@ pub fn duration(seconds: i64) -> String {
         _ => (seconds / 86_400, "day"),
     };
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
-}
-
-/// The same where there is little room.
-pub fn span(seconds: u64) -> String {
-    match seconds {
-        ..60 => format!("{seconds} s"),
-        60..3_600 => format!("{} min", seconds / 60),
-        3_600..172_800 => format!("{} h", seconds / 3_600),
-        _ => format!("{} days", seconds / 86_400),
-    }
 }
 
 /// A time in milliseconds as people read it.
@@ -403,11 +388,10 @@ mod tests {
 
     #[test]
     fn numbers_and_times_are_for_people() {
-        let shown = [grouped(7), grouped(1_234), grouped(1_234_567), at_least(7, false), at_least(1_000, true)];
-        assert_eq!(shown, ["7", "1\u{202f}234", "1\u{202f}234\u{202f}567", "7", "1\u{202f}000+"]);
+        let shown = [grouped(7), grouped(1_234), grouped(1_234_567)];
+        assert_eq!(shown, ["7", "1\u{202f}234", "1\u{202f}234\u{202f}567"]);
         let times = [duration(1), duration(90), duration(7_200), duration(200_000)];
         assert_eq!(times, ["1 second", "1 minute", "2 hours", "2 days"]);
-        assert_eq!([span(7), span(61), span(3_720), span(200_000)], ["7 s", "1 min", "1 h", "2 days"]);
         let lags = [milliseconds(12), milliseconds(1_250), milliseconds(60_000), milliseconds(600_000)];
         assert_eq!(lags, ["12 ms", "1.2 s", "60 s", "10 min"]);
     }

@@ -7,8 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::canary::CanaryReport;
 use crate::model::event::{EventRow, EventState};
-use crate::model::health::{Judgement, at_least, grouped, milliseconds, span};
+use crate::model::health::{Judgement, grouped, milliseconds};
 use crate::model::job::EffectCount;
+use crate::model::quantity::{at_least, span};
 
 /// The mirror at one moment.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -148,7 +149,7 @@ impl SyncOverview {
 
     /// Every number as it is shown, by the name of its place on the page. A moment is in ISO 8601.
     pub fn figures(&self) -> Vec<(String, String)> {
-        let or_none = |ms: Option<u64>| ms.map_or_else(|| "no event".to_owned(), milliseconds);
+        let or_none = |ms: Option<u64>| ms.map_or_else(|| "–".to_owned(), milliseconds);
         let moment = |at: Option<Timestamp>| at.map(machine).unwrap_or_default();
         let step = |is_done: bool| if is_done { "done" } else { "to do" }.to_owned();
         let mut figures = vec![
@@ -233,7 +234,11 @@ impl SyncOverview {
 
     /// How long ago the last event arrived.
     pub fn last_event_text(&self) -> String {
-        self.last_received_at.map_or_else(|| "–".to_owned(), |at| format!("{} ago", self.since(at)))
+        match self.last_received_at {
+            None => "–".to_owned(),
+            Some(at) if self.as_of.duration_since(at).as_secs() < 1 => "now".to_owned(),
+            Some(at) => format!("{} ago", self.since(at)),
+        }
     }
 
     /// For how long the oldest waits.

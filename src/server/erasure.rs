@@ -8,12 +8,15 @@
 //! its entries leave; of its words, those about the person go (but for reasons from before their words could go), and a
 //! reason of the erasure that names them is refused. No entry gets a name or an address from the program itself.
 //!
+//! What people wrote about others is looked through as well (reasons in the audit trail, of discarded events and jobs, saved
+//! filters), for the id, every address and number, every username, and first and last name together: as whole words, of three
+//! letters at least. A first or last name alone is not looked for, for it is others' too.
+//!
 //! Mails and text messages of Clerk's may name their person by address or number only, so every address and number is looked
 //! for first: in the document, at Clerk, and in all that Clerk sent about them, former ones too. Those of somebody who was
 //! deleted longer ago than bodies are kept are on record nowhere, and neither are they found in a message: that goes by its
 //! age.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -24,13 +27,14 @@ use crate::model::job::JobKind;
 use crate::server::access::Admin;
 use crate::server::accounts::{Intent, NOBODY, departures, fact_of, is_oneself};
 use crate::server::clerk;
-use crate::server::clerk::webhook::contacts::{contacts_in, contacts_of};
+use crate::server::clerk::webhook::contacts::{Leads, leads_in, leads_of};
 use crate::server::clerk::wire;
 use crate::server::error::Error;
 use crate::server::jobs::schedule::expiry;
 use crate::server::settings::fields::{Own, Source};
 use crate::server::state::AppState;
-use crate::server::store::erasure::{Erased, Subject};
+use crate::server::store::erasure::Erased;
+use crate::server::store::erasure::subject::Subject;
 use crate::server::store::events::Event;
 use crate::server::store::users::User;
 use crate::server::sync::apply::Incoming;
@@ -120,16 +124,20 @@ pub async fn erase_user(
 
 /// What leads to them, before any of it is gone.
 async fn find_subject(state: &AppState, user: &User, theirs: Option<&wire::User>) -> Result<Subject, Error> {
-    let mut contacts = theirs.map(contacts_of).unwrap_or_default();
-    contacts.extend(user.email.iter().chain(user.emails.iter().map(|email| &email.address)).cloned());
+    let mut leads = theirs.map(leads_of).unwrap_or_default();
+    leads.contacts.extend(user.email.iter().chain(user.emails.iter().map(|email| &email.address)).cloned());
     let phones = state.settings.fields.rows().iter().filter(|field| field.from == Source::Own(Own::PhoneNumber));
     let phones = phones.filter_map(|field| user.fields.get(field.name)?.to_json().as_str().map(str::to_owned));
-    contacts.extend(phones.filter(|phone| !phone.is_empty()));
-    let mut in_bodies = BTreeSet::new();
-    let look = |event: &Event| in_bodies.extend(contacts_in(&event.payload, &user.clerk_id));
+    leads.contacts.extend(phones.filter(|phone| !phone.is_empty()));
+    if user.deleted_at.is_none() {
+        for username in [&user.username, &user.clerk_username] {
+            leads.add_name(username.as_deref(), user.first_name.as_deref(), user.last_name.as_deref());
+        }
+    }
+    let look = |event: &Event| leads.add(leads_in(&event.payload, &user.clerk_id));
     state.store.deliveries.look_through(look).await?;
-    contacts.extend(in_bodies);
-    Ok(Subject { clerk_id: user.clerk_id.clone(), contacts })
+    let Leads { contacts, names } = leads;
+    Ok(Subject { clerk_id: user.clerk_id.clone(), contacts, names })
 }
 
 fn is_named(user: &User, subject: &Subject, reason: &str) -> bool {
@@ -150,10 +158,12 @@ async fn carry_out(
         _ if is_at_clerk => AtClerk::Kept,
         _ => AtClerk::Gone,
     };
+    // Before anything of theirs: without that, nobody would find these again.
+    let mentions = state.store.erase_mentions(subject).await?;
     let at = Timestamp::now();
     write(state, Incoming::Deleted { clerk_id: user.clerk_id.clone(), at }).await?;
     let expires_at = expiry(JobKind::Webhook, state.settings.retention.jobs, at);
-    let erased = state.store.erase(subject, expires_at).await?;
+    let erased = state.store.erase(subject, expires_at, mentions).await?;
     let tombstone = state.store.users.find(&user.clerk_id).await?.ok_or(NOBODY)?;
     let receipt =
         Receipt { clerk_id: tombstone.clerk_id, id: tombstone.id, at, by: fact.actor.id.clone(), at_clerk, erased };
@@ -188,7 +198,8 @@ async fn delete_at_clerk(state: &AppState, user: &User) -> Result<AtClerk, Error
 impl Receipt {
     /// In numbers; nothing personal.
     pub fn describe(&self) -> String {
-        let Erased { fields, effects, jobs, bodies, batches, unreadable, runs, reasons, sealed } = self.erased;
+        let Erased { fields, effects, jobs, bodies, batches, unreadable, runs, reasons, sealed, filters, words } =
+            self.erased;
         let at_clerk = match self.at_clerk {
             AtClerk::Deleted => "deleted at Clerk",
             AtClerk::Gone => "gone at Clerk",
@@ -199,7 +210,7 @@ impl Receipt {
         let sealed = if sealed == 0 { String::new() } else { format!("; {sealed} reasons stay under their seals") };
         format!(
             "{at_clerk}; bodies {bodies} in {batches} batches, jobs {jobs}, effects {effects}, other fields {fields}, \
-             runs {runs}, reasons {reasons}{unreadable}{sealed}"
+             runs {runs}, reasons {reasons}, saved filters {filters}, other words {words}{unreadable}{sealed}"
         )
     }
 }

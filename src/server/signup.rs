@@ -16,6 +16,7 @@ use crate::server::clerk::client::NewUser;
 use crate::server::clerk::key::InstanceKind;
 use crate::server::clerk::wire;
 use crate::server::error::Error;
+use crate::server::settings::Settings;
 use crate::server::state::AppState;
 use crate::server::store::users::{User, new_id};
 use crate::server::sync::apply::{Change, apply};
@@ -42,6 +43,16 @@ pub struct Simulated {
 /// What was expected and did not come.
 struct Missing(&'static str, String);
 
+/// # Errors
+/// `Refused` for the keys of a production instance.
+pub fn ensure_no_production(settings: &Settings) -> Result<(), Error> {
+    if settings.clerk.secret_key.instance_kind() == InstanceKind::Production {
+        let message = "Not with the keys of a production instance: it would make a user there.".to_owned();
+        return Err(Error::Refused { field: "CLERK_SECRET_KEY", message });
+    }
+    Ok(())
+}
+
 /// Runs the whole path; each step may take as long as `within`. `tell` hears of each as it begins.
 ///
 /// # Errors
@@ -52,10 +63,7 @@ pub async fn simulate_signup(
     within: Duration,
     tell: impl Fn(&str),
 ) -> Result<Simulated, Error> {
-    if state.settings.clerk.secret_key.instance_kind() == InstanceKind::Production {
-        let message = "Not with the keys of a production instance: it would make a user there.".to_owned();
-        return Err(Error::Refused { field: "CLERK_SECRET_KEY", message });
-    }
+    ensure_no_production(&state.settings)?;
     let mut path = Path { state, within, tell: &tell, simulated: Simulated::default() };
     let unique = new_id();
     let user = NewUser {

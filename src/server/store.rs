@@ -36,7 +36,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{StreamExt, TryStreamExt};
-use jiff::Timestamp;
 use mongodb::bson::{Bson, Document, doc, serialize_to_raw_document_buf};
 use mongodb::error::{ErrorKind, RETRYABLE_WRITE_ERROR, TRANSIENT_TRANSACTION_ERROR, WriteFailure};
 use mongodb::options::{Acknowledgment, ClientOptions, IndexOptions, ReadPreference, SelectionCriteria, WriteConcern};
@@ -46,7 +45,6 @@ use serde::Serialize;
 
 use crate::server::settings;
 use crate::server::settings::fields::Fields;
-use crate::server::settings::retention::Retention;
 use crate::server::store::alerts::Alerts;
 use crate::server::store::allowances::Allowances;
 use crate::server::store::audit::Audit;
@@ -365,23 +363,22 @@ impl Store {
         let _ = tokio::time::timeout(GOODBYE, goodbye.into_future()).await;
     }
 
-    /// Creates collections, validator and indexes that are missing; leaves others' alone. Safe to repeat.
-    /// What is older than `retention` says goes from then on.
-    pub async fn ensure_schema(&self, retention: &Retention) -> Result<(), Error> {
+    /// Creates collections, validator and indexes that are missing; leaves others' alone. Safe to repeat. Nothing goes by
+    /// it: how long what is kept is kept is said by whoever serves (`apply_retention`).
+    pub async fn ensure_schema(&self) -> Result<(), Error> {
         self.users.ensure_schema(&self.database).await?;
         self.users.pseudonyms.ensure_key().await?;
-        self.deliveries.ensure_indexes(&self.database, retention.bodies).await?;
-        self.events.ensure_indexes(&self.database, retention.events).await?;
+        self.deliveries.ensure_indexes().await?;
+        self.events.ensure_indexes().await?;
         self.jobs.ensure_indexes().await?;
         self.alerts.ensure_indexes().await?;
         self.mutes.ensure_indexes().await?;
         self.saved_filters.ensure_indexes().await?;
-        self.runs.ensure_indexes(&self.database, retention.runs).await?;
-        self.findings.ensure_indexes(&self.database, retention.runs).await?;
+        self.runs.ensure_indexes().await?;
+        self.findings.ensure_indexes().await?;
         self.statistics.ensure_indexes().await?;
         self.instances.ensure_indexes().await?;
-        self.audit.ensure_indexes().await?;
-        self.audit.forget(retention.audit, Timestamp::now()).await
+        self.audit.ensure_indexes().await
     }
 
     pub async fn ping(&self) -> Result<(), Error> {

@@ -8,7 +8,9 @@ mod erase;
 mod events;
 mod jobs;
 mod local;
+mod mentions;
 mod outputs;
+mod rehearsals;
 mod secrets;
 mod simulate;
 mod transcript;
@@ -18,6 +20,7 @@ mod ways;
 
 use std::path::Path;
 use std::process::{ExitStatus, Stdio};
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use rollcall::server::settings::DEFAULTS;
@@ -35,6 +38,7 @@ const REQUIRED: [&str; 5] =
 const PASSWORD: &str = "neverToBePrinted";
 
 /// How one run ended and what it said.
+#[derive(Debug)]
 pub struct Ended {
     status: ExitStatus,
     pub out: String,
@@ -57,6 +61,10 @@ impl Ended {
         self
     }
 
+    pub fn code(&self) -> i32 {
+        self.status.code().expect("an exit code")
+    }
+
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.out).expect("JSON on standard output")
     }
@@ -75,13 +83,25 @@ fn command(arguments: &[&str], environment: &Variables, folder: &Path) -> Comman
         .env_clear()
         .env("PATH", "/usr/bin:/bin")
         .env("HOME", folder)
-        .env("USER", "keeper")
+        // Anybody can set these: the audit trail must not believe them.
+        .envs(["USER", "LOGNAME"].map(|name| (name, "mallory")))
         .envs(environment.iter())
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .kill_on_drop(true);
     command
+}
+
+/// As the audit trail names whoever runs these tests, by the operating system's word.
+pub fn operator() -> &'static str {
+    static OPERATOR: LazyLock<String> = LazyLock::new(|| {
+        let asked = |what: &str| std::process::Command::new("id").arg(what).output().ok();
+        let named = ["-un", "-u"].into_iter().filter_map(asked).find(|answer| answer.status.success());
+        let name = String::from_utf8(named.expect("somebody runs them").stdout).expect("UTF-8");
+        format!("cli:{}", name.trim())
+    });
+    &OPERATOR
 }
 
 async fn run_in(folder: &Path, arguments: &[&str], environment: &Variables) -> Ended {
@@ -251,7 +271,7 @@ async fn serve_without_mongodb_ends_with_2_and_sends_people_to_doctor() {
 }
 
 /// A `serve` that was started, told to stop as soon as `until` stands in its log, and is over.
-async fn stopped(environment: &Variables, until: &str, signal: &str) -> (ExitStatus, String) {
+pub async fn stopped(environment: &Variables, until: &str, signal: &str) -> (ExitStatus, String) {
     let folder = folder();
     let mut process = command(&["serve"], environment, folder.path()).spawn().expect("the binary starts");
     let mut lines = BufReader::new(process.stderr.take().expect("standard error"));

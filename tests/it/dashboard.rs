@@ -528,7 +528,7 @@ async fn issue_6_what_is_open_is_counted_to_a_thousand_and_no_further() {
     });
     let jobs = (0..1_100).map(|number| {
         doc! {
-            "_id": format!("webhook:user_{number}:1"), "kind": "webhook", "state": "dead", "attempts": 9_i32,
+            "_id": format!("webhook:user_{number}:1"), "kind": "webhook", "state": "dead", "attempts": 9_i32, "generation": 1_i64,
             "createdAt": now, "finishedAt": now, "cause": "status 500",
         }
     });

@@ -341,7 +341,7 @@ async fn e_32_failures_are_grouped_by_cause_muted_for_alerts_and_retried_all_at_
     let index = doc! { "key": keys, "name": "state_1_receivedAt_-1_odd", "partialFilterExpression": rare };
     let create = doc! { "createIndexes": "events", "indexes": [index] };
     app.database.handle().run_command(create).await.expect("an index");
-    app.state.store.ensure_schema(&app.state.settings.retention).await.expect("a schema");
+    app.state.store.ensure_schema().await.expect("a schema");
     let indexes = app.state.store.events.index_names().await.expect("names");
     assert!(!indexes.iter().any(|name| name.ends_with("_odd")), "{indexes:?}");
     for state in ["dead", "failed"] {

@@ -65,7 +65,9 @@ fn words(error: &AppError, path: &str) -> (&'static str, &'static str) {
         AppError::NotFound { .. } => ("Not found", "It may have been removed, or the address has a mistake in it."),
         AppError::TooOften => ("Too much at once", "Wait a moment, then load the page again."),
         AppError::Invalid { .. } => ("Not understood", "The address asks for something that is none of the choices."),
-        AppError::Unavailable => ("Not available right now", "Load the page again in a moment. Nothing was lost."),
+        AppError::Unavailable => {
+            ("Not available right now", "Nothing was lost: what happens at Clerk meanwhile is caught up.")
+        }
         _ => ("Something went wrong", "Load the page again. If it stays, tell an operator the id below."),
     }
 }

@@ -4,7 +4,8 @@ use leptos::prelude::*;
 
 use crate::app::components::confirm::Confirm;
 use crate::app::components::fields::Reason;
-use crate::model::health::{grouped, span};
+use crate::model::health::grouped;
+use crate::model::quantity::span;
 use crate::model::run::{RunReport, RunState};
 
 /// Where a run's page is.

@@ -81,24 +81,31 @@ fn Run(detail: RunDetail, is_still: bool, after: Option<String>) -> impl IntoVie
 #[component]
 fn Counts(run: RunReport) -> impl IntoView {
     let counts = run.counts;
-    let rows: Vec<(&str, u64)> = if run.kind == RunKind::Replay {
-        vec![("Events", counts.seen), ("Changed something", counts.written), ("Could not be", counts.skipped)]
+    // What a run of this kind is about is said also when it is nothing.
+    let (is_proof, is_mending) = (run.kind == RunKind::Proof, !matches!(run.kind, RunKind::Backfill | RunKind::Proof));
+    let rows: Vec<(&str, u64, bool)> = if run.kind == RunKind::Replay {
+        vec![
+            ("Events", counts.seen, true),
+            ("Changed something", counts.written, true),
+            ("Could not be", counts.skipped, true),
+        ]
     } else {
         vec![
-            ("People looked at", counts.seen),
-            ("Written", counts.written),
-            ("Deleted", counts.deleted),
-            ("Pushed to Clerk", counts.pushed),
-            ("Skipped", counts.skipped),
-            ("Missing here", counts.missing),
-            ("Different", counts.differing),
-            ("Gone at Clerk", counts.gone),
-            ("Deleted here, alive at Clerk", counts.revived),
-            ("Unreadable here", counts.unreadable),
-            ("Unsettled", counts.unsettled),
+            ("People looked at", counts.seen, true),
+            ("Written", counts.written, !is_proof),
+            ("Deleted", counts.deleted, is_mending),
+            ("Pushed to Clerk", counts.pushed, false),
+            ("Skipped", counts.skipped, !is_proof),
+            ("Missing here", counts.missing, is_proof),
+            ("Different", counts.differing, is_proof),
+            ("Gone at Clerk", counts.gone, is_proof),
+            ("Deleted here, alive at Clerk", counts.revived, false),
+            ("Unreadable here", counts.unreadable, false),
+            ("Unsettled", counts.unsettled, false),
         ]
     };
-    let tiles = rows.into_iter().map(|(name, count)| {
+    let rows = rows.into_iter().filter(|(_, count, is_asked)| *is_asked || *count > 0);
+    let tiles = rows.map(|(name, count, _)| {
         view! {
             <div class="rounded-box border border-base-300 bg-base-200 p-3">
                 <dt class="text-sm">{name}</dt>
@@ -206,6 +213,8 @@ fn Differences(run: RunReport, is_first: bool) -> impl IntoView {
 fn Row(difference: Difference, place: usize) -> impl IntoView {
     let Difference { clerk_id, kind, fields } = difference;
     let is_gone = kind == DifferenceKind::Gone;
+    let fields =
+        if kind == DifferenceKind::Missing { "everything".into_any() } else { view! { <Fields fields /> }.into_any() };
     let gone = is_gone.then(|| {
         view! {
             <p>
@@ -220,9 +229,7 @@ fn Row(difference: Difference, place: usize) -> impl IntoView {
                 <PersonLink clerk_id=Some(clerk_id.clone()) />
             </td>
             <td data-label="How">{kind.as_str()}</td>
-            <td data-label="Fields">
-                <Fields fields />
-            </td>
+            <td data-label="Fields">{fields}</td>
             <td data-label="Repair">
                 <Confirm
                     id=format!("refresh-{place}")

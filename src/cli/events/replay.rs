@@ -4,8 +4,9 @@ use clap::Args;
 use serde_json::{Value, json};
 
 use crate::cli::End;
-use crate::cli::console::{Change, Consent, Console, Progress, print_table, refused};
+use crate::cli::console::{Change, Consent, Console, print_table, refused, would_be};
 use crate::cli::events::{Which, about};
+use crate::cli::progress::Progress;
 use crate::model::event::EventState;
 use crate::server::store::paging::Page;
 use crate::server::sync::intervention::{self, Replayed};
@@ -41,7 +42,8 @@ pub struct DiscardOptions {
     consent: Consent,
 }
 
-/// The oldest first, each by itself: what a rule refuses of one holds up no other.
+/// The oldest first, each by itself: what a rule refuses of one holds up no other. `Found` if one was refused, or if there are
+/// more.
 pub async fn replay(console: &Console, options: Options) -> anyhow::Result<End> {
     let filter = options.which.filter();
     let (ids, has_more) = match (options.ids.is_empty(), filter.is_empty()) {
@@ -52,29 +54,31 @@ pub async fn replay(console: &Console, options: Options) -> anyhow::Result<End> 
             (events.into_iter().rev().map(|event| event.id).collect::<Vec<_>>(), next.is_some())
         }
     };
+    if ids.is_empty() {
+        eprintln!("no event matches: nothing is to be done");
+        print(&[], false, &options.change);
+        return Ok(End::Done);
+    }
     let newest = if has_more { "the newest " } else { "" };
     let what = match ids.as_slice() {
         [id] => id.clone(),
         ids => format!("{newest}{} events", ids.len()),
     };
     options.change.consent.ask(&format!("Replay {what}?"))?;
-    let intent = options.change.consent.intent(options.change.reason);
-    let progress = Progress::default();
-    let (mut replayed, mut end) = (Vec::new(), End::Done);
-    for (place, id) in ids.iter().enumerate() {
-        progress.tell(&format!("{} of {}", place + 1, ids.len()));
+    let intent = options.change.consent.intent(options.change.reason.clone());
+    let progress = Progress::of("replay", ids.len());
+    let (mut replayed, mut end) = (Vec::new(), if has_more { End::Found } else { End::Done });
+    for id in &ids {
         match intervention::replay(&console.state, &console.admin, id, !options.effects, &intent).await {
             Ok(event) => replayed.push(event),
-            Err(error) => {
-                progress.end();
-                end = refused(about(id, error))?;
-            }
+            Err(error) => end = progress.aside(|| refused(about(id, error)))?,
         }
+        progress.advance();
     }
-    progress.end();
-    print(&replayed, intent.is_rehearsal, options.change.json);
+    progress.clear();
+    print(&replayed, has_more, &options.change);
     if has_more {
-        eprintln!("there are older ones");
+        eprintln!("there are older ones: the same again with --before takes them");
     }
     Ok(end)
 }
@@ -96,14 +100,15 @@ pub async fn discard(console: &Console, options: DiscardOptions) -> anyhow::Resu
     Ok(End::Done)
 }
 
-fn print(replayed: &[Replayed], is_rehearsal: bool, as_json: bool) {
-    if as_json {
+fn print(replayed: &[Replayed], has_more: bool, change: &Change) {
+    let is_rehearsal = change.consent.dry_run;
+    if change.json {
         let row = |event: &Replayed| {
             let Replayed { id, before, outcome } = event;
             json!({ "id": id, "before": before, "state": outcome.state, "decision": outcome.decision })
         };
         let rows: Vec<Value> = replayed.iter().map(row).collect();
-        println!("{}", json!({ "events": rows, "dryRun": is_rehearsal }));
+        println!("{}", json!({ "events": rows, "hasMore": has_more, "dryRun": is_rehearsal }));
         return;
     }
     let line = |event: &Replayed| {
@@ -114,6 +119,5 @@ fn print(replayed: &[Replayed], is_rehearsal: bool, as_json: bool) {
 }
 
 fn words(state: EventState, is_rehearsal: bool) -> String {
-    let would_be = if is_rehearsal { "would be " } else { "" };
-    format!("{would_be}{}", state.as_str())
+    format!("{}{}", would_be(is_rehearsal), state.as_str())
 }

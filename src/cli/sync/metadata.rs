@@ -5,7 +5,7 @@ use serde_json::json;
 
 use crate::cli::End;
 use crate::cli::console::{Change, Console, refused};
-use crate::cli::sync::progress::Progress;
+use crate::cli::progress::Progress;
 use crate::cli::users::find_one;
 use crate::server::sync::metadata::{Compared, push_metadata};
 
@@ -18,7 +18,7 @@ pub struct Options {
     #[arg(long, value_name = "WHO")]
     user: Option<String>,
     #[command(flatten)]
-    change: Change,
+    pub change: Change,
 }
 
 /// `Found` when people are not here, or as a rehearsal, when somebody would be pushed.
@@ -36,7 +36,7 @@ pub async fn run(console: &Console, options: Options) -> anyhow::Result<End> {
         .consent
         .ask(&format!("Write MongoDB's id and role of {who} into Clerk's metadata, where it differs?"))?;
     let intent = options.change.consent.intent(options.change.reason);
-    let progress = Progress::of("metadata", 0);
+    let progress = Progress::of_walk("metadata", 0, 0);
     let watcher = |compared: &Compared| {
         let line = || format!("metadata: {} of {}, {} differ", compared.seen, compared.total, compared.differing);
         progress.show(compared.seen, compared.total, line);

@@ -79,4 +79,8 @@ pub fn print_run(run: &RunReport) {
     for skipped in run.skipped.iter().take(SHOWN) {
         println!("  skipped {}: {}", skipped.clerk_id, skipped.reason);
     }
+    let more = run.counts.skipped.saturating_sub(SHOWN as u64);
+    if more > 0 {
+        println!("  and {more} more skipped");
+    }
 }

@@ -7,11 +7,12 @@ use serde_json::json;
 
 use crate::cli::End;
 use crate::cli::console::{Change, Consent, Console};
+use crate::cli::progress::Progress;
 use crate::cli::serve::stop_signal;
-use crate::cli::sync::progress::Progress;
 use crate::cli::sync::status::print_run;
 use crate::model::run::{RunKind, RunOptions, RunReport, RunState, Starter};
 use crate::server::clerk::client::LARGEST_PAGE;
+use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::store::users::new_id;
 use crate::server::sync::scan::carry_on;
@@ -116,11 +117,17 @@ pub async fn run(console: &Console, walk: Walk) -> anyhow::Result<End> {
             eprintln!("continuing from its checkpoint: {} of {}", run.progress.counts.seen, run.total);
             *run
         }
-        Begun::Busy(run) => anyhow::bail!("{}, elsewhere: `rollcall sync status` shows it", report(&run).statement),
-        Begun::Refused(reason) => anyhow::bail!(reason),
+        Begun::Busy(run) => {
+            eprintln!("rollcall: {}, elsewhere: `rollcall sync status` shows it", report(&run).statement);
+            return Ok(End::Found);
+        }
+        Begun::Refused(reason) => {
+            eprintln!("rollcall: {reason}");
+            return Ok(End::Found);
+        }
     };
     let id = run.id.clone();
-    let progress = Progress::of(run.kind.as_str(), run.total);
+    let progress = Progress::of_walk(run.kind.as_str(), run.progress.counts.seen, run.total);
     let watcher = |run: &_| progress.show_run(run);
     let mut stop = pin!(stop_signal()?);
     let ended = tokio::select! {
@@ -129,6 +136,7 @@ pub async fn run(console: &Console, walk: Walk) -> anyhow::Result<End> {
     };
     progress.clear();
     let ended = match ended {
+        Some(Err(Error::Conflict)) => return handed_over(state, &id, walk.json).await,
         Some(ended) => Some(ended?),
         None => requests::put_down(state, admin, &id, &owner).await?,
     };
@@ -136,9 +144,29 @@ pub async fn run(console: &Console, walk: Walk) -> anyhow::Result<End> {
     conclude(&whole(&state.store, &ended).await?, walk.json)
 }
 
+/// Somebody else has the run now: a server, which takes what lost its lease while MongoDB had nobody to write.
+async fn handed_over(state: &AppState, id: &str, json: bool) -> anyhow::Result<End> {
+    let Some(run) = state.store.runs.find(id).await? else { anyhow::bail!("the run is gone") };
+    if run.state != RunState::Running {
+        return conclude(&whole(&state.store, &run).await?, json);
+    }
+    eprintln!("rollcall: a server carries on with it; see `rollcall sync status`");
+    if json {
+        print_json(&report(&run))?;
+    }
+    Ok(End::Found)
+}
+
+fn print_json(report: &RunReport) -> anyhow::Result<()> {
+    let mut told = serde_json::to_value(report)?;
+    told["dryRun"] = json!(report.options.dry_run);
+    println!("{told}");
+    Ok(())
+}
+
 fn conclude(report: &RunReport, json: bool) -> anyhow::Result<End> {
     if json {
-        println!("{}", serde_json::to_string(report)?);
+        print_json(report)?;
     } else if report.state != RunState::Failed {
         print_run(report);
     }
@@ -156,7 +184,7 @@ pub async fn foresee(state: &AppState, json: bool) -> anyhow::Result<End> {
     // The last call is the one that says that nobody follows.
     let calls = clerk.div_ceil(u64::from(LARGEST_PAGE)) + 1;
     if json {
-        println!("{}", json!({ "clerk": clerk, "here": here, "deletedHere": deleted, "calls": calls }));
+        println!("{}", json!({ "clerk": clerk, "here": here, "deletedHere": deleted, "calls": calls, "dryRun": true }));
     } else {
         println!("{clerk} people at Clerk, {here} here and {deleted} tombstones: {calls} calls to Clerk");
     }

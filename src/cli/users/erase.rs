@@ -9,7 +9,8 @@ use crate::cli::users::{called, find_one};
 use crate::server::erasure::{Reach, Receipt, erase_user};
 
 /// It cannot be taken back: profile, fields of your own in the document, bodies of Clerk's events, what jobs and the outbox
-/// carry, the reasons given for what was done to them. A tombstone with the ids stays, so that a late event revives nobody,
+/// carry, the reasons given for what was done to them; reasons and saved filters about others that name them by id, address,
+/// number, username, or first and last name together. A tombstone with the ids stays, so that a late event revives nobody,
 /// and so does the audit trail, with ids and with the reason given here: name nobody in it.
 #[derive(Debug, Args)]
 pub struct Options {

@@ -6,11 +6,13 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::Args;
+use serde_json::json;
 
 use crate::cli::End;
 use crate::cli::console::{Console, refused};
 use crate::cli::users::{called, find_one};
 use crate::server::accounts::{self, Intent};
+use crate::server::store::dossier::Dossier;
 
 #[derive(Debug, Args)]
 pub struct Options {
@@ -25,7 +27,7 @@ pub struct Options {
     /// Say how much there is, and write nothing.
     #[arg(long)]
     dry_run: bool,
-    /// It is JSON with or without this.
+    /// Say as JSON how much there is, with --dry-run; the data are JSON with or without this.
     #[arg(long)]
     json: bool,
 }
@@ -38,9 +40,15 @@ pub async fn run(console: &Console, options: Options) -> anyhow::Result<End> {
         Err(error) => return refused(error),
     };
     if intent.is_rehearsal {
-        let counts = [dossier.events.len(), dossier.jobs.len(), dossier.audit.len()];
-        let [events, jobs, entries] = counts;
-        println!("{}: the document, {events} events, {jobs} jobs, {entries} entries of the audit trail", called(&user));
+        let Dossier { events, jobs, findings, audit, .. } = &dossier;
+        let [events, jobs, findings, entries] = [events, jobs, findings, audit].map(Vec::len);
+        if options.json {
+            let counts = json!({ "events": events, "jobs": jobs, "findings": findings, "audit": entries });
+            println!("{}", json!({ "clerkId": user.clerk_id, "kept": counts, "dryRun": true }));
+        } else {
+            print!("{}: the document, {events} events, {jobs} jobs, {findings} findings of runs, ", called(&user));
+            println!("{entries} entries of the audit trail");
+        }
         return Ok(End::Done);
     }
     let text = serde_json::to_string_pretty(&dossier)?;

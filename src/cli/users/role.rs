@@ -39,7 +39,9 @@ async fn change(console: &Console, options: OneChange, role: Role, is_promotion:
     let before = user.role;
     let fields = &console.state.settings.fields;
     if before == role {
-        print_change(&user, &format!("is {role} already"), false, options.change.json.then_some(fields));
+        // In words nothing would become of it.
+        let is_rehearsal = options.change.consent.dry_run && options.change.json;
+        print_change(&user, &format!("is {role} already"), is_rehearsal, options.change.json.then_some(fields));
         return Ok(End::Done);
     }
     if (rank(role) > rank(before)) != is_promotion {

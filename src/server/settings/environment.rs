@@ -4,6 +4,8 @@
 
 use std::collections::HashMap;
 
+use nix::unistd::{Uid, User};
+
 /// Variables by name, as `Settings::load` wants them.
 #[derive(Clone, Default)]
 pub struct Variables {
@@ -43,10 +45,14 @@ impl Variables {
         self.by_name.get(name).filter(|value| !value.trim().is_empty()).cloned()
     }
 
-    /// Who runs this process, by the name that the operating system's session gives (D7-07); behind `sudo`, who asked for it.
+    /// Who runs this process, as the operating system knows them (D7-07): the name of the user id, or its number where no name
+    /// is known, as in many containers. No variable says it, for anybody sets those; but who became root by `sudo` is whom
+    /// `sudo` names.
     pub fn os_user(&self) -> String {
-        let named = ["SUDO_USER", "USER", "LOGNAME"].iter().find_map(|name| self.get(name));
-        named.unwrap_or_else(|| "unknown".to_owned())
+        self.get("SUDO_USER").filter(|_| Uid::effective().is_root()).unwrap_or_else(|| {
+            let own = Uid::current();
+            User::from_uid(own).ok().flatten().map_or_else(|| own.to_string(), |user| user.name)
+        })
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {

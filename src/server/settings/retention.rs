@@ -18,7 +18,7 @@ pub struct Retention {
     pub bodies: Duration,
     /// Rows of webhooks and alerts, from their end; no shorter than events, which ask for them again when they are replayed.
     pub jobs: Duration,
-    /// Runs with their differences, from their end; `None`: for ever.
+    /// Runs with their differences, from when they last moved; `None`: for ever.
     pub runs: Option<Duration>,
     /// Entries of the audit trail; `None`: for ever.
     pub audit: Option<Duration>,

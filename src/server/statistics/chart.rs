@@ -147,7 +147,8 @@ fn events(slots: &[Slot], time: &Time) -> Chart {
         "No event in this time.".to_owned()
     } else {
         let each = time.each.trim_end_matches(", UTC");
-        format!("{} attempts at events in all, at most {} {each}.", grouped(total), grouped(most.unwrap_or(0)))
+        let attempts = if total == 1 { "attempt" } else { "attempts" };
+        format!("{} {attempts} at events in all, at most {} {each}.", grouped(total), grouped(most.unwrap_or(0)))
     };
     let drawing = Drawing { values, is_stacked: true, axis: Axis::Count };
     let names = OUTCOMES.map(|(name, _)| name);

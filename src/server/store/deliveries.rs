@@ -25,7 +25,7 @@ pub const ERASED: &str = "erased";
 const LARGEST_BATCH: usize = 4 * 1024 * 1024;
 /// The fastest that still finds what bodies have in common.
 const COMPRESSION: i32 = 1;
-/// Names of the indexes that `ensure_indexes` makes.
+/// Names of the indexes that `ensure_indexes` and `ensure_expiry` make.
 pub const INDEXES: [&str; 2] = ["dueAt_1", "receivedAt_1"];
 
 /// Events that were delivered together.
@@ -247,12 +247,17 @@ impl Deliveries {
         })
     }
 
-    /// MongoDB removes a batch `retention` after its arrival.
-    pub async fn ensure_indexes(&self, database: &Database, retention: Duration) -> Result<(), Error> {
-        let [due, arrival] = INDEXES;
+    pub async fn ensure_indexes(&self) -> Result<(), Error> {
+        let [due, _] = INDEXES;
         // Finished batches are not in it, so it stays as small as the backlog.
         let due = partial_index(doc! { "dueAt": 1 }, due, Some(doc! { "dueAt": { "$exists": true } }));
         self.documents.create_indexes([due]).await?;
+        Ok(())
+    }
+
+    /// MongoDB removes a batch `retention` after its arrival.
+    pub async fn ensure_expiry(&self, database: &Database, retention: Duration) -> Result<(), Error> {
+        let [_, arrival] = INDEXES;
         ensure_expiry(database, &self.documents, ("receivedAt", arrival), Some(retention)).await
     }
 

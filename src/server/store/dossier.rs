@@ -18,6 +18,8 @@ pub struct Dossier {
     /// What Clerk sent, the oldest first.
     pub events: Vec<Value>,
     pub jobs: Vec<Value>,
+    /// In what runs found them to differ from Clerk, and why one left them out.
+    pub findings: Vec<Value>,
     /// What was done to them.
     pub audit: Vec<Value>,
 }
@@ -33,6 +35,7 @@ impl Store {
             user: object(user),
             events: self.list_events(clerk_id).await?,
             jobs: self.list_objects("jobs", about, doc! { "createdAt": 1 }).await?,
+            findings: self.list_objects("findings", doc! { "clerkId": clerk_id }, doc! { "at": 1 }).await?,
             audit: self.list_objects("audit", doc! { "subject": clerk_id }, doc! { "_id": 1 }).await?,
         }))
     }

@@ -9,10 +9,11 @@ use mongodb::error::ErrorKind;
 use mongodb::options::ReadConcern;
 use mongodb::{Collection, Database};
 
+use crate::server::settings::retention::Retention;
 use crate::server::store::audit::chain::Chain;
 use crate::server::store::audit::{Audit, End, first_kept};
 use crate::server::store::encoding::to_date;
-use crate::server::store::{Error, partial_index};
+use crate::server::store::{Error, Store, partial_index};
 
 const NAMESPACE_NOT_FOUND: i32 = 26;
 const INDEX_NOT_FOUND: i32 = 27;
@@ -51,6 +52,17 @@ async fn forget_index<T: Send + Sync>(documents: &Collection<T>, name: &str) -> 
 
 fn is_code(error: &mongodb::error::Error, code: i32) -> bool {
     matches!(*error.kind, ErrorKind::Command(ref failure) if failure.code == code)
+}
+
+impl Store {
+    /// What is older than `retention` says goes from now on: MongoDB sees to it within a minute, by indexes that follow it.
+    pub async fn apply_retention(&self, retention: &Retention) -> Result<(), Error> {
+        self.deliveries.ensure_expiry(&self.database, retention.bodies).await?;
+        self.events.ensure_expiry(&self.database, retention.events).await?;
+        self.runs.ensure_expiry(&self.database, retention.runs).await?;
+        self.findings.ensure_expiry(&self.database, retention.runs).await?;
+        self.audit.forget(retention.audit, Timestamp::now()).await
+    }
 }
 
 impl Audit {

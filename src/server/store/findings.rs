@@ -18,6 +18,8 @@ use crate::server::store::expiry::ensure_expiry;
 use crate::server::store::runs::Run;
 use crate::server::store::{Error, write_each};
 
+/// What stands in place of a reason whose person was erased.
+const ERASED: &str = "its person was erased";
 /// So many are shown of one person.
 const MOST_OF_A_PERSON: i64 = 100;
 const AT_ONCE: usize = 500;
@@ -172,11 +174,14 @@ impl Findings {
         Ok(theirs.await?.try_collect().await?)
     }
 
-    /// Which fields differed stays; what they held does not. Answers in how many findings.
+    /// Which fields differed stays; what they held does not, nor why somebody was skipped. Answers in how many findings.
     pub async fn erase(&self, clerk_id: &str) -> Result<u64, Error> {
         let named = doc! { "clerkId": clerk_id, "fields.0": { "$exists": true } };
         let nothing = doc! { "$set": { "fields.$[].here": Bson::Null, "fields.$[].clerk": Bson::Null } };
-        Ok(self.documents.update_many(named, nothing).await?.modified_count)
+        let cleared = self.documents.update_many(named, nothing).await?.modified_count;
+        let skipped = doc! { "clerkId": clerk_id, "reason": { "$type": "string" } };
+        let erased = doc! { "$set": { "reason": ERASED } };
+        Ok(cleared + self.documents.update_many(skipped, erased).await?.modified_count)
     }
 
     /// What was found about somebody goes by another name of theirs from now on, in the document's own name, too.
@@ -193,11 +198,15 @@ impl Findings {
         Ok(())
     }
 
-    /// MongoDB removes a finding `retention` after it was made.
-    pub async fn ensure_indexes(&self, database: &Database, retention: Option<Duration>) -> Result<(), Error> {
+    pub async fn ensure_indexes(&self) -> Result<(), Error> {
         let options = IndexOptions::builder().name(INDEXES[0].to_owned()).build();
         let by_person = IndexModel::builder().keys(doc! { "clerkId": 1, "at": -1 }).options(options).build();
         self.documents.create_index(by_person).await?;
+        Ok(())
+    }
+
+    /// MongoDB removes a finding `retention` after it was made.
+    pub async fn ensure_expiry(&self, database: &Database, retention: Option<Duration>) -> Result<(), Error> {
         ensure_expiry(database, &self.documents, ("at", AGE), retention).await
     }
 

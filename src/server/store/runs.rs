@@ -71,6 +71,15 @@ pub struct Progress {
     pub per_second: u64,
 }
 
+impl Progress {
+    /// Without what is only needed to go on.
+    fn leave_place(&mut self) {
+        self.place = Place::default();
+        self.suspects.clear();
+        self.held.clear();
+    }
+}
+
 /// One run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -208,7 +217,11 @@ impl Runs {
     /// Writes how it ended, and gives the lease back. `false`: somebody else has it now.
     pub async fn end(&self, run: &Run) -> Result<bool, Error> {
         let mine = mine(&run.id, run.lease_owner.as_deref().unwrap_or_default());
-        let ended = Run { lease_owner: None, lease_until: None, wish: None, ..run.clone() };
+        let mut ended = Run { lease_owner: None, lease_until: None, wish: None, ..run.clone() };
+        if !matches!(run.state, RunState::Paused | RunState::Failed) {
+            // Nobody goes on from there, and it names people.
+            ended.progress.leave_place();
+        }
         Ok(self.documents.replace_one(mine, ended).await?.matched_count == 1)
     }
 
@@ -230,7 +243,13 @@ impl Runs {
     pub async fn put_aside(&self, id: &str, state: RunState, cause: &str, now: Timestamp) -> Result<bool, Error> {
         let open = words(&[RunState::Running, RunState::Paused, RunState::Failed]);
         let free = doc! { "_id": id, "state": { "$in": open }, "leaseUntil": free_at(now) };
-        let fields = doc! { "state": state.as_str(), "cause": cause, "movedAt": to_date(now) };
+        let mut fields = doc! { "state": state.as_str(), "cause": cause, "movedAt": to_date(now) };
+        if state != RunState::Paused {
+            fields.insert("finishedAt", to_date(now));
+        }
+        if state == RunState::Cancelled {
+            fields.extend(doc! { "progress.place": {}, "progress.suspects": [], "progress.held": [] });
+        }
         let gone = doc! { "leaseOwner": "", "leaseUntil": "", "wish": "" };
         let put = self.documents.update_one(free, doc! { "$set": fields, "$unset": gone }).await?;
         Ok(put.matched_count == 1)
@@ -280,8 +299,7 @@ impl Runs {
         Ok(changed.return_document(ReturnDocument::After).await?)
     }
 
-    /// MongoDB removes a run `retention` after its end; a catch-up that found nothing, sooner.
-    pub async fn ensure_indexes(&self, database: &Database, retention: Option<Duration>) -> Result<(), Error> {
+    pub async fn ensure_indexes(&self) -> Result<(), Error> {
         let [running, history, expiry] = INDEXES;
         let named = |keys: Document, name: &str| {
             let options = IndexOptions::builder().name(name.to_owned()).build();
@@ -294,7 +312,15 @@ impl Runs {
         let mut expiring = named(doc! { "expiresAt": 1 }, expiry);
         expiring.options.get_or_insert_default().expire_after = Some(Duration::ZERO);
         self.documents.create_indexes([one, named(doc! { "startedAt": -1 }, history), expiring]).await?;
-        ensure_expiry(database, &self.documents, ("finishedAt", END), retention).await
+        Ok(())
+    }
+
+    /// MongoDB removes a run `retention` after it was last heard of, which is its end if it has one: what waits at its
+    /// checkpoint for so long is forgotten as well. A catch-up that found nothing goes sooner.
+    pub async fn ensure_expiry(&self, database: &Database, retention: Option<Duration>) -> Result<(), Error> {
+        // Of an earlier version, by which what never ended stayed for ever.
+        ensure_expiry(database, &self.documents, ("finishedAt", "finishedAt_1"), None).await?;
+        ensure_expiry(database, &self.documents, ("movedAt", AGE), retention).await
     }
 
     /// Names of the indexes that are there, for `doctor`.
@@ -306,7 +332,7 @@ impl Runs {
 /// Names of the indexes that `ensure_indexes` makes.
 pub const INDEXES: [&str; 3] = ["state_1_running", "startedAt_-1", "expiresAt_1"];
 /// There only while runs are not kept for ever.
-const END: &str = "finishedAt_1";
+const AGE: &str = "movedAt_1";
 
 fn unless_another(written: Result<bool, Error>) -> Result<bool, Error> {
     match written {

@@ -4,6 +4,7 @@ use futures::TryStreamExt;
 use mongodb::bson::{doc, oid::ObjectId};
 use mongodb::{Collection, Database};
 use serde::{Deserialize, Serialize};
+use url::form_urlencoded;
 
 use crate::server::store::encoding::object_id;
 use crate::server::store::{DUPLICATE_KEY, Error, partial_index};
@@ -79,6 +80,20 @@ impl SavedFilters {
     pub async fn remove(&self, owner: &str, id: &str) -> Result<bool, Error> {
         let Ok(id) = ObjectId::parse_str(id) else { return Ok(false) };
         Ok(self.documents.delete_one(doc! { "_id": id, "owner": owner }).await?.deleted_count == 1)
+    }
+
+    /// Those of this admin, and of the others those whose name or query names somebody. Answers how many.
+    pub async fn erase(&self, owner: &str, is_named: impl Fn(&str) -> bool) -> Result<u64, Error> {
+        let mut gone = self.documents.delete_many(doc! { "owner": owner }).await?.deleted_count;
+        let mut found = self.documents.find(doc! {}).await?;
+        while let Some(filter) = found.try_next().await? {
+            let mut values = form_urlencoded::parse(filter.query.as_bytes()).map(|(_, value)| value);
+            if is_named(&filter.name) || values.any(|value| is_named(&value)) {
+                let id = ObjectId::parse_str(&filter.id).ok();
+                gone += self.documents.delete_one(doc! { "_id": id }).await?.deleted_count;
+            }
+        }
+        Ok(gone)
     }
 
     /// By their names.

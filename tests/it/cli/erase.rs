@@ -13,8 +13,9 @@ use rollcall::server::store::users::new_id;
 use rollcall::standin::levers::Levers;
 use serde_json::{Value, json};
 
+use super::mentions::mention;
 use super::users::users;
-use super::{answered, beside, run, with};
+use super::{answered, beside, operator, run, with};
 use crate::support::app::{TestApp, Wishes};
 use crate::support::delivery::user_event;
 use crate::support::receiver::{Receiver, Reply, SECRET};
@@ -22,6 +23,9 @@ use crate::support::receiver::{Receiver, Reply, SECRET};
 /// Nobody else has any of them.
 const VALUES: [&str; 6] =
     ["Zephyrine", "Quillfeather", "zephyrine@quill.example", "zephy_quill", "ultramarine", "their-password-hash"];
+
+/// Nor of these, which they had before, or which nothing else ties to them.
+const MORE: [&str; 4] = ["former@quill.example", "+15555550142", "newest@quill.example", "idn_phone"];
 
 async fn person(app: &TestApp) -> String {
     let attributes = json!({
@@ -79,7 +83,7 @@ fn arrived(id: &str, clerk_id: &str, body: &Value) -> Event {
     }
 }
 
-async fn quiet(app: &TestApp) {
+pub async fn quiet(app: &TestApp) {
     assert!(app.clerk.drained(Duration::from_secs(10)).await);
     app.settled().await;
     app.jobs_settled().await;
@@ -113,6 +117,7 @@ async fn with_traces() -> (TestApp, Receiver, String) {
         "clerkId": &id, "kind": "differing", "fields": [differing],
     };
     app.database.insert("findings", found).await;
+    mention(&app, &id).await;
     (app, receiver, id)
 }
 
@@ -120,13 +125,15 @@ async fn with_traces() -> (TestApp, Receiver, String) {
 async fn c_11_after_an_erasure_no_value_of_the_person_is_in_any_collection() {
     let (app, receiver, id) = with_traces().await;
     let before = traces(&app).await;
-    for collection in ["users", "deliveries", "jobs", "findings"] {
+    for collection in ["users", "deliveries", "jobs", "findings", "filters", "events", "audit"] {
         assert!(
             before.iter().any(|(place, _)| place == collection),
             "{collection} has a trace to begin with: {before:?}"
         );
     }
 
+    let dossier = users(&app, &["export", &id]).await.expect(0).json();
+    assert_eq!(dossier["findings"].as_array().map(Vec::len), Some(2), "{dossier}");
     users(&app, &["erase", &id, "--yes"]).await.expect(1).says(&["Clerk still knows", "--at-clerk", "--only-here"]);
     let asked = users(&app, &["erase", &id, "--at-clerk"]).await.expect(2);
     asked.says(&[&format!("Type {id} to do it:"), "here and at Clerk", "not confirmed"]);
@@ -144,12 +151,14 @@ async fn c_11_after_an_erasure_no_value_of_the_person_is_in_any_collection() {
     let document = tombstone.get_object_id("_id").expect("an id").to_hex();
     assert_eq!(
         (&receipt["clerkId"], &receipt["id"], &receipt["by"], &receipt["atClerk"]),
-        (&json!(id), &json!(document), &json!("cli:keeper"), &json!("deleted")),
+        (&json!(id), &json!(document), &json!(operator()), &json!("deleted")),
     );
     let erased = &receipt["erased"];
     assert_eq!((&erased["bodies"], &erased["fields"]), (&json!(4), &json!(2)), "{receipt}");
     assert!(erased["jobs"].as_u64() >= Some(1), "{receipt}");
-    assert_eq!((&erased["runs"], &erased["unreadable"]), (&json!(1), &json!(0)), "{receipt}");
+    assert_eq!((&erased["runs"], &erased["unreadable"]), (&json!(2), &json!(0)), "{receipt}");
+    assert_eq!((&erased["filters"], &erased["words"]), (&json!(4), &json!(4)), "{receipt}");
+    assert_eq!(app.database.count("filters", doc! {}).await, 1, "the one of nobody in particular stays");
     assert!(app.clerk.user(&id).is_none());
     app.clerk.set_levers(Levers::default());
     quiet(&app).await;
@@ -168,8 +177,8 @@ async fn c_11_after_an_erasure_no_value_of_the_person_is_in_any_collection() {
 
     let entries = app.state.store.audit.list_about(&id).await.expect("entries");
     let rows: Vec<_> = entries.iter().map(|entry| (entry.actor.as_str(), entry.action.as_str())).collect();
-    assert_eq!(rows, [("cli:keeper", "erase_user"), ("cli:keeper", "erase_receipt")]);
-    assert!(entries[1].after.as_deref().is_some_and(|after| after.contains("bodies 4 in")), "{entries:?}");
+    assert_eq!(rows, ["export_user", "erase_user", "erase_receipt"].map(|action| (operator(), action)));
+    assert!(entries[2].after.as_deref().is_some_and(|after| after.contains("bodies 4 in")), "{entries:?}");
     assert_eq!(app.state.store.audit.verify().await.expect("a trail").broken, None);
     app.finish().await;
 }
@@ -184,6 +193,7 @@ async fn deleted_with_traces() -> (TestApp, String) {
     users(&app, &["lock", &other(&app).await, "--yes", "--reason", "quarrels with zephyrine@quill.example."])
         .await
         .expect(0);
+    users(&app, &["lock", &other(&app).await, "--yes", "--reason", "as Zephyrine Quillfeather wished"]).await.expect(0);
     quiet(&app).await;
     let profile = |emails: Value, at: i64| {
         let mut body = user_event("user.updated", &id, "Zephyrine", at);
@@ -215,13 +225,34 @@ async fn deleted_with_traces() -> (TestApp, String) {
     (app, id)
 }
 
-async fn other(app: &TestApp) -> String {
-    app.person(json!({ "email_address": ["other@elsewhere.example"], "first_name": "Other" })).await
+pub async fn other(app: &TestApp) -> String {
+    let address = format!("{}@elsewhere.example", new_id());
+    app.person(json!({ "email_address": [address], "first_name": "Other" })).await
+}
+
+/// Nobody can write this batch any more, or everybody again.
+async fn refuse(app: &TestApp, batch: Option<&Document>) {
+    let validator = batch.map(|place| doc! { "_id": { "$ne": place.get("batch") } }).unwrap_or_default();
+    let change = doc! { "collMod": "deliveries", "validator": validator };
+    app.database.handle().run_command(change).await.expect("changed");
+}
+
+#[tokio::test]
+async fn c_11_an_erasure_that_was_cut_off_finds_everything_the_next_time() {
+    let (app, id) = deleted_with_traces().await;
+    let mail = app.database.event("msg_mail").await.expect("an event");
+    // As if the process died when it came to a mail by an address that only a body of theirs still names.
+    refuse(&app, mail.get_document("place").ok()).await;
+    users(&app, &["erase", &id, "--yes"]).await.expect(2);
+    refuse(&app, None).await;
+    users(&app, &["erase", &id, "--yes"]).await.expect(0);
+    let values: Vec<&str> = VALUES.into_iter().chain(MORE).collect();
+    assert_eq!(traces_of(&app, &values).await, []);
+    app.finish().await;
 }
 
 #[tokio::test]
 async fn c_11_of_somebody_deleted_long_since_former_addresses_numbers_messages_and_reasons_go_too() {
-    const MORE: [&str; 4] = ["former@quill.example", "+15555550142", "newest@quill.example", "idn_phone"];
     let (app, id) = deleted_with_traces().await;
     let values: Vec<&str> = VALUES.into_iter().chain(MORE).collect();
     let before = traces_of(&app, &values).await;
@@ -235,13 +266,13 @@ async fn c_11_of_somebody_deleted_long_since_former_addresses_numbers_messages_a
     ] {
         assert!(before.contains(&(place.to_owned(), value)), "{place} has {value} to begin with: {before:?}");
     }
-    for named in ["former@quill.example asked", "call +15555550142", "newest@quill.example."] {
+    for named in ["former@quill.example asked", "call +15555550142", "newest@quill.example.", "@zephy_quill asked"] {
         let refused = users(&app, &["erase", &id, "--yes", "--reason", named]).await.expect(1);
         refused.says(&["name nobody in it"]);
     }
     let reason = ["erase", &id, "--yes", "--reason", "asked for in ticket 7", "--json"];
     let receipt = users(&app, &reason).await.expect(0).json();
-    assert_eq!((&receipt["erased"]["reasons"], &receipt["erased"]["sealed"]), (&json!(2), &json!(0)), "{receipt}");
+    assert_eq!((&receipt["erased"]["reasons"], &receipt["erased"]["sealed"]), (&json!(3), &json!(0)), "{receipt}");
     assert_eq!(traces_of(&app, &values).await, []);
     let shown = run(&["events", "show", "msg_others", "--json"], &beside(&app)).await.expect(0).json();
     assert_eq!(shown["payload"]["data"]["body"], json!("Dear Jo"), "somebody else's mail stays");

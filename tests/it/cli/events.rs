@@ -3,7 +3,7 @@
 use mongodb::bson::{DateTime, doc};
 use serde_json::{Value, json};
 
-use super::{Ended, beside, run};
+use super::{Ended, beside, operator, run};
 use crate::support::app::TestApp;
 use crate::support::delivery::user_event;
 
@@ -125,7 +125,7 @@ async fn e_34_events_replay_decides_again_over_what_is_stored_and_is_audited() {
         .iter()
         .map(|entry| (entry.actor.as_str(), entry.action.as_str(), entry.before.as_deref(), entry.reason.as_deref()))
         .collect();
-    assert_eq!(told, [("cli:keeper", "replay_event", Some("applied"), Some("a restore"))]);
+    assert_eq!(told, [(operator(), "replay_event", Some("applied"), Some("a restore"))]);
     app.finish().await;
 }
 
@@ -142,6 +142,8 @@ async fn e_34_events_replay_by_filter_says_how_many_and_refuses_to_mean_all() {
         (&json!("stale"), &json!("duplicate"))
     );
     assert_eq!(app.database.count("audit", doc! { "action": "replay_event" }).await, 2);
+    let nothing = events(&app, &["replay", "--person", "user_nobody"]).await.expect(0);
+    nothing.says(&["no event matches: nothing is to be done"]);
     app.finish().await;
 }
 

@@ -3,7 +3,7 @@
 use mongodb::bson::{DateTime, doc};
 use serde_json::json;
 
-use super::{Ended, beside, run, with};
+use super::{Ended, beside, operator, run, with};
 use crate::support::app::{TestApp, Wishes};
 use crate::support::receiver::{Receiver, Reply, SECRET};
 
@@ -59,7 +59,7 @@ async fn jobs_list_filters_and_shows_nothing_that_they_carry() {
 async fn d7_07_jobs_retry_begins_again_and_is_audited() {
     let (app, receiver, key) = with_a_dead_job().await;
     jobs(&app, &["retry", &key]).await.expect(2).says(&[&format!("Try {key} again? [yes/no]"), "not confirmed"]);
-    jobs(&app, &["retry", &key, "--dry-run"]).await.expect(0).says(&["waiting", &key]);
+    jobs(&app, &["retry", &key, "--dry-run"]).await.expect(0).says(&["would be waiting", &key]);
     assert_eq!(state_of(&app, &key).await, "dead");
     jobs(&app, &["retry", &key, "job:nobody", "--yes"]).await.expect(1).says(&["This job was not found."]);
     app.jobs_settled().await;
@@ -68,14 +68,15 @@ async fn d7_07_jobs_retry_begins_again_and_is_audited() {
     let entries = app.state.store.audit.list_about(&key).await.expect("entries");
     let told: Vec<_> =
         entries.iter().map(|entry| (entry.actor.as_str(), entry.action.as_str(), entry.before.as_deref())).collect();
-    assert_eq!(told, [("cli:keeper", "retry_job", Some("dead"))]);
+    assert_eq!(told, [(operator(), "retry_job", Some("dead"))]);
     app.finish().await;
 }
 
 #[tokio::test]
 async fn jobs_retry_all_dead_takes_those_of_one_kind() {
     let (app, receiver, key) = with_a_dead_job().await;
-    jobs(&app, &["retry", "--all-dead", "--kind", "welcome", "--yes"]).await.expect(0);
+    let nothing = jobs(&app, &["retry", "--all-dead", "--kind", "welcome"]).await.expect(0);
+    nothing.says(&["no job was given up: nothing is to be done"]);
     assert_eq!(state_of(&app, &key).await, "dead");
     let retried = jobs(&app, &["retry", "--all-dead", "--kind", "webhook", "--yes", "--json"]).await.expect(0).json();
     assert_eq!((&retried["jobs"][0]["id"], &retried["jobs"][0]["state"]), (&json!(key), &json!("waiting")));
@@ -85,11 +86,30 @@ async fn jobs_retry_all_dead_takes_those_of_one_kind() {
 }
 
 #[tokio::test]
+async fn e_34_of_more_jobs_than_one_command_takes_it_says_that_there_are_more() {
+    let (app, _receiver, key) = with_a_dead_job().await;
+    let one = app.database.job(&key).await.expect("a job");
+    for number in 0..1_000 {
+        let mut another = one.clone();
+        another.insert("_id", format!("{key}:{number}"));
+        app.database.insert("jobs", another).await;
+    }
+    let asked = jobs(&app, &["retry", "--all-dead"]).await.expect(2);
+    asked.says(&["Try the newest 1000 jobs again? There are more. [yes/no]"]);
+    let told = jobs(&app, &["retry", "--all-dead", "--dry-run", "--json"]).await.expect(1);
+    told.says(&["there are more: the same again takes them"]);
+    let told = told.json();
+    assert_eq!(told["jobs"].as_array().map(Vec::len), Some(1_000));
+    assert_eq!((&told["hasMore"], &told["dryRun"]), (&json!(true), &json!(true)));
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn d7_07_jobs_discard_wants_a_reason_and_ends_a_job_for_ever() {
     let (app, receiver, key) = with_a_dead_job().await;
     jobs(&app, &["discard", &key, "--yes"]).await.expect(2).says(&["--reason"]);
     jobs(&app, &["discard", &key, "--reason", "gone"]).await.expect(2).says(&[&format!("Discard {key}?")]);
-    jobs(&app, &["discard", &key, "--reason", "gone", "--dry-run"]).await.expect(0).says(&["discarded"]);
+    jobs(&app, &["discard", &key, "--reason", "gone", "--dry-run"]).await.expect(0).says(&["would be discarded"]);
     assert_eq!(state_of(&app, &key).await, "dead");
     jobs(&app, &["discard", &key, "--reason", "gone", "--yes"]).await.expect(0).says(&["discarded", &key]);
     let job = app.database.job(&key).await.expect("its key stays");

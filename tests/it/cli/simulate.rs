@@ -4,7 +4,7 @@ use mongodb::bson::doc;
 use rollcall::standin::levers::Levers;
 use serde_json::{Value, json};
 
-use super::{beside, run, with};
+use super::{beside, operator, run, with};
 use crate::support::app::{TestApp, Wishes};
 
 const SIGNUP: [&str; 5] = ["simulate", "signup", "--yes", "--within", "10"];
@@ -39,7 +39,7 @@ async fn a2_12_simulate_signup_runs_the_whole_path_and_cleans_up() {
     let tombstone = app.database.user(id).await.expect("a tombstone");
     assert!(tombstone.get_datetime("deletedAt").is_ok() && tombstone.get_str("email").is_err(), "{tombstone}");
     let entry = app.state.store.audit.list_about(id).await.expect("entries").pop().expect("an entry");
-    assert_eq!((entry.actor.as_str(), entry.action.as_str()), ("cli:keeper", "simulate_signup"));
+    assert_eq!((entry.actor.as_str(), entry.action.as_str()), (operator(), "simulate_signup"));
     run(&SIGNUP, &environment).await.expect(0).says(&["ok", "stored by the webhook", "ms"]);
     app.finish().await;
 }
@@ -63,6 +63,8 @@ async fn a2_12_never_with_the_keys_of_a_production_instance() {
     let before = app.clerk.backend_calls();
     let refused = run(&SIGNUP, &beside(&app)).await.expect(1);
     refused.says(&["Not with the keys of a production instance"]);
+    let rehearsed = run(&["simulate", "signup", "--dry-run"], &beside(&app)).await.expect(1);
+    rehearsed.says(&["Not with the keys of a production instance"]);
     assert_eq!(app.clerk.backend_calls(), before, "Clerk was not asked");
     app.finish().await;
 }

@@ -10,7 +10,7 @@ use insta::Settings;
 use rollcall::server::settings::environment::Variables;
 use serde_json::Value;
 
-use super::{Ended, answered, run};
+use super::{Ended, answered, operator, run};
 use crate::support::app::TestApp;
 
 /// What differs from run to run, and what stands for it.
@@ -80,7 +80,8 @@ impl Transcript {
         let out = json.map_or_else(|| ended.out.clone(), |json| format!("{json:#}\n"));
         let err = ended.err.lines().map(|line| format!("2> {line}\n")).collect::<Vec<_>>().concat();
         let code = ended.status.code().expect("an exit code");
-        let mut told = format!("$ rollcall {}\n{out}{err}exit {code}\n\n", arguments.join(" "));
+        let told = format!("$ rollcall {}\n{out}{err}exit {code}\n\n", arguments.join(" "));
+        let mut told = told.replace(operator(), "cli:keeper");
         for (value, name) in &self.names {
             told = told.replace(value, name);
         }

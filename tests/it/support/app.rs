@@ -60,7 +60,8 @@ impl TestApp {
         let settings = Settings::load(&format!("{DEFAULTS}\n{}", wishes.config), &variables).expect("settings");
         let state = Arc::new(AppState::assemble(settings).await.expect("a state"));
         // A database that a test made unreachable on purpose has no schema to make.
-        let _ = state.store.ensure_schema(&state.settings.retention).await;
+        let _ = state.store.ensure_schema().await;
+        let _ = state.store.apply_retention(&state.settings.retention).await;
         let (stop, stopped) = watch::channel(false);
         work(&state, &stopped);
         let mut until = stopped;

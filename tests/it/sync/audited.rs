@@ -26,7 +26,7 @@ fn row(cells: [&str; 5]) -> [String; 5] {
 
 #[tokio::test]
 async fn d7_07_every_walk_is_audited_with_its_options_and_its_reason() {
-    let world = World::with(30, &[("USER", "keeper")]).await;
+    let world = World::of(30).await;
     for arguments in [
         &["backfill", "--dry-run"][..],
         &["backfill", "--yes", "--reason", "the first import"],
@@ -38,7 +38,7 @@ async fn d7_07_every_walk_is_audited_with_its_options_and_its_reason() {
     ] {
         world.sync(arguments).await.expect(0);
     }
-    let started = |after: &'static str, reason: &'static str| row(["cli:keeper", "start_run", "", after, reason]);
+    let started = |after: &'static str, reason: &'static str| row([cli::operator(), "start_run", "", after, reason]);
     assert_eq!(
         trail(&world).await,
         [
@@ -60,7 +60,7 @@ async fn d7_07_every_walk_is_audited_with_its_options_and_its_reason() {
 
 #[tokio::test]
 async fn d7_07_a_run_that_is_paused_resumed_or_cancelled_by_a_command_is_audited_and_a_rehearsal_is_not() {
-    let world = World::with(1_100, &[("USER", "keeper")]).await;
+    let world = World::of(1_100).await;
     world.app.clerk.set_levers(Levers { bapi_delay_ms: 2_000, ..world.app.clerk.levers() });
     let backfill = world.spawn(&["backfill", "--yes"]);
     world.walked(1).await;
@@ -72,10 +72,10 @@ async fn d7_07_a_run_that_is_paused_resumed_or_cancelled_by_a_command_is_audited
         world.sync(&[command, "--yes", "--reason", reason]).await.expect(0);
     }
     let expected = [
-        row(["cli:keeper", "start_run", "", "backfill", ""]),
-        row(["cli:keeper", "pause_run", "running", "", "too busy"]),
-        row(["cli:keeper", "resume_run", "paused", "", "quiet again"]),
-        row(["cli:keeper", "cancel_run", "running", "", "not wanted"]),
+        row([cli::operator(), "start_run", "", "backfill", ""]),
+        row([cli::operator(), "pause_run", "running", "", "too busy"]),
+        row([cli::operator(), "resume_run", "paused", "", "quiet again"]),
+        row([cli::operator(), "cancel_run", "running", "", "not wanted"]),
     ];
     assert_eq!(trail(&world).await, expected);
     let backfill = world.spawn(&["backfill", "--yes"]);
@@ -87,7 +87,7 @@ async fn d7_07_a_run_that_is_paused_resumed_or_cancelled_by_a_command_is_audited
     let id = backfill.id().expect("it runs").to_string();
     assert!(tokio::process::Command::new("kill").args(["-s", "INT", &id]).status().await.expect("kill").success());
     ended(backfill).await.expect(1);
-    assert_eq!(trail(&world).await.last(), Some(&row(["cli:keeper", "pause_run", "", "interrupted", ""])));
+    assert_eq!(trail(&world).await.last(), Some(&row([cli::operator(), "pause_run", "", "interrupted", ""])));
     world.app.clerk.set_levers(Levers::default());
     world.finish().await;
 }

@@ -10,9 +10,9 @@ async fn e_34_nothing_is_written_unasked_and_a_dry_run_says_what_there_would_be(
     for command in ["backfill", "reconcile", "catch-up"] {
         world.sync(&[command]).await.expect(2).says(&["[yes/no]", "not confirmed"]);
     }
-    world.sync(&["catch-up", "--yes"]).await.expect(2).says(&["backfill or reconcile first"]);
+    world.sync(&["catch-up", "--yes"]).await.expect(1).says(&["backfill or reconcile first"]);
     let foreseen = world.sync(&["backfill", "--dry-run", "--json"]).await.expect(0).json();
-    assert_eq!(foreseen, json!({ "clerk": 700, "here": 0, "deletedHere": 0, "calls": 3 }));
+    assert_eq!(foreseen, json!({ "clerk": 700, "here": 0, "deletedHere": 0, "calls": 3, "dryRun": true }));
     world.sync(&["backfill", "--dry-run"]).await.expect(0).says(&["700 people at Clerk, 0 here"]);
     assert_eq!((world.living().await, world.runs().await.len()), (0, 0));
     world.sync(&["reconcile", "--dry-run"]).await.expect(1).says(&["would mend 700 of 700 people", "and 680 more"]);

@@ -114,15 +114,16 @@ async fn d2_27_d2_33_a_reconciliation_that_dies_when_all_is_walked_finds_nobody_
     world.imported().await;
     world.webhooks(false).await;
     // Behind the last page, where nobody at Clerk follows.
-    world.app.clerk.delete_user(&world.ids()[29]);
+    let gone = world.ids()[29].clone();
+    world.app.clerk.delete_user(&gone);
     world.sync(&["reconcile", "--yes"]).await.expect(1).says(&["over the limit of 0"]);
     let reconcile = doc! { "kind": "reconcile" };
     let stopped = world.app.database.find("runs", reconcile.clone()).await.expect("a run");
     let progress = stopped.get_document("progress").expect("its progress");
     assert!(progress.get_bool("isWalked").expect("kept"), "{progress}");
-    assert_eq!(progress.get_array("held").expect("kept").len(), 1, "{progress}");
+    assert!(progress.get_array("held").expect("kept").is_empty(), "it is over and names nobody: {progress}");
     // As it is when somebody who allowed it was killed before the first tombstone.
-    let died = doc! { "state": "running", "options.allowDeletions": true };
+    let died = doc! { "state": "running", "options.allowDeletions": true, "progress.held": [&gone] };
     world.app.database.set("runs", reconcile.clone(), died).await;
     world.sync(&["reconcile", "--yes", "--allow-deletions"]).await.expect(0).says(&["1 differed", "1 deleted"]);
     assert_eq!(world.app.database.count("runs", reconcile).await, 1, "the same run");
@@ -140,7 +141,7 @@ async fn e_34_a_walk_pauses_on_a_signal_and_on_a_word_from_elsewhere_and_can_be_
 
     let backfill = world.spawn(&["backfill", "--yes"]);
     world.walked(2).await;
-    let other = world.sync(&["reconcile", "--yes"]).await.expect(2);
+    let other = world.sync(&["reconcile", "--yes"]).await.expect(1);
     other.says(&["backfill is going on", "elsewhere", "rollcall sync status"]);
     world.sync(&["pause", "--yes"]).await.expect(0).says(&["backfill is paused at"]);
     ended(backfill).await.expect(1).says(&["continuing from its checkpoint", "backfill is paused at"]);
@@ -156,6 +157,71 @@ async fn e_34_a_walk_pauses_on_a_signal_and_on_a_word_from_elsewhere_and_can_be_
     let done = world.sync(&["backfill", "--yes"]).await.expect(0);
     assert!(!done.err.contains("continuing"), "a cancelled run is not continued: {}", done.err);
     assert_eq!(world.living().await, PEOPLE as u64);
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn d2_33_who_loses_a_run_to_a_server_says_so_and_a_run_that_is_given_up_has_an_end_and_names_nobody() {
+    let world = World::of(1_100).await;
+    delayed(&world, 2_000);
+    let backfill = world.spawn(&["backfill", "--yes"]);
+    world.walked(1).await;
+    // As a server takes it when the lease ran out while MongoDB had nobody to write.
+    let theirs =
+        |until: i64| doc! { "leaseOwner": "a server", "leaseUntil": mongodb::bson::DateTime::from_millis(until) };
+    let far = jiff::Timestamp::now().as_millisecond() + 3_600_000;
+    world.app.database.set("runs", doc! { "state": "running" }, theirs(far)).await;
+    ended(backfill).await.expect(1).says(&["a server carries on with it; see `rollcall sync status`"]);
+    world.app.database.set("runs", doc! { "state": "running" }, theirs(0)).await;
+    let run = async || world.runs().await.into_iter().next_back().expect("a run");
+    let place = async || run().await.get_document("progress").and_then(|run| run.get_document("place")).cloned();
+    assert!(place().await.is_ok_and(|place| place.get_str("cursor").is_ok()), "{:?}", run().await);
+    world.sync(&["pause", "--yes"]).await.expect(0).says(&["backfill is paused at"]);
+    assert!(run().await.get_datetime("finishedAt").is_err(), "it waits: {:?}", run().await);
+    world.sync(&["cancel", "--yes"]).await.expect(0).says(&["backfill was cancelled at"]);
+    assert!(run().await.get_datetime("finishedAt").is_ok(), "{:?}", run().await);
+    assert!(place().await.is_ok_and(|place| place.get_str("cursor").is_err()), "{:?}", run().await);
+
+    // Its process died, and another is wanted.
+    let mut backfill = world.spawn(&["backfill", "--yes"]);
+    let running = doc! { "state": "running", "progress.pages": { "$gte": 1 } };
+    crate::support::eventually_within(Duration::from_mins(1), "another walk goes on", || async {
+        world.app.database.find("runs", running.clone()).await.map(|_| ()).ok_or_else(|| "not yet".to_owned())
+    })
+    .await;
+    backfill.kill().await.expect("killed");
+    at_full_speed(&world);
+    world.sync(&["reconcile", "--yes"]).await.expect(0);
+    let failed = world.app.database.find("runs", doc! { "state": "failed" }).await.expect("a run put aside");
+    assert!(failed.get_datetime("finishedAt").is_ok(), "{failed}");
+    let done = world.app.database.find("runs", doc! { "state": "done" }).await.expect("a run that is done");
+    let progress = done.get_document("progress").expect("a progress");
+    assert_eq!(progress.get_document("place").expect("a place").get_str("cursor").ok(), None, "{done}");
+    world.finish().await;
+}
+
+#[tokio::test]
+async fn e_34_on_a_terminal_a_walk_that_goes_on_shows_its_bar_from_where_it_was() {
+    let world = World::of(1_100).await;
+    delayed(&world, 2_000);
+    let backfill = world.spawn(&["backfill", "--yes"]);
+    world.walked(1).await;
+    world.sync(&["pause", "--yes"]).await.expect(0);
+    ended(backfill).await.expect(1);
+    delayed(&world, 200);
+    let asked = format!("'{}' sync backfill --yes", env!("CARGO_BIN_EXE_rollcall"));
+    let terminal = Command::new("script")
+        .args(["-qec", &asked, "/dev/null"])
+        .env_clear()
+        .envs([("PATH", "/usr/bin:/bin"), ("TERM", "xterm"), ("SHELL", "/bin/sh")])
+        .envs(world.environment.iter())
+        .stdin(std::process::Stdio::null())
+        .output();
+    let shown = terminal.await.expect("`script` of util-linux");
+    let shown = String::from_utf8_lossy(&shown.stdout);
+    let counts: Vec<&str> = shown.split(" of 1,100").filter_map(|part| part.split(' ').next_back()).collect();
+    assert_eq!(counts.first(), Some(&"500"), "{shown:?}");
+    assert!(shown.contains("left") && shown.contains("backfill done: 1100 people"), "{shown:?}");
     world.finish().await;
 }
 

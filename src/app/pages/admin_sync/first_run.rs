@@ -45,7 +45,7 @@ pub fn FirstRun(steps: Steps) -> impl IntoView {
 #[component]
 fn Step(name: &'static str, title: &'static str, word: &'static str, children: Children) -> impl IntoView {
     view! {
-        <li class="first-step" data-frame=name data-value=word>
+        <li class="first-step wrap-anywhere" data-frame=name data-value=word>
             <h3 class="font-bold">{title} " – " <span data-live=name>{word}</span></h3>
             {children()}
         </li>

@@ -29,7 +29,7 @@ pub fn Numbers(overview: SyncOverview) -> impl IntoView {
 /// What tells how it goes, seen without scrolling (E-01).
 #[component]
 fn Glance(overview: SyncOverview) -> impl IntoView {
-    let lag = |ms: Option<u64>| ms.map_or_else(|| "no event".to_owned(), milliseconds);
+    let lag = |ms: Option<u64>| ms.map_or_else(|| "–".to_owned(), milliseconds);
     let (drift, calls) = (overview.drift_text(), overview.clerk_text());
     let [of_hour, of_day] = [grouped(overview.success_in_hour.of), overview.success_in_day.text()];
     let (received, oldest, last_at) =

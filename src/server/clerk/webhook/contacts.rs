@@ -1,4 +1,4 @@
-//! By what a body can name a person without their user id: addresses, numbers, and the ids of both.
+//! By what a body can name a person without their user id: addresses, numbers, and the ids of both; and how people call them.
 //!
 //! Mails and text messages are events too, and Clerk leaves out whom they are for when it likes (`user_id: null`).
 
@@ -20,8 +20,36 @@ const FIELDS: [&str; 7] = [
     "identifier",
 ];
 
+/// Everything that leads to a person.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leads {
+    pub contacts: BTreeSet<String>,
+    /// Usernames, and first and last name together.
+    pub names: BTreeSet<String>,
+}
+
+impl Leads {
+    pub fn add(&mut self, others: Self) {
+        self.contacts.extend(others.contacts);
+        self.names.extend(others.names);
+    }
+
+    pub fn add_name(&mut self, username: Option<&str>, first: Option<&str>, last: Option<&str>) {
+        let present = |part: Option<&str>| part.map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned);
+        self.names.extend(present(username));
+        let full = present(first).zip(present(last));
+        self.names.extend(full.map(|(first, last)| format!("{first} {last}")));
+    }
+}
+
 /// Everything that leads to this person.
-pub fn contacts_of(user: &User) -> BTreeSet<String> {
+pub fn leads_of(user: &User) -> Leads {
+    let mut leads = Leads { contacts: contacts_of(user), ..Leads::default() };
+    leads.add_name(user.username.as_deref(), user.first_name.as_deref(), user.last_name.as_deref());
+    leads
+}
+
+fn contacts_of(user: &User) -> BTreeSet<String> {
     let emails = user.email_addresses.iter().flat_map(|entry| [&entry.id, &entry.email_address]);
     let phones = user.phone_numbers.iter().flat_map(|entry| [&entry.id, &entry.phone_number]);
     let elsewhere = user.external_accounts.iter().map(|account| &account.email_address);
@@ -30,28 +58,31 @@ pub fn contacts_of(user: &User) -> BTreeSet<String> {
 
 /// What a body says of them, if it is theirs: their profile, or something with their id in it. In what is somebody else's
 /// their id can stand as well, as who made it, so an address counts only in the object that has the id.
-pub fn contacts_in(body: &str, user_id: &str) -> BTreeSet<String> {
+pub fn leads_in(body: &str, user_id: &str) -> Leads {
     match Event::parse(body.as_bytes()).map(|event| event.subject) {
-        Ok(Subject::User(user)) if user.id == user_id => contacts_of(&user),
+        Ok(Subject::User(user)) if user.id == user_id => leads_of(&user),
         Ok(Subject::Other) => {
-            let mut found = BTreeSet::new();
+            let mut found = Leads::default();
             let said = serde_json::from_str(body).unwrap_or_default();
             collect(&said, user_id, &mut found);
             found
         }
-        _ => BTreeSet::new(),
+        _ => Leads::default(),
     }
 }
 
-fn collect(value: &Value, user_id: &str, found: &mut BTreeSet<String>) {
+fn collect(value: &Value, user_id: &str, found: &mut Leads) {
     match value {
         Value::Object(object) => {
             if object.get("user_id").and_then(Value::as_str) == Some(user_id) {
-                let texts = FIELDS.iter().filter_map(|name| Some((*name, object.get(*name)?.as_str()?)));
+                let said = |name: &str| object.get(name).and_then(Value::as_str);
+                let texts = FIELDS.iter().filter_map(|name| Some((*name, said(name)?)));
                 // A username may be anybody's word.
                 let leads = |(name, text): &(&str, &str)| *name != "identifier" || text.contains(['@', '+']);
                 let texts = texts.filter(|(_, text)| !text.is_empty());
-                found.extend(texts.filter(leads).map(|(_, text)| text.to_owned()));
+                found.contacts.extend(texts.filter(leads).map(|(_, text)| text.to_owned()));
+                let username = said("identifier").filter(|text| !text.contains(['@', '+']));
+                found.add_name(username, said("first_name"), said("last_name"));
             }
             object.values().for_each(|inner| collect(inner, user_id, found));
         }
@@ -68,18 +99,20 @@ mod tests {
 
     fn found(kind: &str, data: &Value) -> Vec<String> {
         let body = json!({ "object": "event", "type": kind, "data": data }).to_string();
-        contacts_in(&body, "user_1").into_iter().collect()
+        leads_in(&body, "user_1").contacts.into_iter().collect()
     }
 
     #[test]
     fn c_11_a_profile_leads_to_every_address_and_number_of_its_person_and_to_nobody_elses() {
         let data = json!({
-            "id": "user_1",
+            "id": "user_1", "username": "ada", "first_name": "Ada", "last_name": "Lovelace",
             "email_addresses": [{ "id": "idn_1", "email_address": "ada@example.com" }],
             "phone_numbers": [{ "id": "idn_2", "phone_number": "+15555550100" }],
             "external_accounts": [{ "id": "eac_1", "email_address": "ada@elsewhere.example" }],
             "public_metadata": { "manager": { "email_address": "boss@example.com" } },
         });
+        let body = json!({ "object": "event", "type": "user.updated", "data": &data }).to_string();
+        assert_eq!(leads_in(&body, "user_1").names, ["Ada Lovelace", "ada"].map(str::to_owned).into());
         let theirs = ["+15555550100", "ada@elsewhere.example", "ada@example.com", "idn_1", "idn_2"];
         assert_eq!(found("user.updated", &data), theirs);
         let mut other = data;
@@ -103,6 +136,6 @@ mod tests {
         assert!(found("organizationMembership.created", &others).is_empty());
         let named = json!({ "public_user_data": { "user_id": "user_1", "identifier": "ada" } });
         assert!(found("organizationMembership.created", &named).is_empty(), "a username");
-        assert!(contacts_in("no JSON", "user_1").is_empty());
+        assert!(leads_in("no JSON", "user_1").contacts.is_empty());
     }
 }

@@ -29,9 +29,8 @@ pub const INDEXES: [&str; 7] = [
 const REPLACED: [&str; 2] = ["kind_1_receivedAt_-1", "state_1_receivedAt_-1_odd"];
 
 impl Events {
-    /// MongoDB removes an event `retention` after its arrival.
-    pub async fn ensure_indexes(&self, database: &Database, retention: Duration) -> Result<(), Error> {
-        let [due, odd, cause, kind, person, repeated, arrival] = INDEXES;
+    pub async fn ensure_indexes(&self) -> Result<(), Error> {
+        let [due, odd, cause, kind, person, repeated, _] = INDEXES;
         let indexes = [
             // Finished events are not in it, so it stays as small as the backlog.
             partial_index(doc! { "dueAt": 1 }, due, Some(doc! { "dueAt": { "$exists": true } })),
@@ -56,7 +55,12 @@ impl Events {
             self.documents.drop_index(name).await?;
         }
         self.settle_discarded().await?;
-        self.name_causes().await?;
+        self.name_causes().await
+    }
+
+    /// MongoDB removes an event `retention` after its arrival.
+    pub async fn ensure_expiry(&self, database: &Database, retention: Duration) -> Result<(), Error> {
+        let [.., arrival] = INDEXES;
         ensure_expiry(database, &self.documents, ("receivedAt", arrival), Some(retention)).await
     }
 

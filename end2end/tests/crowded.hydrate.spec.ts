@@ -38,7 +38,7 @@ test('e_27 every list stays a page among very many, is there at once, and fits i
     await page.goto('/profile');
     const me = (await database.collection('users').findOne({ email: admin.email }))!;
     await fill(database.collection('users'), PEOPLE, (number) => person(me, number));
-    // One that is written by the product, and then as many like it.
+    // Two files, each with an entry that is written by the product, and then as many like them.
     await page.goto('/profile/data');
     const own = page.waitForEvent('download');
     await page.getByRole('button', { name: 'Download your data' }).click();
@@ -52,7 +52,7 @@ test('e_27 every list stays a page among very many, is there at once, and fits i
     const entry = (await database.collection('audit').findOne())!;
     await fill(database.collection('audit'), ENTRIES, (number) => {
       const at = new Date(entry.at.getTime() + 1_000 * (number + 1));
-      return { ...entry, _id: Long.fromNumber(number + 2), at };
+      return { ...entry, _id: Long.fromNumber(number + 3), at };
     });
     await fill(database.collection<Document>('events'), EVENTS, (number) => event(me.clerkId, number));
     for (let session = 1; session < SESSIONS; session++) await begin(server, me.clerkId);

@@ -37,7 +37,7 @@ fn of(expected: &[(&str, u64)]) -> BTreeMap<String, u64> {
 async fn what_mongodb_removes_by_itself_follows_the_settings_at_each_start() {
     let app = TestApp::new().await;
     let usual = [
-        ("deliveries.receivedAt", 30 * DAY),
+        ("deliveries.closedAt", 30 * DAY),
         ("events.receivedAt", 30 * DAY),
         ("runs.expiresAt", 0),
         ("runs.finishedAt", 365 * DAY),
@@ -47,7 +47,7 @@ async fn what_mongodb_removes_by_itself_follows_the_settings_at_each_start() {
     let environment = with(&environment, "ROLLCALL_BODY_RETENTION_DAYS", "2");
     let environment = with(&environment, "ROLLCALL_RUN_RETENTION_DAYS", "0");
     run(&["sync", "status"], &environment).await.expect(0);
-    let other = [("deliveries.receivedAt", 2 * DAY), ("events.receivedAt", 90 * DAY), ("runs.expiresAt", 0)];
+    let other = [("deliveries.closedAt", 2 * DAY), ("events.receivedAt", 90 * DAY), ("runs.expiresAt", 0)];
     assert_eq!(expiries(&app).await, of(&other));
     run(&["sync", "status"], &beside(&app)).await.expect(0);
     assert_eq!(expiries(&app).await, of(&usual), "and back");

@@ -95,6 +95,7 @@ async fn settle_once<P: Ports>(ports: &P, cases: Vec<Case>, settled: &mut Settle
         let fresh = Fresh { id: &id, etag: &etag, now: ports.now(), plan, fields: ports.fields() };
         match fold(before.as_ref(), local, &case, fresh, |stored, incoming, id| ports.decide(stored, incoming, id)) {
             Folded::Ask => settled.asks.push(Question { case, over: before.and_then(|before| before.etag) }),
+            Folded::Behind => settled.ended.push(fail(ports, case, Error::Behind)),
             Folded::Settled(outcomes) => settled.ended.push(Ended { case, outcomes, user: before, error: None }),
             Folded::Write(mut write, outcomes) => {
                 let trace = case.said.iter().rev().find_map(|said| said.trace.as_ref());

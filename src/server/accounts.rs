@@ -30,8 +30,9 @@ use crate::server::store::users::User;
 use crate::server::store::users::writes::Guard;
 use crate::server::sync::effects::{Step, effects_of};
 use crate::server::sync::mapping::from_fetched;
+use crate::server::sync::outboxes::sweep;
 use crate::server::sync::ports::Ports;
-use crate::server::sync::process::{sweep, write};
+use crate::server::sync::process::write;
 
 /// How an admin means a change of somebody else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -48,6 +48,12 @@ pub enum Error {
     /// What is stored about a person is not what we wrote: somebody else's hand was in it.
     #[error("the stored document cannot be read")]
     Unreadable,
+    /// What Clerk says is older than what is stored, though it was asked later.
+    #[error("Clerk's answer is older than what is stored")]
+    Behind,
+    /// A fault of ours.
+    #[error("a fault of ours: it panicked")]
+    Panicked,
     /// MongoDB will not take the document, whoever asks.
     #[error("MongoDB refused the document")]
     Unstorable { code: Option<i32> },
@@ -78,8 +84,11 @@ impl Error {
             Self::Refused { .. } => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooOften { .. } | Self::Exporting => StatusCode::TOO_MANY_REQUESTS,
             Self::Conflict => StatusCode::CONFLICT,
-            Self::Busy | Self::StoreUnavailable(_) | Self::ClerkUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Behind | Self::StoreUnavailable(_) | Self::ClerkUnavailable(_) => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             Self::Unreadable
+            | Self::Panicked
             | Self::Unstorable { .. }
             | Self::Store(_)
             | Self::Clerk(_)
@@ -103,8 +112,9 @@ impl Error {
             Self::TooOften { .. } | Self::ClerkUnavailable(clerk::Error::RateLimited { .. }) => AppError::TooOften,
             Self::Exporting => AppError::Exporting,
             Self::Conflict => AppError::Conflict,
-            Self::Busy | Self::StoreUnavailable(_) | Self::ClerkUnavailable(_) => AppError::Unavailable,
+            Self::Busy | Self::Behind | Self::StoreUnavailable(_) | Self::ClerkUnavailable(_) => AppError::Unavailable,
             Self::Unreadable
+            | Self::Panicked
             | Self::Unstorable { .. }
             | Self::Store(_)
             | Self::Clerk(_)
@@ -120,7 +130,8 @@ impl Error {
         match self {
             Self::Met(error) => error.is_passing(),
             error => {
-                matches!(error, Self::Busy | Self::Conflict | Self::StoreUnavailable(_) | Self::ClerkUnavailable(_))
+                let is_busy = matches!(error, Self::Busy | Self::Conflict | Self::Behind);
+                is_busy || matches!(error, Self::StoreUnavailable(_) | Self::ClerkUnavailable(_))
             }
         }
     }
@@ -232,6 +243,8 @@ mod tests {
             (Error::Exporting, 429, AppError::Exporting),
             (Error::Conflict, 409, AppError::Conflict),
             (Error::Busy, 503, AppError::Unavailable),
+            (Error::Behind, 503, AppError::Unavailable),
+            (Error::Panicked, 500, AppError::Internal),
             (Error::from(timed_out()), 503, AppError::Unavailable),
             (Error::Store(timed_out()), 500, AppError::Internal),
             (Error::Clerk(clerk::Error::NotFound), 500, AppError::Internal),

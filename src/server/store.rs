@@ -8,6 +8,7 @@ pub mod allowances;
 pub mod audit;
 pub mod canary;
 pub mod clerk_instance;
+pub mod codes;
 pub mod deliveries;
 pub mod directory;
 pub mod dossier;
@@ -20,6 +21,7 @@ pub mod expiry;
 pub mod findings;
 pub mod instances;
 pub mod jobs;
+pub mod legible;
 pub mod mutes;
 pub mod paging;
 pub mod pending;
@@ -93,6 +95,9 @@ pub enum Error {
     /// It will not have one of the documents, for the reason of this code.
     #[error("MongoDB refused a document (code {0})")]
     Document(i32),
+    /// It cannot write now, for the reason of this code.
+    #[error("MongoDB cannot write now (code {0})")]
+    NotNow(i32),
     /// It answered that it will not do it.
     #[error("MongoDB refused")]
     Refused(#[source] mongodb::error::Error),
@@ -108,8 +113,7 @@ impl From<mongodb::error::Error> for Error {
                 | ErrorKind::DnsResolve { .. }
         ) || error.contains_label(RETRYABLE_WRITE_ERROR)
             || error.contains_label(TRANSIENT_TRANSACTION_ERROR)
-            || is_write_concern_error(&error.kind)
-            || is_change_of_primary(&error.kind);
+            || codes::is_passing_kind(&error.kind);
         if passing { Self::Unavailable(error) } else { Self::Refused(error) }
     }
 }
@@ -119,7 +123,7 @@ impl Error {
     pub fn code(&self) -> Option<i32> {
         let error = match self {
             Self::Refused(error) => error,
-            Self::Document(code) => return Some(*code),
+            Self::Document(code) | Self::NotNow(code) => return Some(*code),
             _ => return None,
         };
         match &*error.kind {
@@ -136,23 +140,7 @@ impl Error {
 
     /// Whether the same call may succeed later.
     pub fn is_unavailable(&self) -> bool {
-        matches!(self, Self::Unavailable(_) | Self::TimedOut)
-    }
-}
-
-/// The node is not, or no longer, the one that writes; by the codes of the drivers' specification. The driver marks these
-/// itself only where it repeats by itself, which it does not for commands.
-fn is_change_of_primary(kind: &ErrorKind) -> bool {
-    const CODES: [i32; 12] = [6, 7, 89, 91, 189, 262, 9_001, 10_107, 11_600, 11_602, 13_435, 13_436];
-    matches!(kind, ErrorKind::Command(failure) if CODES.contains(&failure.code))
-}
-
-/// The write happened but a majority did not confirm it in time.
-fn is_write_concern_error(kind: &ErrorKind) -> bool {
-    match kind {
-        ErrorKind::Write(WriteFailure::WriteConcernError(_)) => true,
-        ErrorKind::InsertMany(failure) => failure.write_concern_error.is_some(),
-        _ => false,
+        matches!(self, Self::Unavailable(_) | Self::TimedOut | Self::NotNow(_))
     }
 }
 
@@ -161,6 +149,13 @@ struct Answer {
     /// Documents that some statement matched or added.
     matched: u64,
     refused: Vec<Refusal>,
+}
+
+impl Answer {
+    /// Nothing was refused, or it is an error.
+    fn whole(self) -> Result<(), Error> {
+        self.refused.first().map_or(Ok(()), |refusal| Err(Error::Document(refusal.code)))
+    }
 }
 
 /// One statement that was not carried out.
@@ -220,14 +215,20 @@ async fn write_command<T: Send + Sync, S: Serialize>(
         Err(Error::Unavailable(_)) => database.run_raw_command(command).await?,
         answer => answer?,
     };
+    read_answer(&answer)
+}
+
+/// What it cannot take now, it takes when the whole command is repeated: only what it will not have is a refusal.
+fn read_answer(answer: &Document) -> Result<Answer, Error> {
     if answer.contains_key("writeConcernError") {
         return Err(Error::TimedOut);
     }
     let errors = answer.get_array("writeErrors").map(Vec::as_slice).unwrap_or_default();
-    Ok(Answer {
-        matched: answer.get_i32("n").map_or(0, |count| u64::from(count.unsigned_abs())),
-        refused: errors.iter().filter_map(Bson::as_document).filter_map(refusal).collect(),
-    })
+    let refused: Vec<Refusal> = errors.iter().filter_map(Bson::as_document).filter_map(refusal).collect();
+    match refused.iter().find(|refusal| codes::is_passing(refusal.code)) {
+        Some(refusal) => Err(Error::NotNow(refusal.code)),
+        None => Ok(Answer { matched: answer.get_i32("n").map_or(0, |count| u64::from(count.unsigned_abs())), refused }),
+    }
 }
 
 fn refusal(error: &Document) -> Option<Refusal> {

@@ -14,8 +14,10 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::sync::arrivals::{Arrivals, Arrived, Intake};
+use crate::server::sync::isolation::{ask_apart, settle_apart, unless_it_panics};
+use crate::server::sync::outboxes::{PUSHES_A_SECOND, relay_some, sweep};
 use crate::server::sync::ports::{BATCHES_AT_ONCE, Ports};
-use crate::server::sync::process::{PUSHES_A_SECOND, Settled, finish, finish_some, relay_some, settle, sweep};
+use crate::server::sync::process::{Settled, finish, finish_some, settle};
 use crate::server::sync::questions::{Question, ask_and_settle};
 
 /// How often events are looked for that are due.
@@ -25,6 +27,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(30);
 /// How far apart batches of arrivals begin, and how far when much arrives.
 const APART: Duration = Duration::from_millis(40);
 const APART_IN_A_CROWD: Duration = Duration::from_millis(100);
+/// For so long after a panic each event is carried out alone: longer than it takes until what was left is due again.
+const CAREFUL_FOR: Duration = Duration::from_mins(2);
 /// So many events in a batch are a crowd.
 const CROWD: usize = 64;
 /// After a failure that concerns everything, such as MongoDB away.
@@ -42,32 +46,52 @@ pub async fn run(state: Arc<AppState>, mut arrivals: Arrivals, mut stop: watch::
         pushes: 0,
         had: 0,
         began_at: None,
+        panicked_at: None,
     };
     let mut look = interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let limit = work.state.settings.sync.batch;
     let mut batch: Vec<Arrived> = Vec::new();
     while !*stop.borrow() {
-        let done = tokio::select! {
-            biased;
-            _ = stop.changed() => break,
-            _ = look.tick() => work.look().await,
-            _ = arrivals.recv_many(&mut batch, limit) => {
-                work.gather(&mut batch, &mut arrivals, limit).await;
-                let applied = work.apply(Intake::of_arrived(std::mem::take(&mut batch))).await;
-                if work.has_more_due && applied.is_ok() { work.look().await } else { applied }
+        // What a panic leaves undone is due again before long, and is then carried out event by event.
+        let turn = unless_it_panics(async {
+            tokio::select! {
+                biased;
+                _ = stop.changed() => Ok(()),
+                _ = look.tick() => work.look().await,
+                _ = arrivals.recv_many(&mut batch, limit) => {
+                    work.gather(&mut batch, &mut arrivals, limit).await;
+                    let applied = work.apply(Intake::of_arrived(std::mem::take(&mut batch))).await;
+                    if work.has_more_due && applied.is_ok() { work.look().await } else { applied }
+                }
+                () = std::future::ready(()), if work.has_more_due => work.look().await,
+                // Nothing new: what was applied last is recorded now.
+                () = std::future::ready(()), if work.unfinished.is_some() => work.record().await,
+                Some(asked) = work.questions.join_next(), if !work.questions.is_empty() => {
+                    asked.map_err(|_| Error::Panicked)
+                }
             }
-            () = std::future::ready(()), if work.has_more_due => work.look().await,
-            // Nothing new: what was applied last is recorded now.
-            () = std::future::ready(()), if work.unfinished.is_some() => work.record().await,
-            Some(_) = work.questions.join_next(), if !work.questions.is_empty() => Ok(()),
-        };
-        if let Err(error) = done {
-            error.log("apply_events");
-            tokio::time::sleep(PAUSE).await;
+        });
+        match turn.await.unwrap_or(Err(Error::Panicked)) {
+            Ok(()) => {}
+            Err(error) => {
+                if matches!(error, Error::Panicked) {
+                    work.panicked_at = Some(Instant::now());
+                }
+                error.log("apply_events");
+                tokio::time::sleep(PAUSE).await;
+            }
         }
     }
     work.drain(arrivals, limit).await;
+}
+
+/// What was done, or that nothing was, for a reason that is logged.
+fn or_log(done: Result<bool, Error>, doing: &'static str) -> bool {
+    done.unwrap_or_else(|error| {
+        error.log(doing);
+        false
+    })
 }
 
 struct Work {
@@ -87,29 +111,55 @@ struct Work {
     had: usize,
     /// When the last batch of arrivals was begun.
     began_at: Option<Instant>,
+    /// When an event last made us panic.
+    panicked_at: Option<Instant>,
 }
 
 impl Work {
+    /// Each part goes on although another fails: what one document is in the way of is not what the others are about.
     async fn look(&mut self) -> Result<(), Error> {
-        if self.swept_at.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) {
-            sweep(self.state.as_ref()).await?;
-            self.swept_at = Some(Instant::now());
-        }
         self.pushes = PUSHES_A_SECOND;
-        if self.has_effects_left {
-            self.has_effects_left = relay_some(self.state.as_ref(), PUSHES_A_SECOND).await?;
+        if self.swept_at.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) {
+            self.swept_at = Some(Instant::now());
+            self.has_effects_left |= or_log(sweep(self.state.as_ref()).await, "sweep");
+        } else if self.has_effects_left {
+            self.has_effects_left = or_log(relay_some(self.state.as_ref(), PUSHES_A_SECOND).await, "relay_effects");
             self.pushes = 0;
         }
+        let left = self.take_left().await;
+        let due = self.take_due().await;
+        if let (Ok(has_more_left), Ok(has_more_due)) = (&left, &due) {
+            self.has_more_due = *has_more_left || *has_more_due;
+        }
+        left.and(due).map(|_| ())
+    }
+
+    /// What somebody left behind; whether there may be more.
+    async fn take_left(&mut self) -> Result<bool, Error> {
         let state = Arc::clone(&self.state);
-        let (limit, fields) = (state.settings.sync.batch, state.fields());
-        let left = self.state.list_left().await?;
-        let due = self.state.list_due(limit).await?;
-        self.has_more_due = due.len() >= limit || left.len() >= usize::try_from(BATCHES_AT_ONCE).unwrap_or_default();
+        let left = state.list_left().await?;
+        let has_more = left.len() >= usize::try_from(BATCHES_AT_ONCE).unwrap_or_default();
         if !left.is_empty() {
-            let left = left.into_iter().map(|batch| Arrived::of(batch, fields)).collect();
+            let left = left.into_iter().map(|batch| Arrived::of(batch, state.fields())).collect();
             self.apply(Intake::of_arrived(left)).await?;
         }
-        if due.is_empty() { Ok(()) } else { self.apply(Intake::of_events(&due, fields)).await }
+        Ok(has_more)
+    }
+
+    /// What is due; whether there may be more.
+    async fn take_due(&mut self) -> Result<bool, Error> {
+        let state = Arc::clone(&self.state);
+        let limit = state.settings.sync.batch;
+        let due = state.list_due(limit).await?;
+        if !due.is_empty() {
+            self.apply(Intake::of_events(&due, state.fields())).await?;
+        }
+        Ok(due.len() >= limit)
+    }
+
+    /// Whether each event is carried out alone.
+    fn is_careful(&self) -> bool {
+        self.panicked_at.is_some_and(|at| at.elapsed() < CAREFUL_FOR)
     }
 
     /// Batches begin a little apart, so that many events make large ones: their commands cost nearly the same for one event
@@ -131,10 +181,12 @@ impl Work {
 
     async fn apply(&mut self, intake: Intake) -> Result<(), Error> {
         let Intake { cases, records, batches } = intake;
+        let is_careful = self.is_careful();
         let state = self.state.as_ref();
         let mut before = self.unfinished.take();
         let record: OptionFuture<_> = before.as_mut().map(|before| finish_some(state, before, &mut self.pushes)).into();
-        let (settled, recorded) = futures::join!(settle(state, cases), record);
+        let settled = async { if is_careful { settle_apart(state, cases).await } else { settle(state, cases).await } };
+        let (settled, recorded) = futures::join!(settled, record);
         if let Some(before) = before {
             self.has_effects_left |= before.has_effects_left;
             self.ask(before.asks);
@@ -155,10 +207,13 @@ impl Work {
         if questions.is_empty() {
             return;
         }
-        let state = Arc::clone(&self.state);
+        let (state, is_careful) = (Arc::clone(&self.state), self.is_careful());
         self.questions.spawn(async move {
-            let answered =
-                async { finish(state.as_ref(), &mut ask_and_settle(state.as_ref(), questions).await?).await };
+            let ports = state.as_ref();
+            let settled = async {
+                if is_careful { ask_apart(ports, questions).await } else { ask_and_settle(ports, questions).await }
+            };
+            let answered = async { finish(ports, &mut settled.await?).await };
             if let Err(error) = answered.await {
                 error.log("ask_clerk");
             }

@@ -19,6 +19,7 @@ mod inngest;
 mod jobs;
 mod logs;
 mod metrics;
+mod obstacles;
 mod pages;
 mod people;
 mod profile;

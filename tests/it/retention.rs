@@ -36,7 +36,7 @@ fn of(expected: &[(&str, u64)]) -> BTreeMap<String, u64> {
 }
 
 const USUAL: [(&str, u64); 6] = [
-    ("deliveries.receivedAt", 30 * DAY),
+    ("deliveries.closedAt", 30 * DAY),
     ("events.receivedAt", 30 * DAY),
     ("findings.at", 365 * DAY),
     ("jobs.expiresAt", 0),
@@ -68,7 +68,7 @@ async fn what_mongodb_removes_by_itself_follows_the_settings_at_each_start() {
     app.database.handle().run_command(create).await.expect("an index");
     serve(&otherwise(&app)).await;
     let other = [
-        ("deliveries.receivedAt", 2 * DAY),
+        ("deliveries.closedAt", 2 * DAY),
         ("events.receivedAt", 90 * DAY),
         ("jobs.expiresAt", 0),
         ("runs.expiresAt", 0),

@@ -9,6 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::error::Elapsed;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::model::job::{JobKind, JobState};
@@ -19,6 +20,7 @@ use crate::server::metrics::METRICS;
 use crate::server::state::AppState;
 use crate::server::store::jobs::{Attempt, Job};
 use crate::server::store::users::new_id;
+use crate::server::sync::isolation::unless_it_panics;
 use crate::server::traces::{self, Part};
 
 /// How often jobs are looked for that are due, or that another process left behind.
@@ -91,7 +93,7 @@ impl Lane {
                 let until = standstill.map(|standstill| Instant::now() + standstill);
                 self.stands_still_until = self.stands_still_until.max(until);
             }
-            // The lease ends by itself, and the job is due again.
+            // Outside the attempt itself: the lease ends, and the job is due again.
             Err(_) => tracing::error!(job.kind = self.kind.as_str(), "a job panicked"),
         }
         false
@@ -120,11 +122,7 @@ impl Lane {
 
 /// One attempt and its record.
 async fn work(state: Arc<AppState>, job: Job) -> Weather {
-    let end = match timeout(RUN_FOR, carry_out(&state, &job)).await {
-        Ok(Ok(end)) => end,
-        Ok(Err(error)) => End::from(&error),
-        Err(_) => End::passing("not finished in time"),
-    };
+    let end = end_of(timeout(RUN_FOR, carry_out(&state, &job))).await;
     let weather = match &end {
         End::Later(later) if later.is_passing => Weather::Bad { pause: later.pause },
         _ => Weather::Fine,
@@ -137,6 +135,16 @@ async fn work(state: Arc<AppState>, job: Job) -> Weather {
     traces::note("job.state", attempt.state.as_str());
     record(&state, &job, &attempt).await;
     weather
+}
+
+/// A panic is a fault of ours that does not pass by itself: it counts, or the job would be taken again for ever.
+async fn end_of(run: impl Future<Output = Result<Result<End, Error>, Elapsed>>) -> End {
+    match unless_it_panics(run).await {
+        Some(Ok(Ok(end))) => end,
+        Some(Ok(Err(error))) => End::from(&error),
+        Some(Err(_)) => End::passing("not finished in time"),
+        None => End::from(&Error::Panicked),
+    }
 }
 
 async fn record(state: &AppState, job: &Job, attempt: &Attempt) {
@@ -159,5 +167,18 @@ fn log(job: &Job, attempt: &Attempt) {
         tracing::debug!(job.kind = kind, job.id = job.id, job.state = state, cause, attempts);
     } else {
         tracing::warn!(job.kind = kind, job.id = job.id, job.state = state, cause, attempts);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::server::jobs::Later;
+
+    #[tokio::test]
+    async fn a_job_that_panics_had_an_attempt_and_is_given_up_in_the_end() {
+        let end = end_of(async { panic!("a fault of ours") }).await;
+        let counted = Later { cause: "a fault of ours: it panicked".to_owned(), is_passing: false, pause: None };
+        assert_eq!(end, End::Later(counted));
     }
 }

@@ -36,6 +36,8 @@ const LEARNED_FROM: SignedDuration = SignedDuration::from_hours(24 * 84);
 const QUIET_FOR: SignedDuration = SignedDuration::from_mins(15);
 /// What was refused so recently still is.
 const LATELY: SignedDuration = SignedDuration::from_hours(1);
+/// What tells deliveries that nobody can read, not even to say whose they are, from other events that were given up.
+const UNREADABLE: &str = "unreadable-deliveries";
 /// What was due while no server ran is done by then.
 const CAUGHT_UP_WITHIN: SignedDuration = SignedDuration::from_mins(15);
 /// Kinds that are raised when they happen, by commands too; the others are looked for.
@@ -108,12 +110,14 @@ pub async fn check(state: &AppState, now: Timestamp) -> Result<(), Error> {
         store.events.count_but(EventState::Failed, &muted),
         store.events.count_but(EventState::Dead, &muted),
     )?;
+    let unreadable = store.deliveries.count_unreadable().await?;
     let (lost, unsure) = futures::try_join!(store.jobs.count(JobState::Dead), store.jobs.count(JobState::Unsure))?;
     if state.clerk.is_key_refused() == Some(true) {
         heed_key(state, now).await?;
     }
     report(state, AlertKind::EventsFailing, "", failing, now).await?;
     report(state, AlertKind::EventsDead, "", dead, now).await?;
+    report(state, AlertKind::EventsDead, UNREADABLE, unreadable, now).await?;
     report(state, AlertKind::JobsDead, "", lost + unsure, now).await?;
     report(state, AlertKind::EndpointGone, "", u64::from(is_endpoint_off(state).await?), now).await?;
     report(state, AlertKind::ProofOld, "", u64::from(is_proof_old(state, now).await?), now).await?;

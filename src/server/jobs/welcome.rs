@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn d3_20_a_name_is_text_and_never_markup() {
+    fn a_name_is_text_and_never_markup() {
         assert_eq!(escape("Ada & <b>'Co'</b> \"x\""), "Ada &amp; &lt;b&gt;&#39;Co&#39;&lt;/b&gt; &quot;x&quot;");
         assert_eq!(escape("Ada"), "Ada");
     }

@@ -2,22 +2,24 @@
 //!
 //! The one write that an acknowledgement waits for, and the only place where bodies are kept: what was delivered together is
 //! compressed together, to a tenth of its size. `events` says what became of each event and where its body is. A batch has
-//! a `dueAt` for as long as one of its events is not in `events`; nothing else of it ever changes, but that an erased person's
-//! bodies give way to [`ERASED`].
+//! a `dueAt` for as long as one of its events is not in `events`, and a `closedAt` from then on; one that cannot be read is
+//! `unreadable` instead. Nothing else of it ever changes, but that an erased person's bodies give way to [`ERASED`].
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::TryStreamExt;
 use jiff::Timestamp;
-use mongodb::bson::{Binary, Bson, deserialize_from_slice, doc, oid::ObjectId, serialize_to_vec, spec::BinarySubtype};
+use mongodb::bson::{
+    Binary, Bson, RawDocumentBuf, deserialize_from_slice, doc, oid::ObjectId, serialize_to_vec, spec::BinarySubtype,
+};
 use mongodb::{Collection, Database};
 use serde::{Deserialize, Serialize};
 
 use crate::server::store::encoding::{date, object_id, optional_date, to_date};
 use crate::server::store::events::Event;
 use crate::server::store::expiry::ensure_expiry;
-use crate::server::store::{DUPLICATE_KEY, Error, partial_index, write_each};
+use crate::server::store::{DUPLICATE_KEY, Error, legible, partial_index, write_each};
 
 /// What stands in place of a body whose person was erased.
 pub const ERASED: &str = "erased";
@@ -26,7 +28,9 @@ const LARGEST_BATCH: usize = 4 * 1024 * 1024;
 /// The fastest that still finds what bodies have in common.
 const COMPRESSION: i32 = 1;
 /// Names of the indexes that `ensure_indexes` and `ensure_expiry` make.
-pub const INDEXES: [&str; 2] = ["dueAt_1", "receivedAt_1"];
+pub const INDEXES: [&str; 3] = ["dueAt_1", "closedAt_1", "unreadable_1"];
+/// Of an earlier version, by which batches left that still waited.
+const REPLACED: &str = "receivedAt_1";
 
 /// Events that were delivered together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,8 +46,8 @@ pub struct Batch {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Left {
     pub batches: Vec<Batch>,
-    /// Ids of batches that are there and cannot be read.
-    pub unreadable: Vec<String>,
+    /// Batches that are there and cannot be read: they are marked, and not due any more.
+    pub unreadable: u64,
 }
 
 /// Where the body of an event is.
@@ -134,32 +138,51 @@ impl Deliveries {
         if ids.is_empty() {
             return Ok(());
         }
-        let done =
-            doc! { "q": { "_id": { "$in": object_ids(ids) } }, "u": { "$unset": { "dueAt": "" } }, "multi": true };
-        write_each(&self.documents, "update", vec![done]).await.map(|_| ())
+        let closed = doc! { "$unset": { "dueAt": "" }, "$currentDate": { "closedAt": true } };
+        let done = doc! { "q": { "_id": { "$in": object_ids(ids) } }, "u": closed, "multi": true };
+        write_each(&self.documents, "update", vec![done]).await?.whole()
     }
 
     /// The oldest batches that are due, and a lease on them, which only saves work: two who ask at the same moment may both
     /// get them.
     pub async fn lease_due(&self, now: Timestamp, until: Timestamp, limit: i64) -> Result<Left, Error> {
         let due = doc! { "dueAt": { "$lte": to_date(now) } };
-        let found: Vec<Stored> =
-            self.documents.find(due.clone()).sort(doc! { "dueAt": 1 }).limit(limit).await?.try_collect().await?;
-        let mut left = Left::default();
-        if found.is_empty() {
-            return Ok(left);
-        }
-        let ids: Vec<String> = found.iter().map(|document| document.id.clone()).collect();
-        let mut theirs = due;
-        theirs.insert("_id", doc! { "$in": object_ids(&ids) });
-        self.documents.update_many(theirs, doc! { "$set": { "dueAt": to_date(until) } }).await?;
-        for document in found {
-            match document.open() {
-                Some(events) => left.batches.push(Batch { id: document.id, events, due_at: until }),
-                None => left.unreadable.push(document.id),
+        let rows = self.documents.clone_with_type::<RawDocumentBuf>();
+        let found: Vec<RawDocumentBuf> =
+            rows.find(due.clone()).sort(doc! { "dueAt": 1 }).limit(limit).await?.try_collect().await?;
+        let (mut left, mut ids, mut unreadable) = (Left::default(), Vec::new(), Vec::new());
+        for document in &found {
+            let Some(id) = document.get("_id").ok().flatten().and_then(|id| Bson::try_from(id).ok()) else { continue };
+            let stored = legible::parse::<Stored>(document);
+            match stored.and_then(|stored| Some((stored.open()?, stored.id))) {
+                Some((events, batch)) => {
+                    left.batches.push(Batch { id: batch, events, due_at: until });
+                    ids.push(id);
+                }
+                None => unreadable.push(id),
             }
         }
+        let theirs = |ids: Vec<Bson>| {
+            let mut theirs = due.clone();
+            theirs.insert("_id", doc! { "$in": ids });
+            theirs
+        };
+        if !ids.is_empty() {
+            self.documents.update_many(theirs(ids), doc! { "$set": { "dueAt": to_date(until) } }).await?;
+        }
+        if !unreadable.is_empty() {
+            // Trying again cannot help: whoever looks after this is told for as long as they are kept.
+            let mark = doc! {
+                "$set": { "unreadable": true }, "$unset": { "dueAt": "" }, "$currentDate": { "closedAt": true },
+            };
+            left.unreadable = self.documents.update_many(theirs(unreadable), mark).await?.modified_count;
+        }
         Ok(left)
+    }
+
+    /// How many batches were found that cannot be read.
+    pub async fn count_unreadable(&self) -> Result<u64, Error> {
+        Ok(self.documents.count_documents(doc! { "unreadable": true }).await?)
     }
 
     /// What is at these places; what is no longer there is left out.
@@ -248,17 +271,26 @@ impl Deliveries {
     }
 
     pub async fn ensure_indexes(&self) -> Result<(), Error> {
-        let [due, _] = INDEXES;
-        // Finished batches are not in it, so it stays as small as the backlog.
-        let due = partial_index(doc! { "dueAt": 1 }, due, Some(doc! { "dueAt": { "$exists": true } }));
-        self.documents.create_indexes([due]).await?;
+        let [due, _, unreadable] = INDEXES;
+        let indexes = [
+            // Finished batches are not in it, so it stays as small as the backlog.
+            partial_index(doc! { "dueAt": 1 }, due, Some(doc! { "dueAt": { "$exists": true } })),
+            partial_index(doc! { "unreadable": 1 }, unreadable, Some(doc! { "unreadable": true })),
+        ];
+        self.documents.create_indexes(indexes).await?;
         Ok(())
     }
 
-    /// MongoDB removes a batch `retention` after its arrival.
+    /// MongoDB removes a batch `retention` after its last event was recorded, and none before.
     pub async fn ensure_expiry(&self, database: &Database, retention: Duration) -> Result<(), Error> {
-        let [_, arrival] = INDEXES;
-        ensure_expiry(database, &self.documents, ("receivedAt", arrival), Some(retention)).await
+        let [_, closed, _] = INDEXES;
+        if self.index_names().await?.iter().any(|name| name == REPLACED) {
+            let closed = doc! { "dueAt": { "$exists": false }, "closedAt": { "$exists": false } };
+            let since = doc! { "$set": { "closedAt": "$receivedAt" } };
+            self.documents.update_many(closed, vec![since]).await?;
+            ensure_expiry(database, &self.documents, ("receivedAt", REPLACED), None).await?;
+        }
+        ensure_expiry(database, &self.documents, ("closedAt", closed), Some(retention)).await
     }
 
     /// Names of the indexes that are there, for `doctor`.

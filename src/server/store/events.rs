@@ -13,7 +13,7 @@ use std::collections::HashMap;
 
 use futures::TryStreamExt;
 use jiff::Timestamp;
-use mongodb::bson::{Bson, Document, doc, oid::ObjectId};
+use mongodb::bson::{Bson, Document, RawDocumentBuf, doc, oid::ObjectId};
 use mongodb::{Collection, Database};
 use serde::{Deserialize, Serialize};
 
@@ -23,7 +23,7 @@ use crate::server::store::audit::Audit;
 use crate::server::store::deliveries::{Deliveries, Kept, Place};
 use crate::server::store::encoding::{date, optional_date, to_date};
 use crate::server::store::events::outcomes::Earlier;
-use crate::server::store::{DUPLICATE_KEY, Error, write_each};
+use crate::server::store::{DUPLICATE_KEY, Error, legible, write_each};
 
 /// So many of the batches in which an event came again are remembered.
 const KNOWN_BATCHES: i32 = 16;
@@ -161,6 +161,25 @@ impl Event {
         self.due_at = outcome.due_at;
         self
     }
+
+    /// What can be kept of it although MongoDB refuses it: that it came, where its body is, and why it is no more than that.
+    fn given_up(&self, code: i32, now: Timestamp) -> Self {
+        let decision = format!("MongoDB refused (code {code})");
+        Self {
+            kind: "unknown".to_owned(),
+            clerk_id: None,
+            instance_id: None,
+            trace: None,
+            state: EventState::Dead,
+            cause: Some(cause_of(&decision).to_owned()),
+            decision: Some(decision),
+            finished_at: Some(now),
+            due_at: None,
+            tried_at: None,
+            earlier: Vec::new(),
+            ..self.clone()
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -185,14 +204,16 @@ impl Events {
     pub async fn lease_due(&self, now: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<Event>, Error> {
         let filter = doc! { "dueAt": { "$lte": to_date(now) }, "state": { "$in": pending() } };
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let found: Vec<Event> =
-            self.documents.find(filter).sort(doc! { "dueAt": 1 }).limit(limit).await?.try_collect().await?;
+        let rows = self.documents.clone_with_type::<RawDocumentBuf>();
+        let found: Vec<RawDocumentBuf> =
+            rows.find(filter).sort(doc! { "dueAt": 1 }).limit(limit).await?.try_collect().await?;
         if !found.is_empty() {
-            let ids: Vec<&str> = found.iter().map(|event| event.id.as_str()).collect();
+            // What cannot be read is put off as well, or it would stand in front for ever.
+            let ids: Vec<Bson> = found.iter().filter_map(|event| event.get("_id").ok()??.try_into().ok()).collect();
             let theirs = doc! { "_id": { "$in": ids }, "dueAt": { "$lte": to_date(now) } };
             self.documents.update_many(theirs, doc! { "$set": { "dueAt": to_date(until) } }).await?;
         }
-        self.with_payloads(found).await
+        self.with_payloads(legible::keep("events", &found)).await
     }
 
     async fn with_payloads(&self, mut events: Vec<Event>) -> Result<Vec<Event>, Error> {
@@ -226,15 +247,18 @@ impl Events {
                 }
             }
         }
-        let again = self.add(&added).await?;
-        self.count_again(&again).await?;
-        self.finish(known, &[EventState::Received, EventState::Failed], now).await?;
+        let again = self.add(&added, now).await?;
+        let counted = self.count_again(&again).await;
+        let finished = self.finish(known, &[EventState::Received, EventState::Failed], now).await;
         let mended = again.into_iter().filter(|event| event.due_at.is_none());
         let mended = mended.map(|event| {
             let decision = event.decision.clone().unwrap_or_default();
             (event.id.clone(), Outcome { state: event.state, decision, due_at: None, is_wait: false })
         });
-        self.finish(mended.collect(), &[EventState::Received, EventState::Failed, EventState::Dead], now).await
+        let from = [EventState::Received, EventState::Failed, EventState::Dead];
+        let mended = self.finish(mended.collect(), &from, now).await;
+        // What is refused of one is no reason to leave out the others.
+        counted.and(finished).and(mended)
     }
 
     /// Records the ends of further attempts at known events, whatever became of them before.
@@ -243,18 +267,26 @@ impl Events {
         self.finish(outcomes, &EventState::ALL, now).await
     }
 
-    /// Adds events; answers those that are there already.
-    async fn add<'a>(&self, events: &'a [Event]) -> Result<Vec<&'a Event>, Error> {
+    /// Adds events; answers those that are there already. One that MongoDB will not have as it is becomes a dead one, which
+    /// says why and no more.
+    async fn add<'a>(&self, events: &'a [Event], now: Timestamp) -> Result<Vec<&'a Event>, Error> {
         if events.is_empty() {
             return Ok(Vec::new());
         }
         let answer = write_each(&self.documents, "insert", events.iter().collect()).await?;
-        let mut known = Vec::new();
+        let (mut known, mut given_up) = (Vec::new(), Vec::new());
         for refusal in answer.refused {
-            match events.get(refusal.place) {
-                Some(event) if refusal.code == DUPLICATE_KEY => known.push(event),
-                _ => return Err(Error::Document(refusal.code)),
+            let Some(event) = events.get(refusal.place) else { return Err(Error::Document(refusal.code)) };
+            if refusal.code == DUPLICATE_KEY {
+                known.push(event);
+            } else {
+                given_up.push(event.given_up(refusal.code, now));
             }
+        }
+        if !given_up.is_empty() {
+            let answer = write_each(&self.documents, "insert", given_up).await?;
+            let refused = answer.refused.iter().find(|refusal| refusal.code != DUPLICATE_KEY);
+            refused.map_or(Ok(()), |refusal| Err(Error::Document(refusal.code)))?;
         }
         Ok(known)
     }
@@ -276,7 +308,7 @@ impl Events {
         if statements.is_empty() {
             return Ok(());
         }
-        write_each(&self.documents, "update", statements).await.map(|_| ())
+        write_each(&self.documents, "update", statements).await?.whole()
     }
 
     /// The newest events.

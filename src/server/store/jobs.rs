@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
-use mongodb::bson::{Bson, Document, doc};
+use mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
 use mongodb::options::CountOptions;
 use mongodb::{Collection, Database};
 use serde::{Deserialize, Serialize};
@@ -17,7 +17,7 @@ use crate::model::job::{JobKind, JobState};
 use crate::server::store::audit::Audit;
 use crate::server::store::encoding::{date, optional_date, to_date};
 use crate::server::store::paging::{self, Cursor, Page, Row};
-use crate::server::store::{Error, partial_index, write_each};
+use crate::server::store::{Error, Refusal, legible, partial_index, write_each};
 
 /// So many of the newest are shown of one person.
 const MOST_OF_A_PERSON: i64 = 500;
@@ -95,6 +95,13 @@ pub struct Attempt {
     pub expires_at: Option<Timestamp>,
 }
 
+/// An effect whose job MongoDB will not have, for the reason of this code.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    pub key: String,
+    pub code: i32,
+}
+
 /// Which jobs to list, the newest first.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wanted {
@@ -133,13 +140,16 @@ impl Jobs {
         Self { documents: database.collection("jobs"), audit: Audit::of(database) }
     }
 
-    /// Adds the effects whose key is new. One that may be asked for again is made due again.
-    pub async fn add(&self, effects: &[Effect], now: Timestamp) -> Result<(), Error> {
+    /// Adds the effects whose key is new. One that may be asked for again is made due again. Answers those that MongoDB will
+    /// not have: they are nowhere but where they were.
+    pub async fn add(&self, effects: &[Effect], now: Timestamp) -> Result<Vec<Refused>, Error> {
         if effects.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let statements = effects.iter().map(|effect| addition(effect, now)).collect();
-        write_each(&self.documents, "update", statements).await.map(|_| ())
+        let refused = write_each(&self.documents, "update", statements).await?.refused;
+        let of = |refusal: Refusal| Some(Refused { key: effects.get(refusal.place)?.key.clone(), code: refusal.code });
+        Ok(refused.into_iter().filter_map(of).collect())
     }
 
     /// Takes the longest due of a kind that nobody works on, for `owner` until `until`. `owner` is new for every call.
@@ -167,7 +177,9 @@ impl Jobs {
         theirs.insert("_id", doc! { "$in": &ids });
         let lease = doc! { "leaseOwner": owner, "leaseUntil": to_date(until) };
         self.documents.update_many(theirs, doc! { "$set": lease }).await?;
-        Ok(self.documents.find(doc! { "_id": { "$in": &ids }, "leaseOwner": owner }).await?.try_collect().await?)
+        let mine = doc! { "_id": { "$in": &ids }, "leaseOwner": owner };
+        let found = self.documents.clone_with_type::<RawDocumentBuf>().find(mine).await?;
+        legible::take("jobs", found, usize::MAX, legible::parse).await
     }
 
     /// Says durably that the call is about to be made. `false`: somebody else has the job now, so it must not be made.

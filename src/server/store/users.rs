@@ -30,6 +30,7 @@ use crate::server::settings::fields::{FieldValues, Fields};
 use crate::server::store::Error;
 use crate::server::store::encoding::{date, object_id, optional_date, optional_object_id};
 use crate::server::store::jobs::Effect;
+use crate::server::store::legible;
 use crate::server::store::together::Together;
 use crate::server::store::users::hidden::Pseudonyms;
 use crate::server::store::users::history::{Entry, FieldChange};
@@ -38,9 +39,9 @@ use crate::server::store::users::history::{Entry, FieldChange};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Version {
-    /// Clerk's `updated_at`.
+    /// Clerk's `updated_at`; 0 where it was not said.
     pub updated_at: i64,
-    /// When the event was made; 0 for an answer of the Backend API.
+    /// When the event was made; 0 where it does not say so, and for an answer of the Backend API.
     pub event_at: i64,
 }
 
@@ -206,6 +207,13 @@ impl Users {
         self.find_one(doc! { "username": username, "clerkId": { "$gt": "" } }).await
     }
 
+    /// The same, or nobody if the document cannot be read.
+    pub async fn find_readable_by_username(&self, username: &str) -> Result<Option<User>, Error> {
+        let named = doc! { "username": username, "clerkId": { "$gt": "" } };
+        let found = self.documents.find(named).projection(without_history()).await?;
+        Ok(legible::take("users", found, 1, |document| read_user(document, &self.fields).ok()).await?.pop())
+    }
+
     /// People of the application's own with one of these addresses, which somebody has proved to be theirs.
     pub async fn find_local(&self, emails: &[&str]) -> Result<Vec<LocalUser>, Error> {
         let filter =
@@ -222,12 +230,11 @@ impl Users {
         Ok(rows.find_one(any).projection(doc! { "_id": 1 }).await?.is_some())
     }
 
-    /// People whose username carries a suffix, as many as `limit`.
-    pub async fn list_username_conflicts(&self, limit: i64) -> Result<Vec<User>, Error> {
+    /// People whose username carries a suffix, as many as `most`.
+    pub async fn list_username_conflicts(&self, most: usize) -> Result<Vec<User>, Error> {
         let conflicts = doc! { "usernameConflict": true };
-        let found = self.documents.find(conflicts).sort(doc! { "createdAt": 1, "clerkId": 1 }).limit(limit).await?;
-        let found: Vec<RawDocumentBuf> = found.try_collect().await?;
-        Ok(found.iter().map(|document| read_user(document, &self.fields)).collect::<mongodb::error::Result<_>>()?)
+        let found = self.documents.find(conflicts).sort(doc! { "createdAt": 1, "clerkId": 1 }).await?;
+        legible::take("users", found, most, |document| read_user(document, &self.fields).ok()).await
     }
 
     /// Who has this username; a person of the application's own counts.

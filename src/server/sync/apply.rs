@@ -3,12 +3,16 @@
 //! Pure, so that it can be tested by tables and properties. Merging is commutative, associative and idempotent: any
 //! order, any repetition and any split over processes end in the same document. It reads no clock and asks nobody.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::model::user::{AuthProvider, Email, Role, SyncSource, SyncStatus, display_name};
 use crate::server::settings::fields::{FieldValue, FieldValues};
 use crate::server::store::users::{User, Version};
 use crate::server::sync::fold::Suffix;
+
+/// Clocks do not differ by more: a time further ahead of ours is none, and puts nothing in order (D3-23). And Clerk's answers
+/// lag behind its events by less.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(5);
 
 /// Clerk's view of a person, in our fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,8 +58,20 @@ impl Claims {
 /// Something said about a person.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Incoming {
-    Person { person: Box<Person>, version: Version, source: SyncSource },
-    Deleted { clerk_id: String, at: Timestamp },
+    Person {
+        person: Box<Person>,
+        version: Version,
+        source: SyncSource,
+    },
+    Deleted {
+        clerk_id: String,
+        at: Timestamp,
+    },
+    /// Nothing but that there is something to ask Clerk about, and who said so.
+    Hint {
+        clerk_id: String,
+        source: SyncSource,
+    },
 }
 
 /// What to do about it.
@@ -69,15 +85,17 @@ pub enum Change {
     Stale(&'static str),
     /// Exactly this is stored.
     Unchanged,
-    /// Two equal versions differ: only Clerk can say which is right (D2-25).
+    /// Two differ, and nothing says which is newer (D2-25), or somebody deleted is said to live (D2-24): only Clerk knows.
     Ask,
+    /// An answer of Clerk's that is older than what is stored: it lags, and has to be asked again.
+    Behind,
 }
 
 impl Incoming {
     pub fn clerk_id(&self) -> &str {
         match self {
             Self::Person { person, .. } => &person.clerk_id,
-            Self::Deleted { clerk_id, .. } => clerk_id,
+            Self::Deleted { clerk_id, .. } | Self::Hint { clerk_id, .. } => clerk_id,
         }
     }
 }
@@ -85,10 +103,15 @@ impl Incoming {
 /// Decides. `new_id` becomes `_id` if a document is added, `now` becomes `lastClerkSync`.
 pub fn apply(stored: Option<&User>, incoming: &Incoming, new_id: &str, now: Timestamp) -> Change {
     match (stored, incoming) {
-        (Some(stored), _) if stored.deleted_at.is_some() => match incoming {
-            Incoming::Deleted { .. } => Change::Unchanged,
-            Incoming::Person { .. } => Change::Stale("the person is deleted, which is for ever"),
-        },
+        (_, Incoming::Hint { .. }) => Change::Ask,
+        (Some(User { deleted_at: Some(_), .. }), Incoming::Deleted { .. }) => Change::Unchanged,
+        (Some(User { deleted_at: Some(deleted_at), .. }), Incoming::Person { version, source, .. }) => {
+            let is_later = version.updated_at > deleted_at.as_millisecond();
+            if is_later && *source == SyncSource::Webhook {
+                return Change::Ask;
+            }
+            Change::Stale("the person is deleted, which is for ever")
+        }
         (None, Incoming::Deleted { clerk_id, at }) => Change::Insert(Box::new(tombstone(new_id, clerk_id, *at, now))),
         (Some(stored), Incoming::Deleted { at, .. }) => {
             let mut user = tombstone(&stored.id, &stored.clerk_id, *at, now);
@@ -110,10 +133,27 @@ fn merge(stored: &User, person: &Person, version: Version, source: SyncSource, n
     user.bio.clone_from(&stored.bio);
     keep_role(&mut user, stored, source);
     keep_username(&mut user, stored);
+    if version.updated_at == 0 {
+        user.updated_at = stored.updated_at;
+    }
     let changed = differences(stored, &user);
     let is_answer = source != SyncSource::Webhook;
+    if stored.last_clerk_sync.is_none() && stored.version.updated_at == 0 {
+        // Not from Clerk at all.
+        return Change::Update { user: Box::new(user), changed };
+    }
+    if !is_time(version.updated_at, now) || !is_time(stored.version.updated_at, now) {
+        return merge_undated(stored, user, changed, source);
+    }
     if version.updated_at < stored.version.updated_at {
-        return Change::Stale("a newer version is stored");
+        let is_old = stored.last_clerk_sync.is_none_or(|at| now.duration_since(at) > PATIENCE);
+        return match source {
+            // Of something that has been stored for so long Clerk would know: it never was at that version.
+            SyncSource::Refetch if is_old => Change::Update { user: Box::new(user), changed },
+            SyncSource::Refetch => Change::Behind,
+            SyncSource::Reconcile if is_old => Change::Ask,
+            _ => Change::Stale("a newer version is stored"),
+        };
     }
     if is_answer && version.updated_at == stored.version.updated_at {
         // An answer of Clerk's carries no event time: it speaks for its `updated_at`, whichever event brought it here.
@@ -126,9 +166,15 @@ fn merge(stored: &User, person: &Person, version: Version, source: SyncSource, n
             (false, _) => Change::Ask,
         };
     }
-    if version.updated_at == stored.version.updated_at && stored.version.event_at == 0 && !changed.is_empty() {
-        // What is stored is an answer of Clerk's for the same `updated_at`; which of the two is older, only Clerk knows.
-        return Change::Ask;
+    let is_timed = is_time(version.event_at, now) && is_time(stored.version.event_at, now);
+    if version.updated_at == stored.version.updated_at && !is_timed {
+        // One is an answer of Clerk's, or does not say when it was; which of the two is older, only Clerk knows.
+        if !changed.is_empty() {
+            return Change::Ask;
+        }
+        if version.event_at <= stored.version.event_at {
+            return Change::Unchanged;
+        }
     }
     match version.cmp(&stored.version) {
         std::cmp::Ordering::Less => Change::Stale("a newer event of the same version is stored"),
@@ -136,6 +182,26 @@ fn merge(stored: &User, person: &Person, version: Version, source: SyncSource, n
         std::cmp::Ordering::Equal => Change::Ask,
         std::cmp::Ordering::Greater => Change::Update { user: Box::new(user), changed },
     }
+}
+
+/// Of one of the two nobody can say when it was, so that none is newer: what differs is settled by Clerk's answer over exactly
+/// what is stored, which brings its own version.
+fn merge_undated(stored: &User, mut user: User, changed: Vec<&'static str>, source: SyncSource) -> Change {
+    let is_same = [0, stored.version.updated_at].contains(&user.version.updated_at);
+    if is_same {
+        user.version = stored.version;
+    }
+    match (is_same && changed.is_empty(), source) {
+        (true, _) if user.role_pending == stored.role_pending => Change::Unchanged,
+        (true, _) | (false, SyncSource::Refetch) => Change::Update { user: Box::new(user), changed },
+        (false, _) => Change::Ask,
+    }
+}
+
+/// Whether a version's part is a time that can have been.
+fn is_time(milliseconds: i64, now: Timestamp) -> bool {
+    let latest = now.saturating_add(PATIENCE).unwrap_or(Timestamp::MAX);
+    (1..=latest.as_millisecond()).contains(&milliseconds)
 }
 
 /// A role that was set here stands until Clerk's answer to our own push shows it: an event may be older than the push, and

@@ -83,6 +83,8 @@ pub enum Folded {
     Write(Box<Write>, Vec<Outcome>),
     /// Clerk has to be asked first.
     Ask,
+    /// Clerk's answer lags behind what is stored, and settles nothing: it has to be asked again later.
+    Behind,
 }
 
 impl Case {
@@ -97,7 +99,7 @@ impl Case {
             self.said.iter().map(|said| &said.incoming).chain(self.answer.iter().map(|answer| &answer.incoming));
         let people = incoming.filter_map(|incoming| match incoming {
             Incoming::Person { person, .. } => Some(person),
-            Incoming::Deleted { .. } => None,
+            Incoming::Deleted { .. } | Incoming::Hint { .. } => None,
         });
         people
             .flat_map(|person| person.emails.iter().filter(|email| email.verified).map(|email| email.address.as_str()))
@@ -142,11 +144,17 @@ pub fn fold(
             let Some(answer) = case.answer.as_ref().filter(|answer| answer.over.as_ref() == etag) else {
                 return Folded::Ask;
             };
+            change = match decide(user.as_ref(), &answer.incoming, fresh.id) {
+                Change::Behind => return Folded::Behind,
+                settled => of_the_deleted(user.as_ref(), incoming, &answer.incoming).unwrap_or(settled),
+            };
             incoming = &answer.incoming;
-            change = decide(user.as_ref(), incoming, fresh.id);
         }
         outcomes.push(outcome_of(&change));
-        if let Change::Insert(next) | Change::Update { user: next, .. } = change {
+        if let Change::Insert(mut next) | Change::Update { user: mut next, .. } = change {
+            if let (Incoming::Hint { source, .. }, None) = (&said.incoming, next.deleted_at) {
+                next.sync_source = *source;
+            }
             claims = claims_of(incoming);
             stages.push(Stage { event: said.event.as_ref().map(Origin::id), incoming, user: (*next).clone() });
             user = Some(*next);
@@ -160,6 +168,18 @@ pub fn fold(
             Folded::Write(Box::new(write), outcomes)
         }
     }
+}
+
+/// What Clerk's answer makes of the news that somebody lives who is deleted here (D2-24).
+fn of_the_deleted(stored: Option<&User>, said: &Incoming, answer: &Incoming) -> Option<Change> {
+    let is_deleted = stored.is_some_and(|stored| stored.deleted_at.is_some());
+    if !is_deleted || !matches!(said, Incoming::Person { .. }) {
+        return None;
+    }
+    Some(Change::Stale(match answer {
+        Incoming::Deleted { .. } => "the person is deleted, which Clerk confirms",
+        _ => "the person is deleted, which is for ever, though Clerk knows them",
+    }))
 }
 
 fn write_of(
@@ -188,7 +208,7 @@ fn write_of(
 fn claims_of(incoming: &Incoming) -> Option<&Claims> {
     match incoming {
         Incoming::Person { person, .. } => Some(&person.claims),
-        Incoming::Deleted { .. } => None,
+        Incoming::Deleted { .. } | Incoming::Hint { .. } => None,
     }
 }
 
@@ -210,7 +230,7 @@ pub fn read(event: &Event, fields: &Fields) -> Result<Said, Outcome> {
     }
 }
 
-/// What an event is told of its change, once that is written. (`Ask` is no end; nothing is recorded of it.)
+/// What an event is told of its change, once that is written. (`Ask` and `Behind` are no end; nothing is recorded of them.)
 pub fn outcome_of(change: &Change) -> Outcome {
     match change {
         Change::Insert(user) if user.deleted_at.is_some() => end(EventState::Applied, "deleted; was never stored"),
@@ -219,6 +239,7 @@ pub fn outcome_of(change: &Change) -> Outcome {
         Change::Stale(reason) => end(EventState::Stale, *reason),
         Change::Unchanged => end(EventState::Duplicate, "exactly this was already stored"),
         Change::Ask => end(EventState::Failed, "Clerk has to be asked"),
+        Change::Behind => end(EventState::Failed, "Clerk's answer is older than what is stored"),
     }
 }
 

@@ -42,7 +42,7 @@ pub fn entries_of(
         let fields = before.as_ref().map(|before| changes_of(before, &after, table)).unwrap_or_default();
         if !fields.is_empty() {
             let event = event.map(str::to_owned);
-            entries.push(Entry { at: now, event, source: source_of(incoming), fields });
+            entries.push(Entry { at: now, event, source: source_of(incoming, &after), fields });
         }
         before = Some(after);
     }
@@ -55,10 +55,10 @@ pub fn entry_of(now: Timestamp, before: &User, after: &User, table: &Fields) -> 
     (!fields.is_empty()).then_some(Entry { at: now, event: None, source: None, fields })
 }
 
-fn source_of(incoming: &Incoming) -> Option<SyncSource> {
+fn source_of(incoming: &Incoming, after: &User) -> Option<SyncSource> {
     match incoming {
-        Incoming::Person { source, .. } => Some(*source),
-        Incoming::Deleted { .. } => None,
+        Incoming::Person { .. } => Some(after.sync_source),
+        Incoming::Deleted { .. } | Incoming::Hint { .. } => None,
     }
 }
 

@@ -14,15 +14,15 @@ use crate::server::sync::fields::values_of;
 
 /// What a delivered event says about a person; `None` for every other event.
 pub fn from_event(event: &Event, received_at: Timestamp, fields: &Fields) -> Option<Incoming> {
-    let event_at = event.timestamp.unwrap_or(received_at);
+    let shown_at = event.timestamp.unwrap_or(received_at);
     match &event.subject {
         Subject::User(user) => {
-            let person = person_of(user, event_at, fields);
-            let version =
-                Version { updated_at: person.updated_at.as_millisecond(), event_at: event_at.as_millisecond() };
+            let person = person_of(user, shown_at, fields);
+            // When it arrived says nothing about order: what is missing is 0.
+            let version = Version { updated_at: or_zero(user.updated_at), event_at: or_zero(event.timestamp) };
             Some(Incoming::Person { person: Box::new(person), version, source: SyncSource::Webhook })
         }
-        Subject::DeletedUser { id } => Some(Incoming::Deleted { clerk_id: id.clone(), at: event_at }),
+        Subject::DeletedUser { id } => Some(Incoming::Deleted { clerk_id: id.clone(), at: shown_at }),
         Subject::Other => None,
     }
 }
@@ -30,8 +30,12 @@ pub fn from_event(event: &Event, received_at: Timestamp, fields: &Fields) -> Opt
 /// What Clerk's Backend API says about a person now.
 pub fn from_fetched(user: &wire::User, source: SyncSource, now: Timestamp, fields: &Fields) -> Incoming {
     let person = person_of(user, now, fields);
-    let version = Version { updated_at: person.updated_at.as_millisecond(), event_at: 0 };
+    let version = Version { updated_at: or_zero(user.updated_at), event_at: 0 };
     Incoming::Person { person: Box::new(person), version, source }
+}
+
+fn or_zero(at: Option<Timestamp>) -> i64 {
+    at.map_or(0, Timestamp::as_millisecond)
 }
 
 fn person_of(user: &wire::User, fallback: Timestamp, fields: &Fields) -> Person {

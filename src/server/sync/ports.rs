@@ -16,7 +16,7 @@ use crate::server::settings::fields::Fields;
 use crate::server::state::AppState;
 use crate::server::store::deliveries::Batch;
 use crate::server::store::events::{Event, Record};
-use crate::server::store::jobs::Effect;
+use crate::server::store::jobs::{Effect, Refused};
 use crate::server::store::users::outbox::Outbox;
 use crate::server::store::users::writes::{Write, Written};
 use crate::server::store::users::{Found, LocalUser, User, new_id};
@@ -57,7 +57,15 @@ pub trait Ports: Sync {
     fn close_batches(&self, ids: &[String]) -> impl Future<Output = Result<(), Error>> + Send;
 
     fn list_outboxes(&self, people: usize) -> impl Future<Output = Result<Vec<Outbox>, Error>> + Send;
-    fn add_jobs(&self, effects: &[Effect]) -> impl Future<Output = Result<(), Error>> + Send;
+    /// Makes jobs of these effects; answers those that MongoDB will not have.
+    fn add_each(&self, effects: &[Effect]) -> impl Future<Output = Result<Vec<Refused>, Error>> + Send;
+    /// The same of effects that are in no outbox, so that each has to become one.
+    fn add_jobs(&self, effects: &[Effect]) -> impl Future<Output = Result<(), Error>> + Send {
+        async move {
+            let refused = self.add_each(effects).await?;
+            refused.first().map_or(Ok(()), |refused| Err(Error::Unstorable { code: Some(refused.code) }))
+        }
+    }
     fn clear_outboxes(&self, outboxes: &[Outbox]) -> impl Future<Output = Result<(), Error>> + Send;
 
     /// Clerk's answer about many now, [`MOST_IDS`] at most; whoever it leaves out may still be there.
@@ -72,7 +80,7 @@ pub enum Holder {
     Nobody,
     /// A person of Clerk's.
     Person(Box<User>),
-    /// The application's own person, whom Clerk does not know.
+    /// The application's own person, whom Clerk does not know; or somebody who cannot be read, and so keeps it.
     Local,
 }
 
@@ -124,11 +132,11 @@ impl Ports for AppState {
     }
 
     async fn list_username_conflicts(&self) -> Result<Vec<User>, Error> {
-        Ok(self.store.users.list_username_conflicts(i64::try_from(PEOPLE_AT_ONCE).unwrap_or(i64::MAX)).await?)
+        Ok(self.store.users.list_username_conflicts(PEOPLE_AT_ONCE).await?)
     }
 
     async fn find_username(&self, username: &str) -> Result<Holder, Error> {
-        match self.store.users.find_by_username(username).await? {
+        match self.store.users.find_readable_by_username(username).await? {
             Some(user) => Ok(Holder::Person(Box::new(user))),
             None if self.store.users.has_username(username).await? => Ok(Holder::Local),
             None => Ok(Holder::Nobody),
@@ -145,8 +153,8 @@ impl Ports for AppState {
         let now = self.now();
         let until = now.saturating_add(LEASE).unwrap_or(Timestamp::MAX);
         let left = self.store.deliveries.lease_due(now, until, BATCHES_AT_ONCE).await?;
-        for id in left.unreadable {
-            tracing::error!(batch.id = id, "a batch of deliveries cannot be read");
+        if left.unreadable > 0 {
+            tracing::error!(batches = left.unreadable, "deliveries cannot be read, and are given up");
         }
         Ok(left.batches)
     }
@@ -167,13 +175,13 @@ impl Ports for AppState {
     }
 
     async fn list_outboxes(&self, people: usize) -> Result<Vec<Outbox>, Error> {
-        Ok(self.store.users.list_outboxes(i64::try_from(people).unwrap_or(i64::MAX)).await?)
+        Ok(self.store.users.list_outboxes(people).await?)
     }
 
-    async fn add_jobs(&self, effects: &[Effect]) -> Result<(), Error> {
-        self.store.jobs.add(effects, self.now()).await?;
+    async fn add_each(&self, effects: &[Effect]) -> Result<Vec<Refused>, Error> {
+        let refused = self.store.jobs.add(effects, self.now()).await?;
         self.wake.notify_one();
-        Ok(())
+        Ok(refused)
     }
 
     async fn clear_outboxes(&self, outboxes: &[Outbox]) -> Result<(), Error> {

@@ -9,7 +9,6 @@ use std::time::SystemTime;
 use jiff::Timestamp;
 
 use crate::model::event::EventState;
-use crate::model::job::JobKind;
 use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::store::events::{Origin, Outcome, Record};
@@ -19,16 +18,13 @@ use crate::server::store::users::{LocalUser, User};
 use crate::server::sync::apply::Incoming;
 use crate::server::sync::attempts::{Applied, fail};
 use crate::server::sync::fold::{Case, Folded, Fresh, Said, Suffix, end, fold, group, read};
-use crate::server::sync::ports::{LEASE, PEOPLE_AT_ONCE, Ports};
+use crate::server::sync::outboxes::{PUSHES_A_SECOND, put_back, relay};
+use crate::server::sync::ports::{LEASE, Ports};
 use crate::server::sync::questions::{Question, ask_and_settle};
 use crate::server::sync::usernames::settle_usernames;
 
 /// A case that loses this often in a row is put off, not repeated.
 const MOST_ROUNDS: usize = 20;
-/// So many people's metadata become jobs in a second. Clerk takes at most a hundred changes a second, so under a burst the
-/// rest is as well off in the outboxes as among the jobs, and costs nothing there.
-pub const PUSHES_A_SECOND: usize = 100;
-
 /// What came of a batch, before it is recorded.
 #[derive(Debug, Default)]
 pub struct Settled {
@@ -99,6 +95,7 @@ async fn settle_once<P: Ports>(ports: &P, cases: Vec<Case>, settled: &mut Settle
         let fresh = Fresh { id: &id, etag: &etag, now: ports.now(), plan, fields: ports.fields() };
         match fold(before.as_ref(), local, &case, fresh, |stored, incoming, id| ports.decide(stored, incoming, id)) {
             Folded::Ask => settled.asks.push(Question { case, over: before.and_then(|before| before.etag) }),
+            Folded::Behind => settled.ended.push(fail(ports, case, Error::Behind)),
             Folded::Settled(outcomes) => settled.ended.push(Ended { case, outcomes, user: before, error: None }),
             Folded::Write(mut write, outcomes) => {
                 let trace = case.said.iter().rev().find_map(|said| said.trace.as_ref());
@@ -151,7 +148,7 @@ impl Settled {
     }
 
     /// Takes what came of others to what came of these.
-    fn absorb(&mut self, other: Self) {
+    pub fn absorb(&mut self, other: Self) {
         let Self { ended, asks, records, batches, has_name_to_settle, outboxes, has_effects_left, began_at: _ } = other;
         self.ended.extend(ended);
         self.asks.extend(asks);
@@ -243,7 +240,10 @@ pub async fn finish_some<P: Ports>(ports: &P, settled: &mut Settled, pushes: &mu
         ports.close_batches(&settled.batches).await
     };
     settled.has_effects_left = put_back(&mut settled.outboxes, pushes);
-    futures::try_join!(recorded, relay(ports, &settled.outboxes))?;
+    // Neither is cut off because the other failed.
+    let (recorded, relayed) = futures::join!(recorded, relay(ports, &settled.outboxes));
+    recorded?;
+    relayed?;
     if settled.has_name_to_settle {
         settle_usernames(ports).await?;
     }
@@ -266,49 +266,6 @@ pub async fn carry_out(state: &AppState, event_id: &str) -> Result<Option<Outcom
             Ok(Some(outcome))
         }
     }
-}
-
-/// Effects into jobs, then out of the outboxes. Safe to repeat: a job's key is the effect's.
-async fn relay<P: Ports>(ports: &P, outboxes: &[Outbox]) -> Result<(), Error> {
-    if outboxes.is_empty() {
-        return Ok(());
-    }
-    let effects: Vec<_> = outboxes.iter().flat_map(|outbox| outbox.outbox.iter().cloned()).collect();
-    ports.add_jobs(&effects).await?;
-    ports.clear_outboxes(outboxes).await
-}
-
-/// Leaves out what is not worth a write yet; answers whether there was any.
-fn put_back(outboxes: &mut Vec<Outbox>, pushes: &mut usize) -> bool {
-    let is_push = |outbox: &Outbox| outbox.outbox.iter().all(|effect| effect.kind == JobKind::Metadata);
-    let before = outboxes.len();
-    outboxes.retain(|outbox| match (is_push(outbox), *pushes) {
-        (true, 0) => false,
-        (is_push, _) => {
-            *pushes -= usize::from(is_push);
-            true
-        }
-    });
-    outboxes.len() < before
-}
-
-/// Finishes what a crash left between a change and its jobs, or between two people of one username.
-///
-/// # Errors
-/// MongoDB away.
-pub async fn sweep<P: Ports>(ports: &P) -> Result<(), Error> {
-    settle_usernames(ports).await?;
-    relay_some(ports, PEOPLE_AT_ONCE).await.map(|_| ())
-}
-
-/// Makes jobs of effects that were left in the outboxes of so many people; answers whether there may be more.
-///
-/// # Errors
-/// MongoDB away.
-pub async fn relay_some<P: Ports>(ports: &P, people: usize) -> Result<bool, Error> {
-    let outboxes = ports.list_outboxes(people).await?;
-    relay(ports, &outboxes).await?;
-    Ok(!outboxes.is_empty())
 }
 
 /// Carries out one thing that did not come as an event; every source but the inbox comes through here. Returns what became

@@ -69,7 +69,7 @@ fn decide<P: Ports>(ports: &P, stored: Option<&User>, said: Said) -> Rehearsed {
     let fields_of_own = ports.fields();
     let fresh = Fresh { id: &id, etag: &etag, now: ports.now(), plan: ports.plan(), fields: fields_of_own };
     match fold(stored, None, &case, fresh, |stored, incoming, id| ports.decide(stored, incoming, id)) {
-        Folded::Ask => Rehearsed::of(end(EventState::Received, "Clerk would be asked")),
+        Folded::Ask | Folded::Behind => Rehearsed::of(end(EventState::Received, "Clerk would be asked")),
         Folded::Settled(outcomes) => last(outcomes),
         Folded::Write(write, outcomes) => Rehearsed {
             fields: stored.map_or_else(everything, |stored| fields(stored, &write.user, fields_of_own)),

@@ -27,16 +27,17 @@ use crate::server::store::events::Event;
 use crate::server::store::users::LocalUser;
 use crate::server::sync::apply::Incoming;
 use crate::server::sync::attempts::fail;
-use crate::server::sync::fold::{Case, Said};
-use crate::server::sync::mapping::from_fetched;
+use crate::server::sync::fold::{Case, Said, group};
+use crate::server::sync::isolation::settle_apart;
+use crate::server::sync::outboxes::sweep;
 use crate::server::sync::ports::Ports;
-use crate::server::sync::process::{sweep, write};
+use crate::server::sync::refresh::refresh_person;
 use crate::server::sync::simulation::check::{examine, is_quiet};
 use crate::server::sync::simulation::clerk::{Clerk, email};
-use crate::server::sync::simulation::history::{History, Step};
+use crate::server::sync::simulation::history::{EventTime, History, Step};
 use crate::server::sync::simulation::scheduler::{Owner, Scheduler};
 use crate::server::sync::simulation::store::{Local, Store};
-use crate::server::sync::simulation::world::{Plant, Process, Shared, State, Universe, enter, spawn};
+use crate::server::sync::simulation::world::{GUILTY, Plant, Process, Shared, State, Universe, enter, spawn};
 
 /// By then everything must have come to rest, in virtual milliseconds: clocks may be wrong by twenty minutes.
 const REST_WITHIN: i64 = 2 * 60 * 60 * 1_000;
@@ -58,6 +59,10 @@ fn run(history: &History, plant: Plant) -> Result<Shared, String> {
     enter(&shared).outside = instants.len();
     for steps in instants.into_values() {
         spawn(&shared, Owner::Outside, engine::change(Arc::clone(&shared), steps));
+    }
+    for refresh in &history.refreshes {
+        enter(&shared).outside += 1;
+        spawn(&shared, Owner::Outside, engine::refresh(Arc::clone(&shared), refresh.clone()));
     }
     for index in 0..history.processes {
         engine::start(&shared, index);
@@ -122,11 +127,7 @@ async fn heal(shared: Shared, is_lossy: bool) {
 async fn rescan(process: &Process) -> Result<(), Error> {
     let ids: Vec<String> = enter(&process.shared).clerk.members.iter().map(|member| member.id.clone()).collect();
     for id in ids {
-        let incoming = match process.fetch_person(&id).await? {
-            Some(user) => from_fetched(&user, SyncSource::Refetch, process.now(), process.fields()),
-            None => Incoming::Deleted { clerk_id: id, at: process.now() },
-        };
-        write(process, incoming).await?;
+        refresh_person(process, &id, SyncSource::Refetch).await?;
     }
     Ok(())
 }
@@ -240,6 +241,44 @@ fn c_3_a_planted_fault_is_caught_and_shrunk_effect_without_key() {
 }
 
 #[test]
+fn c_3_a_planted_fault_is_caught_and_shrunk_answer_over_anything() {
+    assert_caught(Plant::AnswerOverAnything);
+}
+
+#[test]
+fn c_3_a_planted_fault_is_caught_and_shrunk_arrival_decides() {
+    assert_caught(Plant::ArrivalDecides);
+}
+
+#[test]
+fn d2_29_an_event_that_makes_us_panic_ends_dead_and_the_others_are_carried_out() {
+    let history = History { faults: Vec::new(), ..History::of(1) };
+    let shared = universe_of(&history, Plant::Panic);
+    let ends = Arc::new(Mutex::new(Vec::new()));
+    enter(&shared).outside = 1;
+    spawn(&shared, Owner::Outside, {
+        let (process, ends) = (Process::of(&shared, 0), Arc::clone(&ends));
+        async move {
+            let at = process.now();
+            let said = ["user_one", GUILTY, "user_other"].map(|id| Said {
+                event: None,
+                attempts: 0,
+                waits: 0,
+                incoming: Incoming::Deleted { clerk_id: id.to_owned(), at },
+                trace: None,
+            });
+            let settled = settle_apart(&process, group(said.to_vec())).await.expect("MongoDB is there");
+            let states = settled.ended.iter().map(|ended| ended.outcomes[0].state);
+            ends.lock().expect("nobody panics with it").extend(states);
+            enter(&process.shared).outside -= 1;
+        }
+    });
+    assert!(Scheduler::default().run(&shared, REST_WITHIN, |universe| universe.outside == 0));
+    let ends = ends.lock().expect("nobody panics with it");
+    assert_eq!(*ends, [EventState::Applied, EventState::Dead, EventState::Applied]);
+}
+
+#[test]
 fn c_3_the_seeds_reach_every_corner() {
     let mut reached: BTreeMap<&str, usize> = BTreeMap::new();
     for seed in 0..300 {
@@ -254,6 +293,8 @@ fn c_3_the_seeds_reach_every_corner() {
             ("ignored", any_event(|event| event.state == EventState::Ignored)),
             ("another attempt", any_event(|event| event.attempts > 1)),
             ("delivered again", any_event(|event| event.deliveries > 1)),
+            ("undated", history.steps.iter().any(|step| step.time == EventTime::Undated)),
+            ("refresh", !history.refreshes.is_empty()),
             ("crash", universe.processes.iter().any(|state| state.incarnation > 0)),
             ("Clerk was asked", universe.questions > 0),
             ("adoption", store.locals.len() < history.locals.len()),

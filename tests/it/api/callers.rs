@@ -1,5 +1,6 @@
 //! Each kind of caller at each route: the exact status and the exact words (A3-04 to A3-10).
 
+use mongodb::bson::doc;
 use rollcall::standin::levers::Levers;
 use rollcall::standin::token::TokenOptions;
 use serde_json::{Value, json};
@@ -83,6 +84,17 @@ async fn a3_04_whom_clerk_does_not_know_is_404_and_with_clerk_away_503() {
     assert!(away.headers().contains_key("retry-after"));
     assert_eq!(told(away).await, (503, "Service unavailable".to_owned()));
     app.clerk.set_levers(Levers::default());
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a3_04_a_fault_of_ours_is_500_and_says_nothing_of_it() {
+    let app = app().await;
+    let id = someone(&app, "Jo", "user").await;
+    app.database.relax("users").await;
+    app.database.set("users", doc! { "clerkId": &id }, doc! { "emails": "none" }).await;
+    let broken = get(&app, &id, "/api/profile").await;
+    assert_eq!(told(broken).await, (500, "Internal server error".to_owned()));
     app.finish().await;
 }
 

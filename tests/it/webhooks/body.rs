@@ -151,6 +151,29 @@ async fn d3_23_absurd_numbers_are_no_time_and_no_error() {
 }
 
 #[tokio::test]
+async fn d3_23_a_version_of_the_next_century_wins_nothing_and_is_healed() {
+    const CENTURY: i64 = 4_102_444_800_000;
+    let app = TestApp::new().await;
+    let id = app.person(json!({ "email_address": ["c@example.com"], "first_name": "Truth" })).await;
+    let mut lie = user_event("user.updated", &id, "Lie", CENTURY);
+    lie["timestamp"] = json!(NOW);
+    app.deliver("msg_lie", &lie).await;
+    app.settled().await;
+    assert_eq!(app.database.user(&id).await.expect("there").get_str("firstName").ok(), Some("Truth"));
+    // As if it had come when nobody looked at that.
+    let ahead = doc! { "version.updatedAt": CENTURY, "firstName": "Lie" };
+    app.database.set("users", doc! { "clerkId": &id }, ahead).await;
+    app.clerk.update_user(&id, json!({ "first_name": "Newer" }));
+    assert!(app.clerk.drained(std::time::Duration::from_secs(10)).await);
+    app.settled().await;
+    let healed = app.database.user(&id).await.expect("there");
+    assert_eq!(healed.get_str("firstName").ok(), Some("Newer"));
+    let version = healed.get_document("version").and_then(|version| version.get_i64("updatedAt")).expect("a version");
+    assert!(version <= jiff::Timestamp::now().as_millisecond(), "{version}");
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn d3_24_odd_letters_and_a_name_of_a_megabyte_are_kept_whole() {
     let app = TestApp::new().await;
     let names = [

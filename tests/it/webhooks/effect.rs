@@ -77,7 +77,7 @@ async fn d3_26_every_other_type_is_acknowledged_and_kept_as_ignored() {
 }
 
 #[tokio::test]
-async fn d3_08_d2_20_a_redelivery_is_acknowledged_and_changes_nothing() {
+async fn a3_24_d3_08_d2_20_a_redelivery_is_acknowledged_and_changes_nothing() {
     let app = TestApp::new().await;
     for _ in 0..5 {
         app.deliver("msg_1", &user_event("user.created", "user_a", "Ada", NOW)).await;
@@ -107,6 +107,9 @@ async fn d2_21_d2_24_late_and_reordered_events_do_not_win() {
     let tombstone = app.database.user("user_a").await.expect("a tombstone");
     assert!(tombstone.get_datetime("deletedAt").is_ok());
     assert_eq!(tombstone.get("firstName"), Some(&Bson::Null));
+    let revived = app.database.event("msg_4").await.expect("kept");
+    assert_eq!(revived.get_str("state").ok(), Some("stale"));
+    assert_eq!(revived.get_str("decision").ok(), Some("the person is deleted, which Clerk confirms"));
     app.finish().await;
 }
 
@@ -127,6 +130,37 @@ async fn d2_25_two_contents_of_one_version_are_settled_by_clerk() {
     app.deliver("msg_lie", &lie).await;
     app.settled().await;
     assert_eq!(app.database.user(id).await.expect("there").get_str("firstName").ok(), Some("Truth"));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d2_25_an_answer_that_lags_behind_what_is_stored_is_asked_for_again() {
+    let app = TestApp::new().await;
+    let user = app.clerk.create_user(json!({ "email_address": ["lag@example.com"], "first_name": "Before" }));
+    let id = user["id"].as_str().expect("an id");
+    app.settled().await;
+    // Clerk's events are ahead of its answers by two seconds.
+    let ahead = user["updated_at"].as_i64().expect("a time") + 2_000;
+    app.deliver("msg_one", &user_event("user.updated", id, "One", ahead)).await;
+    app.settled().await;
+    app.deliver("msg_other", &user_event("user.updated", id, "Other", ahead)).await;
+    eventually("the question is put off", || async {
+        let event = app.database.event("msg_other").await.ok_or("none")?;
+        let is_put_off = event.get_str("decision").is_ok_and(|decision| decision.contains("older than what is stored"));
+        if is_put_off { Ok(()) } else { Err(event.to_string()) }
+    })
+    .await;
+    eventually("Clerk has caught up", || async {
+        let now = jiff::Timestamp::now().as_millisecond();
+        if now > ahead { Ok(()) } else { Err(now.to_string()) }
+    })
+    .await;
+    app.clerk.update_user(id, json!({ "first_name": "Newest" }));
+    app.settled().await;
+    assert!(app.clerk.drained(std::time::Duration::from_secs(10)).await);
+    app.settled().await;
+    assert_eq!(app.database.user(id).await.expect("there").get_str("firstName").ok(), Some("Newest"));
+    assert_eq!(app.database.event("msg_other").await.expect("kept").get_str("state").ok(), Some("stale"));
     app.finish().await;
 }
 

@@ -73,8 +73,11 @@ impl Refusal {
             Error::TooOften { .. } => refusal("Too many requests"),
             Error::Exporting => refusal("Too many requests - another export of yours is still on its way"),
             Error::Conflict => refusal("Conflict - changed in the meantime"),
-            Error::Busy | Error::StoreUnavailable(_) | Error::ClerkUnavailable(_) => refusal("Service unavailable"),
+            Error::Busy | Error::Behind | Error::StoreUnavailable(_) | Error::ClerkUnavailable(_) => {
+                refusal("Service unavailable")
+            }
             Error::Unreadable
+            | Error::Panicked
             | Error::Unstorable { .. }
             | Error::Store(_)
             | Error::Clerk(_)

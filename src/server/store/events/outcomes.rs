@@ -42,11 +42,21 @@ impl Events {
         for (id, outcome) in outcomes {
             alike.entry(outcome).or_default().push(id);
         }
-        let statements = alike.into_iter().map(|(outcome, ids)| {
-            let which = doc! { "_id": { "$in": ids }, "state": { "$in": &from }, "record": { "$ne": record } };
-            doc! { "q": which, "u": attempted(&outcome, record, now).to_vec(), "multi": true }
-        });
-        write_each(&self.documents, "update", statements.collect()).await.map(|_| ())
+        let alike: Vec<(Outcome, Vec<String>)> = alike.into_iter().collect();
+        let statement = |outcome: &Outcome, ids: &[String]| {
+            let which = doc! { "_id": { "$in": ids.to_vec() }, "state": { "$in": &from }, "record": { "$ne": record } };
+            doc! { "q": which, "u": attempted(outcome, record, now).to_vec(), "multi": true }
+        };
+        let statements = alike.iter().map(|(outcome, ids)| statement(outcome, ids)).collect();
+        let answer = write_each(&self.documents, "update", statements).await?;
+        if answer.refused.is_empty() {
+            return Ok(());
+        }
+        // A statement stops at the event that is refused, before others of its kind: now each has its own.
+        let refused = answer.refused.iter().filter_map(|refusal| alike.get(refusal.place));
+        let alone = refused.flat_map(|(outcome, ids)| ids.iter().map(move |id| (outcome, id)));
+        let statements = alone.map(|(outcome, id)| statement(outcome, std::slice::from_ref(id))).collect();
+        write_each(&self.documents, "update", statements).await?.whole()
     }
 }
 

@@ -7,8 +7,12 @@ use mongodb::bson::doc;
 use serde::Deserialize;
 
 use crate::server::store::jobs::Effect;
+use crate::server::store::legible;
 use crate::server::store::users::Users;
 use crate::server::store::{Error, write_each};
+
+/// Comes after the key of every effect on metadata, and before those of messages.
+const AFTER_METADATA: &str = "metadata;";
 
 /// A person whose outbox is not empty.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -19,11 +23,25 @@ pub struct Outbox {
 }
 
 impl Users {
-    /// People whose effects are not jobs yet, as many as `limit`.
-    pub async fn list_outboxes(&self, limit: i64) -> Result<Vec<Outbox>, Error> {
-        let waiting = doc! { "outbox.key": { "$gt": "" } };
-        let rows = self.documents.clone_with_type::<Outbox>();
-        Ok(rows.find(waiting).projection(doc! { "clerkId": 1, "outbox": 1 }).limit(limit).await?.try_collect().await?)
+    /// People whose effects are not jobs yet, as many as `most`; first those for whom there is more to do than to bring
+    /// Clerk's metadata in line, which very many may wait for.
+    pub async fn list_outboxes(&self, most: usize) -> Result<Vec<Outbox>, Error> {
+        let mut outboxes = self.list_outboxes_after(AFTER_METADATA, most).await?;
+        if outboxes.len() < most {
+            let known: HashSet<String> = outboxes.iter().map(|outbox| outbox.clerk_id.clone()).collect();
+            let others = self.list_outboxes_after("", most).await?;
+            outboxes.extend(others.into_iter().filter(|outbox| !known.contains(&outbox.clerk_id)));
+            outboxes.truncate(most);
+        }
+        Ok(outboxes)
+    }
+
+    /// Those with an effect whose key comes after this one.
+    async fn list_outboxes_after(&self, key: &str, most: usize) -> Result<Vec<Outbox>, Error> {
+        let waiting = doc! { "outbox.key": { "$gt": key } };
+        let found = self.documents.find(waiting).projection(doc! { "clerkId": 1, "outbox": 1 });
+        let found = found.batch_size(u32::try_from(most).unwrap_or(u32::MAX)).await?;
+        legible::take("users", found, most, legible::parse).await
     }
 
     /// Those of these people whose outbox is not empty.
@@ -44,6 +62,6 @@ impl Users {
         if outboxes.is_empty() {
             return Ok(());
         }
-        write_each(&self.documents, "update", outboxes.iter().map(statement).collect()).await.map(|_| ())
+        write_each(&self.documents, "update", outboxes.iter().map(statement).collect()).await?.whole()
     }
 }

@@ -56,7 +56,7 @@ fn deleted(at_ms: i64) -> Incoming {
 fn step(stored: Option<User>, incoming: &Incoming, truth: &Incoming) -> Option<User> {
     match apply(stored.as_ref(), incoming, ID, at(99)) {
         Change::Insert(user) | Change::Update { user, .. } => Some(*user),
-        Change::Stale(_) | Change::Unchanged => stored,
+        Change::Stale(_) | Change::Unchanged | Change::Behind => stored,
         Change::Ask => step(stored, truth, truth),
     }
 }
@@ -93,14 +93,16 @@ fn d2_25_equal_versions_that_differ_are_settled_by_clerk() {
 }
 
 #[test]
-fn d2_24_a3_24_nothing_revives_the_deleted() {
+fn d2_24_nothing_revives_the_deleted() {
     let stored = fold(&[said("Ada", 5, 5), deleted(6)], &deleted(6));
     let tombstone = stored.clone().expect("a tombstone");
     assert_eq!(tombstone.deleted_at, Some(at(6)));
     assert_eq!((tombstone.email, tombstone.first_name, tombstone.username), (None, None, None));
     assert_eq!(tombstone.fields.keys().copied().collect::<Vec<_>>(), ["badge", "team"]);
     assert!(tombstone.fields.values().all(|value| *value == FieldValue::default()));
-    assert!(matches!(apply(stored.as_ref(), &said("Ada", 9, 9), ID, at(9)), Change::Stale(_)));
+    assert!(matches!(apply(stored.as_ref(), &said("Ada", 6, 6), ID, at(9)), Change::Stale(_)));
+    assert!(matches!(apply(stored.as_ref(), &answered("Ada", 9), ID, at(9)), Change::Stale(_)));
+    assert_eq!(apply(stored.as_ref(), &said("Ada", 9, 9), ID, at(9)), Change::Ask, "Clerk confirms it");
     assert_eq!(apply(stored.as_ref(), &deleted(9), ID, at(9)), Change::Unchanged);
 }
 
@@ -122,10 +124,87 @@ fn a_newer_event_that_says_the_same_still_moves_the_version() {
     }
 }
 
+/// The same answer by another way than a question.
+fn told_by(source: SyncSource, answer: &Incoming) -> Incoming {
+    match answer.clone() {
+        Incoming::Person { person, version, .. } => Incoming::Person { person, version, source },
+        other => other,
+    }
+}
+
 #[test]
-fn an_older_answer_of_clerks_is_stale() {
+fn d2_25_an_older_answer_of_clerks_lags_and_settles_nothing() {
     let stored = fold(&[said("New", 8, 8)], &answered("New", 8));
-    assert!(matches!(apply(stored.as_ref(), &answered("Old", 7), ID, at(9)), Change::Stale(_)));
+    assert_eq!(apply(stored.as_ref(), &answered("Old", 7), ID, at(200)), Change::Behind);
+    for source in [SyncSource::Backfill, SyncSource::Reconcile, SyncSource::Push, SyncSource::Jit] {
+        let answer = told_by(source, &answered("Old", 7));
+        assert!(matches!(apply(stored.as_ref(), &answer, ID, at(200)), Change::Stale(_)), "{source:?}");
+    }
+}
+
+#[test]
+fn d3_23_a_version_above_clerks_own_is_lowered_by_an_answer_that_cannot_lag_any_more() {
+    let stored = fold(&[said("Ahead", 8, 8)], &answered("Ahead", 8));
+    let later = at(99 + 300_001);
+    let reconciled = told_by(SyncSource::Reconcile, &answered("Clerk's", 7));
+    assert_eq!(apply(stored.as_ref(), &reconciled, ID, later), Change::Ask, "a scan never lowers it by itself");
+    match apply(stored.as_ref(), &answered("Clerk's", 7), ID, later) {
+        Change::Update { user, .. } => {
+            assert_eq!(user.first_name.as_deref(), Some("Clerk's"));
+            assert_eq!(user.version, Version { updated_at: 7, event_at: 0 });
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn d3_23_a_time_ahead_of_every_clock_puts_nothing_in_order() {
+    const CENTURY: i64 = 4_102_444_800_000;
+    let now = at(1_760_000_000_000);
+    let stored = apply(None, &said("Ahead", CENTURY, CENTURY), ID, now);
+    let Change::Insert(stored) = stored else { panic!("{stored:?}") };
+    let event = said("Ada", 1_759_999_999_000, 1_759_999_999_000);
+    assert_eq!(apply(Some(&stored), &event, ID, now), Change::Ask, "neither older nor newer");
+    let same = said("Ahead", 1_759_999_999_000, 1_759_999_999_000);
+    assert_eq!(apply(Some(&stored), &same, ID, now), Change::Ask, "so that the version is mended");
+    match apply(Some(&stored), &answered("Ada", 1_759_999_999_000), ID, now) {
+        Change::Update { user, .. } => {
+            assert_eq!(user.version, Version { updated_at: 1_759_999_999_000, event_at: 0 });
+        }
+        other => panic!("{other:?}"),
+    }
+    let sane = apply(None, &event, ID, now);
+    let Change::Insert(sane) = sane else { panic!("{sane:?}") };
+    assert_eq!(apply(Some(&sane), &said("Ahead", CENTURY, CENTURY), ID, now), Change::Ask);
+    assert_eq!(apply(Some(&sane), &said("Ahead", 1_759_999_999_000, CENTURY), ID, now), Change::Ask);
+    assert_eq!(apply(Some(&sane), &said("Ada", 1_759_999_999_000, 1_759_999_999_000), ID, now), Change::Unchanged);
+}
+
+#[test]
+fn d2_25_without_a_time_nothing_is_newer() {
+    let dated = fold(&[said("One", 7, 7)], &answered("One", 7));
+    let asked = |stored: &Option<User>, incoming: &Incoming| apply(stored.as_ref(), incoming, ID, at(99));
+    assert_eq!(asked(&dated, &said("Other", 7, 0)), Change::Ask, "no event time");
+    assert_eq!(asked(&dated, &said("One", 7, 0)), Change::Unchanged);
+    assert_eq!(asked(&dated, &said("Other", 0, 9)), Change::Ask, "no time of the person's");
+    assert_eq!(asked(&dated, &said("One", 0, 9)), Change::Unchanged);
+    let untimed = fold(&[said("One", 7, 0)], &answered("One", 7));
+    assert_eq!(asked(&untimed, &said("Other", 7, 9)), Change::Ask);
+    assert_eq!(asked(&untimed, &said("Other", 7, 0)), Change::Ask);
+    let undated = fold(&[said("One", 0, 0)], &answered("One", 0));
+    assert_eq!(asked(&undated, &said("Other", 0, 0)), Change::Ask);
+    assert_eq!(asked(&undated, &said("One", 0, 0)), Change::Unchanged);
+    match asked(&undated, &answered("Other", 0)) {
+        Change::Update { user, .. } => assert_eq!(user.updated_at, undated.as_ref().expect("stored").updated_at),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn d3_28_a_hint_is_a_question_and_no_more() {
+    let hint = Incoming::Hint { clerk_id: "user_1".to_owned(), source: SyncSource::Inngest };
+    assert_eq!(apply(None, &hint, ID, at(9)), Change::Ask);
+    assert_eq!(apply(fold(&[deleted(6)], &deleted(6)).as_ref(), &hint, ID, at(9)), Change::Ask);
 }
 
 #[test]

@@ -115,7 +115,7 @@ fn carry_out(stored: Option<&User>, happening: &Happening, turn: i64) -> (Option
     let fresh = Fresh { id: ID, etag: &etag, now: at(turn), plan: Plan::default(), fields: &TABLE };
     match fold(stored, None, &case, fresh, |stored, incoming, id| apply(stored, incoming, id, at(turn))) {
         Folded::Write(write, _) => (Some(write.user), write.history),
-        Folded::Settled(_) | Folded::Ask => (stored.cloned(), Vec::new()),
+        Folded::Settled(_) | Folded::Ask | Folded::Behind => (stored.cloned(), Vec::new()),
     }
 }
 

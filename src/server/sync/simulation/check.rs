@@ -67,7 +67,10 @@ fn examine_person(store: &Store, clerk: &Clerk, member: &Member) -> Result<(), S
     let Change::Insert(wanted) = apply(None, &incoming, &stored.id, stored.created_at) else {
         return Err(format!("{id}: Clerk's answer makes no document"));
     };
-    let differing = differing(stored, &wanted);
+    let mut differing = differing(stored, &wanted);
+    if answer.updated_at.is_none() {
+        differing.retain(|field| !["updatedAt", "version"].contains(field));
+    }
     if !differing.is_empty() {
         return Err(format!("{id} differs from Clerk in {}", differing.join(", ")));
     }

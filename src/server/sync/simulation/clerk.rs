@@ -146,9 +146,9 @@ impl Member {
         self.id.trim_start_matches("user_sim").parse().unwrap_or_default()
     }
 
-    /// The times of a change. Where events carry no time, `updated_at` alone must tell them apart.
+    /// The times of a change.
     fn tick(&mut self, is_later: bool, now: i64) {
-        if self.changed_at.is_some_and(|at| now - at < TICK) && self.time != EventTime::Missing {
+        if self.changed_at.is_some_and(|at| now - at < TICK) {
             self.event_at += i64::from(is_later);
             return;
         }
@@ -164,7 +164,7 @@ impl Member {
         match self.time {
             EventTime::Milliseconds => event["timestamp"] = json!(self.event_at),
             EventTime::Seconds => event["timestamp"] = json!(self.event_at / 1_000),
-            EventTime::Missing => {}
+            EventTime::Missing | EventTime::Undated => {}
         }
         event
     }
@@ -180,11 +180,12 @@ impl Member {
         }
         let address = json!({ "id": "idn_1", "email_address": email(self.person()),
             "verification": { "status": "verified", "strategy": "email_code" } });
+        let updated_at = (self.time != EventTime::Undated).then_some(self.updated_at);
         json!({
             "id": self.id, "object": "user", "username": self.username, "first_name": self.first_name,
             "last_name": null, "image_url": null, "primary_email_address_id": "idn_1", "email_addresses": [address],
             "public_metadata": metadata, "banned": self.banned, "locked": false,
-            "created_at": self.created_at, "updated_at": self.updated_at,
+            "created_at": self.created_at, "updated_at": updated_at,
         })
     }
 }

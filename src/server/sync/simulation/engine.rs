@@ -10,18 +10,21 @@ use rand::seq::IndexedRandom;
 
 use crate::model::event::EventState;
 use crate::model::job::JobKind;
+use crate::model::user::SyncSource;
 use crate::server::error::Error;
 use crate::server::store::deliveries::Batch;
 use crate::server::store::events::Event;
 use crate::server::sync::arrivals::{Arrived, Intake};
+use crate::server::sync::outboxes::sweep;
 use crate::server::sync::ports::Ports;
-use crate::server::sync::process::{Settled, finish, settle, sweep};
-use crate::server::sync::questions::{Question, ask_and_settle};
-use crate::server::sync::simulation::clerk::{Made, START};
-use crate::server::sync::simulation::history::Step;
+use crate::server::sync::process::{Settled, finish, settle, write};
+use crate::server::sync::questions::{Question, ask, ask_and_settle};
+use crate::server::sync::refresh::refresh_person;
+use crate::server::sync::simulation::clerk::{Made, START, clerk_id};
+use crate::server::sync::simulation::history::{Refresh, Step};
 use crate::server::sync::simulation::scheduler::{Owner, pause};
 use crate::server::sync::simulation::store::Job;
-use crate::server::sync::simulation::world::{Process, Shared, enter, spawn};
+use crate::server::sync::simulation::world::{Plant, Process, Shared, enter, spawn};
 
 const BATCH: usize = 5;
 const SWEEP_EVERY: i64 = 30_000;
@@ -109,7 +112,8 @@ impl Work {
     async fn look(&mut self) -> Result<(), Error> {
         let now = enter(&self.process.shared).now;
         if self.swept_at.is_none_or(|at| now - at >= SWEEP_EVERY) {
-            sweep(&self.process).await?;
+            // The rest goes on without it, and the next sweep does it.
+            let _ = sweep(&self.process).await;
             self.swept_at = Some(now);
         }
         loop {
@@ -172,6 +176,33 @@ pub async fn change(shared: Shared, steps: Vec<Step>) {
         }
     }
     enter(&shared).outside -= 1;
+}
+
+/// Somebody asks one of the processes to bring a person up to date.
+pub async fn refresh(shared: Shared, refresh: Refresh) {
+    pause(&shared, refresh.at).await;
+    let (id, index) = {
+        let mut universe = enter(&shared);
+        let count = universe.processes.len();
+        (clerk_id(refresh.person), universe.rng.random_range(0..count))
+    };
+    let is_known = enter(&shared).clerk.members.iter().any(|member| member.id == id);
+    if is_known && enter(&shared).processes[index].is_up {
+        let process = Process::of(&shared, index);
+        let plant = enter(&shared).plant;
+        // Whoever wanted it sees the error and may ask again.
+        let _ = if plant == Plant::AnswerOverAnything {
+            refresh_over_anything(&process, &id).await
+        } else {
+            refresh_person(&process, &id, SyncSource::Refetch).await.map(|_| ())
+        };
+    }
+    enter(&shared).outside -= 1;
+}
+
+async fn refresh_over_anything(process: &Process, id: &str) -> Result<(), Error> {
+    let answer = ask(process, id, SyncSource::Refetch).await?;
+    write(process, answer).await.map(|_| ())
 }
 
 fn send(shared: &Shared, made: Option<Made>, delay: i64) {

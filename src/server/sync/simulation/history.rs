@@ -24,6 +24,14 @@ pub struct History {
     pub faults: Vec<Fault>,
     /// Which questions to Clerk, counted from one, get no answer.
     pub unanswered: Vec<u32>,
+    pub refreshes: Vec<Refresh>,
+}
+
+/// Somebody wants this person brought up to date, in the middle of everything.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refresh {
+    pub at: i64,
+    pub person: usize,
 }
 
 /// A person of the application's own: with the address of a person of Clerk's, and perhaps a name that others want.
@@ -64,6 +72,8 @@ pub enum EventTime {
     Milliseconds,
     Seconds,
     Missing,
+    /// Nor does the person say when they changed.
+    Undated,
 }
 
 /// What befalls the call with this number.
@@ -105,7 +115,7 @@ impl History {
             let deliveries = deliveries(&mut rng, is_lossy);
             Step { at, person, what, time: times[person], is_later: rng.random_bool(0.5), deliveries }
         });
-        let steps = steps.collect();
+        let steps: Vec<Step> = steps.collect();
         let locals = (0..rng.random_range(0..=2))
             .map(|person| Local { person, username: rng.random_bool(0.5).then(|| NAMES[person]) });
         let locals = locals.collect();
@@ -115,7 +125,14 @@ impl History {
         });
         let faults = faults.collect();
         let unanswered = (1..6).filter(|_| rng.random_bool(0.4)).collect();
-        Self { seed, processes: rng.random_range(1..=3), locals, steps, faults, unanswered }
+        let processes = rng.random_range(1..=3);
+        // Many are asked for right after a change, when its event is on its way.
+        let refreshes = (0..rng.random_range(0..=6)).map(|_| {
+            let Step { at, person, .. } = steps[rng.random_range(0..steps.len())];
+            Refresh { at: at + rng.random_range(0..300), person }
+        });
+        let refreshes = refreshes.collect();
+        Self { seed, processes, locals, steps, faults, unanswered, refreshes }
     }
 
     pub fn is_lossy(&self) -> bool {
@@ -129,6 +146,7 @@ impl History {
             let before = shortest.clone();
             reduce(&mut shortest, |history| &mut history.faults, &fails);
             reduce(&mut shortest, |history| &mut history.unanswered, &fails);
+            reduce(&mut shortest, |history| &mut history.refreshes, &fails);
             reduce(&mut shortest, |history| &mut history.steps, &fails);
             reduce(&mut shortest, |history| &mut history.locals, &fails);
             for place in 0..shortest.steps.len() {
@@ -176,9 +194,10 @@ fn reduce<T: Clone>(
 }
 
 fn event_time(rng: &mut StdRng) -> EventTime {
-    match rng.random_range(0..6) {
+    match rng.random_range(0..7) {
         0 => EventTime::Seconds,
         1 => EventTime::Missing,
+        2 => EventTime::Undated,
         _ => EventTime::Milliseconds,
     }
 }
@@ -239,6 +258,9 @@ impl fmt::Display for History {
         }
         for question in &self.unanswered {
             writeln!(f, "  question {question} to Clerk gets no answer")?;
+        }
+        for Refresh { at, person } in &self.refreshes {
+            writeln!(f, "  at {at} ms: person {person} is refreshed")?;
         }
         Ok(())
     }

@@ -88,7 +88,7 @@ fn deliver(people: &mut People, batch: Vec<Said>, clerk: &Clerk) {
         match folded {
             Folded::Write(write, _) => drop(people.insert(case.clerk_id, write.user)),
             Folded::Settled(_) => {}
-            Folded::Ask => panic!("Clerk's answer was no answer"),
+            Folded::Ask | Folded::Behind => panic!("Clerk's answer was no answer"),
         }
     }
 }

@@ -1,0 +1,69 @@
+//! What a panic of ours leaves: each event carried out alone, so that the one that causes it ends by itself, dead and with
+//! its cause, and holds up nobody else.
+//!
+//! Slow, and for a while only. Does not know when that is (`worker`).
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+
+use futures::FutureExt;
+
+use crate::model::event::EventState;
+use crate::server::error::Error;
+use crate::server::sync::fold::{Case, end};
+use crate::server::sync::ports::Ports;
+use crate::server::sync::process::{Ended, Settled, settle};
+use crate::server::sync::questions::{Question, ask_and_settle};
+
+/// What became of it, or nothing if it panicked.
+pub async fn unless_it_panics<T>(work: impl Future<Output = T>) -> Option<T> {
+    AssertUnwindSafe(work).catch_unwind().await.ok()
+}
+
+/// As `settle`, event by event.
+///
+/// # Errors
+/// Only those that concern all of them: MongoDB away.
+pub async fn settle_apart<P: Ports>(ports: &P, cases: Vec<Case>) -> Result<Settled, Error> {
+    let mut settled = Settled::default();
+    for case in cases.into_iter().flat_map(apart) {
+        match unless_it_panics(settle(ports, vec![case.clone()])).await {
+            Some(ended) => settled.absorb(ended?),
+            None => settled.ended.push(give_up(case)),
+        }
+    }
+    Ok(settled)
+}
+
+/// As `ask_and_settle`, question by question.
+///
+/// # Errors
+/// Only those that concern all of them: MongoDB away.
+pub async fn ask_apart<P: Ports>(ports: &P, questions: Vec<Question>) -> Result<Settled, Error> {
+    let mut settled = Settled::default();
+    for question in questions {
+        match unless_it_panics(ask_and_settle(ports, vec![question.clone()])).await {
+            Some(ended) => settled.absorb(ended?),
+            None => settled.ended.push(give_up(question.case)),
+        }
+    }
+    Ok(settled)
+}
+
+fn apart(case: Case) -> impl Iterator<Item = Case> {
+    let Case { clerk_id, said, answer, suffix, is_quiet } = case;
+    said.into_iter().map(move |said| Case {
+        clerk_id: clerk_id.clone(),
+        said: vec![said],
+        answer: answer.clone(),
+        suffix,
+        is_quiet,
+    })
+}
+
+fn give_up(case: Case) -> Ended {
+    const CAUSE: &str = "a fault of ours: it panicked";
+    let outcomes = case.said.iter().map(|_| end(EventState::Dead, CAUSE)).collect();
+    tracing::error!(user.id = case.clerk_id, events = case.said.len(), "an event that makes us panic is given up");
+    Ended { case, outcomes, user: None, error: Some(Error::Panicked) }
+}

@@ -1,0 +1,239 @@
+//! One document in the way: what is about others is neither held up nor lost, and what it concerns itself stays visible.
+
+use jiff::Timestamp;
+use mongodb::bson::oid::ObjectId;
+use mongodb::bson::spec::BinarySubtype;
+use mongodb::bson::{Binary, DateTime, Document, doc};
+use rollcall::server::jobs::watch;
+use rollcall::standin::{self, Standin};
+use serde_json::{Value, json};
+
+use crate::support::app::{TestApp, Wishes, client, variables};
+use crate::support::delivery::{Delivery, user_event};
+use crate::support::eventually;
+use crate::support::mongo::TestDatabase;
+use crate::support::process::{free_port, start};
+
+const NOW: i64 = 1_760_000_000_000;
+
+/// A person as documents look that were not written by us, with these fields besides.
+fn person(id: &str, besides: Document) -> Document {
+    let mut person = doc! {
+        "_id": ObjectId::new(), "clerkId": id, "name": "Odd", "role": "user", "syncStatus": "active",
+        "authProvider": "clerk", "version": {}, "createdAt": DateTime::now(), "updatedAt": DateTime::now(),
+    };
+    person.extend(besides);
+    person
+}
+
+/// The seed's defect: a document keyed by the Clerk id (A1-13).
+fn unreadable(id: &str, besides: Document) -> Document {
+    let mut person = person(id, besides);
+    person.insert("_id", id);
+    person
+}
+
+/// From now on MongoDB takes only documents of this kind there.
+async fn only(database: &TestDatabase, collection: &str, validator: Document) {
+    database.handle().run_command(doc! { "collMod": collection, "validator": validator }).await.expect("changed");
+}
+
+async fn is_there(database: &TestDatabase, collection: &str, filter: Document) {
+    eventually(&format!("{collection} has {filter}"), || async {
+        match database.count(collection, filter.clone()).await {
+            0 => Err(format!("{:?}", database.all(collection).await)),
+            _ => Ok(()),
+        }
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d2_29_documents_that_cannot_be_read_stop_no_retry_and_no_recovery() {
+    let port = free_port();
+    let url = format!("http://127.0.0.1:{port}");
+    let options = standin::Options { app_origin: url.clone(), seed_users: 0, ..standin::Options::default() };
+    let clerk = Standin::start(options).await.expect("the stand-in");
+    let database = TestDatabase::new().await;
+    database.insert("users", unreadable("user_odd", doc! { "username": "ada" })).await;
+    let environment = variables(&clerk, &database.uri, &url);
+    let mut server = start(port, &environment).await;
+    let mut second = user_event("user.created", "user_second", "Ada", NOW);
+    second["data"]["username"] = json!("ada");
+    let bodies: [(&str, Value); 3] = [
+        ("msg_second", second),
+        ("msg_failed", user_event("user.created", "user_failed", "Failed", NOW)),
+        ("msg_left", user_event("user.created", "user_left", "Left", NOW)),
+    ];
+    for (id, body) in bodies {
+        let delivery = Delivery::signed(clerk.webhook_secret(), id, body.to_string().as_bytes());
+        let answer = delivery.request_to(&client(), &server.webhook_url()).send().await.expect("an answer");
+        assert_eq!(answer.status(), 200);
+        database.recorded().await;
+    }
+    let left = database.event("msg_left").await.expect("recorded");
+    server.kill();
+
+    // An event whose next attempt is due, a batch that nobody finished, an effect that is no job yet, and a job.
+    let past = DateTime::from_millis(NOW);
+    for id in ["user_failed", "user_left"] {
+        database.remove("users", doc! { "clerkId": id }).await;
+    }
+    database.set("events", doc! { "_id": "msg_failed" }, doc! { "state": "failed", "dueAt": past }).await;
+    database.remove("events", doc! { "_id": "msg_left" }).await;
+    let batch = left.get_document("place").and_then(|place| place.get_object_id("batch")).expect("a place");
+    database.set("deliveries", doc! { "_id": batch }, doc! { "dueAt": past }).await;
+    let effect = doc! { "key": "welcome:user_second", "kind": "welcome", "clerkId": "user_second" };
+    database.set("users", doc! { "clerkId": "user_second" }, doc! { "outbox": [effect] }).await;
+    let job = doc! {
+        "_id": "welcome:user_job", "kind": "welcome", "clerkId": "user_job", "state": "waiting", "attempts": 0,
+        "generation": 1_i64, "dueAt": past, "createdAt": past,
+    };
+    database.insert("jobs", job).await;
+    // In front of each, one that cannot be read.
+    let first = DateTime::from_millis(0);
+    database.insert("users", unreadable("user_contender", doc! { "usernameConflict": true, "createdAt": first })).await;
+    let boxed = doc! { "outbox": [{ "key": "webhook:odd", "kind": 7, "clerkId": "user_boxed" }] };
+    database.insert("users", person("user_boxed", boxed)).await;
+    let odd = doc! { "_id": "msg_odd", "kind": 7, "state": "failed", "dueAt": first };
+    database.insert("events", odd).await;
+    database.insert("jobs", doc! { "_id": "welcome:odd", "kind": "welcome", "state": 7, "dueAt": first }).await;
+
+    let server = start(port, &environment).await;
+    is_there(&database, "users", doc! { "clerkId": "user_failed", "firstName": "Failed" }).await;
+    is_there(&database, "users", doc! { "clerkId": "user_left", "firstName": "Left" }).await;
+    is_there(&database, "events", doc! { "_id": "msg_left", "state": "applied" }).await;
+    is_there(&database, "jobs", doc! { "_id": "welcome:user_second", "state": "done" }).await;
+    is_there(&database, "jobs", doc! { "_id": "welcome:user_job", "state": "done" }).await;
+    assert_eq!(
+        database.user("user_second").await.expect("there").get_str("username").ok(),
+        Some("ada-second"),
+        "whoever cannot be read keeps the name"
+    );
+    drop(server);
+    clerk.stop().await;
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn c_8_an_effect_whose_job_mongodb_refuses_is_kept_and_the_others_become_jobs() {
+    let variables = vec![("ROLLCALL_METADATA", "true".to_owned())];
+    let app = TestApp::with(Wishes { variables, ..Wishes::default() }).await;
+    only(&app.database, "jobs", doc! { "clerkId": { "$ne": "user_odd" } }).await;
+    app.deliver("msg_odd", &user_event("user.created", "user_odd", "Odd", NOW)).await;
+    app.deliver("msg_fine", &user_event("user.created", "user_fine", "Fine", NOW)).await;
+    app.settled().await;
+    is_there(&app.database, "users", doc! { "clerkId": "user_fine", "outbox": [] }).await;
+    is_there(&app.database, "jobs", doc! { "_id": "metadata:user_fine" }).await;
+    let kept = doc! { "clerkId": "user_odd", "outbox.key": "metadata:user_odd" };
+    assert_eq!(app.database.count("users", kept).await, 1, "an effect is not lost because its job was refused");
+    only(&app.database, "jobs", doc! {}).await;
+    app.second_process().await;
+    is_there(&app.database, "jobs", doc! { "_id": "metadata:user_odd" }).await;
+    app.jobs_settled().await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d2_29_an_event_that_mongodb_will_not_keep_is_dead_with_its_cause_and_its_neighbours_are_recorded() {
+    let app = TestApp::new().await;
+    only(&app.database, "events", doc! { "clerkId": { "$ne": "user_odd" } }).await;
+    let odd = user_event("user.created", "user_odd", "Odd", NOW);
+    let fine = user_event("user.created", "user_fine", "Fine", NOW);
+    tokio::join!(app.deliver("msg_odd", &odd), app.deliver("msg_fine", &fine));
+    app.settled().await;
+    let dead = app.database.event("msg_odd").await.expect("it stays visible");
+    assert_eq!(dead.get_str("state").ok(), Some("dead"));
+    assert!(dead.get_str("decision").is_ok_and(|decision| decision.contains("code 121")), "{dead}");
+    assert_eq!(app.database.event("msg_fine").await.expect("kept").get_str("state").ok(), Some("applied"));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d2_29_an_end_that_mongodb_will_not_record_keeps_back_no_other() {
+    let app = TestApp::new().await;
+    for id in ["a_odd", "fine"] {
+        app.deliver(&format!("msg_{id}"), &user_event("user.created", &format!("user_{id}"), "Ada", NOW)).await;
+    }
+    app.settled().await;
+    let is_other = doc! { "_id": { "$ne": "msg_a_odd" } };
+    only(&app.database, "events", doc! { "$or": [is_other, { "state": { "$ne": "duplicate" } }] }).await;
+    let due = doc! { "state": "failed", "dueAt": DateTime::from_millis(NOW) };
+    let events = app.database.handle().collection::<Document>("events");
+    events.update_many(doc! {}, doc! { "$set": due }).await.expect("changed");
+    is_there(&app.database, "events", doc! { "_id": "msg_fine", "state": "duplicate" }).await;
+    is_there(&app.database, "events", doc! { "_id": "msg_a_odd", "state": "failed" }).await;
+    only(&app.database, "events", doc! {}).await;
+    app.database.set("events", doc! { "_id": "msg_a_odd" }, doc! { "dueAt": DateTime::from_millis(NOW) }).await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn what_a_burst_left_in_the_outboxes_goes_on_at_once_and_messages_before_metadata() {
+    let app = TestApp::new().await;
+    let effect = |kind: &str, id: &str| doc! { "key": format!("{kind}:{id}"), "kind": kind, "clerkId": id };
+    let mut people: Vec<Document> = (0..700)
+        .map(|number| {
+            let id = format!("user_{number:03}");
+            person(&id, doc! { "outbox": [effect("metadata", &id)] })
+        })
+        .collect();
+    people.push(person("user_z", doc! { "outbox": [effect("metadata", "user_z"), effect("welcome", "user_z")] }));
+    app.database.handle().collection::<Document>("users").insert_many(people).await.expect("inserted");
+    let first = app.state.store.users.list_outboxes(2).await.expect("a list");
+    let ids: Vec<&str> = first.iter().map(|outbox| outbox.clerk_id.as_str()).collect();
+    assert_eq!(ids, ["user_z", "user_000"]);
+    // Its first look is at what others left.
+    app.second_process().await;
+    eventually("every outbox is empty", || async {
+        match app.database.count("users", doc! { "outbox.0": { "$exists": true } }).await {
+            0 => Ok(()),
+            left => Err(left.to_string()),
+        }
+    })
+    .await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d2_29_deliveries_that_cannot_be_read_are_given_up_and_operators_are_told() {
+    let app = TestApp::new().await;
+    app.deliver("msg_fine", &user_event("user.created", "user_fine", "Fine", NOW)).await;
+    app.settled().await;
+    let past = DateTime::from_millis(NOW);
+    let nonsense = Binary { subtype: BinarySubtype::Generic, bytes: vec![7; 30] };
+    let batch = doc! { "_id": ObjectId::new(), "receivedAt": past, "dueAt": past, "count": 3_i64, "content": nonsense };
+    app.database.insert("deliveries", batch).await;
+    app.database.insert("deliveries", doc! { "_id": "batch_odd", "dueAt": past }).await;
+    app.settled().await;
+    assert_eq!(app.database.count("deliveries", doc! { "unreadable": true }).await, 2);
+    watch::check(&app.state, Timestamp::now()).await.expect("a look");
+    let alert = doc! { "_id": "events-dead:unreadable-deliveries", "state": "open", "count": 2_i64 };
+    assert_eq!(app.database.count("alerts", alert).await, 1, "{:?}", app.database.all("alerts").await);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn what_still_waits_never_leaves_by_its_age() {
+    let app = TestApp::new().await;
+    app.deliver("msg_done", &user_event("user.created", "user_done", "Done", NOW)).await;
+    app.settled().await;
+    let open = doc! { "closedAt": { "$exists": true }, "dueAt": { "$exists": true } };
+    assert_eq!(app.database.count("deliveries", open).await, 0);
+    assert_eq!(app.database.count("deliveries", doc! { "closedAt": { "$type": "date" } }).await, 1);
+    // As an earlier version left them: one that is finished, and one that waits.
+    let deliveries = app.database.handle().collection::<Document>("deliveries");
+    deliveries.update_many(doc! {}, doc! { "$unset": { "closedAt": "" } }).await.expect("changed");
+    let waiting = doc! { "_id": ObjectId::new(), "receivedAt": DateTime::now(), "dueAt": DateTime::MAX };
+    deliveries.insert_one(waiting).await.expect("inserted");
+    let by_arrival = mongodb::IndexModel::builder().keys(doc! { "receivedAt": 1 }).build();
+    deliveries.create_index(by_arrival).await.expect("an index");
+    app.state.store.apply_retention(&app.state.settings.retention).await.expect("retention");
+    let names = deliveries.list_index_names().await.expect("names");
+    assert!(!names.iter().any(|name| name == "receivedAt_1"), "{names:?}");
+    let waits = doc! { "closedAt": { "$exists": false }, "dueAt": { "$exists": true } };
+    assert_eq!(app.database.count("deliveries", waits).await, 1);
+    assert_eq!(app.database.count("deliveries", doc! { "closedAt": { "$type": "date" } }).await, 1);
+    app.database.remove("deliveries", doc! { "dueAt": DateTime::MAX }).await;
+    app.finish().await;
+}

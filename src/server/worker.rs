@@ -72,7 +72,7 @@ pub async fn run(state: Arc<AppState>, mut arrivals: Arrivals, mut stop: watch::
                 }
             }
         });
-        match turn.await.unwrap_or(Err(Error::Panicked)) {
+        match Box::pin(turn).await.unwrap_or(Err(Error::Panicked)) {
             Ok(()) => {}
             Err(error) => {
                 if matches!(error, Error::Panicked) {
@@ -214,7 +214,7 @@ impl Work {
                 if is_careful { ask_apart(ports, questions).await } else { ask_and_settle(ports, questions).await }
             };
             let answered = async { finish(ports, &mut settled.await?).await };
-            if let Err(error) = answered.await {
+            if let Err(error) = Box::pin(answered).await {
                 error.log("ask_clerk");
             }
         });

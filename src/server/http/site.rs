@@ -19,6 +19,7 @@ use axum::routing::get;
 use leptos::config::LeptosOptions;
 
 use crate::server::http::Shared;
+use crate::server::inngest::keys::hex;
 
 /// By their ending, what browsers load of it, and as what.
 const KINDS: [(&str, &str); 3] =
@@ -89,13 +90,15 @@ fn files_of(folder: &Path) -> io::Result<BTreeMap<String, Bytes>> {
 
 /// Of names and contents, each with its length, so that none can be taken for a part of another.
 fn hash_of(files: &BTreeMap<String, Bytes>) -> String {
-    const ENOUGH: usize = 8;
+    const ENOUGH: usize = 16;
     let mut context = Context::new(&SHA256);
     for part in files.iter().flat_map(|(name, content)| [name.as_bytes(), content]) {
         context.update(&part.len().to_be_bytes());
         context.update(part);
     }
-    context.finish().as_ref().iter().take(ENOUGH).map(|byte| format!("{byte:02x}")).collect()
+    let mut name = hex(context.finish().as_ref());
+    name.truncate(ENOUGH);
+    name
 }
 
 /// Whether a request takes this encoding; `;q=0` says that it does not.

@@ -122,7 +122,7 @@ impl Lane {
 
 /// One attempt and its record.
 async fn work(state: Arc<AppState>, job: Job) -> Weather {
-    let end = end_of(timeout(RUN_FOR, carry_out(&state, &job))).await;
+    let end = Box::pin(end_of(timeout(RUN_FOR, carry_out(&state, &job)))).await;
     let weather = match &end {
         End::Later(later) if later.is_passing => Weather::Bad { pause: later.pause },
         _ => Weather::Fine,

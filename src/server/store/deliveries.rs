@@ -285,9 +285,9 @@ impl Deliveries {
     pub async fn ensure_expiry(&self, database: &Database, retention: Duration) -> Result<(), Error> {
         let [_, closed, _] = INDEXES;
         if self.index_names().await?.iter().any(|name| name == REPLACED) {
-            let closed = doc! { "dueAt": { "$exists": false }, "closedAt": { "$exists": false } };
+            let finished = doc! { "dueAt": { "$exists": false }, "closedAt": { "$exists": false } };
             let since = doc! { "$set": { "closedAt": "$receivedAt" } };
-            self.documents.update_many(closed, vec![since]).await?;
+            self.documents.update_many(finished, vec![since]).await?;
             ensure_expiry(database, &self.documents, ("receivedAt", REPLACED), None).await?;
         }
         ensure_expiry(database, &self.documents, ("closedAt", closed), Some(retention)).await

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use mongodb::bson::{Bson, DateTime, Document, doc};
+use mongodb::bson::{Bson, DateTime, Document, doc, oid::ObjectId};
 use rollcall::standin::Standin;
 use rollcall::standin::webhooks::State;
 use serde_json::Value;
@@ -143,7 +143,7 @@ impl Invariants<'_> {
             assert_eq!(first, id, "{} was told two ids", delivery.user_id);
         }
         for user in stored.iter().filter(|user| !is_tombstone(user)) {
-            let own = user.get_object_id("_id").map(|id| id.to_hex()).ok();
+            let own = user.get_object_id("_id").map(ObjectId::to_hex).ok();
             let first = told.get(id_of(user));
             assert!(first.is_none() || first == own.as_ref(), "{} was told {first:?}", id_of(user));
         }
@@ -165,11 +165,8 @@ impl Invariants<'_> {
                 now.insert(field, after.to_owned());
             }
             for field in ["role", "banned", "locked"] {
-                let stored = match user.get(field) {
-                    Some(Bson::Boolean(is_so)) => is_so.to_string(),
-                    Some(Bson::String(text)) => text.clone(),
-                    other => panic!("{field} of {}: {other:?}", id_of(user)),
-                };
+                let word = user.get_bool(field).map(|is_so| is_so.to_string());
+                let stored = word.unwrap_or_else(|_| user.get_str(field).expect("a word").to_owned());
                 let told = now.get(field);
                 assert!(told.is_none_or(|told| *told == stored), "{field} of {}: {told:?}, {stored}", id_of(user));
             }

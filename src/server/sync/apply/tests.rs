@@ -173,11 +173,11 @@ fn d3_23_a_time_ahead_of_every_clock_puts_nothing_in_order() {
         }
         other => panic!("{other:?}"),
     }
-    let sane = apply(None, &event, ID, now);
-    let Change::Insert(sane) = sane else { panic!("{sane:?}") };
-    assert_eq!(apply(Some(&sane), &said("Ahead", CENTURY, CENTURY), ID, now), Change::Ask);
-    assert_eq!(apply(Some(&sane), &said("Ahead", 1_759_999_999_000, CENTURY), ID, now), Change::Ask);
-    assert_eq!(apply(Some(&sane), &said("Ada", 1_759_999_999_000, 1_759_999_999_000), ID, now), Change::Unchanged);
+    let timely = apply(None, &event, ID, now);
+    let Change::Insert(timely) = timely else { panic!("{timely:?}") };
+    assert_eq!(apply(Some(&timely), &said("Ahead", CENTURY, CENTURY), ID, now), Change::Ask);
+    assert_eq!(apply(Some(&timely), &said("Ahead", 1_759_999_999_000, CENTURY), ID, now), Change::Ask);
+    assert_eq!(apply(Some(&timely), &said("Ada", 1_759_999_999_000, 1_759_999_999_000), ID, now), Change::Unchanged);
 }
 
 #[test]

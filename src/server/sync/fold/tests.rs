@@ -120,15 +120,15 @@ fn an_adopted_person_keeps_their_id_and_is_no_newcomer() {
 }
 
 /// Clerk's answer over exactly this.
-fn answering(stored: &User, incoming: Incoming) -> Option<Answer> {
-    Some(Answer { incoming, over: stored.etag.clone() })
+fn answering(stored: &User, incoming: Incoming) -> Answer {
+    Answer { incoming, over: stored.etag.clone() }
 }
 
 #[test]
 fn d2_25_an_answer_that_lags_behind_settles_nothing() {
     let (first, _) = written(None, &case([told("Ada", T)]));
     let mut question = case([told("Other", T)]);
-    question.answer = answering(&first.user, person("Before", T - 1, SyncSource::Refetch));
+    question.answer = Some(answering(&first.user, person("Before", T - 1, SyncSource::Refetch)));
     assert_eq!(folded(Some(&first.user), &question, Plan::default()), Folded::Behind);
 }
 
@@ -138,10 +138,10 @@ fn d2_24_that_somebody_deleted_lives_is_for_clerk_to_confirm_and_revives_nobody(
     let mut question = case([told("Revived", T + 2)]);
     assert_eq!(folded(Some(&first.user), &question, Plan::default()), Folded::Ask);
     let stale = |reason: &str| Folded::Settled(vec![end(EventState::Stale, reason)]);
-    question.answer = answering(&first.user, gone(T + 3));
+    question.answer = Some(answering(&first.user, gone(T + 3)));
     let confirmed = stale("the person is deleted, which Clerk confirms");
     assert_eq!(folded(Some(&first.user), &question, Plan::default()), confirmed);
-    question.answer = answering(&first.user, person("Revived", T + 2, SyncSource::Refetch));
+    question.answer = Some(answering(&first.user, person("Revived", T + 2, SyncSource::Refetch)));
     let denied = stale("the person is deleted, which is for ever, though Clerk knows them");
     assert_eq!(folded(Some(&first.user), &question, Plan::default()), denied);
 }
@@ -152,7 +152,7 @@ fn d3_28_a_hint_takes_clerks_answer_only_over_what_was_stored_when_it_was_asked(
     let mut hint = case([Incoming::Hint { clerk_id: "user_1".to_owned(), source: SyncSource::Inngest }]);
     hint.answer = Some(Answer { incoming: person("Before", T, SyncSource::Refetch), over: None });
     assert_eq!(folded(Some(&first.user), &hint, Plan::default()), Folded::Ask, "an event came between");
-    hint.answer = answering(&first.user, person("After", T, SyncSource::Refetch));
+    hint.answer = Some(answering(&first.user, person("After", T, SyncSource::Refetch)));
     let (write, _) = written(Some(&first.user), &hint);
     assert_eq!((write.user.first_name.as_deref(), write.user.sync_source), (Some("After"), SyncSource::Inngest));
 }

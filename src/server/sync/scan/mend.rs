@@ -198,7 +198,9 @@ fn is_applied(ended: &Ended) -> bool {
 impl Progress {
     /// What an attempt at this step found that came to no checkpoint.
     pub fn recall(&mut self, found: Vec<Difference>) {
-        found.iter().for_each(|difference| self.count(difference));
+        for difference in &found {
+            self.count(difference);
+        }
         self.recalled = found;
     }
 

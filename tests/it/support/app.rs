@@ -1,6 +1,7 @@
 //! A running application: real listener, real worker, the stand-in as its Clerk, a database of its own.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::Arc;
 
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE};
@@ -201,10 +202,18 @@ async fn start_clerk(app_url: &str, app_port: u16, wishes: &Wishes) -> Standin {
     Standin::start(options).await.expect("the stand-in")
 }
 
+/// A folder for the built site that is there and empty, so that no log warns of it.
+fn nothing_built() -> String {
+    let root = Path::new(env!("CARGO_TARGET_TMPDIR")).join("nothing-built");
+    std::fs::create_dir_all(root.join("pkg")).expect("a folder");
+    root.to_str().expect("a path in UTF-8").to_owned()
+}
+
 /// The environment of an application beside this Clerk and this database.
 pub fn variables(clerk: &Standin, mongodb_uri: &str, app_url: &str) -> Variables {
     [
         ("LEPTOS_ENV", "DEV".to_owned()),
+        ("LEPTOS_SITE_ROOT", nothing_built()),
         ("ROLLCALL_PUBLIC_URL", app_url.to_owned()),
         ("MONGODB_URI", mongodb_uri.to_owned()),
         ("CLERK_PUBLISHABLE_KEY", clerk.publishable_key().to_owned()),

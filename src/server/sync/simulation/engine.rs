@@ -202,6 +202,9 @@ pub async fn refresh(shared: Shared, refresh: Refresh) {
 
 async fn refresh_over_anything(process: &Process, id: &str) -> Result<(), Error> {
     let answer = ask(process, id, SyncSource::Refetch).await?;
+    // By then something else may be stored.
+    let later = enter(&process.shared).rng.random_range(0..300);
+    pause(&process.shared, later).await;
     write(process, answer).await.map(|_| ())
 }
 

@@ -44,8 +44,10 @@ pub async fn get_profile(state: &AppState, viewer: &Viewer) -> Result<Profile, E
     let role = viewer.role(state);
     let user = viewer.user().clone();
     let shown = state.settings.fields.rows().iter().filter(|field| field.is_shown());
-    let waiting = state.store.list_pending(&user.clerk_id).await?;
-    let mut changes = state.store.users.find_history(&user.clerk_id).await?;
+    let (waiting, mut changes) = futures::try_join!(
+        state.store.list_pending(&user.clerk_id),
+        state.store.users.find_history_together(&user.clerk_id),
+    )?;
     changes.reverse();
     Ok(Profile {
         role_standing: role_standing(state, &user).to_owned(),

@@ -136,6 +136,7 @@ pub struct Users {
     documents: Collection<RawDocumentBuf>,
     fields: Fields,
     lookups: Arc<Together<lookups::Found>>,
+    histories: Arc<Together<Option<Vec<Entry>>>>,
     pub(super) pseudonyms: Pseudonyms,
 }
 
@@ -167,6 +168,7 @@ impl Users {
             documents: database.collection("users"),
             fields: fields.clone(),
             lookups: Arc::default(),
+            histories: Arc::default(),
             pseudonyms: Pseudonyms::of(database),
         }
     }

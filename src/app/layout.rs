@@ -48,8 +48,8 @@ fn Header() -> impl IntoView {
             })}
         </Suspense>
         <header class="border-b border-base-300 bg-base-200">
-            <nav class="mx-auto flex max-w-6xl flex-wrap items-center justify-end gap-y-1 px-2 py-2 sm:gap-2 sm:px-4" aria-label="Main">
-                <a class="btn btn-ghost me-auto gap-2 px-2 text-lg" href="/">
+            <nav class="mx-auto flex max-w-6xl flex-wrap items-center justify-end gap-y-1 px-1 py-2 sm:gap-2 sm:px-4" aria-label="Main">
+                <a class="btn btn-ghost me-auto gap-2 px-1 text-lg" href="/">
                     <img src="/favicon.svg" alt="" width="24" height="24" />
                     <span class="max-sm:sr-only">"Rollcall"</span>
                 </a>

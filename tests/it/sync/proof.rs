@@ -120,7 +120,10 @@ async fn a2_15_d2_37_a_write_back_that_never_arrived_is_a_difference_and_is_aske
         if held.is_string() { Ok(()) } else { Err(held.to_string()) }
     })
     .await;
+    // Its echo is here too, and nothing of it is on its way any more, which would explain what differs next.
+    world.webhooks(true).await;
     world.app.settled().await;
+    world.app.jobs_settled().await;
     let other = doc! { "_id": mongodb::bson::oid::ObjectId::new() };
     let mut stored = world.app.database.user(&id).await.expect("stored");
     world.app.database.remove("users", doc! { "clerkId": &id }).await;

@@ -13,7 +13,7 @@ use crate::server::sync::fields::open_value;
 use crate::server::sync::mapping::from_fetched;
 
 /// The name under which a write-back that did not arrive is a difference.
-pub const METADATA: &str = "metadata";
+const METADATA: &str = "metadata";
 /// What changed within so long may still be on its way.
 const FRESH_FOR: SignedDuration = SignedDuration::from_secs(60);
 
@@ -48,6 +48,16 @@ pub fn difference(
     }
 }
 
+/// Whether a write-back did not arrive, among what differs.
+pub fn is_of_metadata(difference: &Difference) -> bool {
+    difference.fields.iter().any(|field| field.field == METADATA)
+}
+
+/// Whether nothing else differs.
+pub fn is_only_of_metadata(difference: &Difference) -> bool {
+    difference.kind == DifferenceKind::Differing && difference.fields.iter().all(|field| field.field == METADATA)
+}
+
 /// Whether the difference may be explained by something that is on its way: an event, or a write-back of ours.
 pub fn is_fresh(difference: &Difference, stored: &Stored, theirs: Option<&wire::User>, now: Timestamp) -> bool {
     let is_recent = |at: Option<Timestamp>| at.is_some_and(|at| now.duration_since(at) < FRESH_FOR);
@@ -56,11 +66,10 @@ pub fn is_fresh(difference: &Difference, stored: &Stored, theirs: Option<&wire::
         // When somebody went, nobody says.
         (DifferenceKind::Gone | DifferenceKind::Revived, _, _) => true,
         (DifferenceKind::Differing, Stored::Person(user), Some(theirs)) => {
-            let is_of_metadata = difference.fields.iter().any(|field| field.field == METADATA);
             let updated_at = theirs.updated_at.map_or(i64::MIN, Timestamp::as_millisecond);
             user.version.updated_at > updated_at
                 || is_recent(theirs.updated_at)
-                || (is_of_metadata && is_recent(user.last_clerk_sync))
+                || (is_of_metadata(difference) && is_recent(user.last_clerk_sync))
         }
         (_, _, theirs) => theirs.is_some_and(|theirs| is_recent(theirs.updated_at)),
     }

@@ -9,7 +9,7 @@ use futures::{StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep};
 
-use crate::model::run::{Difference, DifferenceKind};
+use crate::model::run::Difference;
 use crate::server::clerk::client::MOST_IDS;
 use crate::server::clerk::wire;
 use crate::server::error::Error;
@@ -17,7 +17,7 @@ use crate::server::state::AppState;
 use crate::server::store::runs::{Progress, Run, Suspect};
 use crate::server::store::statistics::Length;
 use crate::server::sync::ports::Ports;
-use crate::server::sync::scan::compare::{METADATA, Stored, difference, is_fresh};
+use crate::server::sync::scan::compare::{Stored, difference, is_fresh, is_only_of_metadata};
 use crate::server::sync::scan::mend::{deal_with, most_deletions};
 use crate::server::sync::status::lag_of;
 
@@ -204,10 +204,7 @@ async fn look(state: &AppState, ids: &[&str]) -> Result<Vec<Seen>, Error> {
 /// Leaves out those whose only difference is metadata that we have yet to write there: after many sign-ups at once that
 /// takes a while, and is no difference of the two.
 async fn without_pushes(state: &AppState, mut seen: Vec<Seen>) -> Result<Vec<Seen>, Error> {
-    let is_push = |seen: &Seen| {
-        let fields = &seen.difference.fields;
-        seen.difference.kind == DifferenceKind::Differing && fields.iter().all(|field| field.field == METADATA)
-    };
+    let is_push = |seen: &Seen| is_only_of_metadata(&seen.difference);
     let pushes: Vec<&str> =
         seen.iter().filter(|seen| is_push(seen)).map(|seen| seen.difference.clerk_id.as_str()).collect();
     if pushes.is_empty() {

@@ -23,7 +23,7 @@ use crate::server::sync::mapping::from_fetched;
 use crate::server::sync::ports::Ports;
 use crate::server::sync::process::{Ended, write_all};
 use crate::server::sync::questions::ask;
-use crate::server::sync::scan::compare::METADATA;
+use crate::server::sync::scan::compare::{is_of_metadata, is_only_of_metadata};
 use crate::server::sync::scan::examine::{Seen, suspect_of};
 
 /// So few deletions are never too many, unless they are more than half of all.
@@ -187,10 +187,6 @@ pub fn mends(run: &Run) -> bool {
     run.kind != RunKind::Proof && !run.options.dry_run
 }
 
-fn is_of_metadata(difference: &Difference) -> bool {
-    difference.fields.iter().any(|field| field.field == METADATA)
-}
-
 fn is_applied(ended: &Ended) -> bool {
     ended.outcomes.iter().any(|outcome| outcome.state == EventState::Applied)
 }
@@ -207,11 +203,10 @@ impl Progress {
     /// Whoever was found then and does not differ any more was mended then.
     pub fn settle_recalled(&mut self, run: &Run) {
         for difference in self.recalled.drain(..).filter(|_| mends(run)) {
-            let is_push = difference.fields.iter().all(|field| field.field == METADATA);
             match difference.kind {
                 DifferenceKind::Missing => self.counts.written += 1,
                 DifferenceKind::Differing => {
-                    self.counts.written += u64::from(!is_push);
+                    self.counts.written += u64::from(!is_only_of_metadata(&difference));
                     self.counts.pushed += u64::from(is_of_metadata(&difference));
                 }
                 DifferenceKind::Gone | DifferenceKind::Revived | DifferenceKind::Unreadable => {}

@@ -59,7 +59,7 @@ pub struct Progress {
     /// People at Clerk who are known not to be here, as people who were skipped.
     pub absent: u64,
     pub fields: BTreeMap<String, u64>,
-    /// Since the last checkpoint, which puts it into `findings`.
+    /// Not in `findings` yet: the next checkpoint puts it there.
     #[serde(skip)]
     pub found: Vec<Found>,
     /// Of an attempt at the same step that came to no checkpoint: counted, and not met again so far.

@@ -88,6 +88,7 @@ pub async fn deal_with(
     }
     // Before anything is mended: whoever does this step again after a crash could not find it any more.
     state.store.findings.add(run, run.progress.pages, &progress.found).await?;
+    progress.found.clear();
     let (mut incoming, mut differences) = (Vec::new(), HashMap::new());
     for seen in certain {
         let is_missed = seen.is_missed();

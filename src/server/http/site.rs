@@ -60,11 +60,10 @@ impl Site {
     }
 
     fn answer(&self, name: &str, headers: &HeaderMap) -> Response {
-        let kind = KINDS.iter().find(|(ending, _)| name.rsplit_once('.').is_some_and(|(_, found)| found == *ending));
-        let (Some((_, kind)), Some(plain)) = (kind, self.files.get(name)) else {
+        let (Some(kind), Some(plain)) = (kind_of(name), self.files.get(name)) else {
             return StatusCode::NOT_FOUND.into_response();
         };
-        let common = [(CONTENT_TYPE, *kind), (CACHE_CONTROL, FOR_GOOD), (VARY, ACCEPT_ENCODING.as_str())];
+        let common = [(CONTENT_TYPE, kind), (CACHE_CONTROL, FOR_GOOD), (VARY, ACCEPT_ENCODING.as_str())];
         let mut taken = ENCODINGS.iter().filter(|(encoding, _)| accepts(headers, encoding));
         let packed =
             taken.find_map(|(encoding, ending)| Some((*encoding, self.files.get(&format!("{name}{ending}"))?)));
@@ -75,13 +74,19 @@ impl Site {
     }
 }
 
+/// As what browsers load it, if they do.
+fn kind_of(name: &str) -> Option<&'static str> {
+    let (_, ending) = name.rsplit_once('.')?;
+    KINDS.iter().find(|(known, _)| *known == ending).map(|(_, kind)| *kind)
+}
+
 /// What browsers load, with what it is when it is compressed.
 fn files_of(folder: &Path) -> io::Result<BTreeMap<String, Bytes>> {
     let mut files = BTreeMap::new();
     for entry in std::fs::read_dir(folder)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         let plain = ENCODINGS.iter().find_map(|(_, ending)| name.strip_suffix(ending)).unwrap_or(&name);
-        if KINDS.iter().any(|(ending, _)| plain.rsplit_once('.').is_some_and(|(_, found)| found == *ending)) {
+        if kind_of(plain).is_some() {
             files.insert(name.clone(), Bytes::from(std::fs::read(folder.join(&name))?));
         }
     }

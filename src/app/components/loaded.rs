@@ -1,4 +1,6 @@
 //! The frame of a page that shows one thing: read before anything is sent, then shown, or what went wrong.
+//!
+//! What is shown asks for nothing more: on the server it is made more than once, and what it asked for could be forgotten.
 
 use std::sync::Arc;
 

@@ -14,18 +14,23 @@ use crate::app::components::loaded::loaded;
 use crate::app::components::person_actions::Actions;
 use crate::app::components::time::Time;
 use crate::app::components::timeline::TimelineView;
-use crate::model::person::{Field, Origin, Permit, Person, Shown, Step, StepState};
+use crate::model::error::AppError;
+use crate::model::person::{Field, Origin, Permit, Person, Shown, Step, StepState, Timeline};
 
 #[component]
 pub fn AdminUserPage() -> impl IntoView {
     let id = use_params_map().with_untracked(|params| params.get("id").unwrap_or_default());
     let cursor = use_query_map().with_untracked(|query| query.get("before"));
-    let person = Resource::new_blocking(move || id.clone(), get_person);
-    loaded(person, move |person| view! { <Whole person cursor=cursor.clone() /> }.into_any())
+    let is_first = cursor.is_none();
+    let asked = id.clone();
+    let person = Resource::new_blocking(move || asked.clone(), get_person);
+    let timeline =
+        Resource::new_blocking(move || (id.clone(), cursor.clone()), |(id, cursor)| list_timeline(id, cursor));
+    loaded(person, move |person| view! { <Whole person timeline is_first /> }.into_any())
 }
 
 #[component]
-fn Whole(person: Person, cursor: Option<String>) -> impl IntoView {
+fn Whole(person: Person, timeline: Resource<Result<Timeline, AppError>>, is_first: bool) -> impl IntoView {
     let path = format!("/admin/users/{}", person.clerk_id);
     let marks = [
         (person.is_deleted, "deleted", "badge badge-error"),
@@ -69,7 +74,7 @@ fn Whole(person: Person, cursor: Option<String>) -> impl IntoView {
         <Actions person=person.clone() />
         <Saga steps=person.saga />
         <Document fields=person.fields />
-        <History id=person.clerk_id path cursor is_linked=person.permit != Permit::Look />
+        <History timeline path is_first is_linked=person.permit != Permit::Look />
     }
     .into_any()
 }
@@ -173,10 +178,13 @@ fn Row(field: Field) -> impl IntoView {
 }
 
 #[component]
-fn History(id: String, path: String, cursor: Option<String>, is_linked: bool) -> impl IntoView {
-    let first = cursor.is_some().then(|| format!("{path}#timeline"));
-    let timeline =
-        Resource::new_blocking(move || (id.clone(), cursor.clone()), |(id, cursor)| list_timeline(id, cursor));
+fn History(
+    timeline: Resource<Result<Timeline, AppError>>,
+    path: String,
+    is_first: bool,
+    is_linked: bool,
+) -> impl IntoView {
+    let first = (!is_first).then(|| format!("{path}#timeline"));
     view! {
         <Suspense>
             {move || {

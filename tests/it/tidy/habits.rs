@@ -55,6 +55,12 @@ pub const RULES: &[Rule] = &[
         },
     },
     Rule {
+        // What a boundary waits for is walked more than once on the server. A resource made there can be dropped before it
+        // runs, and a page waits for all that were ever made: it is never answered.
+        says: "what a page reads it asks for itself, or the header does: no resource is made inside a boundary",
+        breaches: |file| if file.is_of("app") { resources_elsewhere(&file.production) } else { Vec::new() },
+    },
+    Rule {
         says: "a module is named after what it owns, not utils, helpers, common, misc, types, manager, service, data, info",
         breaches: |file| {
             let named = |line: &str| {
@@ -67,3 +73,17 @@ pub const RULES: &[Rule] = &[
         },
     },
 ];
+
+fn resources_elsewhere(code: &str) -> Vec<usize> {
+    let mut component = "";
+    let mut found = Vec::new();
+    for (place, line) in code.lines().enumerate() {
+        if let Some((_, rest)) = line.split_once("fn ") {
+            component = rest.split(['(', '<']).next().unwrap_or_default();
+        }
+        if line.contains("Resource::new") && !component.ends_with("Page") && component != "Header" {
+            found.push(place + 1);
+        }
+    }
+    found
+}

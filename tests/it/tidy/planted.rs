@@ -83,6 +83,13 @@ const HABITS: &[Planted] = &[
     ("src/app.rs", "//! A.\npub(crate) use crate::model::user::Role;\n", 2, "no re-exports"),
     ("src/server/store/users.rs", "//! A.\nlet a = users.find(b).skip(c);\n", 2, "begins at a key"),
     ("src/server/store.rs", "//! A.\nlet a = doc! { \"$skip\": b };\n", 2, "begins at a key"),
+    (
+        "src/app/pages/home.rs",
+        "//! A.\nfn Part() {\n    let a = Resource::new_blocking(b, c);\n}\n",
+        3,
+        "asks for itself",
+    ),
+    ("src/app/components/a.rs", "//! A.\nfn a() {\n    ArcResource::new(b, c);\n}\n", 3, "asks for itself"),
     ("src/app.rs", "//! A.\npub mod utils;\n", 2, "named after what it owns"),
     ("src/app.rs", "//! A.\nmod webhook_handler {\n}\n", 2, "named after what it owns"),
 ];
@@ -133,6 +140,7 @@ const INNOCENT: &[(&str, &str)] = &[
     ("src/cli/dev.rs", "//! A.\nuse crate::standin::{self, Standin};\n"),
     ("src/app.rs", "//! A.\nlet a = unwrap_or_default(); let b = c.unwrap_or(1); mod database;\n"),
     ("src/server/store/users.rs", "//! A.\nlet a = walks.iter().skip(1);\n"),
+    ("src/app/pages/home.rs", "//! A.\npub fn HomePage() -> impl IntoView {\n    let a = Resource::new(b, c);\n}\n"),
     ("src/standin.rs", concat!("//! A.\nconst A: &str = \"sk_", "test_rollcallLocalStandInKeyOpensNothingElse\";\n")),
     ("README.md", "Set sk_test_… or whsec_…, see src/home/page and https://example.com/home/.\n"),
     ("tests/it/webhooks.rs", concat!("//! A.\nconst A: &str = \"sk_", "live_a1b2c3d4e5f6g7h8i9j0\";\n")),

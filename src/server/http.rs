@@ -211,6 +211,7 @@ pub fn router(state: Arc<AppState>) -> Router {
         .merge(functions)
         .merge(streams)
         .layer(from_fn_with_state(shared.clone(), layers::headers))
+        .layer(from_fn(outcome::explain))
         .layer(from_fn(layers::log_request))
         .layer(from_fn(layers::trace_request))
         .with_state::<()>(shared)

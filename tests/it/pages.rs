@@ -1,6 +1,7 @@
 //! Pages as the server renders them, for whom, with which status and headers.
 
 use futures::StreamExt;
+use rollcall::standin::levers::Levers;
 use serde_json::json;
 
 use crate::support::app::{TestApp, Wishes, files_of};
@@ -117,6 +118,42 @@ async fn d2_06_d5_26_with_mongodb_away_pages_say_so_and_when_to_come_back() {
     let page = body(answer).await;
     assert!(page.contains("Not available right now"));
     assert!(!page.contains("Sign in") && !page.contains("127.0.0.1:9"), "neither a wrong claim nor an address");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d5_26_a_page_that_takes_too_long_is_given_up_with_words_and_so_is_too_much_of_one_address() {
+    let variables = [("ROLLCALL_REQUEST_TIMEOUT", "1"), ("ROLLCALL_ADDRESS_REQUESTS", "40")];
+    let variables = variables.map(|(name, value)| (name, value.to_owned())).to_vec();
+    let app = TestApp::with(Wishes { variables, seed_users: 1, ..Wishes::default() }).await;
+    let id = app.clerk.users()[0]["id"].as_str().expect("an id").to_owned();
+    let token = app.token(&id);
+    let visit = |path: &str| {
+        let request = app.client.get(app.at(path)).header("accept", "text/html").bearer_auth(&token);
+        async { request.send().await.expect("an answer") }
+    };
+    assert_eq!(visit("/profile").await.status(), 200);
+    app.clerk.set_levers(Levers { bapi_delay_ms: 3_000, ..Levers::default() });
+    let answer = visit("/profile/sessions").await;
+    assert_eq!(answer.status(), 503);
+    assert_eq!(answer.headers()["retry-after"], "5");
+    assert_eq!(answer.headers()["content-security-policy"], "default-src 'none'");
+    assert_eq!(answer.headers()["cache-control"], "private, no-store");
+    let page = body(answer).await;
+    assert!(page.contains("<h1>Not answered in time</h1>") && page.contains("Try again in 5 s."), "{page}");
+    app.clerk.set_levers(Levers::default());
+
+    let mut refused = visit("/").await;
+    for _ in 0..100 {
+        if refused.status() != 200 {
+            break;
+        }
+        refused = visit("/").await;
+    }
+    assert_eq!(refused.status(), 429);
+    let wait = refused.headers()["retry-after"].to_str().expect("text").to_owned();
+    let page = body(refused).await;
+    assert!(page.contains("<h1>Too many requests</h1>") && page.contains(&format!("in {wait} s.")), "{page}");
     app.finish().await;
 }
 

@@ -17,6 +17,7 @@ use crate::server::store::Error;
 use crate::server::store::directory::cursor::Cursor;
 use crate::server::store::directory::filter::{Filter, living};
 use crate::server::store::directory::walk::{Walk, collation};
+use crate::server::store::legible;
 use crate::server::store::users::hidden::Pseudonyms;
 use crate::server::store::users::{User, read_user};
 
@@ -178,7 +179,7 @@ impl Directory {
     fn page(&self, found: &[(&Walk, RawDocumentBuf)], has_more: bool) -> Page {
         let last = found.last().filter(|_| has_more);
         Page {
-            users: found.iter().filter_map(|(_, document)| read_user(document, &self.fields).ok()).collect(),
+            users: legible::readable("users", found.iter().map(|(_, document)| read_user(document, &self.fields).ok())),
             next: last.and_then(|(walk, document)| place(walk, document)?.encode()),
         }
     }

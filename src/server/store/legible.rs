@@ -41,8 +41,14 @@ pub async fn take<T>(
 
 /// Those of these that can be read.
 pub fn keep<T: DeserializeOwned>(collection: &'static str, documents: &[RawDocumentBuf]) -> Vec<T> {
-    let kept: Vec<T> = documents.iter().filter_map(|document| parse(document)).collect();
-    say(collection, documents.len() - kept.len());
+    readable(collection, documents.iter().map(|document| parse(document)))
+}
+
+/// Those that could be.
+pub fn readable<T>(collection: &'static str, read: impl ExactSizeIterator<Item = Option<T>>) -> Vec<T> {
+    let all = read.len();
+    let kept: Vec<T> = read.flatten().collect();
+    say(collection, all - kept.len());
     kept
 }
 

@@ -55,11 +55,14 @@ test('a backfill of 50 000 is watched, paused, killed with the server and resume
     await expect.poll(async () => reloaded(page), { timeout: 60_000, intervals: [500] }).toBeGreaterThanOrEqual(before);
     const runs = client.db().collection('runs');
     expect(await runs.countDocuments({ kind: 'backfill' })).toBe(1);
+    // Watched to its end, after which the page offers what can be done then.
+    await page.goto('/admin/sync/runs');
+    await expect(page.getByRole('heading', { name: 'Going on: backfill' })).toBeVisible();
     await expect
       .poll(async () => (await runs.findOne({ kind: 'backfill' }))?.state, { timeout: 300_000, intervals: [1_000] })
       .toBe('done');
-
-    await page.goto('/admin/sync/runs');
+    await expect(page.getByRole('heading', { name: 'Going on: backfill' })).toBeHidden();
+    await expect(page.getByRole('button', { name: 'Begin a backfill' })).toBeVisible();
     const row = page.getByRole('table', { name: 'History' }).getByRole('row').filter({ hasText: 'backfill' });
     await expect(row).toContainText('done');
     expect(await users.countDocuments({ deletedAt: null })).toBe(PEOPLE);

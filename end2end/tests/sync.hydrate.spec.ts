@@ -114,6 +114,28 @@ test('a hidden tab asks for nothing, and shows everything when it is seen again'
   expect(streams).toBe(2);
 });
 
+test('e_07 refused for a moment, the stream is tried again by itself', async ({ page, request }) => {
+  test.setTimeout(60_000);
+  let refused = 0;
+  await page.route('**/admin/sync/live', async (route) => {
+    refused += 1;
+    await (refused <= 2 ? route.fulfill({ status: 503 }) : route.continue());
+  });
+  await page.goto('/admin/sync');
+  await expect(page.locator('#live-state')).toHaveText('Not live, trying again; or sign in again');
+  const clerkId = await deliver(request);
+  await expect(page.locator('#live-state')).toContainText('Live', { timeout: 20_000 });
+  await expect(row(page, clerkId)).toContainText('applied');
+});
+
+test('e_16 with times of UTC a new event says when it came, as the others do', async ({ page, request }) => {
+  await open(page);
+  await page.evaluate(() => document.documentElement.setAttribute('data-times', 'utc'));
+  const clerkId = await deliver(request);
+  await expect(row(page, clerkId).first().locator('time')).toHaveText(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/);
+  await expect(page.locator('[data-live="as-of"] time, .live-time time').first()).toHaveText(/ UTC$/);
+});
+
 test('a second word of a search has suggestions as well', async ({ page }) => {
   await page.goto('/admin/sync/events');
   const field = page.getByRole('combobox', { name: /^Search/ });

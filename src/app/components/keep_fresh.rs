@@ -24,7 +24,7 @@ pub fn KeepFresh(part: String) -> impl IntoView {
 }
 
 /// Exchanges what is in all of these parts for what a page that is loaded now has in those of the same ids. Where the
-/// `data-state` of one is another than before, the whole page is loaded, for then other things can be done.
+/// `data-state` of one is another than before, or is no more, the whole page is loaded, for then other things can be done.
 pub fn exchange(parts: String) {
     spawn_local(async move {
         let _ = try_exchange(&parts).await;
@@ -54,11 +54,13 @@ async fn try_exchange(parts: &str) -> Result<(), JsValue> {
     let parts = document.query_selector_all(parts)?;
     for index in 0..parts.length() {
         let Some(old) = parts.item(index).and_then(|node| node.dyn_into::<Element>().ok()) else { continue };
-        let Ok(new) = find.call1(&page, &old.id().into())?.dyn_into::<Element>() else { continue };
-        if new.get_attribute("data-state") != old.get_attribute("data-state") {
+        let new = find.call1(&page, &old.id().into())?.dyn_into::<Element>().ok();
+        if new.as_ref().and_then(|new| new.get_attribute("data-state")) != old.get_attribute("data-state") {
             return window.location().reload();
         }
-        old.set_inner_html(&new.inner_html());
+        if let Some(new) = new {
+            old.set_inner_html(&new.inner_html());
+        }
     }
     localize();
     Ok(())

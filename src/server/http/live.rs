@@ -25,6 +25,9 @@ use crate::server::rpc::caller::Caller;
 use crate::server::state::AppState;
 
 const PROVE_EVERY: Duration = Duration::from_secs(3);
+/// So often the proof may not be had because nobody can be asked, as when MongoDB chooses a new primary: what is told meanwhile
+/// is what was known before.
+const MOST_UNPROVEN: u32 = 10;
 const LASTS_FOR: Duration = Duration::from_mins(10);
 /// Proxies close what is quiet for longer than half a minute or a minute.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -65,6 +68,8 @@ struct Told {
     state: Arc<AppState>,
     caller: Arc<Caller>,
     prove: tokio::time::Interval,
+    /// Times in a row that the proof could not be had.
+    unproven: u32,
     until: Instant,
     /// What is to be told next, before anything new.
     first: Option<Update>,
@@ -81,7 +86,7 @@ fn told(
     let mut prove = interval(PROVE_EVERY);
     prove.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let first = state.live.snapshot();
-    let told = Told { viewer, state, caller, prove, until: now + LASTS_FOR, first, known };
+    let told = Told { viewer, state, caller, prove, unproven: 0, until: now + LASTS_FOR, first, known };
     futures::stream::unfold(told, |mut told| async {
         let update = told.next().await?;
         let event = Event::default().id(update.id).retry(COME_BACK_AFTER).data(update.json);
@@ -100,7 +105,11 @@ impl Told {
                 biased;
                 () = closed(&mut self.viewer.closing) => return None,
                 () = sleep_until(self.until) => return None,
-                _ = self.prove.tick() => prove(&self.state, &self.caller).await.ok()?,
+                _ = self.prove.tick() => match prove(&self.state, &self.caller).await {
+                    Ok(()) => self.unproven = 0,
+                    Err(error) if error.status().is_server_error() && self.unproven < MOST_UNPROVEN => self.unproven += 1,
+                    Err(_) => return None,
+                },
                 update = self.viewer.updates.recv() => match update {
                     Ok(update) => return Some(update),
                     Err(RecvError::Lagged(_)) => return self.state.live.snapshot(),

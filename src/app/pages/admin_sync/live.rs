@@ -22,6 +22,8 @@ const LISTED: u32 = 50;
 /// What the stream does not tell: charts, and which processes are at work.
 const REST: &str = ".fresh";
 const REST_EVERY: Duration = Duration::from_mins(1);
+/// After a refusal, which a proxy or a moment without MongoDB may have been the cause of as well.
+const TRY_AGAIN_EVERY_S: u32 = 15;
 
 /// How it is with the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +31,7 @@ enum Link {
     Connecting,
     Live,
     Paused,
-    /// The server said no: the role or the session is gone.
+    /// The server said no: the role or the session is gone, or it could not tell.
     Ended,
 }
 
@@ -121,6 +123,7 @@ impl Reader {
     fn show_rows(self) {
         if let Some(waiting) = ROWS.take() {
             insert(&Array::from(&waiting.values()));
+            localize();
         }
         self.held.set(0);
     }
@@ -130,6 +133,10 @@ impl Reader {
         self.age.set(seconds_since(self.updated_at.get_value()));
         if self.held.get_untracked() > 0 && !is_read() {
             self.show_rows();
+        }
+        let is_time = self.age.get_untracked().is_multiple_of(TRY_AGAIN_EVERY_S);
+        if is_time && self.link.get_untracked() == Link::Ended && !document().hidden() {
+            self.again.update(|again| *again += 1);
         }
     }
 
@@ -161,7 +168,7 @@ pub fn LiveNumbers() -> impl IntoView {
         set_interval(refresh, REST_EVERY);
         on_visibility(move |is_hidden| {
             reader.close();
-            if !is_hidden && matches!(link.get_untracked(), Link::Connecting | Link::Live) {
+            if !is_hidden && link.get_untracked() != Link::Paused {
                 reader.open();
             }
         });
@@ -222,7 +229,7 @@ fn said(link: Link, age: u32) -> String {
         Link::Live if age < 2 => "Live, updated now".to_owned(),
         Link::Live => format!("Live, updated {age} s ago"),
         Link::Paused => "Paused".to_owned(),
-        Link::Ended => "Not live: sign in again, or reload".to_owned(),
+        Link::Ended => "Not live, trying again; or sign in again".to_owned(),
     }
 }
 
@@ -274,9 +281,14 @@ fn set_time(place: &Element, text: &str) {
         let _ = place.append_child(&time);
         time
     };
+    set_moment(&time, text);
+}
+
+/// As the server writes it, until `localize` has seen it.
+fn set_moment(time: &Element, text: &str) {
     if time.get_attribute("datetime").as_deref() != Some(text) {
         let _ = time.set_attribute("datetime", text);
-        time.set_text_content(Some(text));
+        time.set_text_content(Some(&format!("{} UTC", text.get(..19).unwrap_or(text).replace('T', " "))));
     }
 }
 
@@ -363,6 +375,6 @@ fn fill(row: &Element, event: &JsValue) {
     let took = at("finished_at") - at("received_at");
     set("took", &if took.is_nan() { String::new() } else { format!(" in {took} ms") });
     if let Ok(Some(time)) = row.query_selector("time") {
-        let _ = time.set_attribute("datetime", &field("received_at"));
+        set_moment(&time, &field("received_at"));
     }
 }

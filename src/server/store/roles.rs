@@ -157,7 +157,7 @@ impl Roles {
 
     /// Whether somebody else is an admin who can act as such.
     pub async fn has_other_admin(&self, clerk_id: &str) -> Result<bool, Error> {
-        let others = admins(doc! { "clerkId": { "$ne": clerk_id } });
+        let others = free_admins(doc! { "clerkId": { "$ne": clerk_id } });
         Ok(self.documents.find_one(others).projection(doc! { "_id": 1 }).await?.is_some())
     }
 
@@ -232,7 +232,7 @@ impl Roles {
         who: &str,
         departing: &[String],
     ) -> mongodb::error::Result<bool> {
-        let others = admins(doc! { "clerkId": { "$ne": who, "$nin": departing } });
+        let others = free_admins(doc! { "clerkId": { "$ne": who, "$nin": departing } });
         Ok(self.documents.count_documents(others).limit(1).session(session).await? > 0)
     }
 }
@@ -241,6 +241,13 @@ impl Roles {
 fn admins(among: Document) -> Document {
     let mut admins = doc! { "role": Role::Admin.as_str(), "deletedAt": Bson::Null, "banned": { "$ne": true } };
     admins.extend(among);
+    admins
+}
+
+/// Those who can sign in as well. Somebody who is locked is an admin while their session lasts, and none to rely on.
+fn free_admins(among: Document) -> Document {
+    let mut admins = admins(among);
+    admins.insert("locked", doc! { "$ne": true });
     admins
 }
 

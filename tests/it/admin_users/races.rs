@@ -45,6 +45,24 @@ async fn d5_12_of_two_admins_who_ban_lock_or_erase_each_other_at_once_one_does()
     app.finish().await;
 }
 
+#[tokio::test]
+async fn d5_12_whoever_is_locked_is_no_admin_to_leave_everything_to() {
+    let app = TestApp::new().await;
+    let (ada, eve) = (someone(&app, "Ada", "admin").await, someone(&app, "Eve", "admin").await);
+    assert_eq!(post(&app, &ada, "lock", &format!("id={eve}")).await.status(), 200);
+    // Eve's session goes on, but once it is over she cannot begin another.
+    for (verb, rest) in [("lock", String::new()), ("ban", String::new()), ("change_role", "&role=user".to_owned())] {
+        let refused = post(&app, &eve, verb, &format!("id={ada}{rest}")).await;
+        assert_eq!(refused.status(), 422, "{verb}");
+    }
+    assert_eq!(post(&app, &eve, "erase_user", &format!("id={ada}&typed={ada}")).await.status(), 422);
+    let leave = app.post_as(Some(&ada), "/api/profile/delete_account", &format!("typed={ada}")).await;
+    assert_eq!(leave.status(), 422);
+    assert_eq!(post(&app, &ada, "unlock", &format!("id={eve}")).await.status(), 200);
+    assert_eq!(post(&app, &eve, "lock", &format!("id={ada}")).await.status(), 200);
+    app.finish().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d5_12_however_two_admins_go_at_once_one_stays() {
     let app = slow().await;

@@ -53,6 +53,8 @@ async fn d4_17_whoever_acts_in_anothers_place_is_told_on_every_page_and_recorded
     assert!(landed(&app, &token, edited, "/profile").await.contains("Your bio is saved."));
     let both = doc! { "action": "edit_profile", "actor": &id, "impersonator": &support, "subject": &id };
     assert_eq!(app.database.count("audit", both).await, 1);
+    let person = app.get_as(&id, &format!("/admin/users/{id}")).await.text().await.expect("text");
+    assert!(person.contains(&format!("{id}, really {support} (web)")), "{person}");
     assert_eq!(app.state.store.audit.verify().await.expect("a trail").broken, None);
     app.finish().await;
 }

@@ -1,6 +1,7 @@
 //! One person as admins see them: every field with its origin, what may be done, and how far the last role change is (C-13).
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::Value;
 
 use crate::model::audit::Action;
 use crate::model::event_filter::EventFilter;
@@ -11,6 +12,7 @@ use crate::server::accounts::{NOBODY, text_of};
 use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::store::audit::Entry;
+use crate::server::store::events::Event;
 use crate::server::store::jobs::Job;
 use crate::server::store::users::User;
 use crate::server::sync::effects::metadata_of;
@@ -172,7 +174,7 @@ fn push_step(state: &AppState, user: &User, given: &Entry, job: Option<&Job>) ->
     }
 }
 
-/// Clerk tells of every change, of ours too.
+/// Clerk tells of every change, of ours too: the first event that says this role.
 async fn echo_step(state: &AppState, user: &User, given: &Entry) -> Result<Step, Error> {
     let filter = EventFilter {
         kind: Some("user.updated".to_owned()),
@@ -180,9 +182,10 @@ async fn echo_step(state: &AppState, user: &User, given: &Entry) -> Result<Step,
         since: Some(given.at),
         ..EventFilter::default()
     };
-    let page = state.store.events.list(&filter, None, EVENTS_LOOKED_AT).await?;
+    let page = state.store.events.list_whole(&filter, None, EVENTS_LOOKED_AT).await?;
     let name = "Clerk's event about it".to_owned();
-    let Some(event) = page.rows.last() else {
+    let says_so = |event: &&Event| role_in(&event.payload).as_deref() == given.after.as_deref();
+    let Some(event) = page.rows.iter().rev().find(says_so) else {
         let text = "none has arrived since".to_owned();
         return Ok(Step { name, state: StepState::Waiting, text, at: None, reason: None, link: None });
     };
@@ -194,6 +197,12 @@ async fn echo_step(state: &AppState, user: &User, given: &Entry) -> Result<Step,
         reason: None,
         link: Some(format!("/admin/sync/events/{}", event.id)),
     })
+}
+
+/// What Clerk says of the role of the person whom an event is about.
+fn role_in(payload: &str) -> Option<String> {
+    let payload: Value = serde_json::from_str(payload).ok()?;
+    payload.pointer("/data/public_metadata/role")?.as_str().map(str::to_owned)
 }
 
 /// What front ends read of a token is as old as the token.

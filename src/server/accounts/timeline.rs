@@ -161,6 +161,7 @@ fn of_fact(fact: audit::Entry) -> Entry {
         (Some(before), Some(after)) => Some(format!("{before} → {after}")),
         (before, after) => before.or(after),
     };
+    let really = fact.impersonator.map(|id| format!(", really {id}")).unwrap_or_default();
     Entry {
         at: fact.at,
         kind: Kind::Admin,
@@ -168,7 +169,7 @@ fn of_fact(fact: audit::Entry) -> Entry {
         title: fact.action.replace('_', " "),
         text,
         reason: fact.reason,
-        by: Some(format!("{} ({})", fact.actor, fact.source)),
+        by: Some(format!("{}{really} ({})", fact.actor, fact.source)),
         fields: Vec::new(),
     }
 }

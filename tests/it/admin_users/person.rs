@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
 use mongodb::bson::doc;
 use rollcall::standin::levers::Levers;
 use serde_json::{Value, json};
@@ -78,7 +79,8 @@ async fn c_6_every_source_is_on_the_timeline_with_reason_and_diff_and_nothing_pe
         (Some("change role"), Some("r"))
     );
     assert!(entries(&timeline)[0]["text"].as_str().expect("text").contains("user → moderator"));
-    let moments: Vec<&str> = entries(&timeline).iter().map(|entry| entry["at"].as_str().expect("a time")).collect();
+    let moment = |entry: &Value| entry["at"].as_str().and_then(|at| at.parse::<Timestamp>().ok()).expect("a time");
+    let moments: Vec<Timestamp> = entries(&timeline).iter().map(moment).collect();
     assert!(moments.is_sorted_by(|a, b| a >= b), "the newest first");
     // Another program writes into the document, past everything on record.
     app.database.set("users", doc! { "clerkId": &member }, doc! { "role": "admin" }).await;
@@ -156,6 +158,10 @@ async fn c_13_a_role_is_seen_on_its_way_waiting_for_clerk_written_there_come_bac
     })
     .await;
     assert_eq!(steps().await, ["Done", "Done", "Waiting", "Waiting"], "in force, and not at Clerk yet");
+    // Something else of them changes at Clerk meanwhile: its event says nothing of the role.
+    app.clerk.update_user(&member, json!({ "last_name": "Meanwhile" }));
+    drained(&app).await;
+    assert_eq!(steps().await, ["Done", "Done", "Waiting", "Waiting"], "another change is not this one");
     let (_, shown) = page(&app, &admin, &format!("/admin/users/{member}")).await;
     assert!(shown.contains("Written at Clerk") && shown.contains("none has arrived since"));
     app.clerk.set_levers(Levers::default());

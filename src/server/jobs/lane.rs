@@ -14,6 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
 use crate::model::job::{JobKind, JobState};
 use crate::server::error::Error;
+use crate::server::jobs::ledger::place_of;
 use crate::server::jobs::schedule::{Limits, attempt_of};
 use crate::server::jobs::{End, carry_out};
 use crate::server::metrics::METRICS;
@@ -148,8 +149,9 @@ async fn end_of(run: impl Future<Output = Result<Result<End, Error>, Elapsed>>) 
 }
 
 async fn record(state: &AppState, job: &Job, attempt: &Attempt) {
+    let to = place_of(state, job);
     for tries in 1..=RECORD_TRIES {
-        match state.store.jobs.record(job, attempt, Timestamp::now()).await {
+        match state.store.jobs.record(job, attempt, to.as_deref(), Timestamp::now()).await {
             Ok(()) => return,
             Err(error) if tries == RECORD_TRIES || !error.is_unavailable() => {
                 Error::from(error).log("record_job");

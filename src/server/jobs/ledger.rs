@@ -41,7 +41,7 @@ pub async fn list_effects(
     Ok(JobList { next: page.next.map(|cursor| cursor.encoded()), jobs: rows(state, page.rows).await?, counts })
 }
 
-/// Jobs as rows, each with whom it reaches.
+/// Jobs as rows, each with whom it reached, or would reach now.
 ///
 /// # Errors
 /// MongoDB's.
@@ -53,23 +53,30 @@ pub async fn rows(state: &AppState, jobs: Vec<Job>) -> Result<Vec<JobRow>, Error
         let user = found.iter().find(|user| Some(&user.clerk_id) == job.clerk_id.as_ref())?;
         user.email.as_deref().map(masked)
     };
-    let to = |job: &Job| match job.kind {
-        JobKind::Metadata => Some("Clerk".to_owned()),
-        JobKind::Welcome => address(job),
-        JobKind::Webhook => state.settings.effects.webhook.as_ref().and_then(|webhook| host_of(webhook.url.as_str())),
-        JobKind::Alert if job.id.starts_with("alert:mail:") => Some("the operators, by mail".to_owned()),
-        JobKind::Alert => state.settings.alerts.webhook_url.as_ref().and_then(|url| host_of(url.expose_secret())),
-    };
     let row = |job: Job| {
-        let to = to(&job);
+        // What was carried out reached whom it reached, whatever the settings and the person say now.
+        let is_sent = matches!(job.state, JobState::Done | JobState::Unsure);
+        let reached = job.to.clone().filter(|_| job.state != JobState::Waiting);
+        let to = reached.or_else(|| place_of(state, &job).or_else(|| address(&job)).filter(|_| !is_sent));
         let Job { id, kind, clerk_id, state, attempts, cause, created_at, due_at, finished_at, .. } = job;
         JobRow { id, kind, clerk_id, state, attempts, to, cause, created_at, due_at, finished_at }
     };
     Ok(jobs.into_iter().map(row).collect())
 }
 
+/// Where it goes by the settings of this process; `None` for what goes to a person.
+pub fn place_of(state: &AppState, job: &Job) -> Option<String> {
+    match job.kind {
+        JobKind::Metadata => Some("Clerk".to_owned()),
+        JobKind::Welcome => None,
+        JobKind::Webhook => state.settings.effects.webhook.as_ref().and_then(|webhook| host_of(webhook.url.as_str())),
+        JobKind::Alert if job.id.starts_with("alert:mail:") => Some("the operators, by mail".to_owned()),
+        JobKind::Alert => state.settings.alerts.webhook_url.as_ref().and_then(|url| host_of(url.expose_secret())),
+    }
+}
+
 /// `a•••@example.com`: whose it is stands beside it, with all of it on their page.
-fn masked(email: &str) -> String {
+pub fn masked(email: &str) -> String {
     let (name, host) = email.split_once('@').unwrap_or((email, ""));
     format!("{}•••@{host}", name.chars().take(1).collect::<String>())
 }

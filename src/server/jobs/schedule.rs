@@ -86,6 +86,7 @@ mod tests {
             lease_until: None,
             sending_at: None,
             cause: None,
+            to: None,
             created_at: Timestamp::UNIX_EPOCH,
             finished_at: None,
             trace: None,

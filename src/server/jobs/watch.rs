@@ -148,8 +148,7 @@ enum Quiet {
 /// Whether it has been quiet for longer than usual, or than is set; nothing can be said when nothing ever came, or all of it
 /// was forgotten.
 async fn find_silence(state: &AppState, now: Timestamp) -> Result<Option<Quiet>, Error> {
-    let newest = state.store.events.list_newest(1).await?;
-    let Some(last_at) = newest.first().map(|last| last.received_at) else { return Ok(None) };
+    let Some(last_at) = state.store.events.find_last_arrival().await? else { return Ok(None) };
     let quiet_for = now.duration_since(last_at);
     if quiet_for < QUIET_AT_LEAST {
         return Ok(Some(Quiet::AsUsual));

@@ -11,6 +11,7 @@ use crate::model::job::JobKind;
 use crate::model::user::Email;
 use crate::server::error::Error;
 use crate::server::jobs::End;
+use crate::server::jobs::ledger::masked;
 use crate::server::mail::{self, Mailbox, Message};
 use crate::server::state::AppState;
 use crate::server::store::jobs::Job;
@@ -39,7 +40,7 @@ pub async fn run(state: &AppState, job: &Job) -> Result<End, Error> {
         Ok(ready) => ready,
         Err(error) => return Ok(end_of(&error)),
     };
-    if !state.store.jobs.mark_sending(job, Timestamp::now()).await? {
+    if !state.store.jobs.mark_sending(job, &masked(address), Timestamp::now()).await? {
         return Ok(End::passing("somebody else has it"));
     }
     match ready.send().await {

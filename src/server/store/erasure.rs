@@ -129,7 +129,7 @@ impl Store {
     }
 
     /// What has not happened yet shall not; its key stays, so that it is not asked for again. A relay's answer may name an
-    /// address, so causes go too.
+    /// address, so causes go too, and whom it reached.
     async fn erase_jobs(&self, id: &str, expires_at: Option<Timestamp>) -> Result<u64, Error> {
         let jobs = self.database.collection::<Document>("jobs");
         let carrying = doc! { "clerkId": id, "body": { "$type": "string", "$not": { "$regex": OF_THE_DELETION } } };
@@ -140,7 +140,7 @@ impl Store {
         let gone = doc! { "body": "", "cause": "", "dueAt": "", "leaseOwner": "", "leaseUntil": "" };
         let change = doc! { "$set": fields, "$unset": gone, "$inc": { "generation": 1_i64 } };
         let discarded = jobs.update_many(carrying, change).await?.modified_count;
-        let told = doc! { "clerkId": id, "cause": { "$type": "string" } };
-        Ok(discarded + jobs.update_many(told, doc! { "$unset": { "cause": "" } }).await?.modified_count)
+        let told = doc! { "clerkId": id, "$or": [{ "cause": { "$type": "string" } }, { "to": { "$type": "string" } }] };
+        Ok(discarded + jobs.update_many(told, doc! { "$unset": { "cause": "", "to": "" } }).await?.modified_count)
     }
 }

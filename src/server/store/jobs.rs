@@ -72,6 +72,9 @@ pub struct Job {
     #[serde(default, with = "optional_date")]
     pub sending_at: Option<Timestamp>,
     pub cause: Option<String>,
+    /// Whom it reached, in a form that says little: known once it was carried out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
     #[serde(with = "date")]
     pub created_at: Timestamp,
     #[serde(default, with = "optional_date")]
@@ -182,10 +185,11 @@ impl Jobs {
         legible::take("jobs", found, usize::MAX, legible::parse).await
     }
 
-    /// Says durably that the call is about to be made. `false`: somebody else has the job now, so it must not be made.
-    pub async fn mark_sending(&self, job: &Job, now: Timestamp) -> Result<bool, Error> {
+    /// Says durably that the call is about to be made, and to whom. `false`: somebody else has the job now, so it must not be
+    /// made.
+    pub async fn mark_sending(&self, job: &Job, to: &str, now: Timestamp) -> Result<bool, Error> {
         let mine = doc! { "_id": &job.id, "leaseOwner": &job.lease_owner, "leaseUntil": { "$gt": to_date(now) } };
-        let marked = self.documents.update_one(mine, doc! { "$set": { "sendingAt": to_date(now) } }).await?;
+        let marked = self.documents.update_one(mine, doc! { "$set": { "sendingAt": to_date(now), "to": to } }).await?;
         Ok(marked.matched_count == 1)
     }
 
@@ -198,7 +202,7 @@ impl Jobs {
 
     /// Records the end of an attempt and gives the lease back. What was asked for again meanwhile stays due; what somebody
     /// else has now is left alone.
-    pub async fn record(&self, job: &Job, attempt: &Attempt, now: Timestamp) -> Result<(), Error> {
+    pub async fn record(&self, job: &Job, attempt: &Attempt, to: Option<&str>, now: Timestamp) -> Result<(), Error> {
         let mut mine = doc! { "_id": &job.id, "leaseOwner": &job.lease_owner, "generation": job.generation };
         let mut fields = doc! { "state": attempt.state.as_str(), "cause": &attempt.cause };
         let mut gone = doc! { "leaseOwner": "", "leaseUntil": "" };
@@ -207,6 +211,7 @@ impl Jobs {
         } else {
             fields.insert("finishedAt", to_date(now));
             gone.insert("dueAt", "");
+            fields.extend(to.map(|to| ("to".to_owned(), to.into())));
         }
         if attempt.state == JobState::Done {
             if may_be_asked_again(job.kind) {

@@ -89,5 +89,9 @@ async fn e_11_effects_are_those_of_this_event_and_say_where_they_went() {
         assert!(!shown.contains(other.as_str()), "{id}");
     }
     says(&page(&app, &admin, "/admin/sync/effects").await, &["127.0.0.1", &first, &second]);
+    // What went somewhere else before the settings changed did go there.
+    app.database.set("jobs", doc! { "_id": &first, "to": "127.0.0.1" }, doc! { "to": "hooks.before.example" }).await;
+    let shown = page(&app, &admin, &format!("/admin/sync/effects?kind=webhook&person={ADA}")).await;
+    says(&shown, &["hooks.before.example"]);
     app.finish().await;
 }

@@ -59,13 +59,13 @@ async fn c_8_a_job_has_one_owner_until_the_lease_runs_out_and_then_only_the_new_
     assert_eq!(take(&store, "second", after(now, 60)).await, None, "leased");
     let second = take(&store, "second", after(now, 121)).await.expect("the lease is over");
     assert!(
-        !store.jobs.mark_sending(&first, after(now, 121)).await.expect("an answer"),
+        !store.jobs.mark_sending(&first, "a•••@example.com", after(now, 121)).await.expect("an answer"),
         "it is not the first's any more"
     );
-    store.jobs.record(&first, &done(), after(now, 122)).await.expect("no harm");
+    store.jobs.record(&first, &done(), None, after(now, 122)).await.expect("no harm");
     let job = database.job("metadata:user_a").await.expect("a job");
     assert_eq!((job.get_str("state").ok(), job.get_str("leaseOwner").ok()), (Some("waiting"), Some("second")));
-    store.jobs.record(&second, &done(), after(now, 123)).await.expect("recorded");
+    store.jobs.record(&second, &done(), None, after(now, 123)).await.expect("recorded");
     assert_eq!(database.count("jobs", doc! { "state": "done", "dueAt": { "$exists": false } }).await, 1);
     database.drop().await;
 }
@@ -79,7 +79,7 @@ async fn d2_38_what_is_asked_for_again_while_it_runs_runs_again_and_not_beside_i
     let first = take(&store, "first", now).await.expect("due");
     store.jobs.add(&[effect()], after(now, 1)).await.expect("asked again");
     assert_eq!(take(&store, "second", after(now, 2)).await, None, "not beside it");
-    store.jobs.record(&first, &done(), after(now, 3)).await.expect("recorded");
+    store.jobs.record(&first, &done(), None, after(now, 3)).await.expect("recorded");
     let again = take(&store, "second", after(now, 4)).await.expect("due again");
     assert_eq!((again.generation, again.attempts), (2, 0));
     database.drop().await;

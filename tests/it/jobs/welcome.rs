@@ -36,6 +36,8 @@ async fn a2_35_a3_15_a3_23_a_newcomer_is_greeted_once_however_often_the_event_co
     let app = start_with(&smtp.url).await;
     let id = app.person(json!({ "email_address": ["ada@example.com"], "first_name": "Ada <b>" })).await;
     job_in(&app.database, &key(&id), "done").await;
+    let job = app.database.job(&key(&id)).await.expect("a job");
+    assert_eq!(job.get_str("to").ok(), Some("a•••@example.com"), "whoever has that address now");
     let mails = smtp.mails();
     assert_eq!(mails.len(), 1);
     let mail = &mails[0];

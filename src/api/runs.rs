@@ -30,7 +30,8 @@ pub async fn get_run(#[server(default)] id: String, after: Option<String>) -> Re
 pub async fn start_run(
     kind: String,
     #[server(default)] dry_run: Option<String>,
-    #[server(default)] allow_deletions: Option<String>,
+    #[server(default)] allow_deletions: String,
+    #[server(default)] typed: String,
     #[server(default)] reason: String,
 ) -> Result<Notice, AppError> {
     use crate::model::run::RunOptions;
@@ -38,10 +39,13 @@ pub async fn start_run(
     form::form("start_run", form::Back::To("/admin/sync/runs".to_owned()))
         .keeping([("kind", kind.clone()), ("reason", reason.clone())])
         .keeping([("dry_run", dry_run.clone().unwrap_or_default())])
-        .keeping([("allow_deletions", allow_deletions.clone().unwrap_or_default())])
+        .keeping([("allow_deletions", allow_deletions.clone()), ("typed", typed.clone())])
         .as_admin(async |state, admin| {
-            let options = RunOptions { dry_run: dry_run.is_some(), allow_deletions: allow_deletions.is_some() };
+            let options = RunOptions { dry_run: dry_run.is_some(), allow_deletions: allow_deletions == "on" };
             let reason = Some(reason).filter(|reason| !reason.trim().is_empty());
+            if options.allow_deletions {
+                requests::demand_clearance(&state, &admin, &typed, reason.as_deref())?;
+            }
             let run = requests::start(&state, &admin, requests::walk_named(&kind)?, options, reason).await?;
             Ok(Notice::done(format!("The {} begins within seconds.", run.kind.as_str())))
         })

@@ -116,17 +116,41 @@ fn Start(kind: RunKind) -> impl IntoView {
                 title=format!("Begin a {word}?")
                 action="/api/runs/start_run"
                 submit="Begin"
-                hidden=vec![("kind", word.to_owned())]
+                hidden=vec![("kind", word.to_owned()), ("allow_deletions", String::new())]
             >
                 <p>{meaning}</p>
                 {mends.then(|| view! { <Tick name="dry_run" label="Only say what would be mended" /> })}
-                {(kind == RunKind::Reconcile)
-                    .then(|| {
-                        view! { <Tick name="allow_deletions" label="Delete whoever is gone at Clerk, however many they are" /> }
-                    })}
                 <Reason />
             </Confirm>
+            {(kind == RunKind::Reconcile).then(|| view! { <Clearance /> })}
         </li>
+    }
+    .into_any()
+}
+
+/// A reconciliation that no number of deletions stops.
+#[component]
+fn Clearance() -> impl IntoView {
+    view! {
+        <div class="mt-2">
+            <Confirm
+                id="start-clearance"
+                label="Delete whoever is gone, however many"
+                title="Reconcile, and delete whoever is gone at Clerk, however many they are?"
+                action="/api/runs/start_run"
+                submit="Begin and delete"
+                danger=true
+                typed="delete".to_owned()
+                hidden=vec![("kind", RunKind::Reconcile.as_str().to_owned()), ("allow_deletions", "on".to_owned())]
+            >
+                <p>
+                    "Without this a reconciliation stops when more people are gone than the settings allow, because a wrong key
+                    or a fault at Clerk looks the same. Each of them is asked for at Clerk once more, then becomes a tombstone."
+                </p>
+                <Tick name="dry_run" label="Only say what would be mended" />
+                <Reason required=true />
+            </Confirm>
+        </div>
     }
     .into_any()
 }

@@ -36,7 +36,13 @@ async fn e_01_once_drift_is_repaired_the_next_step_is_the_proof_and_after_it_the
     let mended = overview(&app, &admin).await;
     assert_eq!(mended["next_step"], "Some of it was mended since: prove it.");
 
-    let wish = [("kind", "reconcile"), ("allow_deletions", "on")];
+    let wish =
+        [("kind", "reconcile"), ("allow_deletions", "on"), ("typed", "delete"), ("reason", "the spring clean-up")];
+    for missing in 2..4 {
+        let refused = send(&app, &admin, "/api/runs/start_run", &wish[..missing]).await;
+        assert_eq!(refused.status(), 422, "without the word, or a reason");
+    }
+    assert_eq!(app.database.count("runs", doc! { "kind": "reconcile" }).await, 0);
     assert_eq!(send(&app, &admin, "/api/runs/start_run", &wish).await.status(), 200);
     ended(&app, "reconcile", "done").await;
     assert_eq!(overview(&app, &admin).await["next_step"], "Some of it was mended since: prove it.");

@@ -54,6 +54,21 @@ pub async fn start(
     Ok(run)
 }
 
+/// What it takes to let a reconciliation delete however many: a fresh hand, the word `delete`, and a reason (E-13, D4-25).
+///
+/// # Errors
+/// `Refused` for the word or the reason; as of `demand_fresh_hand`.
+pub fn demand_clearance(state: &AppState, admin: &Admin, typed: &str, reason: Option<&str>) -> Result<(), Error> {
+    admin.demand_fresh_hand(state)?;
+    if typed.trim() != "delete" {
+        return Err(refused("typed", "That is not the word, so nothing was begun."));
+    }
+    if reason.is_none() {
+        return Err(refused("reason", "Say why."));
+    }
+    Ok(())
+}
+
 /// The same for whoever carries it on at once: the lease is `owner`'s. A command waits for a dead process to lose it.
 ///
 /// # Errors

@@ -176,6 +176,8 @@ async fn d6_every_page_carries_its_policy_with_a_fresh_nonce() {
         let header = |name: &str| answer.headers()[name].to_str().expect("text").to_owned();
         let policy = header("content-security-policy");
         assert!(policy.starts_with("default-src 'none'"), "{path}");
+        assert!(policy.contains("'strict-dynamic' 'wasm-unsafe-eval'"), "{path}");
+        assert!(header("permissions-policy").contains("camera=(), display-capture=()"), "{path}");
         assert_eq!(policy.contains("'unsafe-inline'"), with_clerk, "{path}");
         assert_eq!(policy.contains("challenges.cloudflare.com"), with_clerk, "{path}");
         assert_eq!(header("x-content-type-options"), "nosniff");

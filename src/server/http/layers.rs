@@ -20,6 +20,10 @@ use crate::server::traces::{self, Part};
 
 /// Asked every few seconds by machines, or open for as long as a page is.
 const UNTRACED: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/admin/sync/live"];
+/// What no page of ours asks a browser for. Copying and, for passkeys, credentials are left as they are.
+const UNUSED: &str = "accelerometer=(), autoplay=(), camera=(), display-capture=(), encrypted-media=(), fullscreen=(), \
+                      geolocation=(), gyroscope=(), hid=(), idle-detection=(), magnetometer=(), microphone=(), midi=(), \
+                      payment=(), picture-in-picture=(), screen-wake-lock=(), serial=(), usb=(), xr-spatial-tracking=()";
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
@@ -98,7 +102,7 @@ pub async fn headers(State(shared): State<Shared>, request: Request, next: Next)
     set(X_CONTENT_TYPE_OPTIONS, "nosniff");
     set(X_FRAME_OPTIONS, "DENY");
     set(REFERRER_POLICY, "strict-origin-when-cross-origin");
-    set(HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=(), payment=(), usb=()");
+    set(HeaderName::from_static("permissions-policy"), UNUSED);
     set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
     if shared.0.settings.server.public_url.scheme() == "https" {
         set(STRICT_TRANSPORT_SECURITY, "max-age=31536000; includeSubDomains");

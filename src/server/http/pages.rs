@@ -143,13 +143,15 @@ fn content_policy(nonce: &str, clerk: &Clerk, with_clerk: bool) -> String {
     );
     let rest = if with_clerk {
         format!(
-            "script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval' {clerk_origin} https://challenges.cloudflare.com; \
+            "script-src 'self' 'nonce-{nonce}' 'strict-dynamic' 'wasm-unsafe-eval' {clerk_origin} \
+             https://challenges.cloudflare.com; \
              style-src 'self' 'unsafe-inline'; worker-src 'self' blob:; frame-src https://challenges.cloudflare.com; \
              connect-src 'self' {clerk_origin} https://*.protect.clerk.com:*"
         )
     } else {
         format!(
-            "script-src 'self' 'nonce-{nonce}' 'wasm-unsafe-eval'; style-src 'self'; connect-src 'self' {clerk_origin}"
+            "script-src 'self' 'nonce-{nonce}' 'strict-dynamic' 'wasm-unsafe-eval'; style-src 'self'; \
+             connect-src 'self' {clerk_origin}"
         )
     };
     format!("{common}; {rest}")

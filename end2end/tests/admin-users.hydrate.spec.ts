@@ -1,7 +1,7 @@
 // No barrier on the pages that look after people, whatever state they are in, in both themes and on a narrow screen.
 import { join } from 'node:path';
-import { barriers } from './support/barriers';
-import { state } from './support/people';
+import { barriers, lookAt } from './support/barriers';
+import { newcomer, signUp, state } from './support/people';
 import { expect, test } from './support/test';
 
 test.use({ storageState: state('admin') });
@@ -45,3 +45,23 @@ for (const { name, path, open } of states) {
     });
   }
 }
+
+test.describe('in another role', () => {
+  test.use({ storageState: { cookies: [], origins: [] } });
+
+  test('what a moderator sees, and whoever is barred', async ({ page, users }) => {
+    test.setTimeout(90_000);
+    const person = newcomer();
+    await signUp(page, person);
+    await expect.poll(() => users.countDocuments({ email: person.email })).toBe(1);
+    await users.updateOne({ email: person.email }, { $set: { role: 'moderator' } });
+    const user = await users.findOne({ email: 'user@example.com' });
+    await page.goto(`/admin/users/${user?.clerkId}`);
+    await expect(page.getByText('Moderators look')).toBeVisible();
+    await lookAt(page, 'user-as-moderator');
+    await users.updateOne({ email: person.email }, { $set: { banned: true } });
+    await page.goto('/profile');
+    await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+    await lookAt(page, 'barred');
+  });
+});

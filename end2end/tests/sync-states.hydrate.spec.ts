@@ -21,14 +21,19 @@ const states: { name: string; path: string; open?: string }[] = [
   { name: 'failures-mute', path: '/admin/sync/failures', open: 'Mute' },
   { name: 'event-dead', path: `/admin/sync/events/${dead}` },
   { name: 'event-replay', path: `/admin/sync/events/${dead}`, open: 'Replay' },
+  { name: 'event-discard', path: `/admin/sync/events/${dead}`, open: 'Discard' },
   { name: 'event-forgotten', path: `/admin/sync/events/${forgotten}` },
   { name: 'event-none', path: '/admin/sync/events/msg_none' },
+  { name: 'runs-begin', path: '/admin/sync/runs', open: 'Begin a reconcile' },
+  { name: 'runs-clearance', path: '/admin/sync/runs', open: 'Delete whoever is gone, however many' },
+  { name: 'effects-lost', path: '/admin/sync/effects' },
+  { name: 'effects-discard', path: '/admin/sync/effects?state=dead', open: 'Discard' },
   { name: 'run-none', path: '/admin/sync/runs/none' },
   { name: 'profile-times', path: '/profile', open: 'Keyboard shortcuts' },
 ];
 let client: MongoClient;
 
-/** Twins of an event that was applied: one given up, one whose body is not kept any more. */
+/** Twins of an event that was applied: one given up, one whose body is not kept any more. And effects that went wrong. */
 test.beforeAll(async () => {
   client = await MongoClient.connect(mongodbUri());
   const events = client.db().collection<Row>('events');
@@ -38,10 +43,18 @@ test.beforeAll(async () => {
     { ...applied, _id: dead, ...failed },
     { ...applied, _id: forgotten, place: null },
   ]);
+  const at = new Date();
+  const lost = { clerkId: applied!.clerkId, body: null, attempts: 8, generation: 1, createdAt: at, finishedAt: at };
+  const cause = 'answered with 500';
+  await client.db().collection<Row>('jobs').insertMany([
+    { ...lost, _id: `webhook:${unique}`, kind: 'webhook', state: 'dead', cause, to: 'hooks.example.com' },
+    { ...lost, _id: `welcome:${unique}`, kind: 'welcome', state: 'unsure', cause, to: 'a•••@example.com' },
+  ]);
 });
 
 test.afterAll(async () => {
   await client.db().collection<Row>('events').deleteMany({ _id: { $in: [dead, forgotten] } });
+  await client.db().collection<Row>('jobs').deleteMany({ _id: { $in: [`webhook:${unique}`, `welcome:${unique}`] } });
   await client.close();
 });
 

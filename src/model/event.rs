@@ -88,6 +88,8 @@ pub struct EventList {
     /// What was asked for, in words.
     pub about: String,
     pub is_filtered: bool,
+    /// What is stored besides and waits for its first attempt, if that was asked for: how many, and since when.
+    pub unread: Option<(u64, Timestamp)>,
 }
 
 /// What may be asked for of events.

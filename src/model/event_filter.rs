@@ -162,6 +162,9 @@ impl EventFilter {
             }
             return self.narrow(qualifier, value, now);
         }
+        if word.contains('@') {
+            return self.narrow("user", word, now);
+        }
         let place = if word.starts_with("user_") { &mut self.person_begins } else { &mut self.id_begins };
         once(place, word.to_owned(), "the beginning of an id")
     }

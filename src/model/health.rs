@@ -2,6 +2,8 @@
 //!
 //! Pure: from signs that somebody gathered (`server::sync::status`) to a judgement.
 
+use std::cmp::Ordering;
+
 use serde::{Deserialize, Serialize};
 
 /// One word for the whole mirror.
@@ -289,7 +291,12 @@ fn counted(count: u64, one: &str, many: &str, rest: &str) -> String {
 
 /// The same of what is counted only so far.
 fn at_least_counted(count: u64, one: &str, many: &str, rest: &str) -> String {
-    let least = if count < Health::COUNTED { "" } else { "At least " };
+    // Beyond what is counted at once it is a total of some minutes ago.
+    let least = match count.cmp(&Health::COUNTED) {
+        Ordering::Less => "",
+        Ordering::Equal => "At least ",
+        Ordering::Greater => "About ",
+    };
     format!("{least}{}", counted(count, one, many, rest))
 }
 
@@ -358,6 +365,11 @@ mod tests {
                 Signs { failed: 1_000, ..well() },
                 Health::Degraded,
                 "At least 1\u{202f}000 events could not be applied yet.",
+            ),
+            (
+                Signs { failed: 5_000, ..well() },
+                Health::Degraded,
+                "About 5\u{202f}000 events could not be applied yet.",
             ),
             (Signs { lost_effects: 1, ..well() }, Health::Degraded, "1 effect was given up, or may have happened."),
             (Signs { drift: 4, ..well() }, Health::Degraded, "4 people differ from Clerk by the last proof."),

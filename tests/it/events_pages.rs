@@ -88,12 +88,16 @@ async fn ended(app: &TestApp, kind: &str, state: &str) -> Document {
 #[tokio::test]
 async fn e_08_events_are_found_by_every_filter_and_what_is_not_understood_is_said() {
     let (app, admin) = with_events().await;
-    app.database.set("users", doc! { "clerkId": ADA }, doc! { "username": "countess" }).await;
+    app.database
+        .set("users", doc! { "clerkId": ADA }, doc! { "username": "countess", "email": "ada@example.com" })
+        .await;
     let list = "/admin/sync/events";
     for (query, expected) in [
         ("?state=ignored", &["msg_t_4"][..]),
         ("?type=user.updated&person=user_ada", &["msg_t_2"]),
         ("?person=countess", &["msg_t_2", "msg_t_1"]),
+        ("?person=Ada%40example.com", &["msg_t_2", "msg_t_1"]),
+        ("?q=ada%40example.com+type%3Auser.updated", &["msg_t_2"]),
         ("?q=status%3Aapplied+user%3Auser_ada+after%3A1h", &["msg_t_2", "msg_t_1"]),
         ("?q=user_ad", &["msg_t_2", "msg_t_1"]),
         ("?q=msg_t_3", &["msg_t_3"]),
@@ -110,7 +114,7 @@ async fn e_08_events_are_found_by_every_filter_and_what_is_not_understood_is_sai
     for (query, said) in [
         ("?q=colour%3Ared", "colour: is not known here. There are type:"),
         ("?state=lost", "lost is no state"),
-        ("?person=nobody", "Nobody has the username nobody."),
+        ("?person=nobody", "Nobody has the username or the address nobody."),
         ("?from=soon", "soon is no time"),
         ("?cursor=x", "This page is none."),
     ] {
@@ -118,6 +122,25 @@ async fn e_08_events_are_found_by_every_filter_and_what_is_not_understood_is_sai
         assert_eq!(answer.status(), 400, "{query}");
         says(&answer.text().await.expect("text"), &[said, "<form"]);
     }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn e_01_what_is_stored_and_not_looked_at_yet_is_on_the_list_of_what_waits_and_counts_as_arrived() {
+    let (app, admin) = with_events().await;
+    let list = "/admin/sync/events?state=received";
+    says(&page(&app, &admin, list).await, &["Nothing matches"]);
+    let hour = DateTime::from_millis(DateTime::now().timestamp_millis() + 3_600_000);
+    let at = DateTime::from_millis(DateTime::now().timestamp_millis() + 60_000);
+    let batch = doc! { "dueAt": hour, "count": 1_200_i64, "receivedAt": at };
+    app.database.handle().collection::<Document>("deliveries").insert_one(batch).await.expect("inserted");
+    let shown = page(&app, &admin, list).await;
+    says(&shown, &["1\u{202f}200 events are stored and not looked at yet"]);
+    assert!(!shown.contains("Nothing matches"));
+    assert!(!page(&app, &admin, "/admin/sync/events?state=applied").await.contains("not looked at yet"));
+    let arrived = app.state.store.events.find_last_arrival().await.expect("an answer");
+    assert_eq!(arrived.map(|at| at.as_millisecond()), Some(at.timestamp_millis()));
+    app.database.handle().collection::<Document>("deliveries").delete_one(doc! { "dueAt": hour }).await.expect("gone");
     app.finish().await;
 }
 

@@ -1,5 +1,6 @@
 //! Events by filter: the address is the filter, so that every list can be kept and sent to somebody.
 
+use jiff::Timestamp;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::Redirect;
@@ -14,9 +15,11 @@ use crate::app::components::fields::{Choice, FilterButtons, Problem, TextField};
 use crate::app::components::notice::{field_error, kept};
 use crate::app::components::pager::Pager;
 use crate::app::components::suggest_words::SuggestWords;
+use crate::app::components::time::Time;
 use crate::model::error::AppError;
 use crate::model::event::{EventChoices, EventList, EventState, SavedView};
 use crate::model::event_filter::{EventQuery, RANGES};
+use crate::model::health::grouped;
 
 const PATH: &str = "/admin/sync/events";
 /// Everything, though the list may begin with a filter.
@@ -113,7 +116,7 @@ fn Search(query: EventQuery, kinds: Vec<String>, problem: Option<(String, String
                 <div class="mt-3 grid grid-cols-1 gap-3 sm:grid-cols-3">
                     <Choice name="state" label="State" value=query.state any="any" options=states />
                     <TextField name="type" label="Type" value=query.kind list="event-types" error=wrong("type") />
-                    <TextField name="person" label="Person (id or username)" value=query.person error=wrong("person") />
+                    <TextField name="person" label="Person (id, username or address)" value=query.person error=wrong("person") />
                     <Choice name="range" label="Received within" value=query.range any="any time" options=ranges />
                     <TextField name="from" label="From (UTC)" value=query.from kind="datetime-local" error=wrong("from") />
                     <TextField name="to" label="To (UTC)" value=query.to kind="datetime-local" error=wrong("to") />
@@ -229,11 +232,32 @@ fn EditSaved(view: SavedView) -> impl IntoView {
     .into_any()
 }
 
+/// What is acknowledged, and durable, but was not looked at yet.
+#[component]
+fn Unread(count: u64, since: Timestamp) -> impl IntoView {
+    let events = if count == 1 { "event is" } else { "events are" };
+    let text = format!("{} {events} stored and not looked at yet, the oldest since ", grouped(count));
+    view! {
+        <p class="alert mt-4">
+            <span>
+                {text} <Time at=since />
+                ". Each has a row of its own here once it was."
+            </span>
+        </p>
+    }
+}
+
 #[component]
 fn Shown(query: EventQuery, list: EventList, is_first: bool) -> impl IntoView {
     let encoded = query.encoded();
+    let unread = list.unread.map(|(count, since)| view! { <Unread count since /> });
     if list.events.is_empty() {
-        return view! { <Nothing is_filtered=list.is_filtered about=list.about /> }.into_any();
+        let nothing = unread.is_none().then(|| view! { <Nothing is_filtered=list.is_filtered about=list.about /> });
+        return view! {
+            {unread}
+            {nothing}
+        }
+        .into_any();
     }
     let base = if encoded.is_empty() { ALL.to_owned() } else { format!("{PATH}?{encoded}") };
     let page = |cursor: &str| format!("{base}&cursor={cursor}");
@@ -252,6 +276,7 @@ fn Shown(query: EventQuery, list: EventList, is_first: bool) -> impl IntoView {
         <section class="mt-6">
             <h2 class="text-xl font-bold">"Found"</h2>
             <p class="text-sm wrap-anywhere">"The newest of " {list.about}</p>
+            {unread}
             <form method="get" action="/admin/sync/replay">
                 <div class="my-3 flex flex-wrap gap-2">
                     <button class="btn btn-sm" type="submit">

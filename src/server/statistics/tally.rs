@@ -99,10 +99,10 @@ impl Tally {
         self.lock().refused[refusal as usize] += 1;
     }
 
-    /// Attempts have ended so.
+    /// Attempts have ended so. What waits, because Clerk has to be asked or it went on to Inngest, has not.
     pub fn ended(&self, states: &[EventState]) {
         let mut counted = self.lock();
-        for state in states {
+        for state in states.iter().filter(|state| **state != EventState::Received) {
             counted.ended[*state as usize] += 1;
         }
     }

@@ -81,6 +81,7 @@ pub struct ErasedBodies {
 pub struct Open {
     pub events: u64,
     pub oldest: Option<Timestamp>,
+    pub newest: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -260,14 +261,17 @@ impl Deliveries {
     pub async fn count_open(&self) -> Result<Open, Error> {
         let open = [
             doc! { "$match": { "dueAt": { "$exists": true } } },
-            doc! { "$group": { "_id": Bson::Null, "events": { "$sum": "$count" }, "at": { "$min": "$receivedAt" } } },
+            doc! { "$group": {
+                "_id": Bson::Null,
+                "events": { "$sum": "$count" },
+                "oldest": { "$min": "$receivedAt" },
+                "newest": { "$max": "$receivedAt" },
+            } },
         ];
-        let row = self.documents.aggregate(open).await?.try_next().await?;
-        let oldest = row.as_ref().and_then(|row| row.get_datetime("at").ok().copied());
-        Ok(Open {
-            events: row.and_then(|row| row.get_i64("events").ok()).unwrap_or_default().unsigned_abs(),
-            oldest: oldest.and_then(|at| Timestamp::from_millisecond(at.timestamp_millis()).ok()),
-        })
+        let row = self.documents.aggregate(open).await?.try_next().await?.unwrap_or_default();
+        let at = |name: &str| Timestamp::from_millisecond(row.get_datetime(name).ok()?.timestamp_millis()).ok();
+        let events = row.get_i64("events").unwrap_or_default().unsigned_abs();
+        Ok(Open { events, oldest: at("oldest"), newest: at("newest") })
     }
 
     pub async fn ensure_indexes(&self) -> Result<(), Error> {

@@ -44,7 +44,15 @@ pub const NO_EVENT: Error = Error::NotFound { what: "This event" };
 pub async fn list_events(state: &AppState, query: &str, cursor: Option<&str>) -> Result<EventList, Error> {
     let filter = read(state, query).await?;
     let page = state.store.events.list(&filter, cursor_of(cursor)?.as_ref(), ON_A_PAGE).await?;
+    // They have rows of their own once they were looked at.
+    let unread = if filter.states == [EventState::Received] {
+        let unread = state.store.events.find_unread().await?;
+        unread.oldest.map(|since| (unread.events, since))
+    } else {
+        None
+    };
     Ok(EventList {
+        unread,
         events: page.rows.into_iter().map(row).collect(),
         next: page.next.map(|cursor| cursor.encoded()),
         about: filter.describe(),
@@ -216,9 +224,11 @@ async fn read(state: &AppState, query: &str) -> Result<EventFilter, Error> {
     let unclear = |field, message| Error::Invalid { field, message };
     let filter = query_of(query).read(Timestamp::now()).map_err(|found| unclear(found.field, found.message))?;
     let Some(named) = filter.person.as_deref().filter(|named| !named.starts_with("user_")) else { return Ok(filter) };
-    match state.store.users.find_by_username(named).await? {
-        Some(user) => Ok(EventFilter { person: Some(user.clerk_id), ..filter }),
-        None => Err(unclear("person", format!("Nobody has the username {named}."))),
+    let found = state.store.directory.find_exact(named).await?;
+    match found.as_slice() {
+        [user] => Ok(EventFilter { person: Some(user.clerk_id.clone()), ..filter }),
+        [] => Err(unclear("person", format!("Nobody has the username or the address {named}."))),
+        several => Err(unclear("person", format!("{} people are {named}. Name one by Clerk's id.", several.len()))),
     }
 }
 
@@ -250,9 +260,30 @@ fn payload_of(event: &Event, is_revealed: bool) -> Payload {
     }
 }
 
-/// Every text but ids and kinds gives way to dots; so do names of keys in metadata, which are an application's own.
+/// Texts that are Clerk's own: its ids, and its words for kinds and states. Not `external_id` nor `provider_user_id`, which say
+/// who somebody is elsewhere.
+const PLAIN: [&str; 16] = [
+    "id",
+    "type",
+    "object",
+    "status",
+    "strategy",
+    "provider",
+    "instance_id",
+    "user_id",
+    "session_id",
+    "client_id",
+    "organization_id",
+    "last_active_organization_id",
+    "primary_email_address_id",
+    "primary_phone_number_id",
+    "primary_web3_wallet_id",
+    "identification_id",
+];
+
+/// Every text but Clerk's ids and words gives way to dots; so do names of keys in metadata, which are an application's own.
 fn masked(key: &str, value: Value) -> Value {
-    let is_plain = matches!(key, "id" | "type" | "object" | "status" | "strategy" | "provider") || key.ends_with("_id");
+    let is_plain = PLAIN.contains(&key);
     match value {
         Value::String(text) if is_plain => Value::String(text),
         Value::String(_) => Value::String("•••".to_owned()),
@@ -301,7 +332,8 @@ mod tests {
             "data": {
                 "id": "user_1", "first_name": "Ada", "banned": false, "username": null,
                 "email_addresses": [{ "id": "idn_1", "email_address": "ada@example.com", "verification": { "status": "verified" } }],
-                "external_accounts": ["plain text"], "public_metadata": { "nickname": "A" },
+                "external_accounts": ["plain text", { "id": "idn_2", "provider_user_id": "1048" }],
+                "external_id": "ada@work.example", "primary_email_address_id": "idn_1", "public_metadata": { "nickname": "A" },
             },
         });
         let shown = json!({
@@ -309,7 +341,8 @@ mod tests {
             "data": {
                 "id": "user_1", "first_name": "•••", "banned": false, "username": null,
                 "email_addresses": [{ "id": "idn_1", "email_address": "•••", "verification": { "status": "verified" } }],
-                "external_accounts": ["•••"], "public_metadata": "•••",
+                "external_accounts": ["•••", { "id": "idn_2", "provider_user_id": "•••" }],
+                "external_id": "•••", "primary_email_address_id": "idn_1", "public_metadata": "•••",
             },
         });
         assert_eq!(masked("", payload), shown);

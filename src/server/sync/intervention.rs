@@ -16,7 +16,7 @@ use crate::server::store::events::{Event, Origin, Outcome, Record};
 use crate::server::sync::fold::{end, read};
 use crate::server::sync::inspection::NO_EVENT;
 use crate::server::sync::ports::{LEASE, Ports};
-use crate::server::sync::process::repeat;
+use crate::server::sync::process::{record_again, repeat};
 use crate::server::sync::rehearsal::{has_body, rehearse};
 
 /// An event that was carried out again.
@@ -72,7 +72,7 @@ async fn carry_out(state: &AppState, event: &Event, is_quiet: bool) -> Result<Ou
         Err(outcome) => vec![Record { event: Origin::Stored(event.id.clone()), outcome }],
     };
     let outcome = records.first().map(|record| record.outcome.clone()).ok_or(NO_EVENT)?;
-    state.store.events.record_again(records, state.now()).await?;
+    record_again(state, records).await?;
     Ok(outcome)
 }
 

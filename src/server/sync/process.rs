@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use crate::model::event::EventState;
 use crate::server::error::Error;
+use crate::server::metrics::METRICS;
 use crate::server::state::AppState;
 use crate::server::store::events::{Origin, Outcome, Record};
 use crate::server::store::users::outbox::Outbox;
@@ -304,6 +305,18 @@ pub async fn repeat<P: Ports>(ports: &P, said: Vec<Said>, is_quiet: bool) -> Res
     finish(ports, &mut settled).await?;
     let passing = settled.ended.into_iter().filter_map(|ended| ended.error).find(Error::is_passing);
     passing.map_or(Ok(records), Err)
+}
+
+/// Records what came of a repetition, in the numbers of attempts too.
+///
+/// # Errors
+/// MongoDB's.
+pub async fn record_again(state: &AppState, records: Vec<Record>) -> Result<(), Error> {
+    let states: Vec<EventState> = records.iter().map(|record| record.outcome.state).collect();
+    state.store.events.record_again(records, state.now()).await?;
+    METRICS.ended(&states);
+    state.tally.ended(&states);
+    Ok(())
 }
 
 async fn settle_all<P: Ports>(ports: &P, cases: Vec<Case>) -> Result<Settled, Error> {

@@ -58,6 +58,7 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
     )?;
     let canary = canary::get_report(&state.settings, &state.store).await?;
     let as_of = Timestamp::now();
+    let last_received_at = store.events.find_last_arrival().await?;
     let open: Vec<&Alert> = alerts.iter().filter(|alert| alert.state == AlertState::Open).collect();
     let is_open = |kind: AlertKind| open.iter().any(|alert| alert.kind == kind);
     let ours: Vec<String> = state.settings.clerk.webhook_secrets.iter().map(fingerprint).collect();
@@ -91,7 +92,7 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
         is_mended,
         backlog,
         oldest_pending_seconds: oldest_pending_at.map_or(0, |at| as_of.duration_since(at).as_secs()),
-        silence: find_silence(&open, newest.first(), as_of),
+        silence: find_silence(&open, last_received_at, as_of),
     };
     Ok(SyncOverview {
         as_of,
@@ -100,7 +101,7 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
         redeliveries,
         people,
         deleted_people,
-        last_received_at: newest.first().map(|event| event.received_at),
+        last_received_at,
         backlog,
         oldest_pending_at,
         lag: lag_of(&minutes),
@@ -182,10 +183,10 @@ pub fn lag_of(buckets: &[Bucket]) -> Lag {
 }
 
 /// Whether it is too quiet is found out by whoever looks for alerts.
-fn find_silence(open: &[&Alert], last: Option<&Summary>, now: Timestamp) -> Option<(SilenceCause, i64)> {
+fn find_silence(open: &[&Alert], last_at: Option<Timestamp>, now: Timestamp) -> Option<(SilenceCause, i64)> {
     let alert = open.iter().find(|alert| alert.kind == AlertKind::Silence)?;
     let cause = SilenceCause::named(&alert.cause);
-    let quiet_since = last.map_or(alert.first_seen_at, |event| event.received_at);
+    let quiet_since = last_at.unwrap_or(alert.first_seen_at);
     Some((cause.unwrap_or(SilenceCause::NothingArrives), now.duration_since(quiet_since).as_secs()))
 }
 

@@ -43,9 +43,15 @@ impl Events {
         Ok(stored? + open?.events)
     }
 
-    /// When the oldest delivery arrived that is acknowledged and was not looked at yet.
-    pub async fn find_oldest_unread(&self) -> Result<Option<Timestamp>, Error> {
-        Ok(self.bodies.count_open().await?.oldest)
+    /// What is acknowledged and was not looked at yet.
+    pub async fn find_unread(&self) -> Result<Open, Error> {
+        Ok(self.bodies.count_open().await?)
+    }
+
+    /// When the last delivery arrived, whether it was looked at or not.
+    pub async fn find_last_arrival(&self) -> Result<Option<Timestamp>, Error> {
+        let (read, unread) = futures::try_join!(self.list_newest(1), self.find_unread())?;
+        Ok(read.first().map(|event| event.received_at).max(unread.newest))
     }
 
     /// When word of a person arrived that is at least as new as this `updated_at` of Clerk's; looked for from `since` on.

@@ -168,7 +168,7 @@ fn suspect(seen: &Seen, now: Timestamp, moves: u32) -> Suspect {
 /// What has arrived by now is dealt with before anybody is looked at again, or it would explain what still differs.
 async fn await_backlog(state: &AppState) -> Result<(), Error> {
     let (now, until) = (Timestamp::now(), Instant::now() + BACKLOG_PATIENCE);
-    while state.store.events.find_oldest_unread().await?.is_some_and(|oldest| oldest <= now) && Instant::now() < until {
+    while state.store.events.find_unread().await?.oldest.is_some_and(|oldest| oldest <= now) && Instant::now() < until {
         sleep(ASK_EVERY).await;
     }
     Ok(())

@@ -15,7 +15,7 @@ use crate::server::store::paging::{Cursor, Page};
 use crate::server::store::runs::{Place, Progress, Run};
 use crate::server::sync::fold::read;
 use crate::server::sync::ports::Ports;
-use crate::server::sync::process::repeat;
+use crate::server::sync::process::{record_again, repeat};
 use crate::server::sync::rehearsal::{NO_BODY, has_body, rehearse};
 use crate::server::sync::scan::{Walk, patiently};
 
@@ -84,7 +84,7 @@ async fn again(state: &AppState, run: &Run, plan: &ReplayPlan, events: &[Event])
             progress.count_event(event, outcome.state, &outcome.decision);
         }
     }
-    state.store.events.record_again(records, Timestamp::now()).await?;
+    record_again(state, records).await?;
     Ok(progress)
 }
 

@@ -110,15 +110,16 @@ async fn d5_03_e_17_the_file_holds_everybody_asked_for_and_no_formula_and_is_on_
     let app = TestApp::new().await;
     let admin = someone(&app, "Ad", "admin").await;
     crowd(&app).await;
-    let ask = |body: &'static str| app.post_as(Some(&admin), "/admin/users/csv", body);
+    let ask = async |body: &str| app.post_as(Some(&admin), "/admin/users/csv", body).await;
     let answer = ask("mark=&role=user&sort=name&columns=email,role").await;
     assert_eq!(answer.status(), 200);
     let header = |name: &str| answer.headers()[name].to_str().expect("text").to_owned();
     assert!(header("content-type").starts_with("text/csv") && header("content-disposition").contains("people.csv"));
-    let text = answer.text().await.expect("text");
+    // As bytes: what makes text of them takes the mark away.
+    let text = String::from_utf8(answer.bytes().await.expect("bytes").to_vec()).expect("UTF-8");
     let lines: Vec<&str> = text.lines().collect();
     assert_eq!(lines.len(), 1 + 1999, "the head, and every user of all pages");
-    assert_eq!(lines[0], "Clerk id,Name,E-mail,Role");
+    assert_eq!(lines[0], "\u{feff}Clerk id,Name,E-mail,Role", "a mark, by which a spreadsheet knows UTF-8");
     assert_eq!(lines[1], "user_crowd1,'=Eve 1,crowd1@example.com,user");
     assert!(!text.contains(",=") && !text.contains("\n="));
     let entry = trail(&app, "users").await.pop().expect("an entry");
@@ -127,6 +128,41 @@ async fn d5_03_e_17_the_file_holds_everybody_asked_for_and_no_formula_and_is_on_
     assert_eq!(ask("passwordHash=1").await.status(), 422, "no such field");
     let text = ask("q=bob&mark=banned").await.text().await.expect("text");
     assert_eq!(text.lines().count(), 1 + 2, "the filter counts");
+    let mongo_id =
+        app.database.user("user_crowd5").await.expect("stored").get_object_id("_id").expect("an id").to_hex();
+    for id in ["user_crowd5", &mongo_id] {
+        let text = ask(&format!("q={id}&columns=role")).await.text().await.expect("text");
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[1..], ["user_crowd5,Zoë 5,moderator"], "{id}: as in the table");
+    }
+    app.finish().await;
+}
+
+/// In place of the people stands a view of them that takes its time over each ordinary one.
+#[tokio::test]
+async fn d5_22_e_17_a_file_that_takes_too_long_to_begin_is_refused_in_words_and_not_on_record() {
+    let app = TestApp::new().await;
+    let admin = someone(&app, "Ad", "admin").await;
+    crowd(&app).await;
+    let server = app.database.client.database("admin");
+    let rename = |from: &str, to: &str| {
+        let [from, to] = [from, to].map(|name| format!("{}.{name}", app.database.name));
+        server.run_command(doc! { "renameCollection": from, "to": to })
+    };
+    rename("users", "people").await.expect("renamed");
+    let sum = doc! { "$reduce": {
+        "input": { "$range": [0, 500_000] }, "initialValue": 0, "in": { "$add": ["$$value", "$$this"] },
+    } };
+    let slow = doc! { "$addFields": { "slow": { "$cond": [{ "$eq": ["$role", "user"] }, sum, 0] } } };
+    let view = doc! { "create": "users", "viewOn": "people", "pipeline": [slow] };
+    app.database.handle().run_command(view).await.expect("a view");
+    let answer = app.post_as(Some(&admin), "/admin/users/csv", "role=user").await;
+    let (status, text) = (answer.status(), answer.text().await.expect("text"));
+    app.database.handle().collection::<Document>("users").drop().await.expect("dropped");
+    rename("people", "users").await.expect("renamed");
+    assert_eq!(status, 422, "{text}");
+    assert!(text.contains("That takes too long."), "{text}");
+    assert_eq!(trail(&app, "users").await, [], "nothing left");
     app.finish().await;
 }
 

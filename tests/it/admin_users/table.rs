@@ -254,3 +254,23 @@ async fn e_12_e_23_everybody_on_a_page_is_chosen_at_once_and_the_order_is_told()
     assert!(chosen.contains("aria-sort=\"ascending\"") && chosen.contains("Choose nobody"), "{chosen}");
     app.finish().await;
 }
+
+#[tokio::test]
+async fn e_23_where_there_is_no_choice_of_an_order_none_is_offered_or_marked() {
+    let app = TestApp::new().await;
+    let admin = someone(&app, "Ad", "admin").await;
+    someone(&app, "Mo", "user").await;
+    let is_told = |shown: &str| (shown.contains("aria-label=\"Order\""), shown.contains("aria-sort"));
+    for sort in ["", "name"] {
+        for (asked, is_choice) in [("role=user", true), ("q=mo", false), ("q=%20mo%20", false)] {
+            let (_, shown) = page(&app, &admin, &format!("/admin/users?column=joined&sort={sort}&{asked}")).await;
+            assert!(shown.contains("Choose Mo"), "{asked}");
+            assert_eq!(is_told(&shown), (is_choice, is_choice), "{asked}, {sort}");
+        }
+    }
+    app.database.set("users", doc! { "name": "Mo" }, doc! { "deletedAt": DateTime::now() }).await;
+    let (_, shown) = page(&app, &admin, "/admin/users?column=joined&sort=name&mark=deleted").await;
+    assert!(shown.contains("Choose Mo"), "{shown}");
+    assert_eq!(is_told(&shown), (false, false));
+    app.finish().await;
+}

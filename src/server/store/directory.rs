@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures::TryStreamExt;
 use mongodb::bson::{Bson, Document, RawDocumentBuf, doc, oid::ObjectId};
+use mongodb::error::ErrorKind;
 use mongodb::{Collection, Database};
 
 use crate::server::settings::fields::Fields;
@@ -213,8 +214,8 @@ fn place(walk: &Walk, document: &RawDocumentBuf) -> Option<Cursor> {
 }
 
 fn out_of_time(error: mongodb::error::Error) -> Error {
-    match Error::from(error) {
-        refused if refused.code() == Some(OUT_OF_TIME) => Error::TimedOut,
-        error => error,
+    match *error.kind {
+        ErrorKind::Command(ref failure) if failure.code == OUT_OF_TIME => Error::TimedOut,
+        _ => error.into(),
     }
 }

@@ -62,14 +62,20 @@ pub async fn list_timeline(id: String, cursor: Option<String>) -> Result<Timelin
     .await
 }
 
-/// Gives a person a role, in force at their next request.
+/// Gives a person a role, in force at their next request; if one is expected, only in its place.
 #[server(endpoint = "admin_users/change_role", protocol = Change)]
-pub async fn change_role(id: String, role: Role, #[server(default)] reason: String) -> Result<Notice, AppError> {
+pub async fn change_role(
+    id: String,
+    role: Role,
+    #[server(default)] expected: Option<Role>,
+    #[server(default)] reason: String,
+) -> Result<Notice, AppError> {
     use crate::server::accounts::forms;
     use crate::server::rpc::form::{Back, form};
     form("change_role", Back::To(format!("/admin/users/{id}")))
-        .keeping([("role", role.to_string()), ("reason", reason.clone())])
-        .as_admin(async |state, admin| forms::change_role(&state, &admin, &id, role, &reason).await)
+        // Nobody typed what an undoing says.
+        .keeping([("role", role.to_string()), ("reason", reason.clone())].into_iter().filter(|_| expected.is_none()))
+        .as_admin(async |state, admin| forms::change_role(&state, &admin, &id, expected, role, &reason).await)
         .await
 }
 

@@ -34,6 +34,23 @@ pub struct Query {
     pub after: String,
 }
 
+/// In which order people are listed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    Newest,
+    Name,
+}
+
+impl Query {
+    /// The order, where there is a choice: a search has its own, and of the deleted whoever went last comes first.
+    pub fn order(&self) -> Option<Order> {
+        if !self.q.trim().is_empty() || self.mark == "deleted" {
+            return None;
+        }
+        Some(if self.sort == "name" { Order::Name } else { Order::Newest })
+    }
+}
+
 /// A column that can be left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

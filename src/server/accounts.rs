@@ -114,6 +114,21 @@ pub async fn change_role(
     role: Role,
     intent: &Intent,
 ) -> Result<User, Error> {
+    change_expected_role(state, admin, id, None, role, intent).await
+}
+
+/// The same, unless the role is another by now than whoever changes it has seen.
+///
+/// # Errors
+/// As of `change_role`.
+pub async fn change_expected_role(
+    state: &AppState,
+    admin: &Admin,
+    id: &str,
+    expected: Option<Role>,
+    role: Role,
+    intent: &Intent,
+) -> Result<User, Error> {
     let user = find_subject(state, admin, id).await?;
     if user.role == role {
         return Ok(user);
@@ -125,6 +140,7 @@ pub async fn change_role(
     let change = RoleChange {
         clerk_id: user.clerk_id.clone(),
         role,
+        expected,
         by: departures::stored_admin(admin),
         effects: effects_of_role(state, &user, role),
         fact: fact_of(admin, Action::ChangeRole, &user, intent),
@@ -142,6 +158,9 @@ pub async fn change_role(
             Ok(User { role, ..user })
         }
         RoleWritten::Unchanged => Ok(User { role, ..user }),
+        RoleWritten::Unexpected(now) => {
+            refused(&format!("{} is {now} by now: the role was changed meanwhile, so it stays.", user.name))
+        }
         RoleWritten::Nobody => Err(NOBODY),
         RoleWritten::NotByAdmin => Err(Error::Forbidden),
         RoleWritten::LastAdmin => refused("The last admin stays one. Make somebody else an admin first."),

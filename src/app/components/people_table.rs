@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use crate::app::components::avatar::{Avatar, Size};
 use crate::app::components::pager::Pager;
 use crate::app::components::time::{Day, Time};
-use crate::model::roster::{Column, Page, Row};
+use crate::model::roster::{Column, Order, Page, Row};
 use crate::model::user::{Role, SyncStatus};
 
 /// Whether all boxes of the page are ticked, and the address where they are the other way round: without scripts, too (E-12).
@@ -15,14 +15,15 @@ pub struct Choice {
     pub other_way: String,
 }
 
-/// `first` and `next` are addresses of other pages; `is_asked`: somebody is looked for, so there may be others.
+/// `first` and `next` are addresses of other pages; `is_asked`: somebody is looked for, so there may be others. The
+/// `order` is marked, if it was a choice.
 #[component]
 pub fn PeopleTable(
     page: Page,
     first: Option<String>,
     next: Option<String>,
     is_asked: bool,
-    is_by_name: bool,
+    order: Option<Order>,
     choice: Choice,
 ) -> impl IntoView {
     if page.rows.is_empty() {
@@ -42,7 +43,7 @@ pub fn PeopleTable(
     }
     let Page { rows, columns, can_change, .. } = page;
     let heads = columns.iter().map(|column| {
-        let sort = (*column == Column::Joined && !is_by_name).then_some("descending");
+        let sort = (*column == Column::Joined && order == Some(Order::Newest)).then_some("descending");
         view! {
             <th scope="col" aria-sort=sort>
                 {column.title()}
@@ -75,7 +76,7 @@ pub fn PeopleTable(
                 <thead>
                     <tr>
                         {box_head}
-                        <th scope="col" aria-sort=is_by_name.then_some("ascending")>
+                        <th scope="col" aria-sort=(order == Some(Order::Name)).then_some("ascending")>
                             "Name"
                         </th>
                         {heads}

@@ -13,7 +13,7 @@ use crate::app::components::error_view::ErrorView;
 use crate::app::components::people_table::{Choice, PeopleTable};
 use crate::app::components::roster_filter::RosterFilter;
 use crate::model::error::AppError;
-use crate::model::roster::{Column, Page, Query};
+use crate::model::roster::{Column, Order, Page, Query};
 
 const PATH: &str = "/admin/users";
 
@@ -74,16 +74,24 @@ fn address(asked: &ParamsMap, name: &'static str, value: Option<&str>) -> String
 fn Whole(page: Page, query: Query, asked: ParamsMap) -> impl IntoView {
     let first = (!query.after.is_empty()).then(|| address(&asked, "after", None));
     let next = page.next.as_deref().map(|next| address(&asked, "after", Some(next)));
-    let orders = [("joined", "Newest"), ("name", "By name")].map(|(order, name)| {
-        let is_chosen = (query.sort == "name") == (order == "name");
-        let class = if is_chosen { "btn btn-sm btn-active" } else { "btn btn-sm" };
+    let order = query.order();
+    let orders = order.map(|chosen| {
+        let links =
+            [(Order::Newest, "joined", "Newest"), (Order::Name, "name", "By name")].map(|(order, word, name)| {
+                let is_chosen = order == chosen;
+                let class = if is_chosen { "btn btn-sm btn-active" } else { "btn btn-sm" };
+                view! {
+                    <a class=class href=address(&asked, "sort", Some(word)) aria-current=is_chosen.then_some("true")>
+                        {name}
+                    </a>
+                }
+            });
         view! {
-            <a class=class href=address(&asked, "sort", Some(order)) aria-current=is_chosen.then_some("true")>
-                {name}
-            </a>
+            <div class="flex items-center gap-2" role="group" aria-label="Order">
+                {links.into_iter().collect_view()}
+            </div>
         }
     });
-    let is_by_name = query.sort == "name";
     let is_all = asked.get("chosen").is_some();
     let mut other_way = asked.clone();
     other_way.remove("chosen");
@@ -98,12 +106,10 @@ fn Whole(page: Page, query: Query, asked: ParamsMap) -> impl IntoView {
         <h1 class="text-3xl font-bold">"Users"</h1>
         <RosterFilter query columns=page.columns.clone() />
         <div class="mt-6 flex flex-wrap items-center justify-between gap-2">
-            <div class="flex items-center gap-2" role="group" aria-label="Order">
-                {orders.into_iter().collect_view()}
-            </div>
+            {orders}
             {file}
         </div>
-        <PeopleTable page first next is_asked is_by_name choice />
+        <PeopleTable page first next is_asked order choice />
     }
     .into_any()
 }
@@ -141,7 +147,7 @@ fn AsFile(query: Query, columns: Vec<Column>) -> impl IntoView {
     ];
     let fields = fields.map(|(name, value)| view! { <input type="hidden" name=name value=value /> });
     view! {
-        <form method="post" action="/admin/users/csv">
+        <form class="ms-auto" method="post" action="/admin/users/csv">
             {fields.into_iter().collect_view()}
             <button class="btn btn-sm" type="submit">
                 "Download as CSV"

@@ -14,18 +14,25 @@ const LONGEST_REASON: usize = 500;
 /// Where a change of a role is taken back, by the same form.
 const CHANGE_ROLE: &str = "/api/admin_users/change_role";
 
-/// Gives a role, and offers to take that back.
+/// Gives a role, and offers to take that back, as long as nobody changes it further: `expected` is what it still must be.
 ///
 /// # Errors
 /// As of `accounts::change_role`, and `Refused` for a reason that is none.
-pub async fn change_role(state: &AppState, admin: &Admin, id: &str, role: Role, reason: &str) -> Result<Notice, Error> {
+pub async fn change_role(
+    state: &AppState,
+    admin: &Admin,
+    id: &str,
+    expected: Option<Role>,
+    role: Role,
+    reason: &str,
+) -> Result<Notice, Error> {
     let intent = intent(reason)?;
     let before = find_subject(state, admin, id).await?.role;
-    let user = accounts::change_role(state, admin, id, role, &intent).await?;
+    let user = accounts::change_expected_role(state, admin, id, expected, role, &intent).await?;
     if before == role {
         return Ok(Notice::done(format!("{} is {role} already.", user.name)));
     }
-    let back = [("id", id), ("role", before.as_str()), ("reason", "undo")];
+    let back = [("id", id), ("role", before.as_str()), ("expected", role.as_str()), ("reason", "undo")];
     Ok(Notice::done(format!("{} is {role} now, was {before}.", user.name)).with_undo(CHANGE_ROLE, &back))
 }
 

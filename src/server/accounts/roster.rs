@@ -1,6 +1,7 @@
 //! The table of people: what is asked for in an address turned into what is looked for, a page of it, and all of it as CSV.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use csv::WriterBuilder;
 use futures::Stream;
@@ -26,6 +27,8 @@ use crate::server::sync::fields::{open_fields, open_value};
 const PAGE: u16 = 50;
 /// As many rows of a file are read at a time.
 const OF_A_FILE: u16 = 500;
+/// Nobody watches a file that has begun: better late than cut off.
+const LONGEST_OF_A_FILE: Duration = Duration::from_mins(1);
 const LONGEST_SEARCH: usize = 64;
 /// What the audit trail names where no person is meant.
 const EVERYBODY: &str = "users";
@@ -94,18 +97,24 @@ pub async fn list_roster(state: &AppState, moderator: &Moderator, query: &Query)
     let viewer = moderator.viewer();
     let can_change = viewer.role(state).is_admin() && viewer.actor().is_none();
     let columns = search.columns.clone();
-    let id = search.text.as_deref().filter(|text| is_document_id(text) || text.starts_with("user_"));
-    if let Some(id) = id
-        && let Some(user) = find_anybody(state, id).await.map(Some).or_else(unless_nobody)?
-    {
+    if let Some(user) = find_named(state, &search).await? {
         return Ok(Page { rows: vec![row_of(user)], next: None, columns, can_change });
     }
     let found = list_users(state, moderator, search.wanted(PAGE)).await.map_err(too_long)?;
     Ok(Page { rows: found.users.into_iter().map(row_of).collect(), next: found.next, columns, can_change })
 }
 
+/// Whoever's id is asked for, Clerk's or MongoDB's.
+async fn find_named(state: &AppState, search: &Search) -> Result<Option<User>, Error> {
+    match search.text.as_deref().filter(|text| is_document_id(text) || text.starts_with("user_")) {
+        Some(id) => find_anybody(state, id).await.map(Some).or_else(unless_nobody),
+        None => Ok(None),
+    }
+}
+
 /// Everybody whom the table would show, page by page, as CSV, with the application's own fields that are not personal; on
-/// record before the first byte.
+/// record before the first byte. The first page is found before that, so that there is no file of a search that takes too
+/// long.
 ///
 /// # Errors
 /// As of `list_roster`, `Forbidden` in another's name, `Stale` from an old session.
@@ -116,6 +125,10 @@ pub async fn export_users(
 ) -> Result<impl Stream<Item = Result<Vec<u8>, Error>> + Send + use<>, Error> {
     admin.demand_fresh_hand(state)?;
     let search = Search { after: None, ..Search::of(query)? };
+    let first = match find_named(state, &search).await? {
+        Some(user) => store::directory::Page { users: vec![user], next: None },
+        None => state.store.directory.list(search.wanted(PAGE)).await.map_err(|error| too_long(error.into()))?,
+    };
     let fact = Fact {
         actor: admin.actor(),
         action: Action::ExportUsers,
@@ -125,7 +138,7 @@ pub async fn export_users(
         reason: None,
     };
     state.store.audit.append(&fact).await?;
-    let file = File { state: Arc::clone(state), search, is_begun: false, is_ended: false };
+    let file = File { state: Arc::clone(state), search, first: Some(first), is_ended: false };
     Ok(futures::stream::try_unfold(file, async |file| file.next().await))
 }
 
@@ -133,7 +146,8 @@ pub async fn export_users(
 struct File {
     state: Arc<AppState>,
     search: Search,
-    is_begun: bool,
+    /// What it begins with, until that is written.
+    first: Option<store::directory::Page>,
     is_ended: bool,
 }
 
@@ -142,10 +156,18 @@ impl File {
         if self.is_ended {
             return Ok(None);
         }
-        let page = self.state.store.directory.list(self.search.wanted(OF_A_FILE)).await?;
+        let first = self.first.take();
+        let is_beginning = first.is_some();
+        let directory = &self.state.store.directory;
+        let page = match first {
+            Some(first) => first,
+            None => directory.list_within(LONGEST_OF_A_FILE, self.search.wanted(OF_A_FILE)).await?,
+        };
         let (columns, table) = (&self.search.columns, &self.state.settings.fields);
-        let mut writer = WriterBuilder::new().from_writer(Vec::new());
-        if !self.is_begun {
+        // Spreadsheets take a file for UTF-8 only if it says so at its beginning.
+        let mark = if is_beginning { "\u{feff}" } else { "" };
+        let mut writer = WriterBuilder::new().from_writer(mark.as_bytes().to_vec());
+        if is_beginning {
             let titles = ["Clerk id", "Name"].into_iter().chain(columns.iter().map(|column| column.title()));
             let titles = titles.chain(open_fields(table).map(|field| field.name));
             writer.write_record(titles).map_err(|_| Error::Unreadable)?;
@@ -159,7 +181,6 @@ impl File {
             writer.write_record(cells.map(safe)).map_err(|_| Error::Unreadable)?;
         }
         let bytes = writer.into_inner().map_err(|_| Error::Unreadable)?;
-        self.is_begun = true;
         self.is_ended = page.next.is_none();
         self.search.after = page.next;
         Ok(Some((bytes, self)))

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures::TryStreamExt;
 use mongodb::bson::{Bson, Document, RawDocumentBuf, doc, oid::ObjectId};
+use mongodb::error::ErrorKind;
 use mongodb::{Collection, Database};
 
 use crate::server::settings::fields::Fields;
@@ -114,6 +115,11 @@ impl Directory {
     /// One page of the living, unless others are asked for. A document that cannot be read is left out, so that it hides
     /// nobody else.
     pub async fn list(&self, wanted: Wanted<'_>) -> Result<Page, Error> {
+        self.list_within(LONGEST_SEARCH, wanted).await
+    }
+
+    /// The same where each query may take so long.
+    pub async fn list_within(&self, longest: Duration, wanted: Wanted<'_>) -> Result<Page, Error> {
         let walks = wanted.walks();
         let after = wanted.after.and_then(Cursor::parse);
         let reached = after.as_ref().and_then(|after| walks.iter().position(|walk| walk.name == after.walk()));
@@ -124,7 +130,7 @@ impl Directory {
             loop {
                 // One more than asked for says whether there is a next page.
                 let missing = limit + 1 - page.len();
-                let found = self.pass(walk, after.take().as_ref(), wanted.filter, missing).await?;
+                let found = self.pass(walk, after.take().as_ref(), wanted.filter, missing, longest).await?;
                 let is_end = found.len() < missing;
                 let last = found.last().and_then(|document| place(walk, document));
                 let seen = self.found_before(&walks[..index], &found).await?;
@@ -150,6 +156,7 @@ impl Directory {
         after: Option<&Cursor>,
         filter: Filter,
         limit: usize,
+        longest: Duration,
     ) -> Result<Vec<RawDocumentBuf>, Error> {
         // The filter may speak of the walk's own field.
         let both = doc! { "$and": [filter.document(), walk.condition(after)] };
@@ -158,7 +165,7 @@ impl Directory {
             Some(collation) => query.collation(collation),
             None => query,
         };
-        let found = async { query.max_time(LONGEST_SEARCH).await?.try_collect::<Vec<RawDocumentBuf>>().await };
+        let found = async { query.max_time(longest).await?.try_collect::<Vec<RawDocumentBuf>>().await };
         found.await.map_err(out_of_time)
     }
 
@@ -207,8 +214,8 @@ fn place(walk: &Walk, document: &RawDocumentBuf) -> Option<Cursor> {
 }
 
 fn out_of_time(error: mongodb::error::Error) -> Error {
-    match Error::from(error) {
-        refused if refused.code() == Some(OUT_OF_TIME) => Error::TimedOut,
-        error => error,
+    match *error.kind {
+        ErrorKind::Command(ref failure) if failure.code == OUT_OF_TIME => Error::TimedOut,
+        _ => error.into(),
     }
 }

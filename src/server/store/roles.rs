@@ -26,6 +26,8 @@ use crate::server::store::users::{User, Users};
 pub struct RoleChange {
     pub clerk_id: String,
     pub role: Role,
+    /// Which role it must still be when it is written, if that matters.
+    pub expected: Option<Role>,
     /// Who must still be an admin when it is written; `None` for an authority that is no document.
     pub by: Option<String>,
     /// What the change has for effects, put into the person's outbox with it.
@@ -43,6 +45,8 @@ pub enum RoleWritten {
     Done(Role),
     /// It was the role already.
     Unchanged,
+    /// It was this role, which was not expected.
+    Unexpected(Role),
     /// Nobody living by this id.
     Nobody,
     /// Whoever asked is no admin any more.
@@ -142,6 +146,9 @@ impl Roles {
         };
         if user.role == change.role {
             return Ok(RoleWritten::Unchanged);
+        }
+        if change.expected.is_some_and(|expected| expected != user.role) {
+            return Ok(RoleWritten::Unexpected(user.role));
         }
         if user.role.is_admin() && !self.leaves_an_admin(session, &change.clerk_id, &departing).await? {
             return Ok(RoleWritten::LastAdmin);

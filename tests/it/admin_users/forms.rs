@@ -18,17 +18,36 @@ async fn e_13_a_role_given_by_a_plain_form_is_in_force_on_record_and_can_be_undo
     assert_eq!(location, path);
     assert!(shown.contains("Mo is moderator now, was user."), "said once");
     assert!(shown.contains("helps out"), "on the person's page, with its reason");
-    for field in ["name=\"role\" value=\"user\"", "name=\"reason\" value=\"undo\""] {
+    for field in
+        ["name=\"role\" value=\"user\"", "name=\"expected\" value=\"moderator\"", "name=\"reason\" value=\"undo\""]
+    {
         assert!(shown.contains(field), "the way back: {field}");
     }
     assert_eq!(app.get_as(&member, "/admin/users").await.status(), 200, "in force at the next request");
-    let back = format!("id={member}&role=user&reason=undo");
+    let back = format!("id={member}&role=user&expected=moderator&reason=undo");
     submit(&app, &admin, "/api/admin_users/change_role", &back).await;
     assert_eq!(text_of(&app, &member, "role").await, "user");
     assert_eq!(app.get_as(&member, "/admin/users").await.status(), 403);
     let entries = trail(&app, &member).await;
     let told: Vec<_> = entries.iter().map(|entry| (entry.after.as_deref(), entry.reason.as_deref())).collect();
     assert_eq!(told, [(Some("moderator"), Some("helps out")), (Some("user"), Some("undo"))]);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn e_13_a_role_that_somebody_else_changed_meanwhile_is_not_undone() {
+    let app = TestApp::new().await;
+    let (ad, eve) = (someone(&app, "Ad", "admin").await, someone(&app, "Eve", "admin").await);
+    let member = someone(&app, "Mo", "user").await;
+    assert_eq!(post(&app, &ad, "change_role", &format!("id={member}&role=moderator")).await.status(), 200);
+    assert_eq!(post(&app, &eve, "change_role", &format!("id={member}&role=admin")).await.status(), 200);
+    let back = format!("id={member}&role=user&expected=moderator&reason=undo");
+    assert_eq!(post(&app, &ad, "change_role", &back).await.status(), 422);
+    let (_, shown) = submit(&app, &ad, "/api/admin_users/change_role", &back).await;
+    assert!(shown.contains("Mo is admin by now: the role was changed meanwhile, so it stays."), "{shown}");
+    assert!(!shown.contains("value=\"undo\""), "it is no reason that somebody typed");
+    assert_eq!(text_of(&app, &member, "role").await, "admin");
+    assert_eq!(trail(&app, &member).await.len(), 2, "what was refused is not on record");
     app.finish().await;
 }
 

@@ -63,7 +63,7 @@ impl Users {
 }
 
 /// Names of the indexes that `ensure_schema` makes.
-pub const INDEXES: [&str; 15] = [
+pub const INDEXES: [&str; 19] = [
     "clerkId_1",
     "username_1",
     "email_1__id_1",
@@ -78,10 +78,14 @@ pub const INDEXES: [&str; 15] = [
     "email_1_local",
     "createdAt_1_usernameConflict",
     "outbox.key_1",
-    "createdAt_1_clerkId_1",
+    "createdAt_1_clerk",
+    "role_1_name_1__id_1",
+    "syncStatus_1_name_1__id_1",
+    "authProvider_1_createdAt_1_clerkId_1",
+    "authProvider_1_name_1__id_1",
 ];
 
-const REPLACED: [&str; 2] = ["email_1", "deletedAt_1"];
+const REPLACED: [&str; 3] = ["email_1", "deletedAt_1", "createdAt_1_clerkId_1"];
 
 fn indexes() -> Vec<IndexModel> {
     let named = |keys: Document, name: &str, unique: bool, partial: Option<Document>| {
@@ -90,11 +94,17 @@ fn indexes() -> Vec<IndexModel> {
         options.partial_filter_expression = partial;
         IndexModel::builder().keys(keys).options(options).build()
     };
-    let collated = |field: &str, name: &str| {
+    let collated = |keys: Document, name: &str, partial: Document| {
         let mut options = IndexOptions::builder().name(name.to_owned()).collation(collation()).build();
-        options.partial_filter_expression = Some(doc! { "deletedAt": Bson::Null });
-        IndexModel::builder().keys(doc! { field: 1, "_id": 1 }).options(options).build()
+        options.partial_filter_expression = Some(partial);
+        IndexModel::builder().keys(keys).options(options).build()
     };
+    let living = || doc! { "deletedAt": Bson::Null };
+    // `admin` and `moderator` come before `user`, `error` and `pending` after `active`.
+    let with_role = || doc! { "role": { "$lt": "user" } };
+    let in_trouble = || doc! { "syncStatus": { "$gt": "active" } };
+    // The application's own people who have no Clerk id, of whom there may be many, are in no list.
+    let local_of_clerk = || doc! { "authProvider": "local", "clerkId": { "$gt": "" } };
     let [
         clerk_id,
         username,
@@ -111,6 +121,10 @@ fn indexes() -> Vec<IndexModel> {
         conflict,
         outbox,
         joined,
+        role_by_name,
+        status_by_name,
+        provider,
+        provider_by_name,
     ] = INDEXES;
     vec![
         // The application may keep people of its own here who have no Clerk id; and many people have no username.
@@ -119,15 +133,21 @@ fn indexes() -> Vec<IndexModel> {
         // Two people may share an address: shown, never fatal (D2-39).
         named(doc! { "email": 1, "_id": 1 }, email, false, None),
         // For those who look for somebody: names as a dictionary orders them.
-        collated("name", name),
-        collated("lastName", last_name),
-        // In the order of Clerk's list, page by page of which a run compares.
-        named(doc! { "createdAt": 1, "clerkId": 1 }, joined, false, Some(doc! { "clerkId": { "$gt": "" } })),
+        collated(doc! { "name": 1, "_id": 1 }, name, living()),
+        collated(doc! { "lastName": 1, "_id": 1 }, last_name, living()),
+        // In the order of Clerk's list, page by page of which a run compares. Whoever joined in some days is found here by
+        // name, too: `$exists` holds under every collation, where `$gt` of a text holds under one.
+        named(doc! { "createdAt": 1, "clerkId": 1 }, joined, false, Some(doc! { "clerkId": { "$exists": true } })),
         // What follows holds few people, most of the time nobody.
         named(doc! { "deletedAt": 1, "_id": 1 }, deleted_at, false, Some(doc! { "deletedAt": { "$type": "date" } })),
-        // `admin` and `moderator` come before `user`, `error` and `pending` after `active`.
-        named(doc! { "role": 1, "_id": 1 }, role, false, Some(doc! { "role": { "$lt": "user" } })),
-        named(doc! { "syncStatus": 1, "_id": 1 }, status, false, Some(doc! { "syncStatus": { "$gt": "active" } })),
+        named(doc! { "role": 1, "_id": 1 }, role, false, Some(with_role())),
+        named(doc! { "syncStatus": 1, "_id": 1 }, status, false, Some(in_trouble())),
+        // The same for lists by name, which compare under names' collation: a text is found only in an index of that. Of
+        // ordinary people nothing is here, so their writes cost no more.
+        collated(doc! { "role": 1, "name": 1, "_id": 1 }, role_by_name, with_role()),
+        collated(doc! { "syncStatus": 1, "name": 1, "_id": 1 }, status_by_name, in_trouble()),
+        named(doc! { "authProvider": 1, "createdAt": 1, "clerkId": 1 }, provider, false, Some(local_of_clerk())),
+        collated(doc! { "authProvider": 1, "name": 1, "_id": 1 }, provider_by_name, local_of_clerk()),
         named(doc! { "banned": 1, "_id": 1 }, banned, false, Some(doc! { "banned": true })),
         named(doc! { "locked": 1, "_id": 1 }, locked, false, Some(doc! { "locked": true })),
         // Those who were here themselves at all.

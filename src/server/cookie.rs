@@ -16,6 +16,10 @@ pub const SHORTCUTS: OwnCookie = OwnCookie("rollcall_shortcuts");
 /// it; the token stays valid for a minute, and this outlasts it. Scripts cannot remove it, and a new session has a new id.
 pub const ENDED: OwnCookie = OwnCookie("rollcall_ended");
 
+/// The token of somebody who is banned or deleted here, whose session's cookies were taken: by it sign-out still finds which
+/// session to end at Clerk. It opens nothing.
+pub const BARRED: OwnCookie = OwnCookie("rollcall_barred");
+
 /// One of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OwnCookie(&'static str);

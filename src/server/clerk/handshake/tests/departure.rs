@@ -75,7 +75,7 @@ fn d4_27_the_loop_guard_counts_on_the_whole_site_and_holds_at_three_or_more() {
         assert_eq!(set_cookies, [expected]);
     }
     let plain = dev().uat(NOW).url("http://localhost:3000/").decide();
-    let Decision::Handshake { set_cookies, .. } = plain else { panic!("a handshake was due: {plain:?}") };
+    let Decision::Handshake { set_cookies, .. } = plain else { panic!("a handshake was due without https") };
     assert_eq!(set_cookies, ["__clerk_redirect_count=1; SameSite=Lax; HttpOnly; Max-Age=2; Path=/"]);
     for count in ["3", "4", "4294967295"] {
         let asked = live().uat(NOW).cookie("__clerk_redirect_count", count);

@@ -5,8 +5,9 @@
 
 use url::Url;
 
-/// What a form came to, for the next page.
-pub const NOTICE: OwnCookie = OwnCookie("rollcall_notice");
+/// What a form came to, for the next page; with what was typed it may be more than one cookie holds.
+pub const NOTICE: [OwnCookie; 3] =
+    [OwnCookie("rollcall_notice"), OwnCookie("rollcall_notice_2"), OwnCookie("rollcall_notice_3")];
 /// The theme: not a secret, not personal.
 pub const THEME: OwnCookie = OwnCookie("rollcall_theme");
 /// Whose times are shown, and whether there are keys that save a way: neither is secret nor personal.
@@ -43,7 +44,7 @@ mod tests {
 
     #[test]
     fn d5_25_our_cookies_are_out_of_reach_for_scripts_other_sites_and_other_hosts() {
-        let line = |url: &str| NOTICE.line(&Url::parse(url).unwrap(), "x", 60);
+        let line = |url: &str| NOTICE[0].line(&Url::parse(url).unwrap(), "x", 60);
         let plain = "rollcall_notice=x; Path=/; Max-Age=60; SameSite=Lax; HttpOnly";
         assert_eq!(line("http://localhost:3000"), plain);
         assert_eq!(line("https://app.example.com"), format!("__Host-{plain}; Secure"));

@@ -1,6 +1,7 @@
 //! What people do about themselves: their document, names, bio, custom fields and picture (E-19, A2-24).
 
 pub mod departure;
+pub mod edits;
 pub mod sign_ins;
 
 use mongodb::bson::{Document, doc};

@@ -129,9 +129,8 @@ impl Form {
             Err(error) => Notice { values: self.values, ..failure(error) },
         };
         let said = Notice { form: Some(self.doing.to_owned()), ..said };
-        let value = notice::seal(&said, &state.settings.clerk.secret_key);
-        let cookie = value.map(|value| notice::cookie(&value, public_url));
-        if let Some(cookie) = cookie.and_then(|cookie| HeaderValue::from_str(&cookie).ok()) {
+        let cookies = notice::cookies(&said, &state.settings.clerk.secret_key, public_url).into_iter();
+        for cookie in cookies.filter_map(|cookie| HeaderValue::from_str(&cookie).ok()) {
             response.append_header(SET_COOKIE, cookie);
         }
         if let Ok(back) = HeaderValue::from_str(&back) {

@@ -77,7 +77,11 @@ mod tests {
 
     /// So many letters that hardly repeat.
     fn letters(count: u32, first: u32) -> String {
-        (0..count).filter_map(|place| char::from_u32(0x4e00 + (first + place * place * 7919) % 20_000)).collect()
+        (0..count)
+            .filter_map(|place| {
+                char::from_u32(0x4e00 + first.wrapping_add(place.wrapping_mul(place).wrapping_mul(7919)) % 20_000)
+            })
+            .collect()
     }
 
     fn typed(bio: String) -> Notice {

@@ -14,7 +14,11 @@ fn set_cookies(answer: &Response) -> Vec<String> {
 
 /// So many letters that hardly repeat.
 fn letters(count: u32, first: u32) -> String {
-    (0..count).filter_map(|place| char::from_u32(0x4e00 + (first + place * place * 7919) % 20_000)).collect()
+    (0..count)
+        .filter_map(|place| {
+            char::from_u32(0x4e00 + first.wrapping_add(place.wrapping_mul(place).wrapping_mul(7919)) % 20_000)
+        })
+        .collect()
 }
 
 #[tokio::test]

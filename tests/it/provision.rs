@@ -89,7 +89,8 @@ async fn d4_24_whoever_is_barred_loses_the_session_here_and_finds_the_way_out_of
     // What is left in the browser opens nothing, and ends the session at Clerk.
     let left = set.iter().find_map(|line| line.split(';').next().filter(|pair| pair.starts_with("rollcall_barred=")));
     let left = left.expect("what sign-out goes by");
-    assert_eq!(app.visit(left, PROFILE).await.status(), 401);
+    let cookies = format!("__clerk_db_jwt=dvb_test; __client_uat=0; {left}");
+    assert_eq!(app.visit(&cookies, PROFILE).await.status(), 401);
     let out = app.client.post(app.at("/sign-out")).header("sec-fetch-site", "same-origin").header("cookie", left);
     let out = out.send().await.expect("an answer");
     assert_eq!(out.status(), 303);

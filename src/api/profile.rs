@@ -7,7 +7,7 @@ use leptos::prelude::*;
 use crate::api::{Change, Read};
 use crate::model::error::AppError;
 use crate::model::notice::Notice;
-use crate::model::profile::{Profile, SignIn};
+use crate::model::profile::{Names, Profile, SignIn};
 
 /// Everything we hold about the viewer. A person without a document is fetched from Clerk first (A3-25).
 #[server(endpoint = "profile/get_profile", protocol = Read)]
@@ -16,38 +16,55 @@ pub async fn get_profile() -> Result<Profile, AppError> {
     rpc::as_viewer("get_profile", async |state, viewer| profile::get_profile(&state, &viewer).await).await
 }
 
-/// Changes first name, last name and username; an empty text removes.
+/// Changes first name, last name and username; an empty text removes. What is like the original is left alone.
 #[server(endpoint = "profile/edit_profile", protocol = Change)]
-pub async fn edit_profile(first_name: String, last_name: String, username: String) -> Result<Notice, AppError> {
-    use crate::model::profile::Names;
+pub async fn edit_profile(
+    first_name: String,
+    last_name: String,
+    username: String,
+    #[server(default)] original: Option<Names>,
+) -> Result<Notice, AppError> {
     use crate::server::profile;
     use crate::server::rpc::form::{Back, form};
     let names = Names { first_name, last_name, username };
     form("edit_profile", Back::To("/profile".to_owned()))
-        .keeping(names.typed())
-        .as_viewer(async |state, viewer| profile::edit_names(&state, &viewer, names).await)
+        .keeping_over(names.typed(), original.iter().flat_map(Names::typed))
+        .as_viewer(async |state, viewer| profile::edit_names(&state, &viewer, names, original).await)
         .await
 }
 
 /// Changes what the viewer says about themselves.
 #[server(endpoint = "profile/edit_bio", protocol = Change)]
-pub async fn edit_bio(bio: String) -> Result<Notice, AppError> {
+pub async fn edit_bio(
+    bio: String,
+    // A map as of the other forms: a text that is empty would count as none.
+    #[server(default)] original: BTreeMap<String, String>,
+) -> Result<Notice, AppError> {
     use crate::server::profile;
     use crate::server::rpc::form::{Back, form};
     form("edit_bio", Back::To("/profile".to_owned()))
-        .keeping([("bio", bio.clone())])
-        .as_viewer(async |state, viewer| profile::edit_bio(&state, &viewer, &bio).await)
+        .keeping_over([("bio", bio.clone())], original.iter().map(|(name, value)| (name.as_str(), value.clone())))
+        .as_viewer(async |state, viewer| {
+            let stood = original.get("bio").map(String::as_str);
+            profile::edit_bio(&state, &viewer, &bio, stood).await
+        })
         .await
 }
 
 /// Changes the application's own fields that are marked editable, each by its name.
 #[server(endpoint = "profile/edit_fields", protocol = Change)]
-pub async fn edit_fields(values: BTreeMap<String, String>) -> Result<Notice, AppError> {
+pub async fn edit_fields(
+    values: BTreeMap<String, String>,
+    #[server(default)] original: BTreeMap<String, String>,
+) -> Result<Notice, AppError> {
     use crate::server::profile;
     use crate::server::rpc::form::{Back, form};
     form("edit_fields", Back::To("/profile".to_owned()))
-        .keeping(values.iter().map(|(name, value)| (name.as_str(), value.clone())))
-        .as_viewer(async |state, viewer| profile::edit_fields(&state, &viewer, &values).await)
+        .keeping_over(
+            values.iter().map(|(name, value)| (name.as_str(), value.clone())),
+            original.iter().map(|(name, value)| (name.as_str(), value.clone())),
+        )
+        .as_viewer(async |state, viewer| profile::edit_fields(&state, &viewer, &values, &original).await)
         .await
 }
 

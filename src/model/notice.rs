@@ -7,6 +7,11 @@ use serde::{Deserialize, Serialize};
 /// What a form sends to say whom or what it is about. Nobody typed it, so nothing beside it could say what is wrong.
 const NAMING: [&str; 6] = ["id", "ids", "role", "cause", "kind", "query"];
 
+/// What a field stood as when its form was made, among what was typed.
+pub fn original_of(field: &str) -> String {
+    format!("original.{field}")
+}
+
 /// The outcome of one form, shown once.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Notice {

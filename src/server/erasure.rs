@@ -196,7 +196,7 @@ async fn delete_at_clerk(state: &AppState, user: &User) -> Result<AtClerk, Error
 }
 
 impl Receipt {
-    /// In numbers; nothing personal.
+    /// In numbers, for the audit trail; nothing personal.
     pub fn describe(&self) -> String {
         let Erased { fields, effects, jobs, bodies, batches, unreadable, runs, reasons, sealed, filters, words } =
             self.erased;
@@ -212,5 +212,68 @@ impl Receipt {
             "{at_clerk}; bodies {bodies} in {batches} batches, jobs {jobs}, effects {effects}, other fields {fields}, \
              runs {runs}, reasons {reasons}, saved filters {filters}, other words {words}{unreadable}{sealed}"
         )
+    }
+    /// For whoever asked for it: what there was, and nothing of what there was not.
+    pub fn tell(&self) -> String {
+        let Erased { fields, effects, jobs, bodies, batches: _, unreadable, runs, reasons, sealed, filters, words } =
+            self.erased;
+        let counted = |count: u64, one: &str, many: &str| match count {
+            0 => None,
+            1 => Some(format!("one {one}")),
+            count => Some(format!("{count} {many}")),
+        };
+        let gone = [
+            counted(bodies, "message of Clerk's", "messages of Clerk's"),
+            counted(jobs + effects, "task for another system", "tasks for other systems"),
+            counted(fields, "field that another program keeps", "fields that another program keeps"),
+            counted(runs, "mention in a comparison with Clerk", "mentions in comparisons with Clerk"),
+            counted(reasons, "reason in the audit trail", "reasons in the audit trail"),
+            counted(filters, "saved filter", "saved filters"),
+            counted(words, "remark of somebody's", "remarks of somebody's"),
+        ];
+        let gone: Vec<String> = gone.into_iter().flatten().collect();
+        let at_clerk = match self.at_clerk {
+            AtClerk::Deleted => "They are deleted at Clerk too.",
+            AtClerk::Gone => "Clerk knew them no more.",
+            AtClerk::Kept => "They stay at Clerk.",
+        };
+        let said = [
+            Some(at_clerk.to_owned()),
+            (!gone.is_empty()).then(|| format!("With their document went: {}.", gone.join(", "))),
+            counted(sealed, "reason in the audit trail", "reasons in the audit trail")
+                .map(|left| format!("Left under its seals: {left}.")),
+            counted(unreadable, "batch of messages", "batches of messages")
+                .map(|left| format!("Not readable, and so not looked through: {left}.")),
+        ];
+        said.into_iter().flatten().collect::<Vec<_>>().join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn c_11_e_13_a_receipt_says_in_words_what_there_was_and_is_silent_about_the_rest() {
+        let receipt = |at_clerk, erased| Receipt {
+            clerk_id: "user_a".to_owned(),
+            id: "0".repeat(24),
+            at: Timestamp::UNIX_EPOCH,
+            by: "user_b".to_owned(),
+            at_clerk,
+            erased,
+        };
+        let little = Erased { bodies: 6, batches: 6, jobs: 1, ..Erased::default() };
+        assert_eq!(
+            receipt(AtClerk::Kept, little).tell(),
+            "They stay at Clerk. With their document went: 6 messages of Clerk's, one task for another system."
+        );
+        assert_eq!(receipt(AtClerk::Gone, Erased::default()).tell(), "Clerk knew them no more.");
+        let left = Erased { sealed: 1, unreadable: 2, ..Erased::default() };
+        assert_eq!(
+            receipt(AtClerk::Deleted, left).tell(),
+            "They are deleted at Clerk too. Left under its seals: one reason in the audit trail. Not readable, and \
+             so not looked through: 2 batches of messages."
+        );
     }
 }

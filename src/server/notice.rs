@@ -1,5 +1,6 @@
 //! How a notice gets from a form to the next page: in a cookie that scripts cannot read, that nobody else can have written
-//! (HMAC under a key derived from Clerk's secret key, so any process of ours can read it), and that is gone once shown.
+//! (HMAC under a key derived from Clerk's secret key, so any process of ours can read it), and that is gone once shown. A long
+//! one is packed into a few: the seal is over all of them, so that parts of two notices are none.
 //!
 //! Knows nothing of forms and pages.
 
@@ -10,39 +11,47 @@ use url::Url;
 
 use crate::model::notice::Notice;
 use crate::server::clerk::key::SecretKey;
-use crate::server::cookie::NOTICE;
+use crate::server::cookie::{NOTICE, OwnCookie};
 
 /// Browsers keep no cookie above 4096 bytes, its name and attributes included.
 const LONGEST: usize = 3800;
+const LIVES_S: u32 = 60;
+const COMPRESSION: i32 = 3;
 const PURPOSE: &str = "rollcall notice\n";
 
-/// The cookie's value. What was typed is left out when it is too long to come along.
-pub fn seal(notice: &Notice, secret: &SecretKey) -> Option<String> {
-    let whole = sealed(notice, secret)?;
-    if whole.len() <= LONGEST {
-        return Some(whole);
-    }
-    let short = Notice { values: Vec::new(), ..notice.clone() };
-    sealed(&short, secret).filter(|value| value.len() <= LONGEST)
+/// The lines that set it for the next page, within a minute. What was typed is left out when it is too long to come along.
+pub fn cookies(notice: &Notice, secret: &SecretKey, public_url: &Url) -> Vec<String> {
+    let parts = NOTICE.into_iter().zip(seal(notice, secret));
+    parts.map(|(cookie, part)| cookie.line(public_url, &part, LIVES_S)).collect()
 }
 
-/// The notice of a cookie's value, if we made it.
-pub fn open(value: &str, secret: &SecretKey) -> Option<Notice> {
-    let (body, seal) = value.split_once('.')?;
+/// The notice of the cookies that a request carries, if we made it.
+pub fn open(carried: impl Fn(OwnCookie) -> Option<String>, secret: &SecretKey) -> Option<Notice> {
+    let first = carried(NOTICE[0])?;
+    let (count, _) = first.split_once('.')?;
+    let parts: Option<String> = NOTICE.into_iter().take(count.parse().ok()?).map(carried).collect();
+    let whole = parts?;
+    let (body, seal) = whole.split_once('.')?.1.split_once('.')?;
     let seal = URL_SAFE_NO_PAD.decode(seal).ok()?;
     verify(&key(secret), body.as_bytes(), &seal).ok()?;
-    serde_json::from_slice(&URL_SAFE_NO_PAD.decode(body).ok()?).ok()
+    serde_json::from_slice(&zstd::decode_all(&*URL_SAFE_NO_PAD.decode(body).ok()?).ok()?).ok()
 }
 
-/// The line that sets it for the next page, within a minute.
-pub fn cookie(value: &str, public_url: &Url) -> String {
-    NOTICE.line(public_url, value, 60)
+/// The values of the cookies, in their order; none if even the words are too long.
+fn seal(notice: &Notice, secret: &SecretKey) -> Vec<String> {
+    let short = || sealed(&Notice { values: Vec::new(), ..notice.clone() }, secret);
+    sealed(notice, secret).or_else(short).unwrap_or_default()
 }
 
-fn sealed(notice: &Notice, secret: &SecretKey) -> Option<String> {
-    let body = URL_SAFE_NO_PAD.encode(serde_json::to_vec(notice).ok()?);
+/// How many there are stands first.
+fn sealed(notice: &Notice, secret: &SecretKey) -> Option<Vec<String>> {
+    let packed = zstd::bulk::compress(&serde_json::to_vec(notice).ok()?, COMPRESSION).ok()?;
+    let body = URL_SAFE_NO_PAD.encode(packed);
     let seal = URL_SAFE_NO_PAD.encode(sign(&key(secret), body.as_bytes()));
-    Some(format!("{body}.{seal}"))
+    let count = ("0.".len() + body.len() + ".".len() + seal.len()).div_ceil(LONGEST);
+    let whole = format!("{count}.{body}.{seal}").into_bytes();
+    let parts = whole.chunks(LONGEST).map(|part| String::from_utf8_lossy(part).into_owned());
+    (count <= NOTICE.len()).then(|| parts.collect())
 }
 
 fn key(secret: &SecretKey) -> Key {
@@ -53,27 +62,67 @@ fn key(secret: &SecretKey) -> Key {
 mod tests {
     use super::*;
 
+    fn secret(text: &str) -> SecretKey {
+        SecretKey::parse(text).unwrap()
+    }
+
+    /// What the browser sends back of these.
+    fn opened(parts: &[String], secret: &SecretKey) -> Option<Notice> {
+        let carried = |cookie| {
+            let place = NOTICE.iter().position(|known| *known == cookie)?;
+            parts.get(place).cloned()
+        };
+        open(carried, secret)
+    }
+
+    /// So many letters that hardly repeat.
+    fn letters(count: u32, first: u32) -> String {
+        (0..count)
+            .filter_map(|place| {
+                char::from_u32(0x4e00 + first.wrapping_add(place.wrapping_mul(place).wrapping_mul(7919)) % 20_000)
+            })
+            .collect()
+    }
+
+    fn typed(bio: String) -> Notice {
+        Notice { values: vec![("bio".to_owned(), bio)], ..Notice::failed("Too long.") }
+    }
+
     #[test]
     fn a_notice_comes_back_whole_and_a_forged_one_does_not() {
-        let secret = SecretKey::parse("sk_test_a").unwrap();
         let notice = Notice::done("Saved.").with_undo("/api/a/b", &[("id", "user_1")]);
-        let value = seal(&notice, &secret).unwrap();
-        assert_eq!(open(&value, &secret), Some(notice));
-        assert_eq!(open(&value, &SecretKey::parse("sk_test_b").unwrap()), None);
-        assert_eq!(open(&format!("x{value}"), &secret), None);
-        for nonsense in ["", ".", "a.b", "a"] {
-            assert_eq!(open(nonsense, &secret), None);
+        let parts = seal(&notice, &secret("sk_test_a"));
+        assert_eq!(parts.len(), 1);
+        assert_eq!(opened(&parts, &secret("sk_test_a")), Some(notice));
+        assert_eq!(opened(&parts, &secret("sk_test_b")), None);
+        assert_eq!(opened(&[parts[0].replacen("1.", "1.x", 1)], &secret("sk_test_a")), None);
+        for nonsense in ["", ".", "a.b", "a", "1", "1.", "1.a.b", "0.a.b", "9.a.b", "99999999999999999999.a.b"] {
+            assert_eq!(opened(&[nonsense.to_owned()], &secret("sk_test_a")), None, "{nonsense}");
         }
     }
 
     #[test]
+    fn e_19_what_was_typed_comes_along_in_several_parts_and_parts_of_two_are_none() {
+        let secret = secret("sk_test_a");
+        let (one, other) = (typed(letters(2000, 0)), typed(letters(2000, 1)));
+        let (parts, others) = (seal(&one, &secret), seal(&other, &secret));
+        assert!((2..=NOTICE.len()).contains(&parts.len()) && parts.iter().all(|part| part.len() <= LONGEST));
+        assert_eq!(opened(&parts, &secret), Some(one));
+        assert_eq!(opened(&others, &secret), Some(other));
+        let mixed: Vec<String> = parts.iter().take(1).chain(others.iter().skip(1)).cloned().collect();
+        assert_eq!(opened(&mixed, &secret), None);
+        assert_eq!(opened(&parts[..1], &secret), None, "one is missing");
+        // What is left of a longer one does no harm to a short one.
+        let mut short = seal(&Notice::done("Saved."), &secret);
+        short.extend(parts.into_iter().skip(1));
+        assert_eq!(opened(&short, &secret), Some(Notice::done("Saved.")));
+    }
+
+    #[test]
     fn what_was_typed_stays_behind_when_it_is_too_long() {
-        let secret = SecretKey::parse("sk_test_a").unwrap();
-        let values = vec![("bio".to_owned(), "é".repeat(4000))];
-        let notice = Notice { values, ..Notice::failed("Too long.") };
-        let value = seal(&notice, &secret).unwrap();
-        assert!(value.len() <= LONGEST);
-        assert_eq!(open(&value, &secret), Some(Notice::failed("Too long.")));
-        assert_eq!(seal(&Notice::failed("x".repeat(5000)), &secret), None);
+        let secret = secret("sk_test_a");
+        let parts = seal(&typed(letters(20_000, 0)), &secret);
+        assert_eq!((parts.len(), opened(&parts, &secret)), (1, Some(Notice::failed("Too long."))));
+        assert_eq!(seal(&Notice::failed(letters(20_000, 0)), &secret), [""; 0]);
     }
 }

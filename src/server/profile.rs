@@ -23,6 +23,7 @@ use crate::server::clerk::client::ProfileChange;
 use crate::server::clerk::client::own::Picture;
 use crate::server::clerk::wire;
 use crate::server::error::Error;
+use crate::server::rpc::form::plain;
 use crate::server::settings::fields::{Field, FieldValues, Fields, Kind, Metadata, Source};
 use crate::server::state::AppState;
 use crate::server::store::users::{User, history};
@@ -32,6 +33,8 @@ use crate::server::sync::process::write;
 const UNCHANGED: &str = "Nothing was changed.";
 /// Clerk takes eight kilobytes of metadata in all.
 const LONGEST_VALUE: usize = 1000;
+/// So much of what is stored is said beside a field.
+const LONGEST_TOLD: usize = 100;
 /// How files of each kind begin. Nothing that can carry a script.
 const PICTURES: [(&str, &[u8]); 3] =
     [("image/png", b"\x89PNG\r\n\x1a\n"), ("image/jpeg", b"\xff\xd8\xff"), ("image/gif", b"GIF8")];
@@ -110,15 +113,23 @@ fn own_field(field: &Field, user: &User) -> OwnField {
 /// Changes names, of which only those are sent that are not so already: an instance may have no usernames at all.
 ///
 /// # Errors
-/// As of [`accounts::edit_profile`].
-pub async fn edit_names(state: &AppState, viewer: &Viewer, names: Names) -> Result<Notice, Error> {
+/// `Refused` by the field that is not any more what it was in the form (`original`), and as of [`accounts::edit_profile`].
+pub async fn edit_names(
+    state: &AppState,
+    viewer: &Viewer,
+    names: Names,
+    original: Option<Names>,
+) -> Result<Notice, Error> {
     let user = viewer.user();
-    let differing =
-        |new: String, old: &Option<String>| Some(new).filter(|new| new.trim() != old.as_deref().unwrap_or_default());
+    let stood = original.as_ref();
+    let wanted = |field, new: String, stood: Option<&String>, stored: &Option<String>| {
+        let stored = stored.as_deref().unwrap_or_default();
+        Ok::<_, Error>(is_wanted(field, &new, stood.map(String::as_str), stored)?.then_some(new))
+    };
     let change = ProfileChange {
-        first_name: differing(names.first_name, &user.first_name),
-        last_name: differing(names.last_name, &user.last_name),
-        username: differing(names.username, &user.clerk_username),
+        first_name: wanted("firstName", names.first_name, stood.map(|names| &names.first_name), &user.first_name)?,
+        last_name: wanted("lastName", names.last_name, stood.map(|names| &names.last_name), &user.last_name)?,
+        username: wanted("username", names.username, stood.map(|names| &names.username), &user.clerk_username)?,
     };
     if change == ProfileChange::default() {
         return Ok(Notice::done(UNCHANGED));
@@ -128,13 +139,38 @@ pub async fn edit_names(state: &AppState, viewer: &Viewer, names: Names) -> Resu
     Ok(Notice::done("Your names are saved."))
 }
 
+/// Whether a field is to be changed: not if it is so already, nor if it was left as it stood in the form. Whoever would
+/// overwrite what they have not seen is shown it first (E-19).
+fn is_wanted(field: &'static str, new: &str, stood: Option<&str>, stored: &str) -> Result<bool, Error> {
+    let (new, stood) = (plain(new), stood.map(plain));
+    if new == stored || stood.as_ref() == Some(&new) {
+        return Ok(false);
+    }
+    if stood.is_none_or(|stood| stood == stored.trim()) {
+        return Ok(true);
+    }
+    let message = if stored.is_empty() {
+        "Removed meanwhile. Save again to have this instead.".to_owned()
+    } else {
+        let more = if stored.chars().count() > LONGEST_TOLD { "…" } else { "" };
+        let told: String = stored.chars().take(LONGEST_TOLD).collect();
+        format!("Changed meanwhile to {told}{more}. Save again to have this instead.")
+    };
+    Err(Error::Refused { field, message })
+}
+
 /// Changes what the viewer says about themselves; nothing but blanks removes it.
 ///
 /// # Errors
-/// `Refused` when it is too long or no plain text, `TooOften`, or MongoDB's.
-pub async fn edit_bio(state: &AppState, viewer: &Viewer, bio: &str) -> Result<Notice, Error> {
-    let bio = bio.replace("\r\n", "\n");
-    let bio = bio.trim();
+/// `Refused` when it is too long, no plain text, or not any more what it was in the form (`original`); `TooOften`, or
+/// MongoDB's.
+pub async fn edit_bio(state: &AppState, viewer: &Viewer, bio: &str, original: Option<&str>) -> Result<Notice, Error> {
+    let stored = viewer.user().bio.as_deref().unwrap_or_default();
+    if !is_wanted("bio", bio, original, stored)? {
+        return Ok(Notice::done(UNCHANGED));
+    }
+    let bio = plain(bio);
+    let bio = bio.as_str();
     let refused = |message: String| Err(Error::Refused { field: "bio", message });
     let length = bio.chars().count();
     if length > LONGEST_BIO {
@@ -144,9 +180,6 @@ pub async fn edit_bio(state: &AppState, viewer: &Viewer, bio: &str) -> Result<No
         return refused("No control characters.".to_owned());
     }
     let bio = Some(bio).filter(|bio| !bio.is_empty());
-    if bio == viewer.user().bio.as_deref() {
-        return Ok(Notice::done(UNCHANGED));
-    }
     let id = &viewer.user().clerk_id;
     state.limits.edits.take(id)?;
     note(state, viewer, Action::EditProfile).await?;
@@ -159,14 +192,16 @@ pub async fn edit_bio(state: &AppState, viewer: &Viewer, bio: &str) -> Result<No
 /// Changes those of the application's own fields that are marked editable, in the metadata at Clerk that is the person's own.
 ///
 /// # Errors
-/// `Refused` by the field when a value is not of its type or nobody may change it; Clerk's, and MongoDB's.
+/// `Refused` by the field when a value is not of its type, is not any more what it was in the form (`original`), or nobody
+/// may change it; Clerk's, and MongoDB's.
 pub async fn edit_fields(
     state: &AppState,
     viewer: &Viewer,
     values: &BTreeMap<String, String>,
+    original: &BTreeMap<String, String>,
 ) -> Result<Notice, Error> {
     let user = viewer.user();
-    let change = change_of_fields(&state.settings.fields, &user.fields, values)?;
+    let change = change_of_fields(&state.settings.fields, &user.fields, values, original)?;
     if change.is_empty() {
         return Ok(Notice::done(UNCHANGED));
     }
@@ -182,6 +217,7 @@ fn change_of_fields(
     fields: &Fields,
     stored: &FieldValues,
     values: &BTreeMap<String, String>,
+    original: &BTreeMap<String, String>,
 ) -> Result<Map<String, Value>, Error> {
     let mut change = Map::new();
     for (name, text) in values {
@@ -189,10 +225,9 @@ fn change_of_fields(
         let Some((field, Source::Metadata { path, .. })) = row.map(|field| (field, &field.from)) else {
             return Err(Error::Refused { field: "fields", message: "There is no such field to change.".to_owned() });
         };
-        let text = text.trim();
-        let before = stored.get(field.name).and_then(|value| text_of(&value.to_json()));
-        if before.as_deref().unwrap_or_default() != text {
-            insert(&mut change, path, value_of(field, text)?);
+        let before = stored.get(field.name).and_then(|value| text_of(&value.to_json())).unwrap_or_default();
+        if is_wanted(field.name, text, original.get(name).map(String::as_str), &before)? {
+            insert(&mut change, path, value_of(field, text.trim())?);
         }
     }
     Ok(change)

@@ -1,6 +1,7 @@
 //! What people do about themselves: their document, names, bio, custom fields and picture (E-19, A2-24).
 
 pub mod departure;
+pub mod edits;
 pub mod sign_ins;
 
 use mongodb::bson::{Document, doc};
@@ -317,5 +318,31 @@ async fn d7_08_changes_of_oneself_have_a_pace() {
         last = landed(&app, &token, answer, "/profile").await;
     }
     assert!(last.contains("Too often."), "{last}");
+    app.finish().await;
+}
+
+/// The tag of the input with this id.
+fn input<'a>(page: &'a str, id: &str) -> &'a str {
+    let (_, rest) = page.split_once(&format!("id=\"{id}\"")).expect("the field");
+    rest.split_once('>').expect("its end").0
+}
+
+#[tokio::test]
+async fn e_19_d7_08_what_comes_too_often_is_said_at_the_field_of_names_and_of_the_picture() {
+    let app = TestApp::new().await;
+    let (_, token) = jo(&app).await;
+    let mut last = String::new();
+    for turn in 0..6 {
+        let first_name = format!("Turn {turn}");
+        let names = [("first_name", first_name.as_str()), ("last_name", "Doe"), ("username", "jojo")];
+        let answer = send(&app, &token, "/api/profile/edit_profile", &names).await;
+        last = landed(&app, &token, answer, "/profile").await;
+    }
+    let field = input(&last, "edit_profile-firstName");
+    assert!(last.contains("Too often.") && field.contains("aria-invalid=\"true\""), "{field}");
+    assert!(field.contains("Turn 5"), "what was typed stays: {field}");
+    let shown = upload(&app, &token, PNG).await;
+    let field = input(&shown, "set_picture-picture");
+    assert!(shown.contains("Too often.") && field.contains("aria-invalid=\"true\""), "{field}");
     app.finish().await;
 }

@@ -66,6 +66,40 @@ async fn d4_24_the_banned_and_the_deleted_are_refused() {
 }
 
 #[tokio::test]
+async fn d4_24_whoever_is_barred_loses_the_session_here_and_finds_the_way_out_of_it_at_clerk() {
+    let app = TestApp::new().await;
+    let id = app.person(json!({ "email_address": ["v@example.com"] })).await;
+    let token = app.token(&id);
+    // As after an erasure that leaves them at Clerk, where their session goes on.
+    app.database.set("users", doc! { "clerkId": &id }, doc! { "deletedAt": mongodb::bson::DateTime::now() }).await;
+    let cookies = format!("__clerk_db_jwt=dvb_test; __client_uat=1; __session={token}");
+    let answer = app.visit(&cookies, "/profile").await;
+    assert_eq!(answer.status(), 403);
+    let set = answer.headers().get_all("set-cookie").iter().filter_map(|line| line.to_str().ok().map(str::to_owned));
+    let set: Vec<String> = set.collect();
+    for taken in ["__session=;", "__client_uat=0;"] {
+        assert!(set.iter().any(|line| line.starts_with(taken)), "{taken}: {set:?}");
+    }
+    assert!(
+        !set.iter().any(|line| line.starts_with("rollcall_ended=")),
+        "clerk-js would lead back without end: {set:?}"
+    );
+    let page = answer.text().await.expect("text");
+    assert!(page.contains("action=\"/sign-out\"") && page.contains("Sign out"), "{page}");
+    // What is left in the browser opens nothing, and ends the session at Clerk.
+    let left = set.iter().find_map(|line| line.split(';').next().filter(|pair| pair.starts_with("rollcall_barred=")));
+    let left = left.expect("what sign-out goes by");
+    let cookies = format!("__clerk_db_jwt=dvb_test; __client_uat=0; {left}");
+    assert_eq!(app.visit(&cookies, PROFILE).await.status(), 401);
+    let out = app.client.post(app.at("/sign-out")).header("sec-fetch-site", "same-origin").header("cookie", left);
+    let out = out.send().await.expect("an answer");
+    assert_eq!(out.status(), 303);
+    assert!(out.headers().get_all("set-cookie").iter().any(|line| line.as_bytes().starts_with(b"rollcall_barred=;")));
+    assert!(app.state.clerk.list_sessions(&id).await.expect("sessions").is_empty());
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn d2_14_events_by_payload_are_applied_while_clerk_is_away() {
     let app = TestApp::new().await;
     app.clerk.set_levers(Levers { bapi_status: Some(502), ..app.clerk.levers() });

@@ -168,6 +168,12 @@ pub const ALTERED: &[Altered] = &[
         alter: counter_path,
     },
     Altered {
+        name: "the loop counter travels over https only",
+        why: "As every other cookie where there is https (D5-25); the library leaves `Secure` out.",
+        rows: 2048,
+        alter: counter_secure,
+    },
+    Altered {
         name: "the way back is the address letter by letter",
         why: "Without what Clerk appended; the library spells the query anew.",
         rows: 102,
@@ -500,6 +506,13 @@ fn loop_guard(_: &Table, row: &Row, answer: &mut Answer) {
 fn counter_path(_: &Table, _: &Row, answer: &mut Answer) {
     for cookie in answer.cookies.iter_mut().filter(|cookie| cookie.starts_with("__clerk_redirect_count=")) {
         cookie.push_str("; Path=/");
+    }
+}
+
+fn counter_secure(table: &Table, row: &Row, answer: &mut Answer) {
+    let is_https = address(table, row).scheme() == "https";
+    for cookie in answer.cookies.iter_mut().filter(|cookie| is_https && cookie.starts_with("__clerk_redirect_count=")) {
+        cookie.push_str("; Secure");
     }
 }
 

@@ -31,20 +31,26 @@ pub fn ErrorView(error: AppError) -> impl IntoView {
         Some(list) if matches!(error, AppError::NotFound { .. }) => ("To the list", list),
         _ => ("Load again", here),
     };
+    let way = match error {
+        AppError::Barred => view! { <SignOut /> }.into_any(),
+        _ => view! {
+            <a class="btn btn-primary" href=href>
+                {label}
+            </a>
+        }
+        .into_any(),
+    };
     view! {
         <Title text=heading />
         <section class="mx-auto max-w-xl py-16 text-center">
             <h1 class="text-3xl font-bold">{heading}</h1>
             <p class="mt-4">{error.to_string()}</p>
             <p class="mt-2">{advice}</p>
-            <p class="mt-8 flex justify-center gap-2">
-                <a class="btn btn-primary" href=href>
-                    {label}
-                </a>
-                <a class="btn" href="/">
+            <div class="mt-8 flex justify-center gap-2">
+                {way} <a class="btn" href="/">
                     "Home"
                 </a>
-            </p>
+            </div>
             {use_context::<RequestId>().map(|RequestId(id)| view! { <ErrorId id /> })}
         </section>
     }
@@ -58,7 +64,9 @@ fn words(error: &AppError, path: &str) -> (&'static str, &'static str) {
             ("Admins only", "Your account may not see this page. Ask an admin for the role.")
         }
         AppError::Forbidden => ("Not allowed", "Your account may not see this page."),
-        AppError::Barred => ("Not allowed", "Ask whoever looks after this site why."),
+        AppError::Barred => {
+            ("Not allowed", "Ask whoever looks after this site why. To come in with another account, sign out first.")
+        }
         AppError::NotFound { .. } if path.starts_with("/profile") => {
             ("Not found", "It may have been deleted. Sign out and in again, or go to the home page.")
         }
@@ -70,6 +78,19 @@ fn words(error: &AppError, path: &str) -> (&'static str, &'static str) {
         }
         _ => ("Something went wrong", "Load the page again. If it stays, tell an operator the id below."),
     }
+}
+
+/// The way out for whoever may do nothing else: at Clerk their session may still go on (D4-24).
+#[component]
+fn SignOut() -> impl IntoView {
+    view! {
+        <form method="post" action="/sign-out">
+            <button class="btn btn-primary" type="submit">
+                "Sign out"
+            </button>
+        </form>
+    }
+    .into_any()
 }
 
 /// By which an operator finds the cause in the log (D5-26).

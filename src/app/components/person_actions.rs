@@ -19,13 +19,13 @@ pub fn Actions(person: Person) -> impl IntoView {
     });
     let may_act = matches!(person.permit, Permit::Everything | Permit::Oneself);
     let forms = may_act.then(|| {
-        let is_free = person.permit == Permit::Everything && !person.is_last_admin;
-        let can_decide = is_free && !person.is_deleted;
+        let is_another = person.permit == Permit::Everything;
+        let is_free = is_another && !person.is_last_admin;
         view! {
-            {can_decide.then(|| view! { <RoleForm person=person.clone() /> })}
+            {(is_free && !person.is_deleted).then(|| view! { <RoleForm person=person.clone() /> })}
             <div class="mt-4 flex flex-wrap gap-2">
                 {(!person.is_deleted).then(|| view! { <Harmless person=person.clone() /> })}
-                {can_decide.then(|| view! { <Doors person=person.clone() /> })}
+                {(is_another && !person.is_deleted).then(|| view! { <Doors person=person.clone() /> })}
                 <Export id=person.clerk_id.clone() />
                 {is_free.then(|| view! { <Erase person=person.clone() /> })}
             </div>
@@ -106,7 +106,7 @@ fn Harmless(person: Person) -> impl IntoView {
     .into_any()
 }
 
-/// Ban and lock, and the ends of both.
+/// Ban and lock, and the ends of both; of the last admin, only the ends.
 #[component]
 fn Doors(person: Person) -> impl IntoView {
     let name = &person.name;
@@ -122,7 +122,9 @@ fn Doors(person: Person) -> impl IntoView {
     } else {
         ("lock", "Lock", format!("Lock {name}?"), Some(locked))
     };
-    let doors = [ban, lock].map(|(verb, label, title, consequence)| {
+    let is_open =
+        |(.., consequence): &(&str, &str, String, Option<&str>)| consequence.is_none() || !person.is_last_admin;
+    let doors = [ban, lock].into_iter().filter(is_open).map(|(verb, label, title, consequence)| {
         let id = person.clerk_id.clone();
         view! {
             <Confirm
@@ -139,7 +141,7 @@ fn Doors(person: Person) -> impl IntoView {
             </Confirm>
         }
     });
-    doors.into_view()
+    doors.collect_view()
 }
 
 #[component]

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::app::components::notice::{field_error, kept};
+use crate::model::notice::original_of;
 
 /// One line of text. `form` is the operation, `field` what its errors call it, `name` what is sent.
 #[component]
@@ -83,6 +84,19 @@ pub fn TextArea(
             {about.view()}
         </div>
     }
+}
+
+/// What stands in a field when its form is made, unseen, so that nobody overwrites what they have not seen. Whoever is told
+/// what is wrong with the field is shown the newest.
+#[component]
+pub fn Original(
+    form: &'static str,
+    #[prop(into)] field: String,
+    #[prop(into)] name: String,
+    #[prop(into)] value: String,
+) -> impl IntoView {
+    let before = kept(form, &original_of(&field)).filter(|_| field_error(form, &field).is_none());
+    view! { <input type="hidden" name=name value=before.unwrap_or(value) /> }
 }
 
 /// What is said below a field.

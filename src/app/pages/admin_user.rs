@@ -40,6 +40,8 @@ fn Whole(person: Person, timeline: Resource<Result<Timeline, AppError>>, is_firs
     let marks =
         marks.into_iter().filter(|mark| mark.0).map(|(_, word, class)| view! { <span class=class>{word}</span> });
     let title = person.name.clone();
+    // Events are the admins'.
+    let is_linked = person.permit != Permit::Look;
     view! {
         <Title text=title />
         <p class="text-sm">
@@ -72,19 +74,19 @@ fn Whole(person: Person, timeline: Resource<Result<Timeline, AppError>>, is_firs
             </dd>
         </dl>
         <Actions person=person.clone() />
-        <Saga steps=person.saga />
+        <Saga steps=person.saga is_linked />
         <Document fields=person.fields />
-        <History timeline path is_first is_linked=person.permit != Permit::Look />
+        <History timeline path is_first is_linked />
     }
     .into_any()
 }
 
 #[component]
-fn Saga(steps: Vec<Step>) -> impl IntoView {
+fn Saga(steps: Vec<Step>, is_linked: bool) -> impl IntoView {
     if steps.is_empty() {
         return ().into_any();
     }
-    let rows = steps.into_iter().map(|step| view! { <SagaStep step /> });
+    let rows = steps.into_iter().map(|step| view! { <SagaStep step is_linked /> });
     view! {
         <section class="mt-8">
             <h2 class="text-xl font-bold">"Last role given here"</h2>
@@ -95,7 +97,7 @@ fn Saga(steps: Vec<Step>) -> impl IntoView {
 }
 
 #[component]
-fn SagaStep(step: Step) -> impl IntoView {
+fn SagaStep(step: Step, is_linked: bool) -> impl IntoView {
     let class = match step.state {
         StepState::Done => "badge badge-success",
         StepState::Waiting => "badge badge-info",
@@ -109,7 +111,7 @@ fn SagaStep(step: Step) -> impl IntoView {
             </p>
         }
     });
-    let link = step.link.map(|address| {
+    let link = step.link.filter(|_| is_linked).map(|address| {
         view! {
             <a class="link" href=address>
                 "Event"

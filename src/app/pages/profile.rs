@@ -12,7 +12,8 @@ use crate::api::profile::get_profile;
 use crate::app::components::avatar::{Avatar, Size};
 use crate::app::components::confirm::Confirm;
 use crate::app::components::loaded::loaded;
-use crate::app::components::text_field::{About, TextArea, TextField};
+use crate::app::components::notice::kept;
+use crate::app::components::text_field::{About, Original, TextArea, TextField};
 use crate::app::pages::profile::document::{Changes, History, Holdings, Underway};
 use crate::model::profile::{Input, LONGEST_BIO, OwnField, Profile};
 
@@ -118,15 +119,20 @@ fn Names(profile: Profile) -> impl IntoView {
         Some(here) if taken => format!("Somebody else has this name too, so here you are {here}."),
         _ => "Letters, digits, - and _. The address of your public page.".to_owned(),
     };
+    let [first_name, last_name, clerk_username] =
+        [profile.first_name, profile.last_name, profile.clerk_username].map(Option::unwrap_or_default);
     view! {
         <Card title="Names">
             <form class="flex flex-col gap-4" method="post" action="/api/profile/edit_profile">
+                <Original form=FORM field="firstName" name="original[first_name]" value=first_name.clone() />
+                <Original form=FORM field="lastName" name="original[last_name]" value=last_name.clone() />
+                <Original form=FORM field="username" name="original[username]" value=clerk_username.clone() />
                 <TextField
                     form=FORM
                     field="firstName"
                     name="first_name"
                     label="First name"
-                    value=profile.first_name.unwrap_or_default()
+                    value=first_name
                     autocomplete="given-name"
                 />
                 <TextField
@@ -134,7 +140,7 @@ fn Names(profile: Profile) -> impl IntoView {
                     field="lastName"
                     name="last_name"
                     label="Last name"
-                    value=profile.last_name.unwrap_or_default()
+                    value=last_name
                     autocomplete="family-name"
                 />
                 <TextField
@@ -142,7 +148,7 @@ fn Names(profile: Profile) -> impl IntoView {
                     field="username"
                     name="username"
                     label="Username"
-                    value=profile.clerk_username.unwrap_or_default()
+                    value=clerk_username
                     autocomplete="username"
                     hint=hint
                 />
@@ -202,6 +208,7 @@ fn Bio(bio: String) -> impl IntoView {
     view! {
         <Card title="About you">
             <form class="flex flex-col gap-4" method="post" action="/api/profile/edit_bio">
+                <Original form="edit_bio" field="bio" name="original[bio]" value=bio.clone() />
                 <TextArea
                     form="edit_bio"
                     field="bio"
@@ -235,19 +242,32 @@ fn Own(fields: Vec<OwnField>) -> impl IntoView {
 fn OwnInput(field: OwnField) -> impl IntoView {
     const FORM: &str = "edit_fields";
     let value = field.value.unwrap_or_default();
+    let original = format!("original[{}]", field.name);
+    let original = view! { <Original form=FORM field=field.name.clone() name=original value=value.clone() /> };
     let (name, label) = (format!("values[{}]", field.name), title_of(&field.name));
     let (kind, step) = match field.input {
-        Some(Input::Boolean) => return view! { <Choice field=field.name name label value /> }.into_any(),
+        Some(Input::Boolean) => {
+            return view! {
+                {original}
+                <Choice field=field.name name label value />
+            }
+            .into_any();
+        }
         Some(Input::Number) => ("number", "any"),
         Some(Input::Integer) => ("number", "1"),
         _ => ("text", ""),
     };
-    view! { <TextField form=FORM field=field.name name label value kind step longest=1000 /> }.into_any()
+    view! {
+        {original}
+        <TextField form=FORM field=field.name name label value kind step longest=1000 />
+    }
+    .into_any()
 }
 
 /// Yes, no, or not said.
 #[component]
 fn Choice(field: String, name: String, label: String, value: String) -> impl IntoView {
+    let value = kept("edit_fields", &field).unwrap_or(value);
     let about = About::of("edit_fields", &field, String::new());
     let options = [("", "Not said"), ("true", "Yes"), ("false", "No")].map(|(word, text)| {
         view! {

@@ -118,8 +118,8 @@ pub async fn erase_user(
     }
     let reach = if is_kept_at_clerk { Reach::OnlyHere } else { Reach::AtClerk };
     let receipt = erasure::erase_user(state, admin, &user, reach, &intent).await?;
-    let what = receipt.map(|receipt| receipt.describe()).unwrap_or_default();
-    Ok(Notice::done(format!("Erased. {what}.")))
+    let what = receipt.map(|receipt| receipt.tell()).unwrap_or_default();
+    Ok(Notice::done(format!("Erased. {what}")))
 }
 
 /// Why somebody does something, in their words.

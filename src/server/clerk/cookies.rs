@@ -147,9 +147,10 @@ fn without_scheme(issuer: &str) -> &str {
     issuer.strip_prefix("https://").or_else(|| issuer.strip_prefix("http://")).unwrap_or(issuer)
 }
 
-/// The cookies that end a session in this browser, for our own sign-out: both session cookies removed, both times zero.
+/// The cookies that end a session in this browser, for our own sign-out: session and refresh cookies removed, both times
+/// zero.
 ///
-/// The session cookie belongs to the host. The time belongs to the domain that the instance's Frontend API shares with this
+/// The session cookie and what renews it belong to the host. The time belongs to the domain that the instance's Frontend API shares with this
 /// site, as far as the key tells; where it lies still higher, the next page load asks Clerk, which knows of the sign-out.
 pub fn clear_session_cookies(key: &PublishableKey, public_url: &Url) -> Vec<String> {
     let secure = if public_url.scheme() == "https" { "; Secure" } else { "" };
@@ -157,7 +158,14 @@ pub fn clear_session_cookies(key: &PublishableKey, public_url: &Url) -> Vec<Stri
     let suffixed = |name: &str| format!("{name}_{}", key.cookie_suffix());
     let removed = |name: &str| format!("{name}=; Path=/; {EXPIRED}; SameSite=Lax{secure}");
     let zero = |name: &str| format!("{name}=0; Path=/{domain}; Max-Age=31536000; SameSite=Lax{secure}");
-    vec![removed(SESSION), removed(&suffixed(SESSION)), zero(CLIENT_UAT), zero(&suffixed(CLIENT_UAT))]
+    vec![
+        removed(SESSION),
+        removed(&suffixed(SESSION)),
+        removed(REFRESH),
+        removed(&suffixed(REFRESH)),
+        zero(CLIENT_UAT),
+        zero(&suffixed(CLIENT_UAT)),
+    ]
 }
 
 /// Removes a cookie that Clerk set on a domain above this host: which one is not known, so on each. A browser ignores the

@@ -20,9 +20,8 @@ pub fn lead_back(state: &AppState, path: &str, said: &Notice) -> Response {
     let mut response = empty(StatusCode::SEE_OTHER);
     let headers = response.headers_mut();
     headers.extend(HeaderValue::from_str(path).ok().map(|path| (LOCATION, path)));
-    let sealed = notice::seal(said, &settings.clerk.secret_key);
-    let cookie = sealed.map(|value| notice::cookie(&value, &settings.server.public_url));
-    headers.extend(cookie.and_then(|cookie| HeaderValue::from_str(&cookie).ok()).map(|cookie| (SET_COOKIE, cookie)));
+    let cookies = notice::cookies(said, &settings.clerk.secret_key, &settings.server.public_url).into_iter();
+    headers.extend(cookies.filter_map(|cookie| Some((SET_COOKIE, HeaderValue::from_str(&cookie).ok()?))));
     response
 }
 

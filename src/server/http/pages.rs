@@ -44,18 +44,20 @@ pub fn router(shared: &Shared, site: &Site) -> Router<Shared> {
         .precompressed_gzip()
         .call_fallback_on_method_not_allowed(true)
         .fallback(ErrorHandler::new_with_context(context.clone(), shell, options.clone()));
-    let gone = HeaderValue::from_str(&NOTICE.line(&shared.0.settings.server.public_url, "", 0)).ok();
+    let public_url = &shared.0.settings.server.public_url;
+    let gone = NOTICE.into_iter().filter_map(|cookie| HeaderValue::from_str(&cookie.line(public_url, "", 0)).ok());
+    let gone: Vec<HeaderValue> = gone.collect();
     Router::new()
         .leptos_routes_with_context(shared, generate_route_list(App), context, move || shell(options.clone()))
-        .layer(map_response(move |response| ready(keep_notice(gone.as_ref(), response))))
+        .layer(map_response(move |response| ready(keep_notice(&gone, response))))
         .fallback_service(files)
 }
 
 /// What leads to another page shows nothing: what was to be said is said on that one.
-fn keep_notice(gone: Option<&HeaderValue>, mut response: Response) -> Response {
+fn keep_notice(gone: &[HeaderValue], mut response: Response) -> Response {
     if response.status().is_redirection() {
         let headers = response.headers_mut();
-        let lines = headers.get_all(SET_COOKIE).iter().filter(|line| Some(*line) != gone);
+        let lines = headers.get_all(SET_COOKIE).iter().filter(|line| !gone.contains(line));
         let kept: Vec<HeaderValue> = lines.cloned().collect();
         headers.remove(SET_COOKIE);
         headers.extend(kept.into_iter().map(|line| (SET_COOKIE, line)));
@@ -78,13 +80,16 @@ fn provide_page_context(state: &Arc<AppState>) {
     if let Some(layers::RequestId(id)) = parts.extensions.get() {
         provide_context(RequestId(id.clone()));
     }
-    if let Some(sealed) = own_cookies(&parts.headers, &NOTICE.name(public_url)).next() {
-        if let Some(notice) = notice::open(sealed, &state.settings.clerk.secret_key) {
-            provide_context(notice);
-        }
-        if let Ok(gone) = HeaderValue::from_str(&NOTICE.line(public_url, "", 0)) {
-            response.append_header(SET_COOKIE, gone);
-        }
+    let carried = |cookie: OwnCookie| {
+        let name = cookie.name(public_url);
+        own_cookies(&parts.headers, &name).next().map(str::to_owned)
+    };
+    if let Some(notice) = notice::open(carried, &state.settings.clerk.secret_key) {
+        provide_context(notice);
+    }
+    let gone = NOTICE.into_iter().filter(|cookie| carried(*cookie).is_some());
+    for line in gone.filter_map(|cookie| HeaderValue::from_str(&cookie.line(public_url, "", 0)).ok()) {
+        response.append_header(SET_COOKIE, line);
     }
     let nonce = use_nonce().map(|nonce| nonce.to_string()).unwrap_or_default();
     let with_clerk = WITH_CLERK.contains(&parts.uri.path());

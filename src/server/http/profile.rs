@@ -11,6 +11,7 @@ use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::{MethodRouter, post};
 
+use crate::model::error::AppError;
 use crate::model::notice::Notice;
 use crate::model::profile::LARGEST_PICTURE;
 use crate::server::error::Error;
@@ -42,7 +43,11 @@ async fn set_picture(
     };
     let said = set.await.unwrap_or_else(|error| {
         error.log("set_picture");
-        failure(&error.public())
+        match error.public() {
+            // Sent too soon: the same again, from the same field.
+            error @ AppError::TooOften => Notice { field: Some("picture".to_owned()), ..failure(&error) },
+            error => failure(&error),
+        }
     });
     lead_back(&state, "/profile", &Notice { form: Some("set_picture".to_owned()), ..said })
 }

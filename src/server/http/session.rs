@@ -9,7 +9,7 @@ use std::time::Duration;
 use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, AUTHORIZATION, COOKIE, REFERER, SET_COOKIE};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::Response;
 use jiff::Timestamp;
@@ -24,13 +24,14 @@ use crate::server::clerk::handshake::reason::RefreshFailure;
 use crate::server::clerk::handshake::refresh::RefreshRequest;
 use crate::server::clerk::handshake::{self, Facts, Redemption, Refreshed, authenticate};
 use crate::server::clerk::session::{VerifyOptions, verify_token};
-use crate::server::cookie::ENDED;
+use crate::server::cookie::{BARRED, ENDED};
 use crate::server::error::Error;
 use crate::server::http::{Shared, empty, own_cookies};
 use crate::server::rpc::caller::Caller;
 use crate::server::state::AppState;
 
 const OUTLASTS_A_TOKEN_S: u32 = 120;
+const AN_HOUR_S: u32 = 3_600;
 
 /// New keys once, a nonce once and a refresh once: after that the decision stands as it is.
 const MOST_ROUNDS: usize = 4;
@@ -45,9 +46,16 @@ pub async fn attach(State(shared): State<Shared>, request: Request, next: Next) 
         response.headers_mut().extend(decision.headers());
         return response;
     }
-    head.extensions.insert(Arc::new(Caller::new(unless_ended(state, session_of(&decision), &head.headers))));
+    let caller = Arc::new(Caller::new(unless_ended(state, session_of(&decision), &head.headers)));
+    let held = token_in_cookies(state, &head.headers);
+    head.extensions.insert(Arc::clone(&caller));
     let mut response = next.run(Request::from_parts(head, body)).await;
     append(response.headers_mut(), decision.headers());
+    if let Some(token) = held.filter(|_| caller.is_barred()) {
+        for cookie in barring_cookies(state, &token) {
+            response.headers_mut().extend(HeaderValue::from_str(&cookie).ok().map(|line| (SET_COOKIE, line)));
+        }
+    }
     response
 }
 
@@ -182,7 +190,25 @@ pub fn ending_cookies(state: &AppState, session_id: Option<&str>) -> Vec<String>
     let settings = &state.settings;
     let mut cookies = clear_session_cookies(&settings.clerk.publishable_key, &settings.server.public_url);
     cookies.extend(session_id.map(|id| ENDED.line(&settings.server.public_url, id, OUTLASTS_A_TOKEN_S)));
+    cookies.push(BARRED.line(&settings.server.public_url, "", 0));
     cookies
+}
+
+/// The cookies that end the session of somebody banned or deleted, as far as that is here. It is not marked as ended: at Clerk
+/// it may go on, and clerk-js would lead back here without end.
+fn barring_cookies(state: &AppState, token: &str) -> Vec<String> {
+    let settings = &state.settings;
+    let mut cookies = clear_session_cookies(&settings.clerk.publishable_key, &settings.server.public_url);
+    cookies.push(BARRED.line(&settings.server.public_url, token, AN_HOUR_S));
+    cookies
+}
+
+/// The token that the browser's cookies hold; with one in a header they may be somebody else's (D4-23).
+fn token_in_cookies(state: &AppState, headers: &HeaderMap) -> Option<String> {
+    let cookie = cookie_line(headers).filter(|_| !headers.contains_key(AUTHORIZATION))?;
+    let config = &state.session;
+    let cookies = Cookies::parse(&cookie);
+    Chosen::from_cookies(&cookies, &config.publishable_key, &config.verify.issuer, Timestamp::now()).session
 }
 
 /// The session to end at sign-out. Its token may have run out, which ends no session: signature, issuer and the rest still
@@ -190,12 +216,12 @@ pub fn ending_cookies(state: &AppState, session_id: Option<&str>) -> Vec<String>
 pub async fn session_to_end(state: &AppState, headers: &HeaderMap) -> Option<String> {
     const HOWEVER_OLD: Duration = Duration::from_hours(24 * 400);
     let now = Timestamp::now();
-    let cookie = cookie_line(headers)?;
-    let config = &state.session;
-    let chosen = Chosen::from_cookies(&Cookies::parse(&cookie), &config.publishable_key, &config.verify.issuer, now);
+    let barred = BARRED.name(&state.settings.server.public_url);
+    let barred = || own_cookies(headers, &barred).next().map(str::to_owned);
+    let token = token_in_cookies(state, headers).or_else(barred)?;
     let options = VerifyOptions { clock_skew: HOWEVER_OLD, ..state.session.verify.clone() };
     let keys = state.keys.current(now).await;
-    verify_token(&chosen.session?, &keys, &options, now).ok().map(|claims| claims.sid)
+    verify_token(&token, &keys, &options, now).ok().map(|claims| claims.sid)
 }
 
 fn session_of(decision: &Decision) -> Session {

@@ -44,7 +44,7 @@ fn change(values: &[(&str, &str)]) -> Result<Value, (&'static str, String)> {
     let known = |name: &str| FieldValue::Json(stored[name].clone());
     let values_here: FieldValues = fields().rows().iter().map(|field| (field.name, known(field.name))).collect();
     let values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    match change_of_fields(&fields(), &values_here, &values) {
+    match change_of_fields(&fields(), &values_here, &values, &BTreeMap::new()) {
         Ok(change) => Ok(Value::Object(change)),
         Err(Error::Refused { field, message }) => Err((field, message)),
         Err(error) => panic!("{error}"),

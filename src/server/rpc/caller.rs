@@ -28,4 +28,10 @@ impl Caller {
         };
         self.viewer.get_or_init(load).await.clone().map_err(Error::Met)
     }
+
+    /// Whether somebody banned or deleted was met; nobody is asked for.
+    pub fn is_barred(&self) -> bool {
+        let met = self.viewer.get().and_then(|viewer| viewer.as_ref().err());
+        met.is_some_and(|error| matches!(**error, Error::Barred))
+    }
 }

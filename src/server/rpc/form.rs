@@ -2,6 +2,7 @@
 //!
 //! Works without JavaScript, and nothing typed is lost. Knows no single form.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use http::header::{ACCEPT, LOCATION, REFERER, SET_COOKIE};
@@ -11,7 +12,7 @@ use leptos_axum::ResponseOptions;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::model::error::AppError;
-use crate::model::notice::Notice;
+use crate::model::notice::{Notice, original_of};
 use crate::server::access::{Admin, Moderator, Session, Viewer};
 use crate::server::error::Error;
 use crate::server::http::session::ending_cookies;
@@ -52,6 +53,27 @@ impl Form {
     #[must_use]
     pub fn keeping<'a>(mut self, values: impl IntoIterator<Item = (&'a str, String)>) -> Self {
         self.values.extend(values.into_iter().map(|(name, value)| (name.to_owned(), value)));
+        self
+    }
+
+    /// The same for a form that says what stood in it: what was left alone is not kept, so that what is stored is shown there.
+    #[must_use]
+    pub fn keeping_over<'a>(
+        mut self,
+        typed: impl IntoIterator<Item = (&'a str, String)>,
+        stood: impl IntoIterator<Item = (&'a str, String)>,
+    ) -> Self {
+        let stood: BTreeMap<&str, String> = stood.into_iter().collect();
+        let mut originals = Vec::new();
+        for (name, value) in typed {
+            let original = stood.get(name);
+            if original.is_some_and(|original| plain(original) == plain(&value)) {
+                continue;
+            }
+            originals.extend(original.map(|original| (original_of(name), original.clone())));
+            self.values.push((name.to_owned(), value));
+        }
+        self.values.extend(originals);
         self
     }
 
@@ -129,9 +151,8 @@ impl Form {
             Err(error) => Notice { values: self.values, ..failure(error) },
         };
         let said = Notice { form: Some(self.doing.to_owned()), ..said };
-        let value = notice::seal(&said, &state.settings.clerk.secret_key);
-        let cookie = value.map(|value| notice::cookie(&value, public_url));
-        if let Some(cookie) = cookie.and_then(|cookie| HeaderValue::from_str(&cookie).ok()) {
+        let cookies = notice::cookies(&said, &state.settings.clerk.secret_key, public_url).into_iter();
+        for cookie in cookies.filter_map(|cookie| HeaderValue::from_str(&cookie).ok()) {
             response.append_header(SET_COOKIE, cookie);
         }
         if let Ok(back) = HeaderValue::from_str(&back) {
@@ -140,6 +161,11 @@ impl Form {
         }
         answer
     }
+}
+
+/// A text as it is compared: a browser writes line breaks in its own way.
+pub fn plain(text: &str) -> String {
+    text.replace("\r\n", "\n").trim().to_owned()
 }
 
 /// Takes the cookies of the session that asked.

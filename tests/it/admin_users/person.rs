@@ -174,6 +174,11 @@ async fn c_13_a_role_is_seen_on_its_way_waiting_for_clerk_written_there_come_bac
     })
     .await;
     assert_eq!(app.clerk.user(&member).expect("at Clerk")["public_metadata"]["role"], "moderator");
+    let path = format!("/admin/users/{member}");
+    let (shown_to_admins, shown_to_moderators) =
+        (page(&app, &admin, &path).await.1, page(&app, &member, &path).await.1);
+    assert!(shown_to_admins.contains("/admin/sync/events/") && shown_to_moderators.contains("Last role given here"));
+    assert!(!shown_to_moderators.contains("/admin/sync/events/"), "events are the admins'");
     app.jobs_settled().await;
     drained(&app).await;
     app.finish().await;
@@ -210,5 +215,24 @@ async fn the_day_somebody_was_last_here_is_noted_once_and_is_no_change_of_theirs
         if stored.contains_key("lastActiveAt") { Err(stored.to_string()) } else { Ok(()) }
     })
     .await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn e_18_the_last_admin_is_let_in_again_and_nothing_is_offered_that_would_take_them_away() {
+    let listed = vec![("ADMIN_EMAIL", "boss@example.com".to_owned())];
+    let app = TestApp::with(Wishes { variables: listed, ..Wishes::default() }).await;
+    let (boss, last) = (someone(&app, "Boss", "user").await, someone(&app, "Ad", "admin").await);
+    let doors = async || {
+        let (_, shown) = page(&app, &boss, &format!("/admin/users/{last}")).await;
+        assert!(shown.contains("The last admin stays one."), "{shown}");
+        let is_there = |verb: &&str| shown.contains(&format!("action=\"/api/admin_users/{verb}\""));
+        ["change_role", "ban", "unban", "lock", "unlock", "erase_user"].into_iter().filter(is_there).collect::<Vec<_>>()
+    };
+    assert_eq!(doors().await, [""; 0]);
+    app.clerk.ban(&last);
+    app.clerk.lock(&last);
+    drained(&app).await;
+    assert_eq!(doors().await, ["unban", "unlock"]);
     app.finish().await;
 }

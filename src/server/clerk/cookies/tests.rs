@@ -128,7 +128,7 @@ fn d4_20_the_number_of_cookies_read_is_bounded() {
 }
 
 #[test]
-fn our_sign_out_removes_both_sessions_and_zeroes_both_times() {
+fn our_sign_out_removes_both_sessions_with_what_renews_them_and_zeroes_both_times() {
     let key = PublishableKey::parse(PUBLISHABLE_LIVE).unwrap();
     let texts = clear_session_cookies(&key, &Url::parse("https://app.clerk.dev/x").unwrap());
     assert_eq!(
@@ -136,6 +136,8 @@ fn our_sign_out_removes_both_sessions_and_zeroes_both_times() {
         [
             "__session=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; SameSite=Lax; Secure",
             "__session_1Z8AzTQD=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; SameSite=Lax; Secure",
+            "__refresh=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; SameSite=Lax; Secure",
+            "__refresh_1Z8AzTQD=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Max-Age=0; SameSite=Lax; Secure",
             "__client_uat=0; Path=/; Domain=clerk.dev; Max-Age=31536000; SameSite=Lax; Secure",
             "__client_uat_1Z8AzTQD=0; Path=/; Domain=clerk.dev; Max-Age=31536000; SameSite=Lax; Secure",
         ]

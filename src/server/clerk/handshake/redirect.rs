@@ -74,9 +74,10 @@ impl Request<'_> {
             return Decision::signed_out(reason);
         }
         let Some(location) = location() else { return Decision::signed_out(reason) };
+        let secure = if self.facts.public_url.scheme() == "https" { "; Secure" } else { "" };
         // Without a path the counter would hold only in the folder of this page.
         let counter =
-            format!("{REDIRECT_COUNT}={}; SameSite=Lax; HttpOnly; Max-Age=2; Path=/", count.saturating_add(1));
+            format!("{REDIRECT_COUNT}={}; SameSite=Lax; HttpOnly; Max-Age=2; Path=/{secure}", count.saturating_add(1));
         Decision::Handshake { reason, location, set_cookies: vec![counter] }
     }
 

@@ -71,9 +71,12 @@ fn d4_27_the_loop_guard_counts_on_the_whole_site_and_holds_at_three_or_more() {
         let asked = count.iter().fold(live().uat(NOW), |asked, count| asked.cookie("__clerk_redirect_count", count));
         let Decision::Handshake { set_cookies, .. } = asked.decide() else { panic!("a handshake was due: {count:?}") };
         let expected =
-            format!("__clerk_redirect_count={}; SameSite=Lax; HttpOnly; Max-Age=2; Path=/", next.unwrap_or(0));
+            format!("__clerk_redirect_count={}; SameSite=Lax; HttpOnly; Max-Age=2; Path=/; Secure", next.unwrap_or(0));
         assert_eq!(set_cookies, [expected]);
     }
+    let plain = dev().uat(NOW).url("http://localhost:3000/").decide();
+    let Decision::Handshake { set_cookies, .. } = plain else { panic!("a handshake was due without https") };
+    assert_eq!(set_cookies, ["__clerk_redirect_count=1; SameSite=Lax; HttpOnly; Max-Age=2; Path=/"]);
     for count in ["3", "4", "4294967295"] {
         let asked = live().uat(NOW).cookie("__clerk_redirect_count", count);
         assert_eq!(asked.verdict(), "out client-uat-but-no-session-token", "{count}");

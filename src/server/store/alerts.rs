@@ -34,7 +34,7 @@ pub struct Alert {
     /// When the last message that it is so was made; over the end of it too, so that a flapping group stays quiet.
     #[serde(default, with = "optional_date")]
     pub last_sent_at: Option<Timestamp>,
-    /// The count that was told last.
+    /// The count that was told last, or what was left of it since.
     #[serde(default)]
     pub told_count: i64,
     /// Whether the last message was that it is so.
@@ -76,7 +76,9 @@ impl Alerts {
             // As it is, whatever it holds: a `$` in it would be read as a field.
             "cause": { "$literal": cause },
             "state": AlertState::Open.as_str(),
-            "count": count,
+            "count": &count,
+            // What was told and is no more says nothing of what comes after it.
+            "toldCount": { "$min": [{ "$ifNull": ["$toldCount", 0_i64] }, &count] },
             "firstSeenAt": { "$cond": [&is_open, "$firstSeenAt", to_date(now)] },
             "lastSeenAt": to_date(now),
         };

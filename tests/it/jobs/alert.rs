@@ -1,7 +1,7 @@
 //! Alerts that do not spam.
 
 use jiff::{SignedDuration, Timestamp};
-use mongodb::bson::{DateTime, doc};
+use mongodb::bson::{DateTime, Document, doc};
 use rollcall::model::alert::AlertKind;
 use rollcall::server::jobs::watch::{check, raise};
 
@@ -77,6 +77,26 @@ async fn a4_26_fifty_failures_in_a_window_are_one_message_and_their_end_is_anoth
     assert_eq!((smtp.mails().len(), receiver.received().len()), (3, 3));
     let over = receiver.received()[2].body();
     assert_eq!((over["type"].as_str(), over["data"]["kind"].as_str()), (Some("alert.closed"), Some("events-failing")));
+    operators.app.finish().await;
+}
+
+#[tokio::test]
+async fn e_32_a4_26_what_fails_after_most_was_repaired_is_told_though_it_is_less_than_before() {
+    let operators = start().await;
+    let Operators { app, smtp, .. } = &operators;
+    operators.fail_events(0, 50).await;
+    operators.look(0).await;
+    operators.look(2).await;
+    assert!(smtp.mails()[0].text.contains("Count: 50"));
+    let repaired: Vec<String> = (0..45).map(|index| format!("msg_{index}")).collect();
+    app.database.handle().collection::<Document>("events").delete_many(doc! { "_id": { "$in": repaired } }).await.expect("gone");
+    operators.look(70).await;
+    assert_eq!(smtp.mails().len(), 1, "there are fewer");
+    operators.fail_events(50, 90).await;
+    operators.look(140).await;
+    operators.look(141).await;
+    assert_eq!(smtp.mails().len(), 2, "there are more than were left");
+    assert!(smtp.mails()[1].text.contains("Count: 45"), "{}", smtp.mails()[1].text);
     operators.app.finish().await;
 }
 

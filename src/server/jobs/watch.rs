@@ -106,17 +106,13 @@ pub async fn check(state: &AppState, now: Timestamp) -> Result<(), Error> {
     let store = &state.store;
     // What somebody muted is no news until its time is over.
     let muted: Vec<String> = store.mutes.list(now).await?.into_iter().map(|mute| mute.cause).collect();
-    let (failing, dead) = futures::try_join!(
-        store.events.count_but(EventState::Failed, &muted),
-        store.events.count_but(EventState::Dead, &muted),
-    )?;
     let unreadable = store.deliveries.count_unreadable().await?;
     let (lost, unsure) = futures::try_join!(store.jobs.count(JobState::Dead), store.jobs.count(JobState::Unsure))?;
     if state.clerk.is_key_refused() == Some(true) {
         heed_key(state, now).await?;
     }
-    report(state, AlertKind::EventsFailing, "", failing, now).await?;
-    report(state, AlertKind::EventsDead, "", dead, now).await?;
+    report_events(state, AlertKind::EventsFailing, EventState::Failed, &muted, now).await?;
+    report_events(state, AlertKind::EventsDead, EventState::Dead, &muted, now).await?;
     report(state, AlertKind::EventsDead, UNREADABLE, unreadable, now).await?;
     report(state, AlertKind::JobsDead, "", lost + unsure, now).await?;
     report(state, AlertKind::EndpointGone, "", u64::from(is_endpoint_off(state).await?), now).await?;
@@ -136,6 +132,22 @@ pub async fn check(state: &AppState, now: Timestamp) -> Result<(), Error> {
         tell(state, &alert, now).await?;
     }
     relay(state).await
+}
+
+/// Events in this state without what is muted. While only that is left, it is not over, and nobody is told that it is.
+async fn report_events(
+    state: &AppState,
+    kind: AlertKind,
+    which: EventState,
+    muted: &[String],
+    now: Timestamp,
+) -> Result<(), Error> {
+    let events = &state.store.events;
+    let count = events.count_but(which, muted).await?;
+    if count == 0 && !muted.is_empty() && events.count_up_to(which, 1).await? > 0 {
+        return Ok(state.store.alerts.hush(kind, "").await?);
+    }
+    report(state, kind, "", count, now).await
 }
 
 /// Whether nothing comes, and why.

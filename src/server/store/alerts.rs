@@ -99,6 +99,13 @@ impl Alerts {
         Ok(())
     }
 
+    /// Nobody wants to hear of it: it is closed, and that is not told. Open again, it is news.
+    pub async fn hush(&self, kind: AlertKind, cause: &str) -> Result<(), Error> {
+        let closed = doc! { "$set": { "state": AlertState::Closed.as_str(), "isTold": false } };
+        self.documents.update_one(doc! { "_id": id_of(kind, cause) }, closed).await?;
+        Ok(())
+    }
+
     /// Groups of these kinds that were not seen since `since` are over.
     pub async fn close_unseen(&self, kinds: &[AlertKind], since: Timestamp) -> Result<(), Error> {
         let kinds: Vec<&str> = kinds.iter().map(|kind| kind.as_str()).collect();

@@ -4,10 +4,13 @@ use jiff::{SignedDuration, Timestamp};
 use mongodb::bson::{DateTime, Document, doc};
 use rollcall::model::alert::AlertKind;
 use rollcall::server::jobs::watch::{check, raise};
+use rollcall::server::store::mutes::Mute;
 
 use crate::support::app::{TestApp, Wishes};
 use crate::support::receiver::{Receiver, SECRET};
 use crate::support::smtp::Smtp;
+
+const CAUSE: &str = "attempt 1 failed";
 
 struct Operators {
     app: TestApp,
@@ -42,7 +45,7 @@ impl Operators {
         for index in from..to {
             let event = doc! {
                 "_id": format!("msg_{index}"), "kind": "user.created", "clerkId": "user_secret", "payload": "{}",
-                "state": "failed", "attempts": 1, "deliveries": 1, "decision": "attempt 1 failed",
+                "state": "failed", "attempts": 1, "deliveries": 1, "decision": "attempt 1 failed", "cause": CAUSE,
                 "receivedAt": DateTime::now(), "dueAt": DateTime::from_millis(4_000_000_000_000),
             };
             self.app.database.insert("events", event).await;
@@ -97,6 +100,32 @@ async fn e_32_a4_26_what_fails_after_most_was_repaired_is_told_though_it_is_less
     operators.look(141).await;
     assert_eq!(smtp.mails().len(), 2, "there are more than were left");
     assert!(smtp.mails()[1].text.contains("Count: 45"), "{}", smtp.mails()[1].text);
+    operators.app.finish().await;
+}
+
+#[tokio::test]
+async fn e_32_what_is_muted_is_not_said_to_be_over_and_is_told_when_its_time_is_over() {
+    let operators = start().await;
+    let Operators { app, smtp, receiver, .. } = &operators;
+    operators.fail_events(0, 3).await;
+    operators.look(0).await;
+    operators.look(2).await;
+    assert_eq!((smtp.mails().len(), receiver.received().len()), (1, 1));
+    let until = operators.start.saturating_add(SignedDuration::from_mins(60)).expect("a time");
+    let mute = Mute { cause: CAUSE.to_owned(), until, by: "user_admin".to_owned() };
+    app.state.store.mutes.set(&mute).await.expect("muted");
+    operators.look(3).await;
+    operators.look(30).await;
+    let subjects: Vec<String> = smtp.mails().iter().map(|mail| mail.text.clone()).collect();
+    assert_eq!((smtp.mails().len(), receiver.received().len()), (1, 1), "they still fail: {subjects:?}");
+    assert_eq!(app.database.count("alerts", doc! { "_id": "events-failing", "state": "closed" }).await, 1);
+    operators.look(64).await;
+    operators.look(66).await;
+    assert_eq!(smtp.mails().len(), 2, "the mute is over");
+    assert!(smtp.mails()[1].text.contains("Count: 3"));
+    app.database.remove("events", doc! {}).await;
+    operators.look(67).await;
+    assert!(smtp.mails()[2].text.contains("This has not been seen any more."));
     operators.app.finish().await;
 }
 

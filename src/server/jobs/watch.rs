@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::model::alert::{AlertKind, AlertState};
+use crate::model::alert::{AlertKind, AlertState, UNREADABLE};
 use crate::model::event::EventState;
 use crate::model::health::SilenceCause;
 use crate::model::job::JobState;
@@ -36,8 +36,6 @@ const LEARNED_FROM: SignedDuration = SignedDuration::from_hours(24 * 84);
 const QUIET_FOR: SignedDuration = SignedDuration::from_mins(15);
 /// What was refused so recently still is.
 const LATELY: SignedDuration = SignedDuration::from_hours(1);
-/// What tells deliveries that nobody can read, not even to say whose they are, from other events that were given up.
-const UNREADABLE: &str = "unreadable-deliveries";
 /// What was due while no server ran is done by then.
 const CAUGHT_UP_WITHIN: SignedDuration = SignedDuration::from_mins(15);
 /// Kinds that are raised when they happen, by commands too; the others are looked for.

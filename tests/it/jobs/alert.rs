@@ -92,7 +92,12 @@ async fn e_32_a4_26_what_fails_after_most_was_repaired_is_told_though_it_is_less
     operators.look(2).await;
     assert!(smtp.mails()[0].text.contains("Count: 50"));
     let repaired: Vec<String> = (0..45).map(|index| format!("msg_{index}")).collect();
-    app.database.handle().collection::<Document>("events").delete_many(doc! { "_id": { "$in": repaired } }).await.expect("gone");
+    app.database
+        .handle()
+        .collection::<Document>("events")
+        .delete_many(doc! { "_id": { "$in": repaired } })
+        .await
+        .expect("gone");
     operators.look(70).await;
     assert_eq!(smtp.mails().len(), 1, "there are fewer");
     operators.fail_events(50, 90).await;

@@ -91,6 +91,9 @@ impl AlertKind {
     }
 }
 
+/// What tells deliveries that nobody can read, not even to say whose they are, from other events that were given up.
+pub const UNREADABLE: &str = "unreadable-deliveries";
+
 /// Whether it still is so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -108,14 +111,55 @@ impl AlertState {
     }
 }
 
-/// One line of the list of alerts.
+/// One line of the list of alerts that are open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AlertRow {
     pub kind: AlertKind,
     /// What distinguishes it from others of its kind, in codes.
     pub cause: String,
-    pub state: AlertState,
-    pub count: i64,
+    pub count: u64,
     pub first_seen_at: Timestamp,
     pub last_seen_at: Timestamp,
+}
+
+impl AlertRow {
+    pub fn headline(&self) -> &'static str {
+        if self.is_unreadable() { "Deliveries that were acknowledged cannot be read" } else { self.kind.headline() }
+    }
+
+    pub fn advice(&self) -> &'static str {
+        if self.is_unreadable() {
+            "What they said cannot be replayed. Reconcile: that brings it from Clerk."
+        } else {
+            self.kind.advice()
+        }
+    }
+
+    /// Where something can be done about it.
+    pub fn path(&self) -> &'static str {
+        match self.kind {
+            AlertKind::EventsDead if self.is_unreadable() => "/admin/sync/runs",
+            AlertKind::EventsFailing | AlertKind::EventsDead => "/admin/sync/failures",
+            AlertKind::JobsDead | AlertKind::EndpointGone => "/admin/sync/effects",
+            AlertKind::Silence | AlertKind::KeyRefused => "/admin/sync/connection",
+            AlertKind::Drift | AlertKind::DeletionsHeld | AlertKind::ProofOld => "/admin/sync/runs",
+        }
+    }
+
+    fn is_unreadable(&self) -> bool {
+        self.kind == AlertKind::EventsDead && self.cause == UNREADABLE
+    }
+
+    /// Whether nothing else that the mirror is judged by says it, and sooner.
+    pub fn is_untold(&self) -> bool {
+        match self.kind {
+            AlertKind::EventsFailing
+            | AlertKind::JobsDead
+            | AlertKind::Silence
+            | AlertKind::KeyRefused
+            | AlertKind::EndpointGone => false,
+            AlertKind::EventsDead => self.is_unreadable(),
+            AlertKind::Drift | AlertKind::DeletionsHeld | AlertKind::ProofOld => true,
+        }
+    }
 }

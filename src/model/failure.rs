@@ -26,10 +26,13 @@ pub struct FailureRow {
     /// Given up.
     pub dead: u64,
     pub people: u64,
+    /// When one of them failed: of each, the last attempt.
     pub first_seen_at: Timestamp,
     pub last_seen_at: Timestamp,
     /// Nobody is told of it until then.
     pub muted_until: Option<Timestamp>,
+    /// Clerk's id of whoever wanted that.
+    pub muted_by: Option<String>,
 }
 
 /// All of them.

@@ -5,6 +5,7 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::model::alert::AlertRow;
 use crate::model::canary::CanaryReport;
 use crate::model::event::{EventRow, EventState};
 use crate::model::health::{Judgement, grouped, milliseconds};
@@ -18,6 +19,8 @@ pub struct SyncOverview {
     pub as_of: Timestamp,
     #[serde(flatten)]
     pub judgement: Judgement,
+    /// Those that are open, the last seen first.
+    pub alerts: Vec<AlertRow>,
     pub counts: Vec<StateCount>,
     /// Deliveries of an event that was already stored.
     pub redeliveries: u64,

@@ -16,11 +16,12 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Metric, Registry, Unit};
 
+use crate::model::alert::AlertKind;
 use crate::model::event::EventState;
 use crate::model::job::{JobKind, JobState};
 use crate::model::user::SyncSource;
-use crate::server::clerk::client::guard::Seen;
-use crate::server::clerk::webhook::KNOWN_TYPES;
+use crate::server::clerk::client::guard::{OUTCOMES, Seen};
+use crate::server::clerk::webhook::{KNOWN_TYPES, Rejection};
 use crate::server::store::users::writes::{Write, Written};
 
 /// What the process counts.
@@ -34,6 +35,13 @@ const LAG_BUCKETS: (f64, f64, u16) = (0.05, 4.0, 11);
 const BATCH_BUCKETS: (f64, f64, u16) = (1.0, 2.0, 13);
 /// 10 ms to 10 s, doubling: a wait ends with the time that a call may take.
 const WAIT_BUCKETS: (f64, f64, u16) = (0.01, 2.0, 11);
+
+/// Types that Clerk does not have share this.
+const UNKNOWN: &str = "unknown";
+const SECRETS: [&str; 4] = ["1", "2", "3", "4 or more"];
+/// Why a webhook is not acknowledged, besides what is wrong with its signature.
+const REFUSED: [&str; 6] = ["no_secret", "encoded", "too_large", "unusable", "try_later", "internal"];
+const LIMITS: [&str; 2] = ["requests", "failures"];
 
 /// Without a label: not there until it is known.
 type Known<M> = Family<[(&'static str, &'static str); 0], M>;
@@ -54,6 +62,8 @@ pub struct Metrics {
     jobs: Family<Two, Counter>,
     too_often: Family<One, Counter>,
     inbox_free: Gauge,
+    inbox_capacity: Gauge,
+    alerts_open: Family<One, Gauge>,
     pending: Gauge,
     oldest_pending: Gauge,
     circuit_open: Gauge,
@@ -70,6 +80,7 @@ pub struct Metrics {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
     pub inbox_free: usize,
+    pub inbox_capacity: usize,
     /// None while MongoDB cannot say.
     pub backlog: Option<Backlog>,
     pub is_circuit_open: bool,
@@ -78,6 +89,8 @@ pub struct Now {
     pub proof: Option<Proof>,
     /// Changes whose events never arrived, since the beginning. None while MongoDB cannot say.
     pub missed: Option<u64>,
+    /// Groups of alerts that are open, in the order of the kinds. None while MongoDB cannot say.
+    pub alerts: Option<[u64; AlertKind::ALL.len()]>,
 }
 
 /// The last proof.
@@ -112,12 +125,21 @@ pub enum Step {
     Apply,
 }
 
+impl Step {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Store => "store",
+            Self::Apply => "apply",
+        }
+    }
+}
+
 impl Metrics {
     fn new() -> Self {
         let mut registry = Registry::with_prefix("rollcall");
         let r = &mut registry;
         let batches: fn() -> Histogram = || histogram(BATCH_BUCKETS);
-        Self {
+        let metrics = Self {
             webhooks: add(r, "webhooks", "Verified webhooks by type", Family::default()),
             verified: add(r, "webhooks_verified", "Verified webhooks by the secret that signed", Family::default()),
             refused: add(r, "webhooks_refused", "Webhooks not acknowledged, by reason", Family::default()),
@@ -155,6 +177,8 @@ impl Metrics {
                 Family::default(),
             ),
             inbox_free: add(r, "inbox_free", "Webhooks that may still wait to be stored", Gauge::default()),
+            inbox_capacity: add(r, "inbox_capacity", "Webhooks that may wait to be stored in all", Gauge::default()),
+            alerts_open: add(r, "alerts_open", "Groups of alerts that are open, by kind", Family::default()),
             pending: add(r, "events_pending", "Events that wait for an attempt", Gauge::default()),
             oldest_pending: add_timed(r, "oldest_pending", "How long the oldest of them has waited", Gauge::default()),
             circuit_open: add(
@@ -191,14 +215,44 @@ impl Metrics {
                 Family::default(),
             ),
             registry,
+        };
+        metrics.begin();
+        metrics
+    }
+
+    /// Every label of every list begins with nothing: a series that begins with its first one has not grown by it, and no rule
+    /// that looks at growth would see it.
+    fn begin(&self) {
+        for kind in KNOWN_TYPES.into_iter().chain([UNKNOWN]) {
+            drop(self.webhooks.get_or_create(&[("type", kind)]));
+        }
+        for secret in SECRETS {
+            drop(self.verified.get_or_create(&[("secret", secret)]));
+        }
+        for reason in Rejection::ALL.into_iter().map(Rejection::reason).chain(REFUSED) {
+            drop(self.refused.get_or_create(&[("reason", reason)]));
+        }
+        for end in EventState::ALL {
+            drop(self.ends.get_or_create(&[("end", end.as_str())]));
+        }
+        for step in [Step::Store, Step::Apply] {
+            drop(self.batches.get_or_create(&[("step", step.as_str())]));
+        }
+        for outcome in OUTCOMES {
+            drop(self.clerk_calls.get_or_create(&[("outcome", outcome)]));
+        }
+        for (kind, end) in JobKind::ALL.into_iter().flat_map(|kind| JobState::ALL.map(|end| (kind, end))) {
+            drop(self.jobs.get_or_create(&[("kind", kind.as_str()), ("end", end.as_str())]));
+        }
+        for limit in LIMITS {
+            drop(self.too_often.get_or_create(&[("limit", limit)]));
         }
     }
 
     /// A verified webhook is stored.
     pub fn received(&self, kind: &str, secret: usize) {
-        const SECRETS: [&str; 4] = ["1", "2", "3", "4 or more"];
         let known = KNOWN_TYPES.iter().find(|known| **known == kind);
-        self.webhooks.get_or_create(&[("type", known.unwrap_or(&"unknown"))]).inc();
+        self.webhooks.get_or_create(&[("type", known.unwrap_or(&UNKNOWN))]).inc();
         self.verified.get_or_create(&[("secret", SECRETS[secret.min(SECRETS.len() - 1)])]).inc();
     }
 
@@ -211,11 +265,9 @@ impl Metrics {
     }
 
     pub fn batch(&self, step: Step, size: usize) {
-        let step = match step {
-            Step::Store => "store",
-            Step::Apply => "apply",
-        };
-        self.batches.get_or_create(&[("step", step)]).observe(f64::from(u32::try_from(size).unwrap_or(u32::MAX)));
+        self.batches
+            .get_or_create(&[("step", step.as_str())])
+            .observe(f64::from(u32::try_from(size).unwrap_or(u32::MAX)));
     }
 
     pub fn ended(&self, states: &[EventState]) {
@@ -255,6 +307,10 @@ impl Metrics {
     pub fn render(&self, now: Now) -> Result<String, fmt::Error> {
         let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         self.inbox_free.set(count(now.inbox_free as u64));
+        self.inbox_capacity.set(count(now.inbox_capacity as u64));
+        for (kind, open) in AlertKind::ALL.into_iter().zip(now.alerts.into_iter().flatten()) {
+            self.alerts_open.get_or_create(&[("kind", kind.as_str())]).set(count(open));
+        }
         if let Some(backlog) = now.backlog {
             self.pending.set(count(backlog.events));
             self.oldest_pending.set(backlog.oldest_s);
@@ -301,88 +357,4 @@ fn add_timed<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str,
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn d3_27_types_that_clerk_does_not_have_share_one_label() {
-        let metrics = Metrics::new();
-        for number in 0..10_000 {
-            metrics.received(&format!("invented.{number}"), number);
-        }
-        for kind in KNOWN_TYPES {
-            metrics.received(kind, 0);
-        }
-        let text = metrics.render(Now::default()).unwrap();
-        let series = text.lines().filter(|line| line.starts_with("rollcall_webhooks_total{")).count();
-        assert_eq!(series, KNOWN_TYPES.len() + 1, "{text}");
-        assert!(text.contains("rollcall_webhooks_total{type=\"unknown\"} 10000"), "{text}");
-        assert!(text.contains("rollcall_webhooks_verified_total{secret=\"4 or more\"} 9997"), "{text}");
-        assert!(!text.contains("invented"), "{text}");
-    }
-
-    /// With every metric used once.
-    fn used() -> String {
-        let metrics = Metrics::new();
-        metrics.received("user.created", 0);
-        metrics.refused("encoded");
-        metrics.ended(&[EventState::Applied]);
-        metrics.batch(Step::Store, 3);
-        metrics.asked_clerk(Seen { outcome: "ok", waited: Duration::ZERO });
-        metrics.job_ended(JobKind::Webhook, JobState::Done);
-        metrics.too_often("requests");
-        let backlog = Some(Backlog { events: 3, oldest_s: 7 });
-        let proof = Some(Proof { is_clean: false, differences: 2, people: 9, at_s: 1_790_000_000 });
-        metrics.render(Now { backlog, is_circuit_open: true, proof, missed: Some(4), ..Now::default() }).unwrap()
-    }
-
-    /// A name that nobody exports would be a panel without numbers, or an alert that never comes.
-    #[test]
-    fn every_metric_of_the_dashboard_and_of_the_alert_rules_is_exported() {
-        let text = used();
-        let is_of_name = |character: char| character.is_ascii_lowercase() || character == '_';
-        for (file, least) in [(include_str!("../../ops/grafana.json"), 15), (include_str!("../../ops/alerts.yml"), 8)] {
-            let names: std::collections::BTreeSet<&str> = file
-                .match_indices("rollcall_")
-                .map(|(place, _)| &file[place..])
-                .map(|rest| &rest[..rest.find(|next| !is_of_name(next)).unwrap_or(rest.len())])
-                .collect();
-            assert!(names.len() >= least, "{names:?}");
-            for name in names {
-                assert!(
-                    text.lines()
-                        .any(|line| line.starts_with(&format!("{name}{{")) || line.starts_with(&format!("{name} "))),
-                    "{name}"
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn every_metric_has_a_help_text_and_every_time_its_unit() {
-        let text = used();
-        for name in ["webhooks_total counter", "webhook_ack_seconds histogram", "event_lag_seconds histogram"] {
-            assert!(text.contains(&format!("# TYPE rollcall_{name}")), "{name}: {text}");
-        }
-        let count = |word: &str| text.lines().filter(|line| line.starts_with(word)).count();
-        assert_eq!((count("# HELP rollcall_"), count("# TYPE rollcall_")), (22, 22), "{text}");
-        for series in [
-            "oldest_pending_seconds 7",
-            "clerk_circuit_open 1",
-            "proof_clean 0",
-            "proof_differences 2",
-            "proof_people 9",
-            "proof_timestamp_seconds 1790000000",
-            "missed_events_total 4",
-        ] {
-            assert!(text.contains(&format!("rollcall_{series}\n")), "{series}: {text}");
-        }
-    }
-
-    /// A zero would be a proof of 1970 that failed.
-    #[test]
-    fn c_1_before_the_first_proof_nothing_is_said_of_it() {
-        let text = Metrics::new().render(Now::default()).unwrap();
-        assert!(!text.lines().any(|line| line.starts_with("rollcall_proof") || line.starts_with("rollcall_missed")));
-    }
-}
+mod tests;

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout};
 
+use crate::model::alert::{AlertKind, AlertState};
 use crate::model::run::{RunKind, RunState};
 use crate::server::canary;
 use crate::server::error::Error;
@@ -35,17 +36,17 @@ pub async fn readiness(state: &AppState) -> Readiness {
     if !state.inbox.is_alive() || state.store.ping().await.is_err() {
         return Readiness::NotReady;
     }
-    match troubles(now(state).await, state.settings.sync.inbox_capacity) {
+    match troubles(now(state).await) {
         troubles if troubles.is_empty() => Readiness::Ready,
         troubles => Readiness::Degraded(troubles),
     }
 }
 
-fn troubles(now: Now, inbox_capacity: usize) -> Vec<&'static str> {
+fn troubles(now: Now) -> Vec<&'static str> {
     let is_late = now.backlog.is_some_and(|backlog| backlog.oldest_s > PATIENCE_SECONDS);
     [
         ("clerk-circuit-open", now.is_circuit_open),
-        ("inbox-nearly-full", now.inbox_free < inbox_capacity.div_ceil(10)),
+        ("inbox-nearly-full", now.inbox_free < now.inbox_capacity.div_ceil(10)),
         ("events-waiting-too-long", is_late),
         ("backlog-unknown", now.backlog.is_none()),
     ]
@@ -61,6 +62,7 @@ struct Known {
     canary: Canary,
     proof: Option<Proof>,
     missed: u64,
+    alerts: [u64; AlertKind::ALL.len()],
 }
 
 /// What is known as it was read last; none: MongoDB did not say.
@@ -84,18 +86,29 @@ pub async fn now(state: &AppState) -> Now {
     };
     Now {
         inbox_free: state.inbox.free(),
+        inbox_capacity: state.settings.sync.inbox_capacity,
         backlog: known.map(|known| known.backlog),
         is_circuit_open: state.clerk.is_circuit_open(),
         canary: known.map(|known| known.canary).unwrap_or_default(),
         proof: known.and_then(|known| known.proof),
         missed: known.map(|known| known.missed),
+        alerts: known.map(|known| known.alerts),
     }
 }
 
 async fn read_all(state: &AppState) -> Result<Known, Error> {
     let totals = async { Ok(state.store.statistics.find_totals().await?) };
-    let (backlog, canary, proof, totals) = futures::try_join!(backlog(state), canary(state), proof(state), totals)?;
-    Ok(Known { backlog, canary, proof, missed: totals.missed.unsigned_abs() })
+    let (backlog, canary, proof, totals, alerts) =
+        futures::try_join!(backlog(state), canary(state), proof(state), totals, open_alerts(state))?;
+    Ok(Known { backlog, canary, proof, missed: totals.missed.unsigned_abs(), alerts })
+}
+
+/// How many groups of each kind are open.
+async fn open_alerts(state: &AppState) -> Result<[u64; AlertKind::ALL.len()], Error> {
+    let groups = state.store.alerts.list().await?;
+    let is_open =
+        |kind: AlertKind| groups.iter().filter(move |group| group.kind == kind && group.state == AlertState::Open);
+    Ok(AlertKind::ALL.map(|kind| is_open(kind).count() as u64))
 }
 
 async fn proof(state: &AppState) -> Result<Option<Proof>, Error> {
@@ -131,7 +144,7 @@ mod tests {
     #[test]
     fn d2_10_each_trouble_is_named_and_none_is_health() {
         let backlog = Some(Backlog { events: 9, oldest_s: 60 });
-        let well = Now { inbox_free: 100, backlog, ..Now::default() };
+        let well = Now { inbox_free: 100, inbox_capacity: 100, backlog, ..Now::default() };
         for (now, expected) in [
             (well, &[][..]),
             (Now { inbox_free: 10, ..well }, &[]),
@@ -140,8 +153,8 @@ mod tests {
             (Now { backlog: Some(Backlog { events: 1, oldest_s: 61 }), ..well }, &["events-waiting-too-long"]),
             (Now { backlog: None, inbox_free: 0, ..well }, &["inbox-nearly-full", "backlog-unknown"]),
         ] {
-            assert_eq!(troubles(now, 100), expected, "{now:?}");
+            assert_eq!(troubles(now), expected, "{now:?}");
         }
-        assert_eq!(troubles(Now { inbox_free: 1, ..well }, 1), [""; 0], "the smallest inbox is empty");
+        assert_eq!(troubles(Now { inbox_free: 1, inbox_capacity: 1, ..well }), [""; 0], "the smallest inbox is empty");
     }
 }

@@ -1,6 +1,9 @@
 //! The audit trail as admins read it: pages by filter, what is exported, and whether the chain holds (D7-06).
 
+use std::time::Duration;
+
 use jiff::Timestamp;
+use tokio::time::timeout;
 
 use crate::model::audit::{Action, Fact, TrailPage, TrailQuery, TrailRow};
 use crate::model::event_filter::instant;
@@ -66,18 +69,33 @@ pub async fn list_about(state: &AppState, subject: &str) -> Result<Vec<TrailRow>
     Ok(state.store.audit.list_about(subject).await?.into_iter().map(row).collect())
 }
 
-/// Follows the whole chain, and says in words whether it holds.
+/// The same within the time of a request: a trail that is longer is left to the command.
+///
+/// # Errors
+/// `Refused` where it is broken, or too long; MongoDB's.
+pub async fn verify_within(state: &AppState, time: Duration) -> Result<String, Error> {
+    timeout(time, verify(state)).await.unwrap_or_else(|_| {
+        let message = "It is too long to be followed while a page waits, so nothing is known yet: run `rollcall audit \
+                       verify`, which takes its time."
+            .to_owned();
+        Err(Error::Refused { field: "chain", message })
+    })
+}
+
+/// Follows the whole chain, and says in words whether it holds, and until when.
 ///
 /// # Errors
 /// `Refused` where it is broken; MongoDB's.
 pub async fn verify(state: &AppState) -> Result<String, Error> {
     let trail = state.store.audit.verify().await?;
     match trail.broken {
-        None if trail.left > 0 => {
+        None => {
             let (left, entries) = (trail.left, trail.entries);
-            Ok(format!("{entries} entries, and the chain is unbroken; {left} before them left by their age."))
+            let left = if left > 0 { format!("; {left} before them left by their age") } else { String::new() };
+            let last = state.store.audit.find(trail.left + trail.entries).await?;
+            let last = last.map(|last| format!(" The last is of {}.", last.at)).unwrap_or_default();
+            Ok(format!("{entries} entries, and the chain is unbroken{left}.{last}"))
         }
-        None => Ok(format!("{} entries, and the chain is unbroken.", trail.entries)),
         Some(broken) => {
             let message =
                 format!("Entry {} does not hold: {}. The {} before it do.", broken.number, broken.cause, trail.entries);

@@ -1,9 +1,12 @@
 //! The audit trail: what gets into it, by how many at once, and how each way of tampering shows (D7-06).
 
+use std::time::Duration;
+
 use mongodb::bson::doc;
 use rollcall::model::audit::{Action, Actor, Fact, Source};
 use rollcall::server::state::AppState;
 use rollcall::server::store::audit::{Broken, Trail};
+use rollcall::server::trail;
 use serde_json::json;
 
 use crate::support::app::TestApp;
@@ -65,6 +68,19 @@ async fn d7_06_a_role_change_over_the_api_says_who_what_whom_before_after_and_fr
     let text = format!("{:?}", app.database.all("audit").await);
     assert!(!text.contains("example.com"), "something personal: {text}");
     assert_eq!(verified(&app).await, holds(2));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d7_06_a_verification_says_until_when_and_one_that_takes_too_long_for_a_page_names_the_command() {
+    let app = TestApp::new().await;
+    append(&app.state, "user_1").await;
+    append(&app.state, "user_2").await;
+    let last = app.state.store.audit.find(2).await.expect("read").expect("an entry");
+    let said = trail::verify_within(&app.state, Duration::from_secs(20)).await.expect("it holds");
+    assert_eq!(said, format!("2 entries, and the chain is unbroken. The last is of {}.", last.at));
+    let refused = trail::verify_within(&app.state, Duration::ZERO).await.expect_err("no time");
+    assert!(format!("{refused:?}").contains("rollcall audit verify"), "{refused:?}");
     app.finish().await;
 }
 

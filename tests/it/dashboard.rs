@@ -6,6 +6,8 @@ use futures::StreamExt;
 use jiff::Timestamp;
 use mongodb::bson::{DateTime, doc};
 use reqwest::Response;
+use rollcall::model::alert::AlertKind;
+use rollcall::server::jobs::watch::raise;
 use rollcall::standin::levers::Levers;
 use rollcall::standin::token::TokenOptions;
 use serde_json::{Value, json};
@@ -138,6 +140,25 @@ async fn e_01_what_was_given_up_is_the_word_with_its_reason_and_the_next_step() 
     assert!(page.contains("Degraded") && page.contains("1 event was given up."));
     let numbers = overview(&app, &admin).await;
     assert_eq!((&numbers["health"], &numbers["link"]), (&json!("Degraded"), &json!("/admin/sync/failures")));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn e_01_e_32_an_open_alert_is_no_health_and_is_listed_with_what_to_do_and_where() {
+    let app = TestApp::new().await;
+    let admin = admin(&app).await;
+    app.settled().await;
+    assert!(!page(&app, &admin, "/admin/sync").await.contains("Open alerts"), "there is none");
+    raise(&app.state, AlertKind::ProofOld, "").await.expect("raised");
+    let shown = page(&app, &admin, "/admin/sync").await;
+    let (headline, advice) = (AlertKind::ProofOld.headline(), AlertKind::ProofOld.advice());
+    for text in ["Degraded", "Open alerts", headline, advice, "href=\"/admin/sync/runs\""] {
+        assert!(shown.contains(text), "{text}");
+    }
+    assert!(!shown.contains("Every event that arrived has been dealt with."));
+    let numbers = overview(&app, &admin).await;
+    assert_eq!((&numbers["health"], &numbers["next_step"]), (&json!("Degraded"), &json!(advice)));
+    assert_eq!((&numbers["alerts"][0]["kind"], &numbers["alerts"][0]["count"]), (&json!("proof-old"), &json!(1)));
     app.finish().await;
 }
 

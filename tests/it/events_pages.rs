@@ -13,6 +13,7 @@ use futures::{StreamExt, TryStreamExt};
 use mongodb::bson::{DateTime, Document, doc};
 use reqwest::Response;
 use reqwest::header::{ACCEPT, COOKIE, LOCATION, SET_COOKIE};
+use rollcall::model::failure::FAILURES;
 use rollcall::server::jobs::watch as alerts;
 use rollcall::server::sync::scan::timer;
 use serde_json::{Value, json};
@@ -385,7 +386,7 @@ async fn e_32_failures_are_grouped_by_cause_muted_for_alerts_and_retried_all_at_
     let now = jiff::Timestamp::now();
     let mute = [("cause", cause), ("hours", "8")];
     assert_eq!(send(&app, &admin, "/api/events/mute_failures", &mute).await.status(), 200);
-    says(&page(&app, &admin, path).await, &["Muted until"]);
+    says(&page(&app, &admin, path).await, &["Muted until", &format!("<code>{admin}</code>")]);
     alerts::check(&app.state, now).await.expect("looked");
     let alert = app.database.find("alerts", doc! { "kind": "events-dead" }).await;
     let count = alert.as_ref().and_then(|alert| alert.get_i64("count").ok());
@@ -408,6 +409,21 @@ async fn e_32_failures_are_grouped_by_cause_muted_for_alerts_and_retried_all_at_
     assert_eq!(audited(&app, "replay_events").await.get_str("reason").ok(), Some("mended"));
     assert_eq!(audited(&app, "mute_failures").await.get_str("subject").ok(), Some(cause));
     let _ = stop.send(true);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn e_32_a_failure_is_seen_when_it_failed_and_not_when_its_event_arrived() {
+    let (app, _) = with_events().await;
+    let at = |millis: i64| DateTime::from_millis(1_900_000_000_000 + millis);
+    let failed = doc! { "state": "failed", "cause": "of a test", "triedAt": at(9_000), "finishedAt": null };
+    app.database.set("events", doc! { "_id": "msg_t_1" }, failed).await;
+    let dead = doc! { "state": "dead", "cause": "of a test", "finishedAt": at(4_000) };
+    app.database.set("events", doc! { "_id": "msg_t_2" }, dead).await;
+    let groups = app.state.store.events.group_failures(&FAILURES).await.expect("groups");
+    let seen = |moment: jiff::Timestamp| moment.as_millisecond() - 1_900_000_000_000;
+    let group = groups.iter().find(|group| group.cause == "of a test").expect("a group");
+    assert_eq!((seen(group.first_seen_at), seen(group.last_seen_at)), (4_000, 9_000));
     app.finish().await;
 }
 

@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 
 use reqwest::Response;
+use rollcall::model::alert::AlertKind;
+use rollcall::server::jobs::watch::raise;
 use rollcall::standin::levers::Levers;
 use serde_json::json;
 
 use crate::support::app::{TestApp, Wishes};
 use crate::support::delivery::{Delivery, user_event};
+use crate::support::eventually;
 
 const TOKEN: &str = "an-exact-token-of-a-test";
 const NOW: i64 = 1_760_000_000_000;
@@ -123,6 +126,21 @@ async fn d3_05_each_secret_has_its_counter_and_each_end_of_a_webhook_its_own() {
         value(&after, "events_total{end=\"duplicate\"}") - value(&before, "events_total{end=\"duplicate\"}");
     assert!((1..=2).contains(&duplicates), "{after}");
     assert_eq!((value(&after, "events_pending"), value(&after, "inbox_free")), (0, 4096));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a4_26_alerts_that_are_open_are_a_number_for_each_kind_from_the_beginning() {
+    let app = start(&[("ROLLCALL_INBOX_CAPACITY", "100")]).await;
+    let text = read(&app).await;
+    let all = text.lines().filter(|line| line.starts_with("rollcall_alerts_open{") && line.ends_with(" 0")).count();
+    assert_eq!((all, value(&text, "inbox_capacity")), (AlertKind::ALL.len(), 100), "{text}");
+    raise(&app.state, AlertKind::Silence, "nothing-arrives").await.expect("raised");
+    eventually("it is open", || async {
+        let text = read(&app).await;
+        if value(&text, "alerts_open{kind=\"silence\"}") == 1 { Ok(()) } else { Err(text) }
+    })
+    .await;
     app.finish().await;
 }
 

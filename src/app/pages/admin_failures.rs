@@ -85,7 +85,7 @@ fn Group(group: FailureRow, place: usize, state: Option<String>) -> impl IntoVie
     let failed = badge(group.failed, "failed", "badge badge-warning");
     let labelled = heading.clone();
     let mute = match group.muted_until {
-        Some(until) => view! { <Muted cause=group.cause.clone() until /> }.into_any(),
+        Some(until) => view! { <Muted cause=group.cause.clone() until by=group.muted_by.clone() /> }.into_any(),
         None => view! { <Mute cause=group.cause.clone() place /> }.into_any(),
     };
     view! {
@@ -119,11 +119,11 @@ fn Group(group: FailureRow, place: usize, state: Option<String>) -> impl IntoVie
 }
 
 #[component]
-fn Muted(cause: String, until: jiff::Timestamp) -> impl IntoView {
+fn Muted(cause: String, until: jiff::Timestamp, by: Option<String>) -> impl IntoView {
     view! {
         <form class="flex flex-wrap items-center gap-2" method="post" action="/api/events/unmute_failures">
             <input type="hidden" name="cause" value=cause />
-            <span class="text-sm">"Muted until " <Time at=until /></span>
+            <span class="text-sm">"Muted until " <Time at=until /> " by " <code>{by}</code></span>
             <button class="btn btn-sm" type="submit">
                 "Unmute"
             </button>

@@ -3,6 +3,7 @@
 //!
 //! Complete without JavaScript; with it the numbers keep up by themselves.
 
+pub mod alerts;
 pub mod charts;
 pub mod first_run;
 pub mod live;
@@ -17,6 +18,7 @@ use crate::api::admin_sync::{get_charts, get_overview};
 use crate::app::components::admin_nav::AdminNav;
 use crate::app::components::loaded::loaded;
 use crate::app::components::time::Time;
+use crate::app::pages::admin_sync::alerts::OpenAlerts;
 use crate::app::pages::admin_sync::charts::Charts;
 use crate::app::pages::admin_sync::first_run::FirstRun;
 use crate::app::pages::admin_sync::live::LiveNumbers;
@@ -49,6 +51,7 @@ fn Overview(overview: SyncOverview, charts: Vec<Chart>, period: Period) -> impl 
         <h1 class="mb-4 text-3xl font-bold">"Sync"</h1>
         <AdminNav here=PATH />
         <Word overview=overview.clone() />
+        <OpenAlerts alerts=overview.alerts.clone() />
         {first_run}
         <Numbers overview=overview.clone() />
         <Charts charts period />

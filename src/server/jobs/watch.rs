@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::model::alert::{AlertKind, AlertState};
+use crate::model::alert::{AlertKind, AlertState, UNREADABLE};
 use crate::model::event::EventState;
 use crate::model::health::SilenceCause;
 use crate::model::job::JobState;
@@ -36,8 +36,6 @@ const LEARNED_FROM: SignedDuration = SignedDuration::from_hours(24 * 84);
 const QUIET_FOR: SignedDuration = SignedDuration::from_mins(15);
 /// What was refused so recently still is.
 const LATELY: SignedDuration = SignedDuration::from_hours(1);
-/// What tells deliveries that nobody can read, not even to say whose they are, from other events that were given up.
-const UNREADABLE: &str = "unreadable-deliveries";
 /// What was due while no server ran is done by then.
 const CAUGHT_UP_WITHIN: SignedDuration = SignedDuration::from_mins(15);
 /// Kinds that are raised when they happen, by commands too; the others are looked for.
@@ -106,17 +104,13 @@ pub async fn check(state: &AppState, now: Timestamp) -> Result<(), Error> {
     let store = &state.store;
     // What somebody muted is no news until its time is over.
     let muted: Vec<String> = store.mutes.list(now).await?.into_iter().map(|mute| mute.cause).collect();
-    let (failing, dead) = futures::try_join!(
-        store.events.count_but(EventState::Failed, &muted),
-        store.events.count_but(EventState::Dead, &muted),
-    )?;
     let unreadable = store.deliveries.count_unreadable().await?;
     let (lost, unsure) = futures::try_join!(store.jobs.count(JobState::Dead), store.jobs.count(JobState::Unsure))?;
     if state.clerk.is_key_refused() == Some(true) {
         heed_key(state, now).await?;
     }
-    report(state, AlertKind::EventsFailing, "", failing, now).await?;
-    report(state, AlertKind::EventsDead, "", dead, now).await?;
+    report_events(state, AlertKind::EventsFailing, EventState::Failed, &muted, now).await?;
+    report_events(state, AlertKind::EventsDead, EventState::Dead, &muted, now).await?;
     report(state, AlertKind::EventsDead, UNREADABLE, unreadable, now).await?;
     report(state, AlertKind::JobsDead, "", lost + unsure, now).await?;
     report(state, AlertKind::EndpointGone, "", u64::from(is_endpoint_off(state).await?), now).await?;
@@ -136,6 +130,22 @@ pub async fn check(state: &AppState, now: Timestamp) -> Result<(), Error> {
         tell(state, &alert, now).await?;
     }
     relay(state).await
+}
+
+/// Events in this state without what is muted. While only that is left, it is not over, and nobody is told that it is.
+async fn report_events(
+    state: &AppState,
+    kind: AlertKind,
+    which: EventState,
+    muted: &[String],
+    now: Timestamp,
+) -> Result<(), Error> {
+    let events = &state.store.events;
+    let count = events.count_but(which, muted).await?;
+    if count == 0 && !muted.is_empty() && events.count_up_to(which, 1).await? > 0 {
+        return Ok(state.store.alerts.hush(kind, "").await?);
+    }
+    report(state, kind, "", count, now).await
 }
 
 /// Whether nothing comes, and why.

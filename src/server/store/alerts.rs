@@ -34,7 +34,7 @@ pub struct Alert {
     /// When the last message that it is so was made; over the end of it too, so that a flapping group stays quiet.
     #[serde(default, with = "optional_date")]
     pub last_sent_at: Option<Timestamp>,
-    /// The count that was told last.
+    /// The count that was told last, or what was left of it since.
     #[serde(default)]
     pub told_count: i64,
     /// Whether the last message was that it is so.
@@ -76,7 +76,9 @@ impl Alerts {
             // As it is, whatever it holds: a `$` in it would be read as a field.
             "cause": { "$literal": cause },
             "state": AlertState::Open.as_str(),
-            "count": count,
+            "count": &count,
+            // What was told and is no more says nothing of what comes after it.
+            "toldCount": { "$min": [{ "$ifNull": ["$toldCount", 0_i64] }, &count] },
             "firstSeenAt": { "$cond": [&is_open, "$firstSeenAt", to_date(now)] },
             "lastSeenAt": to_date(now),
         };
@@ -94,6 +96,13 @@ impl Alerts {
     pub async fn close(&self, kind: AlertKind, cause: &str) -> Result<(), Error> {
         let open = doc! { "_id": id_of(kind, cause), "state": AlertState::Open.as_str() };
         self.documents.update_one(open, doc! { "$set": { "state": AlertState::Closed.as_str() } }).await?;
+        Ok(())
+    }
+
+    /// Nobody wants to hear of it: it is closed, and that is not told. Open again, it is news.
+    pub async fn hush(&self, kind: AlertKind, cause: &str) -> Result<(), Error> {
+        let closed = doc! { "$set": { "state": AlertState::Closed.as_str(), "isTold": false } };
+        self.documents.update_one(doc! { "_id": id_of(kind, cause) }, closed).await?;
         Ok(())
     }
 

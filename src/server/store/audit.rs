@@ -270,6 +270,11 @@ impl Audit {
         Ok(found.await?.try_collect().await?)
     }
 
+    /// The entry of this number.
+    pub async fn find(&self, number: i64) -> Result<Option<Entry>, Error> {
+        Ok(self.entries.find_one(doc! { "_id": number }).await?)
+    }
+
     /// Everything that was done to one person or job, the oldest first.
     pub async fn list_about(&self, subject: &str) -> Result<Vec<Entry>, Error> {
         let about = doc! { "subject": subject };

@@ -150,8 +150,10 @@ pub async fn list_failures(state: &AppState, only: Option<&str>) -> Result<Failu
     }
     let (groups, mutes) =
         tokio::try_join!(state.store.events.group_failures(&states), state.store.mutes.list(Timestamp::now()))?;
+    let mute = |cause: &str| mutes.iter().find(|mute| mute.cause == cause);
     let shown = |group: FailureGroup| FailureRow {
-        muted_until: mutes.iter().find(|mute| mute.cause == group.cause).map(|mute| mute.until),
+        muted_until: mute(&group.cause).map(|mute| mute.until),
+        muted_by: mute(&group.cause).map(|mute| mute.by.clone()),
         failed: group.failed.unsigned_abs(),
         dead: group.dead.unsigned_abs(),
         people: group.people.unsigned_abs(),

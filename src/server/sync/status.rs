@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::alert::{AlertKind, AlertState};
+use crate::model::alert::{AlertKind, AlertRow, AlertState};
 use crate::model::audit::Action;
 use crate::model::chart::{Chart, Period};
 use crate::model::event::{EventRow, EventState};
@@ -48,7 +48,7 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
         tokio::try_join!(count_all(store), async { Ok(store.events.find_oldest_pending().await?) }, async {
             Ok(store.events.list_newest(NEWEST).await?)
         },)?;
-    let (minutes, hours, instances, proof, alerts, secrets) = tokio::try_join!(
+    let (minutes, hours, instances, proof, groups, secrets) = tokio::try_join!(
         store.statistics.list(Length::Minute, since),
         store.statistics.list(Length::Hour, yesterday),
         store.instances.list(now),
@@ -59,7 +59,8 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
     let canary = canary::get_report(&state.settings, &state.store).await?;
     let as_of = Timestamp::now();
     let last_received_at = store.events.find_last_arrival().await?;
-    let open: Vec<&Alert> = alerts.iter().filter(|alert| alert.state == AlertState::Open).collect();
+    let open: Vec<&Alert> = groups.iter().filter(|alert| alert.state == AlertState::Open).collect();
+    let alerts: Vec<AlertRow> = open.iter().copied().map(alert_row).collect();
     let is_open = |kind: AlertKind| open.iter().any(|alert| alert.kind == kind);
     let ours: Vec<String> = state.settings.clerk.webhook_secrets.iter().map(fingerprint).collect();
     let is_signed = secrets.iter().any(|secret| ours.contains(&secret.fingerprint));
@@ -93,10 +94,13 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
         backlog,
         oldest_pending_seconds: oldest_pending_at.map_or(0, |at| as_of.duration_since(at).as_secs()),
         silence: find_silence(&open, last_received_at, as_of),
+        unproved: proof.as_ref().filter(|proof| !proof.is_clean).map(|proof| proof.statement.clone()),
+        alert: alerts.iter().find(|alert| alert.is_untold()).cloned(),
     };
     Ok(SyncOverview {
         as_of,
         judgement: signs.judge(),
+        alerts,
         counts,
         redeliveries,
         people,
@@ -116,6 +120,16 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
         steps,
         events: newest.into_iter().map(row).collect(),
     })
+}
+
+fn alert_row(alert: &Alert) -> AlertRow {
+    AlertRow {
+        kind: alert.kind,
+        cause: alert.cause.clone(),
+        count: alert.count.unsigned_abs(),
+        first_seen_at: alert.first_seen_at,
+        last_seen_at: alert.last_seen_at,
+    }
 }
 
 fn proof_line(run: &Run) -> ProofLine {

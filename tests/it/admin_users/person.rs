@@ -200,7 +200,7 @@ async fn the_day_somebody_was_last_here_is_noted_once_and_is_no_change_of_theirs
     assert_eq!((after.get("etag"), after.get("version")), (before.get("etag"), before.get("version")));
     let at = after.get_datetime("lastActiveAt").expect("a day").timestamp_millis();
     assert_eq!(at % 86_400_000, 0, "a day and no more");
-    let day = jiff::Timestamp::from_millisecond(at).expect("a time").strftime("%Y-%m-%d").to_string();
+    let day = Timestamp::from_millisecond(at).expect("a time").strftime("%Y-%m-%d").to_string();
     let table = read(&app, &admin, &format!("list_users?query[active_from]={day}&query[active_to]={day}")).await;
     let found: Vec<&str> =
         table["rows"].as_array().expect("rows").iter().map(|row| row["clerk_id"].as_str().expect("an id")).collect();

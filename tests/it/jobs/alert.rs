@@ -1,13 +1,16 @@
 //! Alerts that do not spam.
 
 use jiff::{SignedDuration, Timestamp};
-use mongodb::bson::{DateTime, doc};
+use mongodb::bson::{DateTime, Document, doc};
 use rollcall::model::alert::AlertKind;
 use rollcall::server::jobs::watch::{check, raise};
+use rollcall::server::store::mutes::Mute;
 
 use crate::support::app::{TestApp, Wishes};
 use crate::support::receiver::{Receiver, SECRET};
 use crate::support::smtp::Smtp;
+
+const CAUSE: &str = "attempt 1 failed";
 
 struct Operators {
     app: TestApp,
@@ -42,7 +45,7 @@ impl Operators {
         for index in from..to {
             let event = doc! {
                 "_id": format!("msg_{index}"), "kind": "user.created", "clerkId": "user_secret", "payload": "{}",
-                "state": "failed", "attempts": 1, "deliveries": 1, "decision": "attempt 1 failed",
+                "state": "failed", "attempts": 1, "deliveries": 1, "decision": "attempt 1 failed", "cause": CAUSE,
                 "receivedAt": DateTime::now(), "dueAt": DateTime::from_millis(4_000_000_000_000),
             };
             self.app.database.insert("events", event).await;
@@ -77,6 +80,57 @@ async fn a4_26_fifty_failures_in_a_window_are_one_message_and_their_end_is_anoth
     assert_eq!((smtp.mails().len(), receiver.received().len()), (3, 3));
     let over = receiver.received()[2].body();
     assert_eq!((over["type"].as_str(), over["data"]["kind"].as_str()), (Some("alert.closed"), Some("events-failing")));
+    operators.app.finish().await;
+}
+
+#[tokio::test]
+async fn e_32_a4_26_what_fails_after_most_was_repaired_is_told_though_it_is_less_than_before() {
+    let operators = start().await;
+    let Operators { app, smtp, .. } = &operators;
+    operators.fail_events(0, 50).await;
+    operators.look(0).await;
+    operators.look(2).await;
+    assert!(smtp.mails()[0].text.contains("Count: 50"));
+    let repaired: Vec<String> = (0..45).map(|index| format!("msg_{index}")).collect();
+    app.database
+        .handle()
+        .collection::<Document>("events")
+        .delete_many(doc! { "_id": { "$in": repaired } })
+        .await
+        .expect("gone");
+    operators.look(70).await;
+    assert_eq!(smtp.mails().len(), 1, "there are fewer");
+    operators.fail_events(50, 90).await;
+    operators.look(140).await;
+    operators.look(141).await;
+    assert_eq!(smtp.mails().len(), 2, "there are more than were left");
+    assert!(smtp.mails()[1].text.contains("Count: 45"), "{}", smtp.mails()[1].text);
+    operators.app.finish().await;
+}
+
+#[tokio::test]
+async fn e_32_what_is_muted_is_not_said_to_be_over_and_is_told_when_its_time_is_over() {
+    let operators = start().await;
+    let Operators { app, smtp, receiver, .. } = &operators;
+    operators.fail_events(0, 3).await;
+    operators.look(0).await;
+    operators.look(2).await;
+    assert_eq!((smtp.mails().len(), receiver.received().len()), (1, 1));
+    let until = operators.start.saturating_add(SignedDuration::from_mins(60)).expect("a time");
+    let mute = Mute { cause: CAUSE.to_owned(), until, by: "user_admin".to_owned() };
+    app.state.store.mutes.set(&mute).await.expect("muted");
+    operators.look(3).await;
+    operators.look(30).await;
+    let subjects: Vec<String> = smtp.mails().iter().map(|mail| mail.text.clone()).collect();
+    assert_eq!((smtp.mails().len(), receiver.received().len()), (1, 1), "they still fail: {subjects:?}");
+    assert_eq!(app.database.count("alerts", doc! { "_id": "events-failing", "state": "closed" }).await, 1);
+    operators.look(64).await;
+    operators.look(66).await;
+    assert_eq!(smtp.mails().len(), 2, "the mute is over");
+    assert!(smtp.mails()[1].text.contains("Count: 3"));
+    app.database.remove("events", doc! {}).await;
+    operators.look(67).await;
+    assert!(smtp.mails()[2].text.contains("This has not been seen any more."));
     operators.app.finish().await;
 }
 

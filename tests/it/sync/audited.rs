@@ -3,6 +3,9 @@
 use std::time::Duration;
 
 use mongodb::bson::doc;
+use rollcall::model::run::{RunKind, RunOptions, RunState, Starter, Wish};
+use rollcall::server::store::runs::Run;
+use rollcall::server::sync::scan::control::{Wanted, interrupt, new_run};
 use rollcall::standin::levers::Levers;
 use serde_json::Value;
 
@@ -89,5 +92,24 @@ async fn d7_07_a_run_that_is_paused_resumed_or_cancelled_by_a_command_is_audited
     ended(backfill).await.expect(1);
     assert_eq!(trail(&world).await.last(), Some(&row([cli::operator(), "pause_run", "", "interrupted", ""])));
     world.app.clerk.set_levers(Levers::default());
+    world.finish().await;
+}
+
+/// Between the look at a run and the word to it, it may end and another begin.
+#[tokio::test]
+async fn e_34_a_word_to_a_run_that_has_ended_is_not_heard_by_the_one_that_goes_on() {
+    let world = World::of(3).await;
+    let runs = &world.app.state.store.runs;
+    let options = RunOptions { dry_run: false, allow_deletions: false };
+    let wanted = Wanted { kind: RunKind::Proof, starter: Starter::Command, options, anew: false };
+    let ended = Run { state: RunState::Done, lease_owner: None, lease_until: None, ..new_run(wanted, "", None) };
+    let other = new_run(Wanted { kind: RunKind::Reconcile, ..wanted }, "somebody", None);
+    assert!(runs.insert(&ended).await.expect("stored") && runs.insert(&other).await.expect("stored"));
+    for wish in [Wish::Pause, Wish::Cancel] {
+        let found = interrupt(&world.app.state, &ended.id, wish).await.expect("heard").expect("a run");
+        assert_eq!((found.id, found.state), (ended.id.clone(), RunState::Done));
+    }
+    let other = runs.find(&other.id).await.expect("read").expect("a run");
+    assert_eq!((other.state, other.wish), (RunState::Running, None));
     world.finish().await;
 }

@@ -17,6 +17,20 @@ const UNNAMED_PAUSE: Duration = Duration::from_secs(1);
 /// A key that Clerk refuses is shown to it no more often than this.
 const AFTER_REFUSAL: Duration = Duration::from_secs(15);
 
+/// Every word for what became of a call.
+pub const OUTCOMES: [&str; 10] = [
+    "ok",
+    "not_found",
+    "unauthorized",
+    "rate_limited",
+    "circuit_open",
+    "held_back",
+    "rejected",
+    "unreachable",
+    "unavailable",
+    "malformed",
+];
+
 /// Cheap to clone; all clones are one gate.
 #[derive(Clone)]
 pub struct Guard {

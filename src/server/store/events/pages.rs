@@ -116,6 +116,8 @@ impl Events {
     pub async fn group_failures(&self, states: &[EventState]) -> Result<Vec<FailureGroup>, Error> {
         let state =
             |state: EventState| doc! { "$sum": { "$cond": [{ "$eq": ["$state", state.as_str()] }, 1_i64, 0_i64] } };
+        // Of what comes again, the last attempt; of what was given up, its end.
+        let seen_at = doc! { "$ifNull": ["$triedAt", "$finishedAt", "$receivedAt"] };
         let groups = [
             doc! { "$match": in_states(states) },
             doc! { "$sort": { "receivedAt": -1 } },
@@ -125,8 +127,8 @@ impl Events {
                 "failed": state(EventState::Failed),
                 "dead": state(EventState::Dead),
                 "people": { "$addToSet": "$clerkId" },
-                "firstSeenAt": { "$min": "$receivedAt" },
-                "lastSeenAt": { "$max": "$receivedAt" },
+                "firstSeenAt": { "$min": &seen_at },
+                "lastSeenAt": { "$max": &seen_at },
             } },
             doc! { "$set": { "people": { "$toLong": { "$size": { "$setDifference": ["$people", [Bson::Null]] } } } } },
         ];

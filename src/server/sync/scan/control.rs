@@ -170,26 +170,29 @@ pub fn new_run(wanted: Wanted, owner: &str, since: Option<Timestamp>) -> Run {
     }
 }
 
-/// Pauses or cancels the run that is going on; returns it as it is then. `None`: there is none.
+/// Pauses or cancels this run, and no other that began meanwhile; returns it as it is then, or as it ended. `None`: there is
+/// none.
 ///
 /// # Errors
 /// MongoDB's; `Busy` if whoever is at it does not hear.
-pub async fn interrupt(state: &AppState, wish: Wish) -> Result<Option<Run>, Error> {
+pub async fn interrupt(state: &AppState, id: &str, wish: Wish) -> Result<Option<Run>, Error> {
     let runs = &state.store.runs;
-    let Some(run) = runs.find_running().await? else { return Ok(None) };
     let (ends, cause) = match wish {
         Wish::Pause => (RunState::Paused, "paused by an operator"),
         Wish::Cancel => (RunState::Cancelled, "cancelled by an operator"),
     };
     let until = Instant::now() + HEARD_WITHIN;
     while Instant::now() < until {
-        // Of one that nobody is at, nobody need be told.
-        runs.put_aside(&run.id, ends, cause, Timestamp::now()).await?;
-        let Some(now) = runs.find(&run.id).await? else { return Ok(None) };
+        let Some(now) = runs.find(id).await? else { return Ok(None) };
         if now.state != RunState::Running {
             return Ok(Some(now));
         }
-        runs.tell(&run.id, wish).await?;
+        // Of one that nobody is at, nobody need be told.
+        if !runs.put_aside(id, ends, cause, Timestamp::now()).await? {
+            runs.tell(id, wish).await?;
+        } else if let Some(put) = runs.find(id).await? {
+            return Ok(Some(put));
+        }
         sleep(LOOK_AGAIN).await;
     }
     Err(Error::Busy)

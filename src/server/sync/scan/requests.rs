@@ -91,7 +91,8 @@ pub async fn take_up(
     if let Err(error) = state.store.audit.append(&fact).await {
         // What is not in the trail does not happen; what waited goes on waiting.
         state.store.runs.release(owner).await?;
-        interrupt(state, if matches!(begun, Begun::New(_)) { Wish::Cancel } else { Wish::Pause }).await?;
+        let wish = if matches!(begun, Begun::New(_)) { Wish::Cancel } else { Wish::Pause };
+        interrupt(state, &run.id, wish).await?;
         return Err(error.into());
     }
     Ok(begun)
@@ -185,12 +186,12 @@ pub async fn control(state: &AppState, admin: &Admin, id: &str, action: Action, 
     let fact = Fact { before: Some(run.state.as_str().to_owned()), ..fact };
     state.store.audit.append(&fact).await?;
     let after = match (action, run.state) {
-        (Action::PauseRun, _) => interrupt(state, Wish::Pause).await?,
+        (Action::PauseRun, _) => interrupt(state, id, Wish::Pause).await?,
         (Action::ResumeRun, _) => match runs.resume(id, None).await? {
             Some(run) => Some(run),
             None => return Err(runs.find_running().await?.map_or(NO_RUN, |running| busy(&running))),
         },
-        (_, RunState::Running) => interrupt(state, Wish::Cancel).await?,
+        (_, RunState::Running) => interrupt(state, id, Wish::Cancel).await?,
         (_, _) => {
             runs.put_aside(id, RunState::Cancelled, "cancelled by an operator", Timestamp::now()).await?;
             runs.find(id).await?

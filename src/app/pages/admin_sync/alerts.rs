@@ -1,0 +1,51 @@
+//! What needs an operator at this moment: each alert that is open, since when, and what to do about it.
+
+use leptos::prelude::*;
+
+use crate::app::components::time::{Ago, Time};
+use crate::model::alert::AlertRow;
+use crate::model::health::grouped;
+
+#[component]
+pub fn OpenAlerts(alerts: Vec<AlertRow>) -> impl IntoView {
+    let is_empty = alerts.is_empty();
+    let rows = alerts.into_iter().map(|alert| view! { <Row alert /> }).collect_view();
+    let shown = (!is_empty).then(|| {
+        view! {
+            <section class="mt-6" aria-labelledby="open-alerts-heading">
+                <h2 id="open-alerts-heading" class="text-xl font-bold">
+                    "Open alerts"
+                </h2>
+                <ul class="mt-3 flex flex-col gap-3">{rows}</ul>
+            </section>
+        }
+    });
+    view! {
+        <div id="open-alerts" class="fresh">
+            {shown}
+        </div>
+    }
+    .into_any()
+}
+
+#[component]
+fn Row(alert: AlertRow) -> impl IntoView {
+    let cause = (!alert.cause.is_empty()).then(|| view! { <code>{alert.cause.clone()}</code> " " });
+    view! {
+        <li class="rounded-box border border-base-300 p-4">
+            <h3 class="font-bold">{alert.headline()}</h3>
+            <p class="mt-1">
+                {alert.advice()} " "
+                <a class="link" href=alert.path()>
+                    "Go there"
+                    <span class="sr-only">": " {alert.headline()}</span>
+                </a>
+            </p>
+            <p class="mt-1 text-sm">
+                {cause} "Count " {grouped(alert.count)} ", first seen " <Time at=alert.first_seen_at /> ", last seen "
+                <Ago at=alert.last_seen_at />
+            </p>
+        </li>
+    }
+    .into_any()
+}

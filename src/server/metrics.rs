@@ -136,10 +136,16 @@ impl Step {
 
 impl Metrics {
     fn new() -> Self {
+        let metrics = Self::declared();
+        metrics.begin();
+        metrics
+    }
+
+    fn declared() -> Self {
         let mut registry = Registry::with_prefix("rollcall");
         let r = &mut registry;
         let batches: fn() -> Histogram = || histogram(BATCH_BUCKETS);
-        let metrics = Self {
+        Self {
             webhooks: add(r, "webhooks", "Verified webhooks by type", Family::default()),
             verified: add(r, "webhooks_verified", "Verified webhooks by the secret that signed", Family::default()),
             refused: add(r, "webhooks_refused", "Webhooks not acknowledged, by reason", Family::default()),
@@ -215,9 +221,7 @@ impl Metrics {
                 Family::default(),
             ),
             registry,
-        };
-        metrics.begin();
-        metrics
+        }
     }
 
     /// Every label of every list begins with nothing: a series that begins with its first one has not grown by it, and no rule

@@ -12,11 +12,13 @@ use crate::app::components::notice::NoticeView;
 use crate::app::components::preferences::Preferences;
 use crate::app::components::renewal::SessionRenewal;
 use crate::app::components::time::LocalTimes;
-use crate::app::shell::Theme;
+use crate::app::shell::{Here, Theme, here};
 use crate::model::user::Viewer;
 
 #[component]
 pub fn Layout(children: Children) -> impl IntoView {
+    let address = use_location();
+    provide_context(Here { path: address.pathname.get_untracked(), query: address.search.get_untracked() });
     view! {
         <a class="skip-link" href="#main">
             "Skip to content"
@@ -111,7 +113,7 @@ const BELOW: [(&str, &str); 2] = [("/admin/users", "/admin/role-changes"), ("/ad
 /// A link of the header, marked on its page and on those below it.
 #[component]
 fn NavLink(path: &'static str, children: Children) -> impl IntoView {
-    let shown = use_location().pathname.get_untracked();
+    let Here { path: shown, .. } = here();
     let current = match shown.strip_prefix(path) {
         Some("") => Some("page"),
         Some(rest) if rest.starts_with('/') => Some("true"),

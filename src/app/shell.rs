@@ -35,6 +35,18 @@ impl Default for Choices {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId(pub String);
 
+/// The page's own address, read once before anything else. The router's is worked out by whoever asks for it first, and on the
+/// server several threads may: one of two who do at the same time finds it taken, and the page is never answered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Here {
+    pub path: String,
+    pub query: String,
+}
+
+pub fn here() -> Here {
+    use_context().unwrap_or_default()
+}
+
 impl Theme {
     /// The value of `data-theme`, which daisyUI reads; none leaves the choice to the system.
     pub fn attribute(self) -> Option<&'static str> {

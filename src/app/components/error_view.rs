@@ -3,19 +3,17 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::Redirect;
-use leptos_router::hooks::use_location;
 
 use crate::app::components::clerk_widget::sign_in_and_back;
 use crate::app::components::copy::CopyButton;
-use crate::app::shell::RequestId;
+use crate::app::shell::{Here, RequestId, here};
 use crate::model::error::AppError;
 use crate::model::event_filter::percent_encoded;
 
 /// For pages of the signed-in: without a session, on to sign-in and back to the same address afterwards (E-31).
 #[component]
 pub fn ErrorView(error: AppError) -> impl IntoView {
-    let location = use_location();
-    let (path, query) = (location.pathname.get_untracked(), location.search.get_untracked());
+    let Here { path, query } = here();
     let here = if query.is_empty() { path.clone() } else { format!("{path}?{query}") };
     match &error {
         AppError::Unauthenticated => return view! { <Redirect path=sign_in_and_back(&here) /> }.into_any(),

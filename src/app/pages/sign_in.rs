@@ -12,7 +12,7 @@ pub fn SignInPage() -> impl IntoView {
         <Title text="Sign in" />
         <h1 class="text-center text-3xl font-bold">"Sign in"</h1>
         <div class="mt-8 flex justify-center">
-            <ClerkWidget part=ClerkPart::SignIn redirect_url=redirect_target() />
+            <ClerkWidget part=ClerkPart::SignIn redirect_url=redirect_target(use_query_map().get_untracked().get("redirect_url")) />
         </div>
     }
 }
@@ -23,14 +23,13 @@ pub fn SignUpPage() -> impl IntoView {
         <Title text="Sign up" />
         <h1 class="text-center text-3xl font-bold">"Sign up"</h1>
         <div class="mt-8 flex justify-center">
-            <ClerkWidget part=ClerkPart::SignUp redirect_url=redirect_target() />
+            <ClerkWidget part=ClerkPart::SignUp redirect_url=redirect_target(use_query_map().get_untracked().get("redirect_url")) />
         </div>
     }
 }
 
 /// Where to go afterwards: `redirect_url` if it is one of our own pages or a satellite's, else the profile.
-fn redirect_target() -> String {
-    let asked = use_query_map().get_untracked().get("redirect_url");
+fn redirect_target(asked: Option<String>) -> String {
     let satellites = use_context::<ClerkAddresses>().map(|addresses| addresses.satellites).unwrap_or_default();
     let is_known = |url: &String| is_own_path(url) || is_of_satellite(url, &satellites);
     asked.filter(is_known).unwrap_or_else(|| "/profile".to_owned())

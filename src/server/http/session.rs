@@ -47,11 +47,11 @@ pub async fn attach(State(shared): State<Shared>, request: Request, next: Next) 
         return response;
     }
     let caller = Arc::new(Caller::new(unless_ended(state, session_of(&decision), &head.headers)));
-    let held = token_in_cookies(state, &head.headers);
+    let token = token_in_cookies(state, &head.headers);
     head.extensions.insert(Arc::clone(&caller));
     let mut response = next.run(Request::from_parts(head, body)).await;
     append(response.headers_mut(), decision.headers());
-    if let Some(token) = held.filter(|_| caller.is_barred()) {
+    if let Some(token) = token.filter(|_| caller.is_barred()) {
         for cookie in barring_cookies(state, &token) {
             response.headers_mut().extend(HeaderValue::from_str(&cookie).ok().map(|line| (SET_COOKIE, line)));
         }

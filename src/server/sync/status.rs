@@ -56,7 +56,6 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
         store.alerts.list(),
         store.secrets.list(),
     )?;
-    let canary = canary::get_report(&state.settings, &state.store).await?;
     let as_of = Timestamp::now();
     let last_received_at = store.events.find_last_arrival().await?;
     let open: Vec<&Alert> = groups.iter().filter(|alert| alert.state == AlertState::Open).collect();
@@ -64,8 +63,7 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
     let is_open = |kind: AlertKind| open.iter().any(|alert| alert.kind == kind);
     let ours: Vec<String> = state.settings.clerk.webhook_secrets.iter().map(fingerprint).collect();
     let is_signed = secrets.iter().any(|secret| ours.contains(&secret.fingerprint));
-    let differs = proof.as_ref().filter(|proof| proof.progress.counts.differences() > 0).map(|proof| proof.started_at);
-    let is_mended = if let Some(since) = differs { is_mended_since(store, since).await? } else { false };
+    let is_mended = is_mended(store, proof.as_ref()).await?;
     let proof = proof.as_ref().map(proof_line);
     let of = |wanted: EventState| counts.iter().find(|row| row.state == wanted).map_or(0, |row| row.count);
     let backlog = of(EventState::Received) + of(EventState::Failed);
@@ -115,7 +113,7 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
         effects,
         clerk,
         proof,
-        canary,
+        canary: canary::get_report(&state.settings, store).await?,
         instances: instances.into_iter().map(instance).collect(),
         steps,
         events: newest.into_iter().map(row).collect(),
@@ -164,8 +162,10 @@ pub async fn get_charts(state: &AppState, period: &str) -> Result<Vec<Chart>, Er
     Ok(charts(&buckets, period, now))
 }
 
-/// Whether a reconciliation was done, or anybody brought up to date, since then.
-async fn is_mended_since(store: &Store, proven_at: Timestamp) -> Result<bool, Error> {
+/// Whether a reconciliation was done, or anybody brought up to date, since this found differences.
+async fn is_mended(store: &Store, proof: Option<&Run>) -> Result<bool, Error> {
+    let differs = proof.filter(|proof| proof.progress.counts.differences() > 0);
+    let Some(proven_at) = differs.map(|proof| proof.started_at) else { return Ok(false) };
     let refreshed =
         Filter { action: Some(Action::RefreshUser.as_str().to_owned()), since: Some(proven_at), ..Filter::default() };
     let (reconciled, refreshed) = tokio::try_join!(

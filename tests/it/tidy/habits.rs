@@ -58,7 +58,18 @@ pub const RULES: &[Rule] = &[
         // What a boundary waits for is walked more than once on the server. A resource made there can be dropped before it
         // runs, and a page waits for all that were ever made: it is never answered.
         says: "what a page reads it asks for itself, or the header does: no resource is made inside a boundary",
-        breaches: |file| if file.is_of("app") { resources_elsewhere(&file.production) } else { Vec::new() },
+        breaches: |file| {
+            if file.is_of("app") { elsewhere(&file.production, &["Resource::new"], &["Header"]) } else { Vec::new() }
+        },
+    },
+    Rule {
+        // The router works these out when they are first asked for, and boundaries ask from several threads: one of two who do
+        // at the same time finds what the other has taken out to compute it, and the page is never answered.
+        says: "the router is asked by a page itself, or by the frame: what stands in a boundary is told (`shell::here`)",
+        breaches: |file| {
+            let asked = ["use_location()", "use_query_map()", "use_params_map()", "use_url()"];
+            if file.is_of("app") { elsewhere(&file.production, &asked, &["Layout"]) } else { Vec::new() }
+        },
     },
     Rule {
         says: "a module is named after what it owns, not utils, helpers, common, misc, types, manager, service, data, info",
@@ -74,14 +85,15 @@ pub const RULES: &[Rule] = &[
     },
 ];
 
-fn resources_elsewhere(code: &str) -> Vec<usize> {
+fn elsewhere(code: &str, whats: &[&str], others: &[&str]) -> Vec<usize> {
     let mut component = "";
     let mut found = Vec::new();
     for (place, line) in code.lines().enumerate() {
         if let Some((_, rest)) = line.split_once("fn ") {
             component = rest.split(['(', '<']).next().unwrap_or_default();
         }
-        if line.contains("Resource::new") && !component.ends_with("Page") && component != "Header" {
+        let is_there = whats.iter().any(|what| line.contains(what));
+        if is_there && !component.ends_with("Page") && !others.contains(&component) {
             found.push(place + 1);
         }
     }

@@ -90,6 +90,7 @@ const HABITS: &[Planted] = &[
         "asks for itself",
     ),
     ("src/app/components/a.rs", "//! A.\nfn a() {\n    ArcResource::new(b, c);\n}\n", 3, "asks for itself"),
+    ("src/app/layout.rs", "//! A.\nfn Header() {\n    let a = use_location().pathname;\n}\n", 3, "the router is asked"),
     ("src/app.rs", "//! A.\npub mod utils;\n", 2, "named after what it owns"),
     ("src/app.rs", "//! A.\nmod webhook_handler {\n}\n", 2, "named after what it owns"),
 ];

@@ -424,6 +424,7 @@ async fn e_32_a_failure_is_seen_when_it_failed_and_not_when_its_event_arrived() 
     let seen = |moment: jiff::Timestamp| moment.as_millisecond() - 1_900_000_000_000;
     let group = groups.iter().find(|group| group.cause == "of a test").expect("a group");
     assert_eq!((seen(group.first_seen_at), seen(group.last_seen_at)), (4_000, 9_000));
+    app.database.remove("events", doc! {}).await;
     app.finish().await;
 }
 

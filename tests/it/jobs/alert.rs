@@ -105,6 +105,7 @@ async fn e_32_a4_26_what_fails_after_most_was_repaired_is_told_though_it_is_less
     operators.look(141).await;
     assert_eq!(smtp.mails().len(), 2, "there are more than were left");
     assert!(smtp.mails()[1].text.contains("Count: 45"), "{}", smtp.mails()[1].text);
+    app.database.remove("events", doc! {}).await;
     operators.app.finish().await;
 }
 

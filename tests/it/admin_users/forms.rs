@@ -208,7 +208,6 @@ async fn c_11_e_13_erasing_wants_the_id_typed_and_leaves_a_tombstone_to_look_at(
     let (location, shown) = submit(&app, &admin, "/api/admin_users/erase_user", &body).await;
     assert_eq!(location, format!("/admin/users/{member}"));
     assert!(shown.contains("Erased. They are deleted at Clerk too.") && shown.contains("Deleted person"));
-    assert!(!shown.contains("saved filters 0"), "in words, and only what there was");
     assert!(app.clerk.user(&member).is_none());
     let stored = app.database.user(&member).await.expect("a tombstone");
     for gone in ["history", "lastActiveAt"] {

@@ -173,6 +173,7 @@ fn job(number: usize, events: usize, now: Timestamp) -> Job {
         lease_until: None,
         sending_at: None,
         cause: Some("answered 200".to_owned()),
+        to: Some("hooks.example.com".to_owned()),
         created_at,
         finished_at: Some(created_at),
         trace: None,

@@ -140,7 +140,7 @@ async fn e_01_what_is_stored_and_not_looked_at_yet_is_on_the_list_of_what_waits_
     assert!(!shown.contains("Nothing matches"));
     assert!(!page(&app, &admin, "/admin/sync/events?state=applied").await.contains("not looked at yet"));
     let arrived = app.state.store.events.find_last_arrival().await.expect("an answer");
-    assert_eq!(arrived.map(|at| at.as_millisecond()), Some(at.timestamp_millis()));
+    assert_eq!(arrived.map(jiff::Timestamp::as_millisecond), Some(at.timestamp_millis()));
     app.database.handle().collection::<Document>("deliveries").delete_one(doc! { "dueAt": hour }).await.expect("gone");
     app.finish().await;
 }

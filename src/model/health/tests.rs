@@ -1,3 +1,5 @@
+//! Every sign alone and beside others: which word it makes, and which is the worst.
+
 use jiff::Timestamp;
 
 use super::*;

@@ -1,3 +1,5 @@
+//! Labels, and that the rules of alerts name those that there are.
+
 use super::*;
 
 #[test]

@@ -99,8 +99,8 @@ async fn e_19_a_bio_and_own_fields_that_changed_meanwhile_are_not_overwritten_un
     assert!(save("edit_bio", &[("bio", "One\r\ntwo"), ("original[bio]", "")]).await.contains("Your bio is saved."));
     let refused = save("edit_bio", &[("bio", "Three"), ("original[bio]", "")]).await;
     assert!(refused.contains("Changed meanwhile to One\ntwo.") && refused.contains("Three"), "{refused}");
-    let same = save("edit_bio", &[("bio", "One\r\ntwo"), ("original[bio]", "One\r\ntwo")]).await;
-    assert!(same.contains("Nothing was changed."), "{same}");
+    let unchanged = save("edit_bio", &[("bio", "One\r\ntwo"), ("original[bio]", "One\r\ntwo")]).await;
+    assert!(unchanged.contains("Nothing was changed."), "{unchanged}");
     assert_eq!(text(&app.database.user(&id).await.expect("stored"), "bio"), "One\ntwo");
 
     let stood = [("original[team]", ""), ("original[homeOffice]", "")];

@@ -4,10 +4,10 @@ use leptos::prelude::*;
 
 use crate::app::components::confirm::Confirm;
 use crate::app::components::copy::CopyButton;
-use crate::app::components::event_table::{MaybeTime, PersonLink};
+use crate::app::components::event_table::PersonLink;
 use crate::app::components::fields::Reason;
 use crate::app::components::record_table::RecordTable;
-use crate::app::components::time::Time;
+use crate::app::components::time::Ago;
 use crate::model::job::{JobKind, JobRow, JobState};
 
 /// What a kind does, in words.
@@ -86,6 +86,7 @@ pub fn EffectTable(#[prop(into)] caption: String, jobs: Vec<JobRow>, #[prop(opti
 #[component]
 fn Row(job: JobRow, place: usize, open: bool) -> impl IntoView {
     let attempts = if job.attempts == 1 { "1 attempt".to_owned() } else { format!("{} attempts", job.attempts) };
+    let ended = job.finished_at.map(|at| view! { <Ago at /> });
     let row_id = format!("effect-{}", job.id);
     let actions = open.then(|| view! { <Actions id=job.id.clone() state=job.state place /> });
     view! {
@@ -95,7 +96,7 @@ fn Row(job: JobRow, place: usize, open: bool) -> impl IntoView {
                 <code class="block text-xs">{job.id.clone()}</code>
                 <CopyButton text=job.id label="the effect's id".to_owned() />
             </td>
-            <td data-label="To">
+            <td data-label="To" class="md:min-w-36">
                 <span class="wrap-anywhere">{job.to}</span>
             </td>
             <td data-label="Person">
@@ -105,14 +106,14 @@ fn Row(job: JobRow, place: usize, open: bool) -> impl IntoView {
                 <EffectBadge state=job.state />
                 <span class="block text-sm">{attempts}</span>
             </td>
-            <td data-label="Cause">
+            <td data-label="Cause" class="md:min-w-36">
                 <bdi class="wrap-anywhere">{job.cause}</bdi>
             </td>
             <td data-label="Asked for">
-                <Time at=job.created_at />
+                <Ago at=job.created_at />
             </td>
             <td data-label="Ended">
-                <MaybeTime at=job.finished_at />
+                {ended}
             </td>
             {actions}
         </tr>

@@ -150,8 +150,9 @@ fn without_scheme(issuer: &str) -> &str {
 /// The cookies that end a session in this browser, for our own sign-out: session and refresh cookies removed, both times
 /// zero.
 ///
-/// The session cookie and what renews it belong to the host. The time belongs to the domain that the instance's Frontend API shares with this
-/// site, as far as the key tells; where it lies still higher, the next page load asks Clerk, which knows of the sign-out.
+/// The session cookie and what renews it belong to the host. The time belongs to the domain that the instance's Frontend API
+/// shares with this site, as far as the key tells; where it lies still higher, the next page load asks Clerk, which knows of
+/// the sign-out.
 pub fn clear_session_cookies(key: &PublishableKey, public_url: &Url) -> Vec<String> {
     let secure = if public_url.scheme() == "https" { "; Secure" } else { "" };
     let domain = shared_domain(key, public_url).map(|domain| format!("; Domain={domain}")).unwrap_or_default();

@@ -47,11 +47,13 @@ pub async fn attach(State(shared): State<Shared>, request: Request, next: Next) 
         return response;
     }
     let caller = Arc::new(Caller::new(unless_ended(state, session_of(&decision), &head.headers)));
-    let token = token_in_cookies(state, &head.headers);
+    let carried = credentials(&head.headers);
     head.extensions.insert(Arc::clone(&caller));
     let mut response = next.run(Request::from_parts(head, body)).await;
     append(response.headers_mut(), decision.headers());
-    if let Some(token) = token.filter(|_| caller.is_barred()) {
+    if caller.is_barred()
+        && let Some(token) = token_in_cookies(state, &carried)
+    {
         for cookie in barring_cookies(state, &token) {
             response.headers_mut().extend(HeaderValue::from_str(&cookie).ok().map(|line| (SET_COOKIE, line)));
         }
@@ -201,6 +203,17 @@ fn barring_cookies(state: &AppState, token: &str) -> Vec<String> {
     let mut cookies = clear_session_cookies(&settings.clerk.publishable_key, &settings.server.public_url);
     cookies.push(BARRED.line(&settings.server.public_url, token, AN_HOUR_S));
     cookies
+}
+
+/// What a request says of who asks, read only of the few who are barred.
+fn credentials(headers: &HeaderMap) -> HeaderMap {
+    let mut carried = HeaderMap::new();
+    for name in [COOKIE, AUTHORIZATION] {
+        for line in headers.get_all(&name) {
+            carried.append(name.clone(), line.clone());
+        }
+    }
+    carried
 }
 
 /// The token that the browser's cookies hold; with one in a header they may be somebody else's (D4-23).

@@ -57,7 +57,7 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
         store.secrets.list(),
     )?;
     let as_of = Timestamp::now();
-    let last_received_at = store.events.find_last_arrival().await?;
+    let last_received_at = newest.first().map(|event| event.received_at).max(store.events.find_unread().await?.newest);
     let open: Vec<&Alert> = groups.iter().filter(|alert| alert.state == AlertState::Open).collect();
     let alerts: Vec<AlertRow> = open.iter().copied().map(alert_row).collect();
     let is_open = |kind: AlertKind| open.iter().any(|alert| alert.kind == kind);

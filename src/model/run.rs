@@ -319,7 +319,8 @@ impl RunReport {
                 if self.options.dry_run { "would change something" } else { "changed something" },
             ),
             (RunState::Done, _) if self.options.dry_run => {
-                format!("{} would mend {differences} of {} people", self.kind.as_str(), self.people())
+                let but = self.cause.as_ref().map(|cause| format!("; {cause}")).unwrap_or_default();
+                format!("{} would mend {differences} of {} people{but}", self.kind.as_str(), self.people())
             }
             (RunState::Done, _) => format!(
                 "{} done: {} people, {differences} differed; {written} written, {deleted} deleted, {pushed} pushed to \

@@ -156,7 +156,7 @@ async fn recount(state: &AppState) -> Result<(), Error> {
         return Ok(());
     }
     let later = now.saturating_add(TOTALS_HOLD).unwrap_or(Timestamp::MAX);
-    if counted_at.is_some() && !store.runs.is_due("totals", now, later).await? {
+    if counted_at.is_some() && !store.runs.is_due("totals", now, later, later).await? {
         return Ok(());
     }
     let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);

@@ -164,17 +164,22 @@ pub fn id_of(user: &Value) -> String {
 /// People who come, change and go at Clerk for as long as a fault lasts.
 pub struct Traffic {
     stop: watch::Sender<bool>,
-    task: JoinHandle<()>,
+    task: JoinHandle<usize>,
 }
 
 impl Traffic {
-    /// About this many changes a second.
+    /// About this many changes a second, to people of its own.
     pub fn start(clerk: &Standin, per_second: u32) -> Self {
+        Self::among(clerk, Vec::new(), per_second)
+    }
+
+    /// The same, to these people as well.
+    pub fn among(clerk: &Standin, mut ids: Vec<String>, per_second: u32) -> Self {
         let (stop, mut stopped) = watch::channel(false);
         let clerk = clerk.clone();
         let task = tokio::spawn(async move {
             let mut beat = tokio::time::interval(Duration::from_secs(1) / per_second);
-            let (mut ids, mut number) = (Vec::new(), 0_usize);
+            let mut number = 0_usize;
             while !*stopped.borrow() {
                 tokio::select! {
                     _ = beat.tick() => {}
@@ -183,13 +188,15 @@ impl Traffic {
                 number += 1;
                 change_somebody(&clerk, &mut ids, number);
             }
+            number
         });
         Self { stop, task }
     }
 
-    pub async fn stop(self) {
+    /// How many changes there were.
+    pub async fn stop(self) -> usize {
         self.stop.send_replace(true);
-        self.task.await.expect("the traffic ends in order");
+        self.task.await.expect("the traffic ends in order")
     }
 }
 

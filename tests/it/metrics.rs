@@ -172,8 +172,11 @@ async fn calls_to_clerk_and_jobs_are_counted_by_how_they_end() {
     let before = read(&app).await;
     assert!(value(&before, "clerk_calls_total{outcome=\"ok\"}") >= 2, "{before}");
     assert!(value(&before, "jobs_total{kind=\"metadata\",end=\"done\"}") >= 1, "{before}");
-    app.clerk.set_levers(Levers { paused: true, bapi_status: Some(500), ..Levers::default() });
+    app.clerk.set_levers(Levers { paused: true, bapi_body: Some("<html>".to_owned()), ..Levers::default() });
     let unknown = app.clerk.create_user(json!({ "email_address": ["new@example.com"] }));
+    assert_eq!(app.get_as(unknown["id"].as_str().expect("an id"), "/api/me").await.status(), 503);
+    assert_eq!(value(&read(&app).await, "clerk_calls_total{outcome=\"malformed\"}"), 1, "D2-16");
+    app.clerk.set_levers(Levers { paused: true, bapi_status: Some(500), ..Levers::default() });
     for _ in 0..8 {
         assert_eq!(app.get_as(unknown["id"].as_str().expect("an id"), "/api/me").await.status(), 503);
     }

@@ -255,18 +255,17 @@ impl Runs {
         Ok(put.matched_count == 1)
     }
 
-    /// Whether a timer is due; of all who ask, one is told so, and the next time is `next`. The first question sets it.
-    pub async fn is_due(&self, timer: &str, now: Timestamp, next: Timestamp) -> Result<bool, Error> {
-        let id = format!("timer:{timer}");
-        let timers = self.documents.clone_with_type::<Document>();
-        let due = doc! { "_id": &id, "dueAt": { "$lte": to_date(now) } };
-        let later = doc! { "$set": { "dueAt": to_date(next) } };
-        if timers.update_one(due, later).await?.matched_count == 1 {
+    /// Whether a timer is due; of all who ask, one is told so, and the next time is `next`. The first question sets it, to
+    /// no later than `latest`.
+    pub async fn is_due(&self, timer: &str, now: Timestamp, next: Timestamp, latest: Timestamp) -> Result<bool, Error> {
+        if self.put_off(timer, now, next).await? {
             return Ok(true);
         }
+        let timers = self.documents.clone_with_type::<Document>();
         // Not later than by the setting of today.
-        let first = doc! { "$min": { "dueAt": to_date(next) } };
-        match timers.update_one(doc! { "_id": &id }, first).upsert(true).await.map_err(Error::from) {
+        let first = doc! { "$min": { "dueAt": to_date(latest) } };
+        match timers.update_one(doc! { "_id": format!("timer:{timer}") }, first).upsert(true).await.map_err(Error::from)
+        {
             Err(error) if error.code() != Some(DUPLICATE_KEY) => Err(error),
             _ => Ok(false),
         }
@@ -280,11 +279,12 @@ impl Runs {
         Ok(())
     }
 
-    /// Whether something that happens once is due; of all who ask, one is told so.
-    pub async fn take_due(&self, timer: &str, now: Timestamp) -> Result<bool, Error> {
+    /// Whether a timer that somebody set is due; of all who ask, one is told so, and the next time is `next`.
+    pub async fn put_off(&self, timer: &str, now: Timestamp, next: Timestamp) -> Result<bool, Error> {
         let timers = self.documents.clone_with_type::<Document>();
         let due = doc! { "_id": format!("timer:{timer}"), "dueAt": { "$lte": to_date(now) } };
-        Ok(timers.delete_one(due).await?.deleted_count == 1)
+        let later = doc! { "$set": { "dueAt": to_date(next) } };
+        Ok(timers.update_one(due, later).await?.matched_count == 1)
     }
 
     /// What happens once is not wanted any more.

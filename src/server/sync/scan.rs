@@ -94,17 +94,30 @@ async fn carry_to_its_end(state: &AppState, run: Run, watcher: &Watcher<'_>) -> 
     let is_routine = ended.kind == RunKind::CatchUp && ended.progress.counts.differences() == 0;
     let expires_at = is_routine.then(|| now.saturating_add(state.settings.retention.events).ok()).flatten();
     let ended = Run { finished_at: Some(now), moved_at: now, expires_at, ..ended };
-    if !state.store.runs.end(&ended).await? {
-        return Err(Error::Conflict);
-    }
+    // The alarm first: of a run that has ended nobody would say it any more.
     if refused {
         watch::raise(state, AlertKind::KeyRefused, "").await?;
     }
     tell(state, &ended).await?;
+    if !state.store.runs.end(&ended).await? {
+        return Err(Error::Conflict);
+    }
+    let counts = &ended.progress.counts;
+    tracing::info!(
+        run.kind = ended.kind.as_str(),
+        run.state = ended.state.as_str(),
+        cause = ended.cause,
+        seen = counts.seen,
+        differences = counts.differences(),
+        written = counts.written,
+        deleted = counts.deleted,
+        skipped = counts.skipped,
+        "a run ended"
+    );
     Ok(ended)
 }
 
-/// Alerts, and one line for the log.
+/// Alerts. Safe to repeat.
 async fn tell(state: &AppState, run: &Run) -> Result<(), Error> {
     let now = Timestamp::now();
     let counts = &run.progress.counts;
@@ -120,17 +133,6 @@ async fn tell(state: &AppState, run: &Run) -> Result<(), Error> {
     if run.kind == RunKind::Proof && matches!(run.state, RunState::Done | RunState::Stopped) {
         watch::report(state, AlertKind::Drift, "counts", u64::from(run.state == RunState::Stopped), now).await?;
     }
-    tracing::info!(
-        run.kind = run.kind.as_str(),
-        run.state = run.state.as_str(),
-        cause = run.cause,
-        seen = counts.seen,
-        differences = counts.differences(),
-        written = counts.written,
-        deleted = counts.deleted,
-        skipped = counts.skipped,
-        "a run ended"
-    );
     Ok(())
 }
 
@@ -180,12 +182,17 @@ where
         attempts += 1;
         match attempt().await {
             Err(error) if error.is_passing() && attempts < MOST_ATTEMPTS => {
-                let pause = Duration::from_millis(250 << attempts.min(7)).min(LONGEST_PAUSE);
-                sleep(pause.max(error.retry_after().unwrap_or_default())).await;
+                pause_after(attempts, &error).await;
             }
             ended => return ended,
         }
     }
+}
+
+/// Longer after each attempt, and as long as is asked for.
+async fn pause_after(attempts: u32, error: &Error) {
+    let pause = Duration::from_millis(250 << attempts.min(7)).min(LONGEST_PAUSE);
+    sleep(pause.max(error.retry_after().unwrap_or_default())).await;
 }
 
 async fn walk(state: &AppState, mut run: Run, watcher: &Watcher<'_>) -> Result<Run, Error> {
@@ -207,11 +214,26 @@ async fn walk(state: &AppState, mut run: Run, watcher: &Watcher<'_>) -> Result<R
         step: AtomicU64::new(run.progress.pages),
         is_repeated: AtomicBool::new(true),
     };
-    match run.kind {
+    let walked = match run.kind {
         RunKind::CatchUp => walk.those_who_changed(run).await,
         RunKind::Replay => walk.events(run).await,
         RunKind::Backfill | RunKind::Reconcile | RunKind::Proof => walk.everybody(run).await,
+    };
+    Ok(foretell(state, walked?))
+}
+
+/// A rehearsal says so where the run itself would stop at the safety limit.
+fn foretell(state: &AppState, run: Run) -> Run {
+    let most = most_deletions(&run, state.settings.sync.most_deletions);
+    let gone = run.progress.counts.gone;
+    if run.state != RunState::Done || !run.options.dry_run || gone <= most as u64 {
+        return run;
     }
+    let cause = format!(
+        "it would stop instead, for {gone} people are here and not at Clerk, which is over the limit of {most}; nobody \
+         would be deleted"
+    );
+    Run { cause: Some(cause), ..run }
 }
 
 struct Walk<'a> {

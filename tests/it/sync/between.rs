@@ -28,6 +28,8 @@ pub enum Fault {
 #[derive(Default)]
 struct Script {
     pages: VecDeque<Fault>,
+    /// So many questions about persons, alone or by a list of ids, are answered by 503.
+    silent: usize,
     /// Added to every count.
     miscount: i64,
     asked: Vec<String>,
@@ -54,6 +56,10 @@ impl Between {
         self.script.lock().expect("no panic").pages.extend(pages);
     }
 
+    pub fn answer_nobody(&self, questions: usize) {
+        self.script.lock().expect("no panic").silent = questions;
+    }
+
     pub fn miscount(&self, by: i64) {
         self.script.lock().expect("no panic").miscount = by;
     }
@@ -69,6 +75,11 @@ fn cursor_of(uri: &Uri) -> Option<String> {
     let is_list = uri.path() == "/v1/users" && query.contains("created_at") && !query.contains("created_at_");
     let cursor = query.split('&').find_map(|pair| pair.strip_prefix("starting_after=")).unwrap_or_default();
     is_list.then(|| cursor.to_owned())
+}
+
+fn is_about_persons(uri: &Uri) -> bool {
+    let is_list = uri.path() == "/v1/users" && uri.query().unwrap_or_default().contains("user_id=");
+    is_list || uri.path().starts_with("/v1/users/user_")
 }
 
 async fn pass(State(between): State<Between>, request: Request) -> Response {
@@ -87,6 +98,13 @@ async fn pass(State(between): State<Between>, request: Request) -> Response {
                 let status = StatusCode::from_u16(status).expect("a status");
                 return (status, [(RETRY_AFTER, "1")], "{}").into_response();
             }
+        }
+    }
+    if is_about_persons(&parts.uri) {
+        let mut script = between.script.lock().expect("no panic");
+        if script.silent > 0 {
+            script.silent -= 1;
+            return StatusCode::SERVICE_UNAVAILABLE.into_response();
         }
     }
     let url = format!("{}{}", between.clerk.url(), parts.uri);

@@ -28,6 +28,23 @@ async fn d2_13_d2_14_a_walk_waits_out_429_and_500_and_a_retry_after_is_kept() {
     world.finish().await;
 }
 
+/// What differs though its version is the same is settled by asking Clerk about each person.
+#[tokio::test]
+async fn d2_14_a_moment_without_answers_in_the_middle_of_mending_leaves_nobody_out() {
+    let mut world = World::of(60).await;
+    world.imported().await;
+    for id in &world.ids()[10..35] {
+        world.set(id, doc! { "firstName": "Other" }).await;
+    }
+    let between = Between::start(&world.app.clerk).await;
+    world.through(&between.url);
+    between.answer_nobody(7);
+    let done = world.sync(&["reconcile", "--yes", "--json"]).await.expect(0).json();
+    assert_eq!((&done["counts"]["differing"], &done["counts"]["skipped"]), (&json!(25), &json!(0)), "{done}");
+    world.sync(&["prove"]).await.expect(0).says(&["60 people, 0 differences"]);
+    world.finish().await;
+}
+
 #[tokio::test]
 async fn d2_15_d2_36_a_refused_key_ends_the_walk_as_failed_and_it_goes_on_from_there() {
     let mut world = World::of(1_200).await;

@@ -162,6 +162,8 @@ async fn d2_27_more_deletions_than_can_be_true_stop_the_run_and_raise_an_alarm()
     for id in &world.ids()[20..35] {
         world.app.clerk.delete_user(id);
     }
+    let rehearsed = world.sync(&["reconcile", "--dry-run"]).await.expect(1);
+    rehearsed.says(&["would mend 15 of 45 people", "it would stop instead", "over the limit of 10"]);
     let stopped = world.sync(&["reconcile", "--yes"]).await.expect(1);
     stopped.says(&["reconcile stopped", "over the limit of 10; nobody was deleted"]);
     assert_eq!(world.tombstones().await, 0);

@@ -102,6 +102,16 @@ async fn d2_26_what_could_not_be_done_by_the_clock_is_tried_again_long_before_it
         world.app.database.find("runs", timer).await.map(|_| ()).ok_or_else(|| "in a day".to_owned())
     })
     .await;
+    // So is one whose process died, when whoever carries it on fails.
+    let tomorrow = DateTime::from_millis(DateTime::now().timestamp_millis() + 86_400_000);
+    world.app.database.set("runs", doc! { "_id": "timer:reconcile" }, doc! { "dueAt": tomorrow }).await;
+    let left = doc! { "state": "running", "leaseOwner": "dead", "leaseUntil": DateTime::from_millis(0) };
+    world.app.database.set("runs", doc! { "kind": "reconcile", "state": "failed" }, left).await;
+    eventually_within(Duration::from_secs(30), "it is due within minutes again", || async {
+        let timer = doc! { "_id": "timer:reconcile", "dueAt": { "$lt": soon } };
+        world.app.database.find("runs", timer).await.map(|_| ()).ok_or_else(|| "in a day".to_owned())
+    })
+    .await;
     world.app.clerk.set_levers(Levers { bapi_status: None, ..world.app.clerk.levers() });
     // For some seconds after a refusal nothing is asked of Clerk.
     eventually_within(Duration::from_mins(1), "it is done", || async {

@@ -58,6 +58,13 @@ pub fn is_only_of_metadata(difference: &Difference) -> bool {
     difference.kind == DifferenceKind::Differing && difference.fields.iter().all(|field| field.field == METADATA)
 }
 
+/// Whether nothing else differs than a ban or a lock, of which Clerk does not promise that it is a change by its time: one
+/// that is on its way looks like one that was never told.
+pub fn is_only_of_state(difference: &Difference) -> bool {
+    difference.kind == DifferenceKind::Differing
+        && difference.fields.iter().all(|field| ["banned", "locked"].contains(&field.field.as_str()))
+}
+
 /// Whether the difference may be explained by something that is on its way: an event, or a write-back of ours.
 pub fn is_fresh(difference: &Difference, stored: &Stored, theirs: Option<&wire::User>, now: Timestamp) -> bool {
     let is_recent = |at: Option<Timestamp>| at.is_some_and(|at| now.duration_since(at) < FRESH_FOR);

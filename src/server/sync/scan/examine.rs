@@ -17,8 +17,8 @@ use crate::server::state::AppState;
 use crate::server::store::runs::{Progress, Run, Suspect};
 use crate::server::store::statistics::Length;
 use crate::server::sync::ports::Ports;
-use crate::server::sync::scan::compare::{Stored, difference, is_fresh, is_only_of_metadata};
-use crate::server::sync::scan::mend::{deal_with, most_deletions};
+use crate::server::sync::scan::compare::{Stored, difference, is_fresh, is_only_of_metadata, is_only_of_state};
+use crate::server::sync::scan::mend::{deal_with, mends, most_deletions};
 use crate::server::sync::status::lag_of;
 
 /// Longer than a delivery takes that needs no second attempt.
@@ -112,7 +112,8 @@ pub async fn find_gone(
 /// Deals with what is certain, and puts the rest off.
 async fn weigh(state: &AppState, run: &Run, mut progress: Progress, seen: Vec<Seen>) -> Result<Progress, Error> {
     let now = Timestamp::now();
-    let (fresh, certain): (Vec<Seen>, Vec<Seen>) = seen.into_iter().partition(|seen| seen.is_fresh(now));
+    let (fresh, certain): (Vec<Seen>, Vec<Seen>) =
+        seen.into_iter().partition(|seen| seen.is_fresh(now) || (!mends(run) && is_only_of_state(&seen.difference)));
     progress.suspects.extend(fresh.into_iter().map(|seen| suspect(&seen, now, 0)));
     progress = deal_with(state, run, progress, certain).await?;
     weigh_if_many(state, run, progress).await

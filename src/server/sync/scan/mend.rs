@@ -25,6 +25,7 @@ use crate::server::sync::process::{Ended, write_all};
 use crate::server::sync::questions::ask;
 use crate::server::sync::scan::compare::{is_of_metadata, is_only_of_metadata};
 use crate::server::sync::scan::examine::{Seen, suspect_of};
+use crate::server::sync::scan::{MOST_ATTEMPTS, pause_after};
 
 /// So few deletions are never too many, unless they are more than half of all.
 const FEW: usize = 10;
@@ -172,8 +173,26 @@ async fn bury(state: &AppState, mut progress: Progress) -> Result<Progress, Erro
     Ok(progress)
 }
 
+/// Whom only Clerk can settle, and who got no answer, is asked about again for as long as a page would be: to skip them would
+/// end a run as done while Clerk is away for a moment.
+async fn carry_out(state: &AppState, incoming: Vec<Incoming>) -> Result<Vec<Ended>, Error> {
+    let mut ended = in_halves(state, incoming).await?;
+    for attempts in 1..MOST_ATTEMPTS {
+        let unanswered: Vec<Ended> = ended.extract_if(.., |ended| ended.error.as_ref().is_some_and(is_away)).collect();
+        let Some(error) = unanswered.iter().find_map(|ended| ended.error.as_ref()) else { break };
+        pause_after(attempts, error).await;
+        let again = unanswered.into_iter().flat_map(|ended| ended.case.said).map(|said| said.incoming).collect();
+        ended.extend(in_halves(state, again).await?);
+    }
+    Ok(ended)
+}
+
+fn is_away(error: &Error) -> bool {
+    matches!(error, Error::ClerkUnavailable(_))
+}
+
 /// In two halves at once: while MongoDB writes one, the other is decided and sent.
-async fn carry_out(state: &AppState, mut incoming: Vec<Incoming>) -> Result<Vec<Ended>, Error> {
+async fn in_halves(state: &AppState, mut incoming: Vec<Incoming>) -> Result<Vec<Ended>, Error> {
     let others = incoming.split_off(incoming.len().div_ceil(2));
     let half = async |half: Vec<Incoming>| {
         if half.is_empty() { Ok(Vec::new()) } else { write_all(state, half).await }

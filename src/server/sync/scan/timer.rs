@@ -59,16 +59,21 @@ async fn do_what_is_due(state: &AppState, owner: &str) -> Result<(), Error> {
     if let Some(left) = state.store.runs.find_running().await? {
         if let Some(taken) = state.store.runs.take(&left.id, lease(owner)).await? {
             tracing::info!(run.kind = taken.kind.as_str(), "carrying on with a run that was left behind");
-            end_of(carry_on(state, taken, &|_| ()).await)?;
+            let (kind, starter) = (taken.kind, taken.starter);
+            let ended = end_of(carry_on(state, taken, &|_| ()).await)?;
+            if starter == Starter::Timer {
+                set_next(state, kind, ended.as_ref()).await?;
+            }
         }
         return Ok(());
     }
     let (sync, runs) = (&state.settings.sync, &state.store.runs);
     if is_due(state, RECONCILE, sync.reconcile_every).await? {
-        carry_out_or_later(state, RunKind::Reconcile, RECONCILE, owner).await?;
+        carry_out_or_later(state, RunKind::Reconcile, owner).await?;
     }
-    if runs.take_due(PROOF, Timestamp::now()).await? {
-        carry_out_or_later(state, RunKind::Proof, PROOF, owner).await?;
+    let now = Timestamp::now();
+    if runs.put_off(PROOF, now, after(now, TRY_AGAIN)).await? {
+        carry_out_or_later(state, RunKind::Proof, owner).await?;
     }
     if is_due(state, CATCH_UP, sync.catch_up_every).await? {
         carry_out(state, RunKind::CatchUp, owner).await?;
@@ -89,20 +94,36 @@ pub async fn want_proof(state: &AppState, starter: Starter, now: Timestamp) -> R
     Ok(state.store.runs.set_due(PROOF, now.saturating_add(pause).unwrap_or(Timestamp::MAX)).await?)
 }
 
-/// What did not come to its end is wanted again before its next time.
-async fn carry_out_or_later(state: &AppState, kind: RunKind, timer: &str, owner: &str) -> Result<(), Error> {
+/// Until it has come to its end it is due again in minutes: whoever carries it out may die.
+async fn carry_out_or_later(state: &AppState, kind: RunKind, owner: &str) -> Result<(), Error> {
     let ended = carry_out(state, kind, owner).await;
-    if !matches!(&ended, Ok(Some(run)) if run.state != RunState::Failed) {
-        let later = Timestamp::now().saturating_add(TRY_AGAIN).unwrap_or(Timestamp::MAX);
-        state.store.runs.set_due(timer, later).await?;
-    }
+    set_next(state, kind, ended.as_ref().ok().and_then(Option::as_ref)).await?;
     ended.map(|_| ())
+}
+
+/// What did not come to its end is wanted again before its next time.
+async fn set_next(state: &AppState, kind: RunKind, ended: Option<&Run>) -> Result<(), Error> {
+    let (runs, now) = (&state.store.runs, Timestamp::now());
+    let ended = ended.filter(|run| run.state != RunState::Failed);
+    match (kind, ended, state.settings.sync.reconcile_every) {
+        (RunKind::Reconcile, None, Some(_)) => runs.set_due(RECONCILE, after(now, TRY_AGAIN)).await?,
+        (RunKind::Reconcile, Some(run), Some(every)) => runs.set_due(RECONCILE, after(run.started_at, every)).await?,
+        (RunKind::Proof, None, _) => runs.set_due(PROOF, after(now, TRY_AGAIN)).await?,
+        (RunKind::Proof, Some(_), _) => runs.forget_due(PROOF).await?,
+        _ => {}
+    }
+    Ok(())
+}
+
+fn after(at: Timestamp, pause: impl Into<jiff::TimestampArithmetic>) -> Timestamp {
+    at.saturating_add(pause).unwrap_or(Timestamp::MAX)
 }
 
 async fn is_due(state: &AppState, timer: &str, every: Option<Duration>) -> Result<bool, Error> {
     let Some(every) = every else { return Ok(false) };
     let now = Timestamp::now();
-    Ok(state.store.runs.is_due(timer, now, now.saturating_add(every).unwrap_or(Timestamp::MAX)).await?)
+    let next = if timer == RECONCILE { after(now, TRY_AGAIN) } else { after(now, every) };
+    Ok(state.store.runs.is_due(timer, now, next, after(now, every)).await?)
 }
 
 /// `None`: it could not be begun, which the next time may be otherwise.

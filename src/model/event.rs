@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::audit::TrailRow;
+use crate::model::health;
 use crate::model::job::JobRow;
 use crate::model::run::FieldDifference;
 
@@ -77,6 +78,14 @@ pub struct EventRow {
     pub deliveries: u32,
     pub received_at: Timestamp,
     pub finished_at: Option<Timestamp>,
+    /// How long it took from its arrival to its end, in words; after a replay, to the end of that.
+    pub took: Option<String>,
+}
+
+/// How long it took from an arrival to an end, in words.
+pub fn took(received_at: Timestamp, finished_at: Option<Timestamp>) -> Option<String> {
+    let milliseconds = |end: Timestamp| end.duration_since(received_at).as_millis().max(0);
+    finished_at.map(|end| health::milliseconds(u64::try_from(milliseconds(end)).unwrap_or(u64::MAX)))
 }
 
 /// A page of events.
@@ -156,13 +165,6 @@ pub struct EventAttempt {
     pub at: Option<Timestamp>,
     pub state: EventState,
     pub decision: Option<String>,
-}
-
-impl EventDetail {
-    /// How long it took from its arrival to its end, in milliseconds.
-    pub fn lag(&self) -> Option<u128> {
-        self.row.finished_at.map(|end| end.duration_since(self.row.received_at).as_millis().unsigned_abs())
-    }
 }
 
 /// What one state means for whoever looks at an event, and what to do next.

@@ -52,6 +52,7 @@ use crate::server::store::allowances::Allowances;
 use crate::server::store::audit::Audit;
 use crate::server::store::canary::Canary;
 use crate::server::store::clerk_instance::ClerkInstance;
+use crate::server::store::codes::Cause;
 use crate::server::store::deliveries::Deliveries;
 use crate::server::store::directory::Directory;
 use crate::server::store::endpoints::Endpoints;
@@ -85,7 +86,7 @@ const WRITE_WITHIN_MS: i32 = 10_000;
 pub enum Error {
     /// Nobody answers, or not in time: the same call may succeed later.
     #[error("MongoDB is not available")]
-    Unavailable(#[source] mongodb::error::Error),
+    Unavailable(#[source] Cause),
     /// MongoDB did not answer within the time we allow.
     #[error("MongoDB did not answer in time")]
     TimedOut,
@@ -100,7 +101,7 @@ pub enum Error {
     NotNow(i32),
     /// It answered that it will not do it.
     #[error("MongoDB refused")]
-    Refused(#[source] mongodb::error::Error),
+    Refused(#[source] Cause),
 }
 
 impl From<mongodb::error::Error> for Error {
@@ -114,7 +115,7 @@ impl From<mongodb::error::Error> for Error {
         ) || error.contains_label(RETRYABLE_WRITE_ERROR)
             || error.contains_label(TRANSIENT_TRANSACTION_ERROR)
             || codes::is_passing_kind(&error.kind);
-        if passing { Self::Unavailable(error) } else { Self::Refused(error) }
+        if passing { Self::Unavailable(Cause(error)) } else { Self::Refused(Cause(error)) }
     }
 }
 
@@ -126,7 +127,7 @@ impl Error {
             Self::Document(code) | Self::NotNow(code) => return Some(*code),
             _ => return None,
         };
-        match &*error.kind {
+        match &*error.0.kind {
             ErrorKind::Command(failure) => Some(failure.code),
             ErrorKind::Write(WriteFailure::WriteError(failure)) => Some(failure.code),
             _ => None,
@@ -135,7 +136,7 @@ impl Error {
 
     /// Whether it refuses the user or the password.
     pub fn is_refused_login(&self) -> bool {
-        matches!(self, Self::Refused(error) if matches!(*error.kind, ErrorKind::Authentication { .. }))
+        matches!(self, Self::Refused(error) if matches!(*error.0.kind, ErrorKind::Authentication { .. }))
     }
 
     /// Whether the same call may succeed later.
@@ -202,7 +203,7 @@ async fn write_command<T: Send + Sync, S: Serialize>(
     statements: Vec<S>,
 ) -> Result<Answer, Error> {
     let namespace = collection.namespace();
-    let written = |error: mongodb::bson::error::Error| Error::Refused(mongodb::error::Error::custom(error));
+    let written = |error: mongodb::bson::error::Error| Error::from(mongodb::error::Error::custom(error));
     let command = match verb {
         "insert" => serialize_to_raw_document_buf(&Insert::of(&namespace.coll, statements)),
         _ => serialize_to_raw_document_buf(&Update::of(&namespace.coll, statements)),

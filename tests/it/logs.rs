@@ -76,6 +76,9 @@ async fn read_everything(watched: &Watched, token: &str, other: &str, event: &st
         "/admin/sync/events?q=user:markedname",
         "/admin/sync/audit?subject=marked.address",
         "/admin/sync/connection",
+        "/admin/sync/failures",
+        "/admin/sync/runs",
+        "/admin/sync/effects?person=markedname",
         "/api/admin_sync/get_overview",
         "/api/activity/get_activity",
         "/api/profile/get_profile",
@@ -90,6 +93,29 @@ async fn read_everything(watched: &Watched, token: &str, other: &str, event: &st
     for path in pages {
         let ask = client().get(format!("{}{path}", watched.server.url)).bearer_auth(token);
         assert_eq!(ask.send().await.expect("an answer").status(), 200, "{path}");
+    }
+}
+
+/// What is refused, by us, by Clerk, and by MongoDB, which repeats in its answer what it was sent.
+async fn falter(watched: &Watched, token: &str, event: &str) {
+    let never = doc! { "collMod": "users", "validator": { "impossible": { "$exists": true } } };
+    watched.database.handle().run_command(never).await.expect("a validator of somebody else's");
+    for (path, body) in [
+        ("profile/edit_bio", "bio=markedrefused".to_owned()),
+        ("profile/edit_profile", "first_name=Markedrefused&last_name=Markedlast&username=marked%20name".to_owned()),
+        ("runs/start_run", "kind=proof&reason=markedreason".to_owned()),
+        ("runs/control_run", "id=markedrun&wish=pause&reason=markedreason".to_owned()),
+        ("runs/refresh_user", "run=markedrun&id=markedid".to_owned()),
+        ("events/discard_event", format!("id={event}&reason=markedreason")),
+        ("events/mute_failures", "cause=markedcause&hours=1".to_owned()),
+        ("events/rename_filter", "id=markedid&name=markedname".to_owned()),
+        ("effects/retry_job", "id=markedid&reason=markedreason".to_owned()),
+        ("effects/discard_job", "id=markedid&reason=markedreason".to_owned()),
+    ] {
+        let post = client().post(format!("{}/api/{path}", watched.server.url)).header("sec-fetch-site", "same-origin");
+        let post = post.header("content-type", "application/x-www-form-urlencoded").body(body).bearer_auth(token);
+        let answer = post.send().await.expect("an answer");
+        assert!(answer.status() != 404 || path.contains("run") || path.contains("job"), "{path}: {}", answer.status());
     }
 }
 
@@ -143,8 +169,10 @@ async fn full_run(format: &str) {
         // A file is whole before the log is read.
         let _ = answer.bytes().await;
     }
+    falter(&watched, &token, &event).await;
     let log = read_log(&watched.log);
     assert!(log.contains("serving") && log.contains(&other), "the log is kept, and names people by id");
+    assert!(log.contains("code 121"), "what MongoDB refused is in the log: {log}");
     let lines: Vec<&str> = log.lines().collect();
     let is_json = |line: &&str| serde_json::from_str::<serde_json::Value>(line).is_ok();
     assert_eq!(lines.iter().all(is_json), format == "json", "each line is of the format that was asked for");

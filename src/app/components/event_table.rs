@@ -63,7 +63,7 @@ pub fn EventTable(
 #[component]
 fn Row(event: EventRow, picked: bool) -> impl IntoView {
     let repeated = (event.deliveries > 1).then(|| format!(" ×{}", event.deliveries));
-    let took = event.finished_at.map(|end| format!(" in {} ms", end.duration_since(event.received_at).as_millis()));
+    let took = event.took.map(|took| format!(" in {took}"));
     let pick = picked.then(|| {
         let id = event.id.clone();
         view! {

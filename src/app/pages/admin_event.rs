@@ -126,7 +126,7 @@ fn Facts(event: EventDetail) -> impl IntoView {
             </dd>
         }
     });
-    let took = event.lag().map(|lag| format!(" after {lag} ms"));
+    let took = event.row.took.as_ref().map(|took| format!(" after {took}"));
     let waits = (event.waits > 0).then(|| format!(", {} of them for what passes by itself", event.waits));
     let person = event.row.clerk_id.clone();
     let others = person.as_deref().map(|id| {

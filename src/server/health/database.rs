@@ -5,6 +5,9 @@ use crate::server::health::Finding;
 use crate::server::store::topology::Topology;
 use crate::server::store::{Error, Store};
 
+/// MongoDB's code for who lacks a right.
+const UNAUTHORIZED: i32 = 13;
+
 pub async fn examine(store: &Store) -> Vec<Finding> {
     let topology = match store.topology().await {
         Ok(topology) => topology,
@@ -58,7 +61,10 @@ async fn rights(store: &Store) -> Finding {
         Ok(()) => Finding::good(CHECK, "may write, read and delete"),
         Err(error) => Finding::bad(
             CHECK,
-            causes(&error),
+            match error.code() {
+                Some(UNAUTHORIZED) => format!("not authorized on {} (code {UNAUTHORIZED})", store.database_name()),
+                _ => causes(&error),
+            },
             format!("grant the user readWrite and dbAdmin on the database {}", store.database_name()),
         ),
     }

@@ -181,7 +181,7 @@ fn backlog(slots: &[Slot], time: &Time) -> Chart {
 fn drift(slots: &[Slot], time: &Time) -> Chart {
     let values: Vec<Option<u64>> = slots.iter().map(|slot| slot.drift.map(i64::unsigned_abs)).collect();
     let summary = match values.iter().flatten().max() {
-        None => "Nothing was proved yet.".to_owned(),
+        None => "Not compared in this time.".to_owned(),
         Some(0) => "MongoDB equalled Clerk by every proof.".to_owned(),
         Some(most) => format!("At most {} people differed.", grouped(*most)),
     };
@@ -200,7 +200,9 @@ fn chart(texts: (&str, String, String), series: &[&str], drawing: &Drawing, time
     };
     let count = drawing.values.first().map_or(0, Vec::len);
     let places = 0..count;
-    let is_something = |place: &usize| drawing.values.iter().any(|row| row[*place].is_some_and(|value| value > 0));
+    // Of what is looked at now and then a nought says something: that it was.
+    let says = |value: u64| value > 0 || !drawing.is_stacked;
+    let is_something = |place: &usize| drawing.values.iter().any(|row| row[*place].is_some_and(says));
     let rows = places.filter(is_something).map(|place| ChartRow {
         place: u32::try_from(place).unwrap_or(u32::MAX),
         at: time.exact(place),
@@ -271,8 +273,23 @@ mod tests {
             "No event in this time.",
             "No event in this time.",
             "Not counted in this time.",
-            "Nothing was proved yet.",
+            "Not compared in this time.",
         ];
         assert!(charts.iter().map(|chart| chart.summary.as_str()).eq(summaries));
+    }
+
+    #[test]
+    fn e_06_a_nought_is_in_the_table_and_a_gap_is_not() {
+        let now = Timestamp::from_second(1_790_000_030).unwrap();
+        let at = |minutes: i64| now.saturating_sub(SignedDuration::from_mins(minutes)).unwrap();
+        let counted = Bucket { backlog: Some(0), ..bucket(at(3), 0) };
+        let charts = charts(&[counted, Bucket { backlog: None, drift: None, ..bucket(at(1), 0) }], Period::Hour, now);
+        for (chart, summary) in [
+            (&charts[2], "Nothing waited when it was looked at."),
+            (&charts[3], "MongoDB equalled Clerk by every proof."),
+        ] {
+            assert_eq!(chart.summary, summary);
+            assert!(chart.rows.iter().map(|row| row.values.concat()).eq(["0"]), "{:?}", chart.rows);
+        }
     }
 }

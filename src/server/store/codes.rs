@@ -1,4 +1,6 @@
-//! MongoDB's numbers for what it refuses, and which of them say only that it cannot do it now.
+//! MongoDB's numbers for what it refuses, which of them say only that it cannot do it now, and what of its answers may be said.
+
+use std::fmt::{self, Display, Formatter};
 
 use mongodb::error::{ErrorKind, WriteFailure};
 
@@ -8,6 +10,41 @@ const CHANGE_OF_PRIMARY: [i32; 12] = [6, 7, 89, 91, 189, 262, 9_001, 10_107, 11_
 /// `LockTimeout`, `MaxTimeMSExpired`, `WriteConflict`, `ExceededMemoryLimit`, `NetworkInterfaceExceededTimeLimit`,
 /// `TransactionTooLargeForCache`, `TemporarilyUnavailable`, `Interrupted`, `OutOfDiskSpace`.
 const OVERLOAD: [i32; 9] = [24, 50, 112, 146, 202, 342, 365, 11_601, 14_031];
+/// Of many that were refused at once so many are named.
+const MOST_CODES: usize = 5;
+
+/// What the driver met, to be said in a log: of what the server answered the code and its name, for its words repeat what was
+/// sent (the value that is there already, the document that a validator refused, a whole command), which may be personal.
+#[derive(Debug)]
+pub struct Cause(pub mongodb::error::Error);
+
+impl std::error::Error for Cause {}
+
+impl Display for Cause {
+    fn fmt(&self, to: &mut Formatter<'_>) -> fmt::Result {
+        match &*self.0.kind {
+            ErrorKind::Command(failure) => write!(to, "code {} ({})", failure.code, failure.code_name),
+            ErrorKind::Write(WriteFailure::WriteError(failure)) => write!(to, "code {}", failure.code),
+            ErrorKind::Write(WriteFailure::WriteConcernError(failure)) => {
+                write!(to, "code {} ({})", failure.code, failure.code_name)
+            }
+            ErrorKind::InsertMany(failures) => {
+                let codes = failures.write_errors.iter().flatten().map(|failure| failure.code);
+                write!(to, "codes {:?}", codes.take(MOST_CODES).collect::<Vec<_>>())
+            }
+            kind @ (ErrorKind::Authentication { .. }
+            | ErrorKind::ConnectionPoolCleared { .. }
+            | ErrorKind::DnsResolve { .. }
+            | ErrorKind::IncompatibleServer { .. }
+            | ErrorKind::InvalidTlsConfig { .. }
+            | ErrorKind::Io(_)
+            | ErrorKind::ServerSelection { .. }
+            | ErrorKind::SessionsNotSupported
+            | ErrorKind::Shutdown) => write!(to, "{kind}"),
+            _ => to.write_str("a document of another shape"),
+        }
+    }
+}
 
 /// Whether the same may be taken later, though nobody changes it.
 pub fn is_passing(code: i32) -> bool {

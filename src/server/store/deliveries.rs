@@ -374,9 +374,9 @@ impl Stored {
 fn compress(events: &[Event]) -> Result<Binary, Error> {
     let payloads = events.iter().map(|event| event.payload.as_str()).collect();
     let headers = events.iter().map(|event| event.headers.as_str()).collect();
-    let unusable = |error: std::io::Error| Error::Refused(mongodb::error::Error::from(error));
+    let unusable = |error: std::io::Error| Error::from(mongodb::error::Error::from(error));
     let content = serialize_to_vec(&Content { events, payloads, headers })
-        .map_err(|error| Error::Refused(mongodb::error::Error::custom(error)))?;
+        .map_err(|error| Error::from(mongodb::error::Error::custom(error)))?;
     let bytes = zstd::bulk::compress(&content, COMPRESSION).map_err(unusable)?;
     Ok(Binary { subtype: BinarySubtype::Generic, bytes })
 }

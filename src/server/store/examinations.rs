@@ -30,7 +30,7 @@ impl Examinations {
 
     /// Takes the place of the one before.
     pub async fn keep(&self, examination: &Examination) -> Result<(), Error> {
-        let written = |error| Error::Refused(mongodb::error::Error::custom(error));
+        let written = |error| Error::from(mongodb::error::Error::custom(error));
         let findings = serialize_to_bson(&examination.findings).map_err(written)?;
         let fields = doc! { "at": to_date(examination.at), "findings": findings };
         self.documents.update_one(doc! { "_id": LAST }, doc! { "$set": fields }).upsert(true).await?;

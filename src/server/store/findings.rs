@@ -132,7 +132,7 @@ impl Findings {
                 .iter()
                 .map(|found| {
                     let finding = Finding::of(run, step, found);
-                    let refused = |error| Error::Refused(mongodb::error::Error::custom(error));
+                    let refused = |error| Error::from(mongodb::error::Error::custom(error));
                     let document = serialize_to_bson(&finding).map_err(refused)?;
                     Ok(doc! { "q": { "_id": finding.id }, "u": document, "upsert": true })
                 })

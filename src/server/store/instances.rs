@@ -49,7 +49,7 @@ impl Instances {
 
     /// It is at work.
     pub async fn beat(&self, instance: &Instance) -> Result<(), Error> {
-        let written = |error| Error::Refused(mongodb::error::Error::custom(error));
+        let written = |error| Error::from(mongodb::error::Error::custom(error));
         let fields = serialize_to_document(instance).map_err(written)?;
         self.documents.update_one(doc! { "_id": &instance.id }, doc! { "$set": fields }).upsert(true).await?;
         Ok(())

@@ -206,7 +206,7 @@ impl Runs {
 
     /// Writes how far it is. `false`: somebody else has it now.
     pub async fn checkpoint(&self, run: &Run) -> Result<bool, Error> {
-        let written = |error| Error::Refused(mongodb::error::Error::custom(error));
+        let written = |error| Error::from(mongodb::error::Error::custom(error));
         let progress = serialize_to_bson(&run.progress).map_err(written)?;
         let (total, here) = (number(run.total), number(run.here));
         let fields = doc! { "progress": progress, "total": total, "here": here, "movedAt": to_date(run.moved_at) };

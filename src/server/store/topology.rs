@@ -104,9 +104,7 @@ impl Store {
             let found = match found {
                 Ok(found) => found,
                 // No such collection yet: no index either.
-                Err(Error::Refused(error)) if matches!(*error.kind, ErrorKind::Command(ref failure) if failure.code == 26) => {
-                    Vec::new()
-                }
+                Err(error) if error.code() == Some(26) => Vec::new(),
                 Err(error) => return Err(error),
             };
             missing.extend(

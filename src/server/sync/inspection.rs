@@ -7,7 +7,7 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use crate::model::audit::{Action, Fact};
-use crate::model::event::{EventAttempt, EventDetail, EventList, EventRow, EventState, Payload};
+use crate::model::event::{EventAttempt, EventDetail, EventList, EventRow, EventState, Payload, took};
 use crate::model::event_filter::{EventFilter, EventQuery, ReplayPlan};
 use crate::model::failure::{FAILURES, FailureRow, Failures};
 use crate::model::replay::ReplayPreview;
@@ -302,9 +302,10 @@ fn masked(key: &str, value: Value) -> Value {
     }
 }
 
-fn row(event: Summary) -> EventRow {
+pub fn row(event: Summary) -> EventRow {
     let Summary { id, kind, clerk_id, state, attempts, deliveries, decision, received_at, finished_at } = event;
-    EventRow { id, kind, clerk_id, state, decision, attempts, deliveries, received_at, finished_at }
+    let took = took(received_at, finished_at);
+    EventRow { id, kind, clerk_id, state, decision, attempts, deliveries, received_at, finished_at, took }
 }
 
 fn row_of(event: &Event) -> EventRow {
@@ -318,6 +319,7 @@ fn row_of(event: &Event) -> EventRow {
         deliveries: event.deliveries,
         received_at: event.received_at,
         finished_at: event.finished_at,
+        took: took(event.received_at, event.finished_at),
     }
 }
 

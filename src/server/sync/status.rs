@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::model::alert::{AlertKind, AlertRow, AlertState};
 use crate::model::audit::Action;
 use crate::model::chart::{Chart, Period};
-use crate::model::event::{EventRow, EventState};
+use crate::model::event::EventState;
 use crate::model::failure::FAILURES;
 use crate::model::health::{Signs, SilenceCause};
 use crate::model::job::JobState;
@@ -25,11 +25,11 @@ use crate::server::statistics::lag::percentile_ms;
 use crate::server::store::Store;
 use crate::server::store::alerts::Alert;
 use crate::server::store::audit::Filter;
-use crate::server::store::events::Summary;
 use crate::server::store::instances;
 use crate::server::store::runs::Run;
 use crate::server::store::statistics::{Bucket, Length};
 use crate::server::sync::counts::{Counts, count_all};
+use crate::server::sync::inspection::row;
 use crate::server::sync::scan::report::report;
 
 /// How many events the page lists.
@@ -227,19 +227,5 @@ fn instance(instance: instances::Instance) -> Instance {
         started_at: instance.started_at,
         seen_at: instance.seen_at,
         inbox_free: instance.inbox_free.unsigned_abs(),
-    }
-}
-
-fn row(event: Summary) -> EventRow {
-    EventRow {
-        id: event.id,
-        kind: event.kind,
-        clerk_id: event.clerk_id,
-        state: event.state,
-        decision: event.decision,
-        attempts: event.attempts,
-        deliveries: event.deliveries,
-        received_at: event.received_at,
-        finished_at: event.finished_at,
     }
 }

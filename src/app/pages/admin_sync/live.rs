@@ -371,9 +371,8 @@ fn fill(row: &Element, event: &JsValue) {
     if let Ok(Some(state)) = row.query_selector("[data-cell='state']") {
         let _ = state.set_attribute("data-value", &field("state"));
     }
-    let at = |name: &str| Date::new(&field(name).into()).get_time();
-    let took = at("finished_at") - at("received_at");
-    set("took", &if took.is_nan() { String::new() } else { format!(" in {took} ms") });
+    let took = field("took");
+    set("took", &if took.is_empty() { took } else { format!(" in {took}") });
     if let Ok(Some(time)) = row.query_selector("time") {
         set_moment(&time, &field("received_at"));
     }

@@ -75,7 +75,7 @@ fn Row(event: Option<EventRow>) -> impl IntoView {
         .into_any();
     };
     let repeated = (event.deliveries > 1).then(|| format!(" ×{}", event.deliveries));
-    let took = event.finished_at.map(|end| format!(" in {} ms", end.duration_since(event.received_at).as_millis()));
+    let took = event.took.map(|took| format!(" in {took}"));
     let state = event.state.as_str();
     let whose = event.clerk_id.as_ref().map(|id| format!("/admin/users/{id}"));
     let (row_id, href) = (format!("event-{}", event.id), format!("/admin/sync/events/{}", event.id));

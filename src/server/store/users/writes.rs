@@ -165,7 +165,7 @@ impl<'a> Statement<'a> {
         }
         let unset = (!gone.is_empty()).then_some(gone);
         let set =
-            changes(before.as_deref(), user).map_err(|error| Error::Refused(mongodb::error::Error::custom(error)))?;
+            changes(before.as_deref(), user).map_err(|error| Error::from(mongodb::error::Error::custom(error)))?;
         Ok(Self { q, u: Modification { set, push, unset } })
     }
 }

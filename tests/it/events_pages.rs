@@ -577,7 +577,9 @@ async fn d7_06_the_trail_is_filtered_verified_and_taken_away_as_a_file() {
     says(&page(&app, &admin, &format!("{path}?to=2020-01-01T00%3A00")).await, &["No entry is like that"]);
     assert_eq!(app.get_as(&admin, &format!("{path}?action=fly")).await.status(), 400);
     let verify = || async { send(&app, &admin, "/api/trail/verify_trail", &[]).await };
+    says(&page(&app, &admin, path).await, &["The chain was never verified."]);
     says(&verify().await.text().await.expect("text"), &["3 entries, and the chain is unbroken"]);
+    says(&page(&app, &admin, path).await, &["Last verified ", &admin, "intact up to entry 3"]);
 
     let member = app.person(json!({ "email_address": ["m@example.com"] })).await;
     let export = format!("{path}/export");
@@ -597,5 +599,6 @@ async fn d7_06_the_trail_is_filtered_verified_and_taken_away_as_a_file() {
     let broken = verify().await;
     assert_eq!(broken.status(), 422);
     says(&broken.text().await.expect("text"), &["Entry 2 does not hold: it was changed"]);
+    says(&page(&app, &admin, path).await, &["Last verified ", "broken at entry 2: it was changed"]);
     app.finish().await;
 }

@@ -32,6 +32,11 @@ async fn d7_06_the_trail_is_listed_and_verified_from_the_command_line() {
     audit(&["verify"]).await.expect(1).says(&["Entry 3 does not hold: it was changed"]);
     let broken = audit(&["verify", "--json"]).await.expect(1).json();
     assert_eq!((&broken["entries"], &broken["broken"]["number"]), (&json!(2), &json!(3)));
+    // What came of it is on the page for whoever did not see it here.
+    let admin = app.person(json!({ "email_address": ["a@example.com"], "public_metadata": { "role": "admin" } })).await;
+    let page = app.get_as(&admin, "/admin/sync/audit").await.text().await.expect("a page");
+    assert!(page.contains("Last verified ") && page.contains("broken at entry 3: it was changed"), "{page}");
+    assert!(page.contains("<code>cli:"), "{page}");
     app.finish().await;
 }
 

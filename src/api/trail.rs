@@ -11,9 +11,9 @@ use crate::model::notice::Notice;
 #[server(endpoint = "trail/list_trail", protocol = Read)]
 pub async fn list_trail(#[server(default)] query: TrailQuery, before: Option<String>) -> Result<TrailView, AppError> {
     use crate::server::{rpc, trail};
-    rpc::as_admin("list_trail", async |state, _admin| {
+    rpc::as_admin("list_trail", async |state, admin| {
         let before = trail::read_before(before.as_deref())?;
-        trail::view(&state, &trail::read(query)?, before).await
+        trail::view(&state, &trail::read(query, &admin)?, before).await
     })
     .await
 }

@@ -215,6 +215,9 @@ pub struct TrailView {
     pub verification: Option<Verification>,
 }
 
+/// Whoever asks, where an actor's id is expected: so that nobody has to know their own.
+pub const ME: &str = "me";
+
 /// Which entries, as the address says it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::timeout;
 
-use crate::model::audit::{Action, Fact, TrailPage, TrailQuery, TrailRow, TrailView, Verification};
+use crate::model::audit::{Action, Fact, ME, TrailPage, TrailQuery, TrailRow, TrailView, Verification};
 use crate::model::event_filter::instant;
 use crate::server::access::Admin;
 use crate::server::error::Error;
@@ -17,11 +17,11 @@ use crate::server::store::audit::{Entry, Filter, Trail};
 pub const ON_A_PAGE: u16 = 50;
 pub const AT_ONCE: u16 = 500;
 
-/// What an address asks for.
+/// What an address, or a command, asks for on behalf of this one.
 ///
 /// # Errors
 /// `Invalid` for what cannot be understood.
-pub fn read(query: TrailQuery) -> Result<Filter, Error> {
+pub fn read(query: TrailQuery, admin: &Admin) -> Result<Filter, Error> {
     let now = Timestamp::now();
     let said = |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     let moment = |field, text: Option<String>| {
@@ -33,7 +33,7 @@ pub fn read(query: TrailQuery) -> Result<Filter, Error> {
         return Err(Error::Invalid { field: "action", message: format!("Nothing is called {action}.") });
     }
     Ok(Filter {
-        actor: said(query.actor),
+        actor: said(query.actor).map(|actor| if actor == ME { admin.actor().id } else { actor }),
         action,
         subject: said(query.subject),
         since: moment("from", query.from)?,
@@ -207,10 +207,14 @@ mod tests {
             from: Some(from.to_owned()),
             ..TrailQuery::default()
         };
+        let keeper = Admin::at_console("keeper".to_owned());
+        let read = |query| read(query, &keeper);
         let filter = read(query("change_role", "2026-01-01")).unwrap();
         assert_eq!((filter.action.as_deref(), filter.actor), (Some("change_role"), None));
         assert_eq!(filter.since, "2026-01-01T00:00:00Z".parse().ok());
         assert!(read(query("fly", "")).is_err() && read(query("", "soon")).is_err());
         assert_eq!(read(query(" ", "")).unwrap(), Filter::default());
+        let own = TrailQuery { actor: Some(ME.to_owned()), ..TrailQuery::default() };
+        assert_eq!(read(own).unwrap().actor.as_deref(), Some("cli:keeper"));
     }
 }

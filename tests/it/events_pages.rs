@@ -573,6 +573,11 @@ async fn d7_06_the_trail_is_filtered_verified_and_taken_away_as_a_file() {
     let filtered =
         page(&app, &admin, &format!("{path}?action=reveal_payload&actor={admin}&from=2020-01-01T00%3A00")).await;
     assert!(filtered.contains(">msg_t_1<") && !filtered.contains("<code>=a</code>"));
+    // What a notice said once stays where its reader finds it.
+    says(&page(&app, &admin, path).await, &["/admin/sync/audit?actor=me", "What you did"]);
+    says(&page(&app, &admin, "/admin/activity").await, &["/admin/sync/audit?actor=me"]);
+    says(&page(&app, &admin, &format!("{path}?actor=me")).await, &["reveal_payload", "mute_failures"]);
+    says(&page(&app, &admin, &format!("{path}?actor=cli%3Aanother")).await, &["No entry is like that"]);
     says(&page(&app, &admin, &format!("{path}?subject=nobody")).await, &["No entry is like that"]);
     says(&page(&app, &admin, &format!("{path}?to=2020-01-01T00%3A00")).await, &["No entry is like that"]);
     assert_eq!(app.get_as(&admin, &format!("{path}?action=fly")).await.status(), 400);

@@ -11,7 +11,7 @@ use crate::app::components::event_table::Empty;
 use crate::app::components::fields::{Choice, FilterButtons, Problem, TextField};
 use crate::app::components::pager::Pager;
 use crate::app::components::time::Ago;
-use crate::app::components::trail_table::{TrailTable, Who};
+use crate::app::components::trail_table::{OwnTrail, TrailTable, Who};
 use crate::model::audit::{Action, TrailPage, TrailQuery, TrailView, Verification};
 use crate::model::error::AppError;
 use crate::model::event_filter::percent_encoded;
@@ -84,10 +84,13 @@ fn Trail(query: TrailQuery, trail: Option<TrailView>, problem: Option<String>, i
                 </button>
             </form>
         </div>
+        <p class="mt-2">
+            <OwnTrail />
+        </p>
         {verified}
         <search>
             <form class="mt-4 grid grid-cols-1 items-end gap-3 sm:grid-cols-3" method="get" action=PATH>
-                <TextField name="actor" label="Who (Clerk's id, or cli:name)" value=query.actor />
+                <TextField name="actor" label="Who (Clerk's id, cli:name, or me)" value=query.actor />
                 <Choice name="action" label="Did" value=query.action any="anything" options=actions />
                 <TextField name="subject" label="To whom, or to what" value=query.subject />
                 <TextField name="from" label="From (UTC)" value=query.from kind="datetime-local" />

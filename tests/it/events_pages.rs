@@ -562,6 +562,23 @@ async fn effects_are_listed_retried_and_discarded_and_never_show_what_they_carry
 }
 
 #[tokio::test]
+async fn e_10_every_preset_of_the_time_is_a_choice_and_an_address() {
+    let (app, admin) = with_events().await;
+    for (range, text, finds) in [
+        ("5h", "5 hours", true),
+        ("24h", "24 hours", true),
+        ("yesterday", "yesterday (UTC)", false),
+        ("7d", "7 days", true),
+        ("30d", "30 days", true),
+    ] {
+        let shown = page(&app, &admin, &format!("/admin/sync/events?range={range}")).await;
+        says(&shown, &[&format!("value=\"{range}\""), text]);
+        assert_eq!(!listed(&shown).is_empty(), finds, "{range}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn d7_06_the_trail_is_filtered_verified_and_taken_away_as_a_file() {
     let (app, admin) = with_events().await;
     for (cause, hours) in [("=a", "1"), ("b", "2")] {

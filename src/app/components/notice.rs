@@ -13,15 +13,16 @@ use crate::model::notice::{Notice, Tone, Undo};
 #[component]
 pub fn NoticeView() -> impl IntoView {
     let notice = use_context::<Notice>()?;
+    let is_kept = notice.tone == Tone::Done && here().path.starts_with("/admin/");
     let (class, role) = match notice.tone {
+        Tone::Done if is_kept => ("alert alert-success mb-2", "status"),
         Tone::Done => ("alert alert-success mb-6", "status"),
         Tone::Failed => ("alert alert-error mb-6", "alert"),
     };
     let is_announced = !notice.is_said_at_field();
-    let is_kept = notice.tone == Tone::Done && here().path.starts_with("/admin/");
     let own = is_kept.then(|| {
         view! {
-            <p class="-mt-4 mb-6 text-sm">
+            <p class="mb-6 text-sm">
                 <OwnTrail />
             </p>
         }

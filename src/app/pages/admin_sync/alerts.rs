@@ -72,7 +72,7 @@ fn ByCause(causes: Causes) -> impl IntoView {
     });
     let others = (others > 0).then(|| view! { <li>{format!("and {} more causes", grouped(others))}</li> });
     view! {
-        <ul class="mt-2 list-disc pl-5 text-sm" aria-label="By cause">
+        <ul class="mt-2 list-disc ps-5 text-sm" aria-label="By cause">
             {rows.collect_view()}
             {others}
         </ul>

@@ -18,7 +18,7 @@ pub enum Command {
 
 #[derive(Debug, Args)]
 pub struct ListOptions {
-    /// Only what this one did: Clerk's id, or cli: and a name.
+    /// Only what this one did: Clerk's id, cli: and a name, or me.
     #[arg(long, value_name = "ID")]
     actor: Option<String>,
     /// Only this.
@@ -66,7 +66,7 @@ async fn list(console: &Console, options: ListOptions) -> anyhow::Result<End> {
         from: options.since,
         to: options.before,
     };
-    let filter = trail::read(query)?;
+    let filter = trail::read(query, &console.admin)?;
     let TrailPage { rows, next } = trail::list(&console.state, &filter, options.cursor, options.limit).await?;
     if options.json {
         println!("{}", json!({ "entries": rows, "nextCursor": next }));
@@ -81,13 +81,13 @@ async fn list(console: &Console, options: ListOptions) -> anyhow::Result<End> {
 
 async fn verify(console: &Console, options: VerifyOptions) -> anyhow::Result<End> {
     if options.json {
-        let trail = console.state.store.audit.verify().await?;
+        let trail = trail::follow(&console.state, &console.admin).await?;
         let broken = trail.broken.map(|broken| json!({ "number": broken.number, "cause": broken.cause }));
         let is_broken = broken.is_some();
         println!("{}", json!({ "left": trail.left, "entries": trail.entries, "broken": broken }));
         return Ok(if is_broken { End::Found } else { End::Done });
     }
-    match trail::verify(&console.state).await {
+    match trail::verify(&console.state, &console.admin).await {
         Ok(words) => {
             println!("{words}");
             Ok(End::Done)

@@ -120,6 +120,26 @@ pub struct AlertRow {
     pub count: u64,
     pub first_seen_at: Timestamp,
     pub last_seen_at: Timestamp,
+    pub causes: Causes,
+}
+
+/// Why that is so, as failures are grouped: nothing but for events that could not be applied.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Causes {
+    /// The most frequent first: a few of them.
+    pub leading: Vec<Cause>,
+    /// How many more causes there are.
+    pub others: u64,
+}
+
+/// One of them, in codes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cause {
+    pub cause: String,
+    pub count: u64,
+    pub first_seen_at: Timestamp,
+    pub last_seen_at: Timestamp,
 }
 
 impl AlertRow {

@@ -196,6 +196,28 @@ pub struct TrailPage {
     pub next: Option<i64>,
 }
 
+/// The last time that somebody had the chain followed. It is information, not proof.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Verification {
+    pub at: Timestamp,
+    /// Clerk's id, or `cli:` and a name.
+    pub by: String,
+    /// The last entry that held.
+    pub until: i64,
+    /// Why the entry after it does not; none where the chain is whole.
+    pub cause: Option<String>,
+}
+
+/// A page of the trail, and when its chain was last followed, if ever.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TrailView {
+    pub page: TrailPage,
+    pub verification: Option<Verification>,
+}
+
+/// Whoever asks, where an actor's id is expected: so that nobody has to know their own.
+pub const ME: &str = "me";
+
 /// Which entries, as the address says it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(default)]

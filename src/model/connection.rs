@@ -78,14 +78,14 @@ pub const ROTATION: [&str; 5] = [
     "Take the old secret out 28 hours after its last use: Clerk's sender repeats for so long.",
 ];
 
-/// Which of these steps is next, from zero on.
-pub fn next_rotation_step(secrets: &[SecretRow]) -> usize {
+/// Which of these steps is next, from zero on; none while nothing is being replaced.
+pub fn next_rotation_step(secrets: &[SecretRow]) -> Option<usize> {
     let configured: Vec<&SecretRow> = secrets.iter().filter(|secret| secret.place.is_some()).collect();
     match configured.len() {
-        0 | 1 => 0,
-        _ if configured.iter().any(|secret| secret.last_used_at.is_none()) => 2,
-        _ if configured.iter().any(|secret| secret.is_safe_to_retire && secret.advice.contains("28 hours")) => 3,
-        _ => 4,
+        0 | 1 => None,
+        _ if configured.iter().any(|secret| secret.last_used_at.is_none()) => Some(2),
+        _ if configured.iter().any(|secret| secret.is_safe_to_retire && secret.advice.contains("28 hours")) => Some(3),
+        _ => Some(4),
     }
 }
 
@@ -111,12 +111,12 @@ mod tests {
         let (old, quiet) = (secret(true, "safe to retire: 28 hours"), secret(true, "safe to retire"));
         let gone = SecretRow { place: None, ..kept.clone() };
         for (secrets, step) in [
-            (vec![], 0),
-            (vec![kept.clone()], 0),
-            (vec![kept.clone(), gone], 0),
-            (vec![kept.clone(), waiting], 2),
-            (vec![kept.clone(), old], 3),
-            (vec![kept, quiet], 4),
+            (vec![], None),
+            (vec![kept.clone()], None),
+            (vec![kept.clone(), gone], None),
+            (vec![kept.clone(), waiting], Some(2)),
+            (vec![kept.clone(), old], Some(3)),
+            (vec![kept, quiet], Some(4)),
         ] {
             assert_eq!(next_rotation_step(&secrets), step, "{secrets:?}");
         }

@@ -15,8 +15,18 @@ use crate::model::failure::FAILURES;
 
 /// What the search box understands.
 pub const QUALIFIERS: [&str; 6] = ["type:", "status:", "user:", "after:", "before:", "cause:"];
-/// How long ago, as an address says it, and in words.
-pub const RANGES: [(&str, &str); 4] = [("15m", "15 minutes"), ("1h", "1 hour"), ("24h", "24 hours"), ("7d", "7 days")];
+/// A day of UTC, as everything that is typed.
+const YESTERDAY: &str = "yesterday";
+/// How long ago, as an address says it, and in words (E-10); besides, the exact range.
+pub const RANGES: [(&str, &str); 7] = [
+    ("15m", "15 minutes"),
+    ("1h", "1 hour"),
+    ("5h", "5 hours"),
+    ("24h", "24 hours"),
+    (YESTERDAY, "yesterday (UTC)"),
+    ("7d", "7 days"),
+    ("30d", "30 days"),
+];
 const LONGEST_TEXT: usize = 512;
 
 /// The address of the event list, as it was typed or followed.
@@ -127,12 +137,20 @@ impl EventQuery {
         if self.parts().iter().any(|(_, value)| value.is_some_and(|value| value.len() > LONGEST_TEXT)) {
             return Err(Unclear { field: "q", message: "This is too long.".to_owned() });
         }
+        let (range, until) = match text(&self.range) {
+            Some(range) if range == YESTERDAY => {
+                let today = now.to_zoned(TimeZone::UTC).date();
+                (today.yesterday().ok().map(|day| day.to_string()), Some(today.to_string()))
+            }
+            range => (range, None),
+        };
         for (field, qualifier, value) in [
             ("state", "status", text(&self.state)),
             ("type", "type", text(&self.kind)),
             ("person", "user", text(&self.person)),
             ("cause", "cause", text(&self.cause)),
-            ("range", "after", text(&self.range)),
+            ("range", "after", range),
+            ("range", "before", until),
             ("from", "after", text(&self.from)),
             ("to", "before", text(&self.to)),
         ] {

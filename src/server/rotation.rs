@@ -58,7 +58,9 @@ pub fn fingerprint(secret: &SecretString) -> String {
 pub enum Advice {
     /// It signs what comes.
     Keep,
-    /// Nothing came that it signed.
+    /// Nothing came that it signed, and there is no other.
+    Unused,
+    /// Nothing came that it signed; it is the one that is being brought in.
     Await,
     /// Another one signs too, and this one is the older: its endpoint at Clerk can go.
     RemoveEndpoint,
@@ -74,6 +76,7 @@ impl Advice {
     pub fn text(self) -> &'static str {
         match self {
             Self::Keep => "in use",
+            Self::Unused => "not used yet: no delivery that it signed has arrived",
             Self::Await => "not used yet: keep every other endpoint until it is",
             Self::RemoveEndpoint => {
                 "safe to retire: delete its endpoint at Clerk; take the secret out 28 hours after its last use"
@@ -89,7 +92,9 @@ pub fn advise(uses: &[Option<&SecretUse>], now: Timestamp) -> Vec<Advice> {
     let newest = uses.iter().flatten().map(|secret| secret.first_used_at).max();
     let mut has_newest = false;
     let mut of_one = |secret: Option<&SecretUse>| {
-        let Some(secret) = secret else { return Advice::Await };
+        let Some(secret) = secret else {
+            return if uses.len() == 1 { Advice::Unused } else { Advice::Await };
+        };
         // Of two that were first used at the same moment one stays.
         let is_newest = !has_newest && Some(secret.first_used_at) == newest;
         has_newest |= is_newest;
@@ -121,7 +126,7 @@ mod tests {
     fn c_9_an_old_secret_is_safe_to_retire_once_the_new_one_is_in_use() {
         let (old, new, quiet) = (used(0, 100), used(99, 100), used(0, 60));
         let cases: [(&[Option<&SecretUse>], &[Advice]); 7] = [
-            (&[None], &[Advice::Await]),
+            (&[None], &[Advice::Unused]),
             (&[Some(&old)], &[Advice::Keep]),
             (&[Some(&old), None], &[Advice::Keep, Advice::Await]),
             (&[Some(&old), Some(&new)], &[Advice::RemoveEndpoint, Advice::Keep]),

@@ -5,22 +5,23 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::timeout;
 
-use crate::model::audit::{Action, Fact, TrailPage, TrailQuery, TrailRow};
+use crate::model::audit::{Action, Fact, ME, TrailPage, TrailQuery, TrailRow, TrailView, Verification};
 use crate::model::event_filter::instant;
 use crate::server::access::Admin;
 use crate::server::error::Error;
 use crate::server::state::AppState;
-use crate::server::store::audit::{Entry, Filter};
+use crate::server::store::audit::verification::Verified;
+use crate::server::store::audit::{Entry, Filter, Trail};
 
 /// Entries on a page, and of an export at once in memory.
 pub const ON_A_PAGE: u16 = 50;
 pub const AT_ONCE: u16 = 500;
 
-/// What an address asks for.
+/// What an address, or a command, asks for on behalf of this one.
 ///
 /// # Errors
 /// `Invalid` for what cannot be understood.
-pub fn read(query: TrailQuery) -> Result<Filter, Error> {
+pub fn read(query: TrailQuery, admin: &Admin) -> Result<Filter, Error> {
     let now = Timestamp::now();
     let said = |text: Option<String>| text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     let moment = |field, text: Option<String>| {
@@ -32,7 +33,7 @@ pub fn read(query: TrailQuery) -> Result<Filter, Error> {
         return Err(Error::Invalid { field: "action", message: format!("Nothing is called {action}.") });
     }
     Ok(Filter {
-        actor: said(query.actor),
+        actor: said(query.actor).map(|actor| if actor == ME { admin.actor().id } else { actor }),
         action,
         subject: said(query.subject),
         since: moment("from", query.from)?,
@@ -61,6 +62,17 @@ pub async fn list(state: &AppState, filter: &Filter, before: Option<i64>, limit:
     Ok(TrailPage { rows: entries.into_iter().map(row).collect(), next })
 }
 
+/// The same, and when the chain was last followed.
+///
+/// # Errors
+/// MongoDB's.
+pub async fn view(state: &AppState, filter: &Filter, before: Option<i64>) -> Result<TrailView, Error> {
+    let last = async { state.store.audit.find_verification().await.map_err(Error::from) };
+    let (page, last) = tokio::try_join!(list(state, filter, before, ON_A_PAGE), last)?;
+    let shown = |Verified { at, by, until, cause }| Verification { at, by, until, cause };
+    Ok(TrailView { page, verification: last.map(shown) })
+}
+
 /// Everything that was done to one thing, the oldest first.
 ///
 /// # Errors
@@ -69,12 +81,12 @@ pub async fn list_about(state: &AppState, subject: &str) -> Result<Vec<TrailRow>
     Ok(state.store.audit.list_about(subject).await?.into_iter().map(row).collect())
 }
 
-/// The same within the time of a request: a trail that is longer is left to the command.
+/// Follows the whole chain within the time of a request: a trail that is longer is left to the command.
 ///
 /// # Errors
 /// `Refused` where it is broken, or too long; MongoDB's.
-pub async fn verify_within(state: &AppState, time: Duration) -> Result<String, Error> {
-    timeout(time, verify(state)).await.unwrap_or_else(|_| {
+pub async fn verify_within(state: &AppState, admin: &Admin, time: Duration) -> Result<String, Error> {
+    timeout(time, verify(state, admin)).await.unwrap_or_else(|_| {
         let message = "It is too long to be followed while a page waits, so nothing is known yet: run `rollcall audit \
                        verify`, which takes its time."
             .to_owned();
@@ -86,8 +98,8 @@ pub async fn verify_within(state: &AppState, time: Duration) -> Result<String, E
 ///
 /// # Errors
 /// `Refused` where it is broken; MongoDB's.
-pub async fn verify(state: &AppState) -> Result<String, Error> {
-    let trail = state.store.audit.verify().await?;
+pub async fn verify(state: &AppState, admin: &Admin) -> Result<String, Error> {
+    let trail = follow(state, admin).await?;
     match trail.broken {
         None => {
             let (left, entries) = (trail.left, trail.entries);
@@ -102,6 +114,21 @@ pub async fn verify(state: &AppState) -> Result<String, Error> {
             Err(Error::Refused { field: "chain", message })
         }
     }
+}
+
+/// Follows the whole chain, and remembers when, for whom, and what came of it. That it cannot be remembered does not keep
+/// anybody from knowing.
+///
+/// # Errors
+/// MongoDB's.
+pub async fn follow(state: &AppState, admin: &Admin) -> Result<Trail, Error> {
+    let trail = state.store.audit.verify().await?;
+    let actor = admin.actor();
+    let by = actor.impersonator.unwrap_or(actor.id);
+    if let Err(error) = state.store.audit.keep_verification(&trail, &by, Timestamp::now()).await {
+        Error::from(error).log("verify_trail");
+    }
+    Ok(trail)
 }
 
 /// Records that somebody takes the trail away with them.
@@ -180,10 +207,14 @@ mod tests {
             from: Some(from.to_owned()),
             ..TrailQuery::default()
         };
+        let keeper = Admin::at_console("keeper".to_owned());
+        let read = |query| read(query, &keeper);
         let filter = read(query("change_role", "2026-01-01")).unwrap();
         assert_eq!((filter.action.as_deref(), filter.actor), (Some("change_role"), None));
         assert_eq!(filter.since, "2026-01-01T00:00:00Z".parse().ok());
         assert!(read(query("fly", "")).is_err() && read(query("", "soon")).is_err());
         assert_eq!(read(query(" ", "")).unwrap(), Filter::default());
+        let own = TrailQuery { actor: Some(ME.to_owned()), ..TrailQuery::default() };
+        assert_eq!(read(own).unwrap().actor.as_deref(), Some("cli:keeper"));
     }
 }

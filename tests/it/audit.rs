@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use mongodb::bson::doc;
 use rollcall::model::audit::{Action, Actor, Fact, Source};
+use rollcall::server::access::Admin;
 use rollcall::server::state::AppState;
 use rollcall::server::store::audit::{Broken, Trail};
 use rollcall::server::trail;
@@ -77,10 +78,15 @@ async fn d7_06_a_verification_says_until_when_and_one_that_takes_too_long_for_a_
     append(&app.state, "user_1").await;
     append(&app.state, "user_2").await;
     let last = app.state.store.audit.find(2).await.expect("read").expect("an entry");
-    let said = trail::verify_within(&app.state, Duration::from_secs(20)).await.expect("it holds");
-    assert_eq!(said, format!("2 entries, and the chain is unbroken. The last is of {}.", last.at));
-    let refused = trail::verify_within(&app.state, Duration::ZERO).await.expect_err("no time");
+    let keeper = Admin::at_console("keeper".to_owned());
+    let remembered = async || app.state.store.audit.find_verification().await.expect("read");
+    let refused = trail::verify_within(&app.state, &keeper, Duration::ZERO).await.expect_err("no time");
     assert!(format!("{refused:?}").contains("rollcall audit verify"), "{refused:?}");
+    assert_eq!(remembered().await, None, "what was not followed to its end is not remembered");
+    let said = trail::verify_within(&app.state, &keeper, Duration::from_secs(20)).await.expect("it holds");
+    assert_eq!(said, format!("2 entries, and the chain is unbroken. The last is of {}.", last.at));
+    let last = remembered().await.expect("a verification");
+    assert_eq!((last.by.as_str(), last.until, last.cause), ("cli:keeper", 2, None));
     app.finish().await;
 }
 

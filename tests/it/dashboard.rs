@@ -210,6 +210,8 @@ async fn e_06_what_happened_is_in_the_charts_and_their_tables_within_seconds() {
             page.contains("Events by outcome") && page.contains("<details") && !page.contains(" style="),
             "{period}"
         );
+        let again = format!("<a class=\"btn btn-xs\" href=\"/admin/sync?period={period}\">");
+        assert!(page.contains(&again), "Refresh keeps {period}: {page}");
     }
     app.finish().await;
 }
@@ -394,12 +396,21 @@ async fn c_9_the_connection_page_shows_address_types_and_the_use_of_each_secret(
     .await;
     let shown = page(&app, &admin, "/admin/sync/connection").await;
     let address = format!("{}/api/webhooks/clerk", app.url);
-    for text in [&address, "user.deleted", "never seen: subscribe to it", "in use", "Add a second", "Not examined yet."]
-    {
+    for text in [
+        &address,
+        "user.deleted",
+        "needed, not seen yet",
+        "the endpoint at Clerk does not subscribe to it",
+        "in use",
+        "Nothing is being replaced now.",
+        "Add a second",
+        "Not examined yet.",
+    ] {
         let text = text.replace("Add a second", "add a second webhook endpoint");
         assert!(shown.contains(&text), "{text}");
     }
     assert!(!shown.contains("whsec_") && !shown.contains(second));
+    assert!(!shown.contains("(next)") && !shown.contains("aria-current=\"step\""), "no rotation is under way");
     app.finish().await;
 }
 

@@ -607,6 +607,23 @@ async fn effects_are_listed_retried_and_discarded_and_never_show_what_they_carry
 }
 
 #[tokio::test]
+async fn e_10_every_preset_of_the_time_is_a_choice_and_an_address() {
+    let (app, admin) = with_events().await;
+    for (range, text, finds) in [
+        ("5h", "5 hours", true),
+        ("24h", "24 hours", true),
+        ("yesterday", "yesterday (UTC)", false),
+        ("7d", "7 days", true),
+        ("30d", "30 days", true),
+    ] {
+        let shown = page(&app, &admin, &format!("/admin/sync/events?range={range}")).await;
+        says(&shown, &[&format!("value=\"{range}\""), text]);
+        assert_eq!(!listed(&shown).is_empty(), finds, "{range}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn d7_06_the_trail_is_filtered_verified_and_taken_away_as_a_file() {
     let (app, admin) = with_events().await;
     for (cause, hours) in [("=a", "1"), ("b", "2")] {
@@ -618,11 +635,18 @@ async fn d7_06_the_trail_is_filtered_verified_and_taken_away_as_a_file() {
     let filtered =
         page(&app, &admin, &format!("{path}?action=reveal_payload&actor={admin}&from=2020-01-01T00%3A00")).await;
     assert!(filtered.contains(">msg_t_1<") && !filtered.contains("<code>=a</code>"));
+    // What a notice said once stays where its reader finds it.
+    says(&page(&app, &admin, path).await, &["/admin/sync/audit?actor=me", "What you did"]);
+    says(&page(&app, &admin, "/admin/activity").await, &["/admin/sync/audit?actor=me"]);
+    says(&page(&app, &admin, &format!("{path}?actor=me")).await, &["reveal_payload", "mute_failures"]);
+    says(&page(&app, &admin, &format!("{path}?actor=cli%3Aanother")).await, &["No entry is like that"]);
     says(&page(&app, &admin, &format!("{path}?subject=nobody")).await, &["No entry is like that"]);
     says(&page(&app, &admin, &format!("{path}?to=2020-01-01T00%3A00")).await, &["No entry is like that"]);
     assert_eq!(app.get_as(&admin, &format!("{path}?action=fly")).await.status(), 400);
     let verify = || async { send(&app, &admin, "/api/trail/verify_trail", &[]).await };
+    says(&page(&app, &admin, path).await, &["The chain was never verified."]);
     says(&verify().await.text().await.expect("text"), &["3 entries, and the chain is unbroken"]);
+    says(&page(&app, &admin, path).await, &["Last verified ", &admin, "intact up to entry 3"]);
 
     let member = app.person(json!({ "email_address": ["m@example.com"] })).await;
     let export = format!("{path}/export");
@@ -642,5 +666,6 @@ async fn d7_06_the_trail_is_filtered_verified_and_taken_away_as_a_file() {
     let broken = verify().await;
     assert_eq!(broken.status(), 422);
     says(&broken.text().await.expect("text"), &["Entry 2 does not hold: it was changed"]);
+    says(&page(&app, &admin, path).await, &["Last verified ", "broken at entry 2: it was changed"]);
     app.finish().await;
 }

@@ -1,9 +1,11 @@
 //! What came of the form that was just sent: once, at the top of the page, and at the field that was wrong.
 //!
-//! The notice arrives as context from whoever renders the page.
+//! The notice arrives as context from whoever renders the page. What admins did is in the audit trail, to which a link leads.
 
 use leptos::prelude::*;
 
+use crate::app::components::trail_table::OwnTrail;
+use crate::app::shell::here;
 use crate::model::notice::{Notice, Tone, Undo};
 
 /// The notice of this page, if there is one. It takes the focus, so that it is read out, unless the field that it is about
@@ -11,17 +13,27 @@ use crate::model::notice::{Notice, Tone, Undo};
 #[component]
 pub fn NoticeView() -> impl IntoView {
     let notice = use_context::<Notice>()?;
+    let is_kept = notice.tone == Tone::Done && here().path.starts_with("/admin/");
     let (class, role) = match notice.tone {
+        Tone::Done if is_kept => ("alert alert-success mb-2", "status"),
         Tone::Done => ("alert alert-success mb-6", "status"),
         Tone::Failed => ("alert alert-error mb-6", "alert"),
     };
     let is_announced = !notice.is_said_at_field();
+    let own = is_kept.then(|| {
+        view! {
+            <p class="mb-6 text-sm">
+                <OwnTrail />
+            </p>
+        }
+    });
     let undo = notice.undo.map(|undo| view! { <UndoForm undo /> });
     Some(view! {
         <div class=class role=role tabindex="-1" autofocus=is_announced>
             <span>{notice.text}</span>
             {undo}
         </div>
+        {own}
     })
 }
 

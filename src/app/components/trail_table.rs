@@ -7,7 +7,17 @@ use crate::app::components::event_table::{PersonLink, event_path};
 use crate::app::components::record_table::RecordTable;
 use crate::app::components::run_progress::run_path;
 use crate::app::components::time::Time;
-use crate::model::audit::TrailRow;
+use crate::model::audit::{ME, TrailRow};
+
+/// The way to everything that the reader did themselves: what a notice said once is there for good (E-14).
+#[component]
+pub fn OwnTrail() -> impl IntoView {
+    view! {
+        <a class="link" href=format!("/admin/sync/audit?actor={ME}")>
+            "What you did"
+        </a>
+    }
+}
 
 /// Entries, one a row.
 #[component]

@@ -6,6 +6,7 @@ use leptos_meta::Title;
 use crate::api::activity::get_activity;
 use crate::app::components::admin_nav::AdminNav;
 use crate::app::components::loaded::loaded;
+use crate::app::components::trail_table::OwnTrail;
 use crate::app::pages::admin_sync::charts::ChartView;
 use crate::model::activity::{Activity, Share};
 use crate::model::health::grouped;
@@ -44,6 +45,8 @@ fn Shown(activity: Activity) -> impl IntoView {
             <a class="link" href="/admin/sync">
                 "sync page"
             </a>
+            ", what admins did in the audit trail: "
+            <OwnTrail />
             "."
         </p>
         <section class="mt-6" aria-labelledby="joined-heading">

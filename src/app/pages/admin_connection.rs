@@ -71,9 +71,17 @@ fn Webhook(url: String, unverified: u64) -> impl IntoView {
 
 #[component]
 fn Types(types: Vec<TypeRow>) -> impl IntoView {
+    let has_unseen = types.iter().any(|row| row.is_needed && row.last_seen_at.is_none());
+    let unseen = has_unseen.then(|| {
+        view! {
+            <p class="mt-2">
+                "What is needed and was not seen yet had no occasion so far, or the endpoint at Clerk does not subscribe to it: see that its type is ticked there."
+            </p>
+        }
+    });
     let rows = types.into_iter().map(|row| {
         let need = match (row.is_needed, row.last_seen_at) {
-            (true, None) => view! { <span class="badge badge-warning">"never seen: subscribe to it"</span> }.into_any(),
+            (true, None) => view! { <span class="badge badge-warning">"needed, not seen yet"</span> }.into_any(),
             (true, Some(_)) => view! { <span class="badge badge-success">"needed, seen"</span> }.into_any(),
             (false, _) => view! { <span class="badge badge-neutral">"stored, not needed"</span> }.into_any(),
         };
@@ -108,6 +116,7 @@ fn Types(types: Vec<TypeRow>) -> impl IntoView {
                 </thead>
                 <tbody>{rows.collect_view()}</tbody>
             </table>
+            {unseen}
         </section>
     }
     .into_any()
@@ -116,8 +125,13 @@ fn Types(types: Vec<TypeRow>) -> impl IntoView {
 #[component]
 fn Secrets(secrets: Vec<SecretRow>) -> impl IntoView {
     let next = next_rotation_step(&secrets);
+    let stands = match (next, secrets.iter().any(|secret| secret.place.is_some())) {
+        (Some(_), _) => "A secret is being replaced; the next step is marked.",
+        (None, true) => "Nothing is being replaced now. When it is time, these are the steps, in this order.",
+        (None, false) => "No secret is configured: put that of Clerk's endpoint into CLERK_WEBHOOK_SIGNING_SECRET.",
+    };
     let steps = ROTATION.iter().enumerate().map(|(place, step)| {
-        let is_next = place == next;
+        let is_next = next == Some(place);
         let class = if is_next { "font-bold" } else { "" };
         view! {
             <li class=class aria-current=is_next.then_some("step")>
@@ -164,6 +178,7 @@ fn Secrets(secrets: Vec<SecretRow>) -> impl IntoView {
             <h3 id="rotation-heading" class="mt-4 font-bold">
                 "To replace a secret without losing a delivery"
             </h3>
+            <p class="mt-1">{stands}</p>
             <ol class="ms-6 mt-2 list-decimal space-y-1">{steps.collect_view()}</ol>
         </section>
     }

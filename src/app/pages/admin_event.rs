@@ -131,11 +131,22 @@ fn Facts(event: EventDetail) -> impl IntoView {
     let person = event.row.clerk_id.clone();
     let others = person.as_deref().map(|id| {
         view! {
+            " "
+            <CopyButton text=id.to_owned() label="the person's id".to_owned() />
             <a class="link ms-2" href=events_of(id)>
                 "all events of this person"
             </a>
         }
     });
+    let instance = match event.instance_id {
+        None => "–".into_any(),
+        Some(id) => view! {
+            <code>{id.clone()}</code>
+            " "
+            <CopyButton text=id label="the instance's id".to_owned() />
+        }
+        .into_any(),
+    };
     view! {
         <section class="mt-6">
             <h2 class="text-xl font-bold">"Facts"</h2>
@@ -177,9 +188,7 @@ fn Facts(event: EventDetail) -> impl IntoView {
                     "The signature was checked on arrival and is not kept."
                 </dd>
                 <dt>"Instance"</dt>
-                <dd>
-                    <code>{event.instance_id.unwrap_or_else(|| "–".to_owned())}</code>
-                </dd>
+                <dd>{instance}</dd>
             </dl>
         </section>
     }

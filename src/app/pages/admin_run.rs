@@ -120,7 +120,12 @@ fn Counts(run: RunReport) -> impl IntoView {
 fn Facts(run: RunReport, trail: Vec<TrailRow>) -> impl IntoView {
     let started = trail.into_iter().find(|row| matches!(row.action.as_str(), "start_run" | "replay_events"));
     let by = match started {
-        Some(row) => view! { <Who id=row.actor /> }.into_any(),
+        Some(row) => view! {
+            <Who id=row.actor.clone() />
+            " "
+            <CopyButton text=row.actor label="the id of who began it".to_owned() />
+        }
+        .into_any(),
         None => run.starter.as_str().into_any(),
     };
     let options = [

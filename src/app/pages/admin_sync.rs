@@ -24,6 +24,7 @@ use crate::app::pages::admin_sync::first_run::FirstRun;
 use crate::app::pages::admin_sync::live::LiveNumbers;
 use crate::app::pages::admin_sync::newest::Newest;
 use crate::app::pages::admin_sync::numbers::Numbers;
+use crate::app::shell::{Here, here};
 use crate::model::chart::{Chart, Period};
 use crate::model::sync::SyncOverview;
 
@@ -67,6 +68,9 @@ fn Word(overview: SyncOverview) -> impl IntoView {
     let (proof_href, proof_link) = (overview.proof_path(), overview.proof_link_text());
     let judgement = overview.judgement;
     let word = judgement.health.as_str();
+    // As it is looked at: for the same time, say.
+    let Here { query, .. } = here();
+    let again = if query.is_empty() { PATH.to_owned() } else { format!("{PATH}?{query}") };
     view! {
         <section class="health-panel" data-value=word data-frame="word" aria-labelledby="health-word">
             <div class="flex flex-wrap items-center gap-x-4 gap-y-2">
@@ -98,7 +102,7 @@ fn Word(overview: SyncOverview) -> impl IntoView {
             <div class="mt-3 flex flex-wrap items-center gap-x-4 gap-y-2 text-sm">
                 <span>"As of " <LiveTime name="as-of" at=Some(overview.as_of) none="" /></span>
                 <LiveNumbers />
-                <a class="btn btn-xs" href=PATH>
+                <a class="btn btn-xs" href=again>
                     "Refresh"
                 </a>
             </div>

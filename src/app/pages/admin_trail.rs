@@ -10,8 +10,9 @@ use crate::app::components::error_view::ErrorView;
 use crate::app::components::event_table::Empty;
 use crate::app::components::fields::{Choice, FilterButtons, Problem, TextField};
 use crate::app::components::pager::Pager;
-use crate::app::components::trail_table::TrailTable;
-use crate::model::audit::{Action, TrailPage, TrailQuery};
+use crate::app::components::time::Ago;
+use crate::app::components::trail_table::{OwnTrail, TrailTable, Who};
+use crate::model::audit::{Action, TrailPage, TrailQuery, TrailView, Verification};
 use crate::model::error::AppError;
 use crate::model::event_filter::percent_encoded;
 
@@ -37,9 +38,9 @@ pub fn AdminTrailPage() -> impl IntoView {
                 let query = query.clone();
                 Suspend::new(async move {
                     match trail.await {
-                        Ok(page) => view! { <Trail query page=Some(page) problem=None is_first /> }.into_any(),
+                        Ok(trail) => view! { <Trail query trail=Some(trail) problem=None is_first /> }.into_any(),
                         Err(AppError::Invalid { message, .. }) => {
-                            view! { <Trail query page=None problem=Some(message) is_first=true /> }.into_any()
+                            view! { <Trail query trail=None problem=Some(message) is_first=true /> }.into_any()
                         }
                         Err(error) => view! { <ErrorView error /> }.into_any(),
                     }
@@ -51,12 +52,17 @@ pub fn AdminTrailPage() -> impl IntoView {
 }
 
 #[component]
-fn Trail(query: TrailQuery, page: Option<TrailPage>, problem: Option<String>, is_first: bool) -> impl IntoView {
+fn Trail(query: TrailQuery, trail: Option<TrailView>, problem: Option<String>, is_first: bool) -> impl IntoView {
     let actions = Action::ALL.map(|action| (action.as_str().to_owned(), action.as_str().to_owned())).to_vec();
     let encoded = encoded(&query);
     let hidden =
         conditions(&query).map(|(name, value)| view! { <input type="hidden" name=name value=value /> }).collect_view();
-    let shown = page.map(|page| view! { <Shown encoded=encoded.clone() page is_first /> });
+    let (verified, shown) = match trail {
+        Some(TrailView { page, verification }) => {
+            (Some(view! { <Verified verification /> }), Some(view! { <Shown encoded page is_first /> }))
+        }
+        None => (None, None),
+    };
     view! {
         <Title text="Audit" />
         <h1 class="text-3xl font-bold">"Audit"</h1>
@@ -78,9 +84,13 @@ fn Trail(query: TrailQuery, page: Option<TrailPage>, problem: Option<String>, is
                 </button>
             </form>
         </div>
+        <p class="mt-2">
+            <OwnTrail />
+        </p>
+        {verified}
         <search>
             <form class="mt-4 grid grid-cols-1 items-end gap-3 sm:grid-cols-3" method="get" action=PATH>
-                <TextField name="actor" label="Who (Clerk's id, or cli:name)" value=query.actor />
+                <TextField name="actor" label="Who (Clerk's id, cli:name, or me)" value=query.actor />
                 <Choice name="action" label="Did" value=query.action any="anything" options=actions />
                 <TextField name="subject" label="To whom, or to what" value=query.subject />
                 <TextField name="from" label="From (UTC)" value=query.from kind="datetime-local" />
@@ -90,6 +100,24 @@ fn Trail(query: TrailQuery, page: Option<TrailPage>, problem: Option<String>, is
         </search>
         {problem.map(|text| view! { <Problem text /> })}
         {shown}
+    }
+    .into_any()
+}
+
+#[component]
+fn Verified(verification: Option<Verification>) -> impl IntoView {
+    let Some(Verification { at, by, until, cause }) = verification else {
+        return view! { <p class="mt-2 text-sm">"The chain was never verified."</p> }.into_any();
+    };
+    let outcome = match cause {
+        None => format!("intact up to entry {until}"),
+        Some(cause) => format!("broken at entry {}: {cause}", until + 1),
+    };
+    view! {
+        <p class="mt-2 text-sm">
+            "Last verified " <Ago at /> " by " <Who id=by /> ": " <strong>{outcome}</strong>
+            ". Only verifying again tells whether it still is so."
+        </p>
     }
     .into_any()
 }

@@ -67,6 +67,10 @@ fn e_10_presets_and_the_exact_range_narrow_each_other() {
     assert_eq!(filter.before, "2025-01-01T00:00:00Z".parse().ok());
     let wrong = EventQuery { to: Some("soon".to_owned()), ..EventQuery::default() }.read(now()).unwrap_err();
     assert_eq!(wrong.field, "to");
+    let yesterday = EventQuery { range: Some("yesterday".to_owned()), ..EventQuery::default() }.read(now()).unwrap();
+    let midnight = NOW.div_euclid(86_400) * 86_400;
+    assert_eq!(yesterday.since, Timestamp::from_second(midnight - 86_400).ok());
+    assert_eq!(yesterday.before, Timestamp::from_second(midnight).ok(), "the whole day, and nothing of today");
     for (range, _) in RANGES {
         assert!(EventQuery { range: Some(range.to_owned()), ..EventQuery::default() }.read(now()).is_ok(), "{range}");
     }

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::*;
-use crate::model::alert::{AlertKind, UNREADABLE};
+use crate::model::alert::{AlertKind, Causes, UNREADABLE};
 
 fn well() -> Signs {
     Signs { has_begun: true, has_secret: true, ..Signs::default() }
@@ -60,7 +60,7 @@ fn e_01_one_word_says_how_the_mirror_is_and_the_worst_comes_first() {
 fn e_01_e_32_nothing_is_healthy_while_an_alert_is_open_or_the_last_proof_proved_nothing() {
     let open = |kind, cause: &str| {
         let (first_seen_at, last_seen_at) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
-        AlertRow { kind, cause: cause.to_owned(), count: 1, first_seen_at, last_seen_at }
+        AlertRow { kind, cause: cause.to_owned(), count: 1, first_seen_at, last_seen_at, causes: Causes::default() }
     };
     for (kind, cause, path) in [
         (AlertKind::ProofOld, "", "/admin/sync/runs"),

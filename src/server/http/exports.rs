@@ -128,7 +128,7 @@ pub async fn export_trail(
     let exported = async {
         let admin = admin(&state, &caller).await?;
         let Wanted { format, actor, action, subject, from, to } = understood(wanted)?;
-        let filter = trail::read(TrailQuery { actor, action, subject, from, to })?;
+        let filter = trail::read(TrailQuery { actor, action, subject, from, to }, &admin)?;
         let turn = state.limits.exports.begin(&admin.actor().id)?;
         let (kind, name) = match format {
             Format::Csv => ("text/csv; charset=utf-8", "audit.csv"),

@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::model::alert::{AlertKind, AlertState};
+use crate::model::alert::{AlertKind, AlertState, Cause, Causes};
 use crate::model::health::SilenceCause;
 use crate::model::job::JobKind;
 use crate::server::error::Error;
@@ -41,6 +41,9 @@ pub struct Notice {
     pub count: i64,
     pub first_seen_at: Timestamp,
     pub last_seen_at: Timestamp,
+    /// Notices of an earlier version have none.
+    #[serde(default)]
+    pub causes: Causes,
 }
 
 /// Sends one notice one way.
@@ -83,6 +86,9 @@ async fn post(state: &AppState, job: &Job, notice: &Notice) -> End {
             "count": notice.count,
             "firstSeenAt": notice.first_seen_at.to_string(),
             "lastSeenAt": notice.last_seen_at.to_string(),
+            "causes": notice.causes.leading,
+            "otherCauses": notice.causes.others,
+            "url": address(state, notice),
             "advice": advice(notice),
         },
     })
@@ -120,10 +126,27 @@ fn text(state: &AppState, notice: &Notice) -> String {
     };
     let cause = if notice.cause.is_empty() { String::new() } else { format!("Cause: {}\n", notice.cause) };
     format!(
-        "{over}\n\n{cause}Count: {count}\nFirst seen: {first}\nLast seen: {last}\n\n{url}/admin/sync\n",
+        "{over}\n\n{cause}Count: {count}\nFirst seen: {first}\nLast seen: {last}\n{causes}\n{url}\n",
         count = notice.count,
         first = notice.first_seen_at,
         last = notice.last_seen_at,
-        url = state.settings.public_url(),
+        causes = causes(&notice.causes),
+        url = address(state, notice),
     )
+}
+
+/// One line for each that leads.
+fn causes(causes: &Causes) -> String {
+    let line = |Cause { cause, count, first_seen_at, last_seen_at }: &Cause| {
+        format!("- {cause}: {count}, first seen {first_seen_at}, last seen {last_seen_at}\n")
+    };
+    let lines: String = causes.leading.iter().map(line).collect();
+    let lines = if lines.is_empty() { lines } else { format!("By cause:\n{lines}") };
+    if causes.others > 0 { format!("{lines}- and {} more causes\n", causes.others) } else { lines }
+}
+
+/// Where all of it is: of events by cause, where each can be retried or muted.
+fn address(state: &AppState, notice: &Notice) -> String {
+    let path = if notice.causes.leading.is_empty() { "/admin/sync" } else { "/admin/sync/failures" };
+    format!("{}{path}", state.settings.public_url())
 }

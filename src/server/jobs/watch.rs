@@ -1,5 +1,6 @@
 //! Looks for what needs an operator, groups it, and makes messages of it that do not spam (A4-26): for each group at most one
-//! in a window, again only if there is more of it, and one when it is over.
+//! in a window, again only if there is more of it, and one when it is over. Events that fail for something new are told at
+//! once, for a bounded number of causes: they would hide in the count of what is known.
 //!
 //! Any number of processes may look: the groups are the database's, and of several who would send the same, one does. How a
 //! message goes out is `alert`'s business.
@@ -22,7 +23,7 @@ use crate::server::jobs::alert::{Channel, KIND, Notice};
 use crate::server::jobs::webhook::find_off;
 use crate::server::state::AppState;
 use crate::server::statistics::silence::{QUIET_AT_LEAST, expect, find_cause, is_silent};
-use crate::server::store::alerts::{Alert, Count};
+use crate::server::store::alerts::{Alert, Cause, Causes, Count};
 use crate::server::store::jobs::Effect;
 use crate::server::store::statistics::Length;
 use crate::server::sync::ports::Ports;
@@ -38,6 +39,12 @@ const QUIET_FOR: SignedDuration = SignedDuration::from_mins(15);
 const LATELY: SignedDuration = SignedDuration::from_hours(1);
 /// What was due while no server ran is done by then.
 const CAUGHT_UP_WITHIN: SignedDuration = SignedDuration::from_mins(15);
+/// So many causes of a group are named.
+const LEADING: usize = 5;
+/// So many causes have a word of their own while a group is open; what else comes waits for the window, as more of the same.
+const MOST_TOLD: usize = 10;
+/// Causes are codes; whatever they become, a message stays one.
+const LONGEST_CAUSE: usize = 120;
 /// Kinds that are raised when they happen, by commands too; the others are looked for.
 const RAISED: [AlertKind; 1] = [AlertKind::KeyRefused];
 
@@ -75,7 +82,7 @@ async fn heed_key(state: &AppState, now: Timestamp) -> Result<(), Error> {
 /// # Errors
 /// MongoDB away.
 pub async fn raise(state: &AppState, kind: AlertKind, cause: &str) -> Result<(), Error> {
-    open(state, kind, cause, Count::Another, Timestamp::now()).await
+    open(state, kind, cause, (Count::Another, Causes::default()), Timestamp::now()).await
 }
 
 /// It is so for `count` of them; for none, it is over.
@@ -85,12 +92,18 @@ pub async fn raise(state: &AppState, kind: AlertKind, cause: &str) -> Result<(),
 pub async fn report(state: &AppState, kind: AlertKind, cause: &str, count: u64, now: Timestamp) -> Result<(), Error> {
     match i64::try_from(count).unwrap_or(i64::MAX) {
         0 => Ok(state.store.alerts.close(kind, cause).await?),
-        count => open(state, kind, cause, Count::Now(count), now).await,
+        count => open(state, kind, cause, (Count::Now(count), Causes::default()), now).await,
     }
 }
 
-async fn open(state: &AppState, kind: AlertKind, cause: &str, count: Count, now: Timestamp) -> Result<(), Error> {
-    if state.store.alerts.open(kind, cause, count, now).await? {
+async fn open(
+    state: &AppState,
+    kind: AlertKind,
+    cause: &str,
+    (count, causes): (Count, Causes),
+    now: Timestamp,
+) -> Result<(), Error> {
+    if state.store.alerts.open(kind, cause, (count, &causes), now).await? {
         tracing::error!(alert.kind = kind.as_str(), cause, "{}. {}", kind.headline(), kind.advice());
     }
     Ok(())
@@ -145,7 +158,20 @@ async fn report_events(
     if count == 0 && !muted.is_empty() && events.count_up_to(which, 1).await? > 0 {
         return Ok(state.store.alerts.hush(kind, "").await?);
     }
-    report(state, kind, "", count, now).await
+    if count == 0 {
+        return Ok(state.store.alerts.close(kind, "").await?);
+    }
+    let causes = leading(events.group_but(which, muted).await?);
+    open(state, kind, "", (Count::Now(i64::try_from(count).unwrap_or(i64::MAX)), causes), now).await
+}
+
+fn leading(mut causes: Vec<Cause>) -> Causes {
+    let others = i64::try_from(causes.len().saturating_sub(LEADING)).unwrap_or(i64::MAX);
+    causes.truncate(LEADING);
+    for cause in &mut causes {
+        cause.cause = cause.cause.chars().take(LONGEST_CAUSE).collect();
+    }
+    Causes { leading: causes, others }
 }
 
 /// Whether nothing comes, and why.
@@ -195,8 +221,23 @@ async fn is_endpoint_off(state: &AppState) -> Result<bool, Error> {
 async fn tell(state: &AppState, alert: &Alert, now: Timestamp) -> Result<(), Error> {
     let window = SignedDuration::try_from(state.settings.alerts.window).unwrap_or(SignedDuration::MAX);
     let Some(news) = news_of(alert, window, now) else { return Ok(()) };
-    state.store.alerts.tell(alert, news == AlertState::Open, &messages(state, alert, now), now).await?;
+    let causes = (news == AlertState::Open).then(|| told_with(alert, window, now));
+    state.store.alerts.tell(alert, causes.as_deref(), &messages(state, alert, now), now).await?;
     Ok(())
+}
+
+/// Of which causes there was word when this is told: of a group that is open still, or only just was, the earlier ones too.
+fn told_with(alert: &Alert, window: SignedDuration, now: Timestamp) -> Vec<String> {
+    let is_same = alert.is_told || is_in_window(alert, window, now);
+    let mut told = if is_same { alert.told_causes.clone() } else { Vec::new() };
+    let new = alert.causes.leading.iter().map(|cause| &cause.cause).filter(|cause| !told.contains(cause));
+    let new: Vec<String> = new.cloned().collect();
+    told.extend(new);
+    told
+}
+
+fn is_in_window(alert: &Alert, window: SignedDuration, now: Timestamp) -> bool {
+    alert.last_sent_at.is_some_and(|at| now.duration_since(at) < window)
 }
 
 /// Messages into jobs. Safe to repeat: a job's key is the message's.
@@ -215,10 +256,17 @@ fn news_of(alert: &Alert, window: SignedDuration, now: Timestamp) -> Option<Aler
     if alert.state == AlertState::Closed {
         return alert.is_told.then_some(AlertState::Closed);
     }
-    let is_fresh = alert.kind == AlertKind::EventsFailing && now.duration_since(alert.first_seen_at) < PATIENCE;
+    let is_fresh = |since| alert.kind == AlertKind::EventsFailing && now.duration_since(since) < PATIENCE;
+    if is_fresh(alert.first_seen_at) {
+        return None;
+    }
     let is_known = alert.is_told && alert.count <= alert.told_count;
-    let is_in_window = alert.last_sent_at.is_some_and(|at| now.duration_since(at) < window);
-    (!is_fresh && !is_known && !is_in_window).then_some(AlertState::Open)
+    let is_told = |cause: &Cause| alert.told_causes.contains(&cause.cause);
+    let mut causes = alert.causes.leading.iter();
+    let has_new_cause =
+        alert.told_causes.len() < MOST_TOLD && causes.any(|cause| !is_told(cause) && !is_fresh(cause.first_seen_at));
+    let is_more = !is_known && !is_in_window(alert, window, now);
+    (is_more || has_new_cause).then_some(AlertState::Open)
 }
 
 /// One message for each way that is configured.
@@ -237,6 +285,7 @@ fn messages(state: &AppState, alert: &Alert, now: Timestamp) -> Vec<Effect> {
             count: alert.count,
             first_seen_at: alert.first_seen_at,
             last_seen_at: alert.last_seen_at,
+            causes: alert.causes.shown(),
         };
         Effect {
             key: format!("alert:{word}:{}:{}:{}", alert.id, alert.state.as_str(), now.as_millisecond()),
@@ -266,6 +315,8 @@ mod tests {
             last_sent_at: None,
             told_count: 0,
             is_told: false,
+            causes: Causes::default(),
+            told_causes: Vec::new(),
             outbox: Vec::new(),
         }
     }
@@ -292,6 +343,43 @@ mod tests {
         alert.state = AlertState::Open;
         assert_eq!(news(&alert, 30), None, "a flapping group stays quiet for the window");
         assert_eq!(news(&alert, 60), Some(AlertState::Open));
+    }
+
+    #[test]
+    fn e_32_a_new_cause_is_told_within_the_window_and_so_many_of_them_at_most() {
+        let cause = |name: &str, minutes: i64| Cause {
+            cause: name.to_owned(),
+            count: 1,
+            first_seen_at: Timestamp::UNIX_EPOCH.saturating_add(SignedDuration::from_mins(minutes)).unwrap(),
+            last_seen_at: Timestamp::UNIX_EPOCH,
+        };
+        let mut alert = group(AlertKind::EventsFailing, AlertState::Open, 1);
+        (alert.is_told, alert.told_count, alert.last_sent_at) = (true, 1, Some(Timestamp::UNIX_EPOCH));
+        alert.told_causes = vec!["a".to_owned()];
+        alert.causes = leading(vec![cause("a", 0)]);
+        assert_eq!(news(&alert, 5), None, "known");
+        alert.causes = leading(vec![cause("a", 0), cause("b", 5)]);
+        assert_eq!(news(&alert, 5), None, "a single failed attempt is no news");
+        assert_eq!(news(&alert, 6), Some(AlertState::Open), "another cause, though there are no more than before");
+        let now = Timestamp::UNIX_EPOCH;
+        assert_eq!(told_with(&alert, SignedDuration::from_hours(1), now), ["a", "b"]);
+        alert.told_causes = (0..MOST_TOLD).map(|number| number.to_string()).collect();
+        assert_eq!(news(&alert, 6), None, "enough was told");
+        (alert.is_told, alert.last_sent_at) = (false, None);
+        assert_eq!(told_with(&alert, SignedDuration::from_hours(1), now), ["a", "b"], "it opened anew");
+    }
+
+    #[test]
+    fn a_group_names_the_leading_causes_and_counts_the_others() {
+        let causes = (0..7).map(|number| Cause {
+            cause: format!("{number}{}", "x".repeat(500)),
+            count: 7 - number,
+            first_seen_at: Timestamp::UNIX_EPOCH,
+            last_seen_at: Timestamp::UNIX_EPOCH,
+        });
+        let causes = leading(causes.collect());
+        assert_eq!((causes.leading.len(), causes.others), (LEADING, 2));
+        assert!(causes.leading.iter().all(|cause| cause.cause.len() == LONGEST_CAUSE));
     }
 
     #[test]

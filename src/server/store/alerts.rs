@@ -9,7 +9,7 @@ use mongodb::options::{IndexOptions, ReturnDocument};
 use mongodb::{Collection, Database, IndexModel};
 use serde::{Deserialize, Serialize};
 
-use crate::model::alert::{AlertKind, AlertState};
+use crate::model::alert::{self, AlertKind, AlertState};
 use crate::server::store::Error;
 use crate::server::store::encoding::{date, optional_date, to_date};
 use crate::server::store::jobs::Effect;
@@ -40,9 +40,47 @@ pub struct Alert {
     /// Whether the last message was that it is so.
     #[serde(default)]
     pub is_told: bool,
+    /// Why it is so, where failures have causes.
+    #[serde(default)]
+    pub causes: Causes,
+    /// Of which causes there was word.
+    #[serde(default)]
+    pub told_causes: Vec<String>,
     /// Messages that are not jobs yet.
     #[serde(default)]
     pub outbox: Vec<Effect>,
+}
+
+/// The leading causes of a group, and how many more there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Causes {
+    pub leading: Vec<Cause>,
+    pub others: i64,
+}
+
+/// One cause of a group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cause {
+    pub cause: String,
+    pub count: i64,
+    #[serde(with = "date")]
+    pub first_seen_at: Timestamp,
+    #[serde(with = "date")]
+    pub last_seen_at: Timestamp,
+}
+
+impl Causes {
+    /// As operators read them.
+    pub fn shown(&self) -> alert::Causes {
+        let shown = |cause: &Cause| alert::Cause {
+            cause: cause.cause.clone(),
+            count: cause.count.unsigned_abs(),
+            first_seen_at: cause.first_seen_at,
+            last_seen_at: cause.last_seen_at,
+        };
+        alert::Causes { leading: self.leading.iter().map(shown).collect(), others: self.others.unsigned_abs() }
+    }
 }
 
 /// How a count is to be understood.
@@ -64,8 +102,14 @@ impl Alerts {
         Self { documents: database.collection("alerts") }
     }
 
-    /// Opens a group, or says that it is still so. Answers whether it was not open before.
-    pub async fn open(&self, kind: AlertKind, cause: &str, count: Count, now: Timestamp) -> Result<bool, Error> {
+    /// Opens a group, or says that it is still so, and why. Answers whether it was not open before.
+    pub async fn open(
+        &self,
+        kind: AlertKind,
+        cause: &str,
+        (count, causes): (Count, &Causes),
+        now: Timestamp,
+    ) -> Result<bool, Error> {
         let is_open = doc! { "$eq": ["$state", AlertState::Open.as_str()] };
         let count = match count {
             Count::Another => doc! { "$cond": [&is_open, { "$add": ["$count", 1_i64] }, 1_i64] },
@@ -81,6 +125,7 @@ impl Alerts {
             "toldCount": { "$min": [{ "$ifNull": ["$toldCount", 0_i64] }, &count] },
             "firstSeenAt": { "$cond": [&is_open, "$firstSeenAt", to_date(now)] },
             "lastSeenAt": to_date(now),
+            "causes": { "leading": still(&causes.leading, &is_open), "others": { "$literal": causes.others } },
         };
         let before = self
             .documents
@@ -124,16 +169,23 @@ impl Alerts {
     }
 
     /// Puts messages about a group into its outbox and remembers that they were made; of several who read the same group,
-    /// one succeeds. `is_told` is whether they say that it is so, or that it is over.
-    pub async fn tell(&self, alert: &Alert, is_told: bool, messages: &[Effect], now: Timestamp) -> Result<bool, Error> {
+    /// one succeeds. `causes` are those that there was word of then; none where they say that it is over.
+    pub async fn tell(
+        &self,
+        alert: &Alert,
+        causes: Option<&[String]>,
+        messages: &[Effect],
+        now: Timestamp,
+    ) -> Result<bool, Error> {
         let last_sent_at = alert.last_sent_at.map(to_date);
         let unchanged = doc! {
             "_id": &alert.id, "state": alert.state.as_str(), "isTold": { "$in": was_told(alert) },
             "lastSentAt": last_sent_at,
         };
-        let mut fields = doc! { "isTold": is_told, "toldCount": alert.count };
-        if is_told {
+        let mut fields = doc! { "isTold": causes.is_some(), "toldCount": alert.count };
+        if let Some(causes) = causes {
             fields.insert("lastSentAt", to_date(now));
+            fields.insert("toldCauses", causes);
         }
         let made: Vec<Document> = messages.iter().map(document).collect();
         let update = doc! { "$set": fields, "$push": { "outbox": { "$each": made } } };
@@ -166,6 +218,29 @@ pub const INDEXES: [&str; 1] = ["lastSeenAt_-1"];
 
 fn id_of(kind: AlertKind, cause: &str) -> String {
     if cause.is_empty() { kind.as_str().to_owned() } else { format!("{}:{cause}", kind.as_str()) }
+}
+
+/// These causes, each first seen when it was, if the group was open then: of events that are tried again, only the last
+/// attempt is on record.
+fn still(causes: &[Cause], is_open: &Document) -> Document {
+    let causes: Vec<Document> = causes
+        .iter()
+        .map(|cause| {
+            doc! {
+                "cause": &cause.cause, "count": cause.count,
+                "firstSeenAt": to_date(cause.first_seen_at), "lastSeenAt": to_date(cause.last_seen_at),
+            }
+        })
+        .collect();
+    let known = doc! { "$cond": [is_open, { "$ifNull": ["$causes.leading", []] }, []] };
+    let same = doc! { "$eq": ["$$known.cause", "$$cause.cause"] };
+    let known = doc! { "$first": { "$filter": { "input": known, "as": "known", "cond": same } } };
+    let first_seen_at = doc! { "$let": {
+        "vars": { "known": known },
+        "in": { "$min": ["$$cause.firstSeenAt", "$$known.firstSeenAt"] },
+    } };
+    let still = doc! { "$mergeObjects": ["$$cause", { "firstSeenAt": first_seen_at }] };
+    doc! { "$map": { "input": { "$literal": causes }, "as": "cause", "in": still } }
 }
 
 /// A group that nobody was told of yet has no such field.

@@ -10,6 +10,7 @@
 
 pub mod chain;
 mod reasons;
+pub mod verification;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine;

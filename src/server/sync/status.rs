@@ -127,6 +127,7 @@ fn alert_row(alert: &Alert) -> AlertRow {
         count: alert.count.unsigned_abs(),
         first_seen_at: alert.first_seen_at,
         last_seen_at: alert.last_seen_at,
+        causes: alert.causes.shown(),
     }
 }
 

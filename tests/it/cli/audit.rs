@@ -23,6 +23,8 @@ async fn d7_06_the_trail_is_listed_and_verified_from_the_command_line() {
     let some =
         audit(&["list", "--subject", "user_1", "--action", "ban", "--actor", "cli:keeper", "--since", "1h", "--json"]);
     assert_eq!(some.await.expect(0).json()["entries"][0]["number"], json!(1));
+    let own = audit(&["list", "--actor", "me", "--json"]).await.expect(0).json();
+    assert_eq!(own["entries"], json!([]), "what somebody else did at the console is not theirs");
     let first = audit(&["list", "--limit", "2", "--json"]).await.expect(0).json();
     assert_eq!(first["nextCursor"], json!(2));
     audit(&["list", "--limit", "2", "--cursor", "2"]).await.expect(0).says(&["cli:keeper", "ban", "user_1"]);
@@ -32,6 +34,11 @@ async fn d7_06_the_trail_is_listed_and_verified_from_the_command_line() {
     audit(&["verify"]).await.expect(1).says(&["Entry 3 does not hold: it was changed"]);
     let broken = audit(&["verify", "--json"]).await.expect(1).json();
     assert_eq!((&broken["entries"], &broken["broken"]["number"]), (&json!(2), &json!(3)));
+    // What came of it is on the page for whoever did not see it here.
+    let admin = app.person(json!({ "email_address": ["a@example.com"], "public_metadata": { "role": "admin" } })).await;
+    let page = app.get_as(&admin, "/admin/sync/audit").await.text().await.expect("a page");
+    assert!(page.contains("Last verified ") && page.contains("broken at entry 3: it was changed"), "{page}");
+    assert!(page.contains("<code>cli:"), "{page}");
     app.finish().await;
 }
 

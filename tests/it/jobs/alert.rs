@@ -5,6 +5,7 @@ use mongodb::bson::{DateTime, Document, doc};
 use rollcall::model::alert::AlertKind;
 use rollcall::server::jobs::watch::{check, raise};
 use rollcall::server::store::mutes::Mute;
+use serde_json::json;
 
 use crate::support::app::{TestApp, Wishes};
 use crate::support::receiver::{Receiver, SECRET};
@@ -42,10 +43,14 @@ impl Operators {
     }
 
     async fn fail_events(&self, from: usize, to: usize) {
+        self.fail_events_for(CAUSE, from, to).await;
+    }
+
+    async fn fail_events_for(&self, cause: &str, from: usize, to: usize) {
         for index in from..to {
             let event = doc! {
                 "_id": format!("msg_{index}"), "kind": "user.created", "clerkId": "user_secret", "payload": "{}",
-                "state": "failed", "attempts": 1, "deliveries": 1, "decision": "attempt 1 failed", "cause": CAUSE,
+                "state": "failed", "attempts": 1, "deliveries": 1, "decision": "attempt 1 failed", "cause": cause,
                 "receivedAt": DateTime::now(), "dueAt": DateTime::from_millis(4_000_000_000_000),
             };
             self.app.database.insert("events", event).await;
@@ -136,6 +141,47 @@ async fn e_32_what_is_muted_is_not_said_to_be_over_and_is_told_when_its_time_is_
 }
 
 #[tokio::test]
+async fn e_32_an_alert_says_its_causes_and_a_new_one_does_not_hide_in_the_count_of_an_old_one() {
+    let operators = start().await;
+    let Operators { app, smtp, receiver, .. } = &operators;
+    operators.fail_events_for("MongoDB refused (code 121)", 0, 12).await;
+    operators.look(0).await;
+    operators.look(2).await;
+    assert!(smtp.mails()[0].text.contains("- MongoDB refused (code 121): 12, first seen "), "{}", smtp.mails()[0].text);
+    assert!(smtp.mails()[0].text.contains("/admin/sync/failures"));
+    operators.fail_events_for("Clerk refused (422 form_param)", 12, 13).await;
+    operators.look(3).await;
+    operators.look(4).await;
+    assert_eq!((smtp.mails().len(), receiver.received().len()), (2, 2), "within the window, and once");
+    let told = receiver.received()[1].body();
+    let causes = told["data"]["causes"].as_array().expect("causes");
+    let causes: Vec<_> = causes.iter().map(|cause| (cause["cause"].as_str(), cause["count"].as_u64())).collect();
+    let expected = [(Some("MongoDB refused (code 121)"), Some(12)), (Some("Clerk refused (422 form_param)"), Some(1))];
+    assert_eq!((causes.as_slice(), told["data"]["otherCauses"].as_u64()), (expected.as_slice(), Some(0)));
+
+    // It stays a handful, however many causes there are.
+    for number in 20..60 {
+        operators.fail_events_for(&format!("Clerk refused (422 number_{number})"), number, number + 1).await;
+    }
+    for minutes in 5..60 {
+        operators.look(minutes).await;
+    }
+    let mails = smtp.mails();
+    assert!(mails.len() <= 4, "{}", mails.len());
+    let last = &mails.last().expect("a mail").text;
+    assert_eq!(last.matches("\n- ").count(), 6, "{last}");
+    assert!(last.contains("- and 37 more causes") && !last.contains("user_secret"), "{last}");
+    let admin = json!({ "email_address": ["a@example.com"], "public_metadata": { "role": "admin" } });
+    let admin = app.person(admin).await;
+    let page = app.get_as(&admin, "/admin/sync").await.text().await.expect("a page");
+    for words in ["<code class=\"wrap-anywhere\">MongoDB refused (code 121)</code>", "and 37 more causes"] {
+        assert!(page.contains(words), "{words} is not in {page}");
+    }
+    app.database.remove("events", doc! {}).await;
+    operators.app.finish().await;
+}
+
+#[tokio::test]
 async fn a4_26_of_two_processes_that_look_at_once_one_sends() {
     let operators = start().await;
     let second = operators.app.second_process().await;
@@ -158,7 +204,7 @@ async fn c_4_silence_after_events_is_an_alert_and_silence_before_any_is_none() {
     let Operators { app, smtp, .. } = &operators;
     operators.look(3 * 24 * 60).await;
     assert_eq!(smtp.mails().len(), 0, "nothing ever came");
-    app.person(serde_json::json!({ "email_address": ["ada@example.com"] })).await;
+    app.person(json!({ "email_address": ["ada@example.com"] })).await;
     operators.look(23 * 60).await;
     assert_eq!(smtp.mails().len(), 0);
     operators.look(25 * 60).await;

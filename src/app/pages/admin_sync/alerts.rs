@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use crate::app::components::time::{Ago, Time};
-use crate::model::alert::AlertRow;
+use crate::model::alert::{AlertRow, Cause, Causes};
 use crate::model::health::grouped;
 
 #[component]
@@ -45,7 +45,37 @@ fn Row(alert: AlertRow) -> impl IntoView {
                 {cause} "Count " {grouped(alert.count)} ", first seen " <Time at=alert.first_seen_at /> ", last seen "
                 <Ago at=alert.last_seen_at />
             </p>
+            <ByCause causes=alert.causes />
         </li>
+    }
+    .into_any()
+}
+
+#[component]
+fn ByCause(causes: Causes) -> impl IntoView {
+    let Causes { leading, others } = causes;
+    if leading.is_empty() {
+        return ().into_any();
+    }
+    let rows = leading.into_iter().map(|Cause { cause, count, first_seen_at, last_seen_at }| {
+        view! {
+            <li>
+                <code class="wrap-anywhere">{cause}</code>
+                ": "
+                {grouped(count)}
+                ", first seen "
+                <Time at=first_seen_at />
+                ", last seen "
+                <Ago at=last_seen_at />
+            </li>
+        }
+    });
+    let others = (others > 0).then(|| view! { <li>{format!("and {} more causes", grouped(others))}</li> });
+    view! {
+        <ul class="mt-2 list-disc ps-5 text-sm" aria-label="By cause">
+            {rows.collect_view()}
+            {others}
+        </ul>
     }
     .into_any()
 }

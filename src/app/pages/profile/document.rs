@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use leptos::prelude::*;
 
+use crate::app::components::copy::CopyButton;
 use crate::app::components::record_table::RecordTable;
 use crate::app::components::time::Time;
 use crate::app::pages::profile::title_of;
@@ -30,6 +31,9 @@ pub fn Holdings(profile: Profile) -> impl IntoView {
             DERIVED => "badge badge-ghost whitespace-nowrap",
             _ => "badge badge-soft badge-info whitespace-nowrap",
         };
+        let is_id = held.term.ends_with(" id");
+        let copied = held.value.clone().filter(|_| is_id);
+        let copy = copied.map(|id| view! { <CopyButton text=id label=format!("the {}", held.term) /> });
         let value = match held.value {
             Some(text) => view! { <bdi class="whitespace-pre-line">{text}</bdi> }.into_any(),
             None => view! { <span class="text-base-content/75">"nothing"</span> }.into_any(),
@@ -41,6 +45,8 @@ pub fn Holdings(profile: Profile) -> impl IntoView {
                 </th>
                 <td class="wrap-anywhere" data-label="Value">
                     {value}
+                    " "
+                    {copy}
                 </td>
                 <td data-label="Comes from">
                     <span class=class>{held.origin}</span>

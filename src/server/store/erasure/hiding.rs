@@ -39,6 +39,7 @@ impl Store {
     async fn hide_in_records(&self, id: &str, pseudonym: &str) -> Result<(), Error> {
         self.rename("events", "clerkId", id, pseudonym).await?;
         self.rename("mutes", "by", id, pseudonym).await?;
+        self.rename("locks", "by", id, pseudonym).await?;
         self.rename("runs", "replay.filter.person", id, pseudonym).await?;
         self.rename("runs", "replay.filter.personBegins", id, pseudonym).await?;
         // Of one that waits; from where it goes on is known by when they joined as well.

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use crate::model::event::EventState;
 use crate::model::event_filter::EventFilter;
 use crate::server::store::Error;
+use crate::server::store::alerts::Cause;
 use crate::server::store::encoding::{date, to_date};
 use crate::server::store::events::{Event, Events, Summary, in_states};
 use crate::server::store::paging::{self, Cursor, Page, Row, beginning_with};
@@ -116,8 +117,7 @@ impl Events {
     pub async fn group_failures(&self, states: &[EventState]) -> Result<Vec<FailureGroup>, Error> {
         let state =
             |state: EventState| doc! { "$sum": { "$cond": [{ "$eq": ["$state", state.as_str()] }, 1_i64, 0_i64] } };
-        // Of what comes again, the last attempt; of what was given up, its end.
-        let seen_at = doc! { "$ifNull": ["$triedAt", "$finishedAt", "$receivedAt"] };
+        let seen_at = seen_at();
         let groups = [
             doc! { "$match": in_states(states) },
             doc! { "$sort": { "receivedAt": -1 } },
@@ -140,11 +140,25 @@ impl Events {
 
     /// How many are in this state for something else than these causes.
     pub async fn count_but(&self, state: EventState, causes: &[String]) -> Result<u64, Error> {
-        let mut wanted = doc! { "state": state.as_str() };
-        if !causes.is_empty() {
-            wanted.insert("cause", doc! { "$nin": causes });
-        }
-        Ok(self.documents.count_documents(wanted).await?)
+        Ok(self.documents.count_documents(for_else_than(causes, state)).await?)
+    }
+
+    /// For what the newest of these are in this state, the most frequent first.
+    pub async fn group_but(&self, state: EventState, causes: &[String]) -> Result<Vec<Cause>, Error> {
+        let groups = [
+            doc! { "$match": for_else_than(causes, state) },
+            doc! { "$sort": { "receivedAt": -1 } },
+            doc! { "$limit": MOST_GROUPED },
+            doc! { "$group": {
+                "_id": { "$ifNull": ["$cause", "$decision", ""] },
+                "count": { "$sum": 1_i64 },
+                "firstSeenAt": { "$min": seen_at() },
+                "lastSeenAt": { "$max": seen_at() },
+            } },
+            doc! { "$set": { "cause": "$_id" } },
+            doc! { "$sort": { "count": -1, "_id": 1 } },
+        ];
+        Ok(self.documents.aggregate(groups).with_type::<Cause>().await?.try_collect().await?)
     }
 
     /// The filter as MongoDB understands it, so that each list is some ranges of one index, in order: whoever is meant by the
@@ -202,4 +216,17 @@ impl Events {
         }
         Ok(people)
     }
+}
+
+/// Of what comes again, the last attempt; of what was given up, its end.
+fn seen_at() -> Document {
+    doc! { "$ifNull": ["$triedAt", "$finishedAt", "$receivedAt"] }
+}
+
+fn for_else_than(causes: &[String], state: EventState) -> Document {
+    let mut wanted = doc! { "state": state.as_str() };
+    if !causes.is_empty() {
+        wanted.insert("cause", doc! { "$nin": causes });
+    }
+    wanted
 }

@@ -217,3 +217,36 @@ async fn c_7_what_a_rehearsal_counts_over_several_batches_is_what_the_replay_the
     let _ = stop.send(true);
     app.finish().await;
 }
+
+#[tokio::test]
+async fn c_7_one_event_is_replayed_from_the_preview_of_it_and_effects_are_off_until_ticked() {
+    let (app, admin, _receiver) = with_a_receiver().await;
+    set_back(&app).await;
+    let before = told(&app).await;
+    let path = "/admin/sync/events/msg_t_2";
+    let plain = page(&app, &admin, path).await;
+    says(&plain, &["Preview a replay", "/admin/sync/events/msg_t_2?preview=1#replay"]);
+    assert!(!plain.contains("replay_event") && !plain.contains("What a replay would do now"));
+
+    let preview = page(&app, &admin, &format!("{path}?preview=1")).await;
+    let words = ["What a replay would do now", "updated firstName, banned", "true → false", "webhook", "Replay it"];
+    says(&preview, &words);
+    says(&preview, &["action=\"/api/events/replay_event\"", "only if others are told"]);
+    let form = preview.split("id=\"replay\"").nth(1).and_then(|rest| rest.split("</section>").next()).expect("a form");
+    let (effects, _) = form.split_once("name=\"effects\"").and_then(|(_, rest)| rest.split_once('>')).expect("a box");
+    assert!(!effects.contains("checked"), "{effects}");
+    assert!(!form.contains("Augusta") && !form.contains("Wrong"), "names are personal");
+    assert!(!preview.contains("Preview a replay"), "it is there");
+    assert_eq!((name(&app).await.as_str(), told(&app).await), ("Wrong", before), "nothing is written");
+
+    assert_eq!(send(&app, &admin, "/api/events/replay_event", &[("id", "msg_t_2")]).await.status(), 200);
+    assert_eq!((name(&app).await.as_str(), told(&app).await), ("Augusta", before));
+    let again = page(&app, &admin, &format!("{path}?preview=1")).await;
+    says(&again, &["exactly this was already stored", "<span>nothing</span>", "<dd>none"]);
+
+    app.database.remove("deliveries", doc! {}).await;
+    let gone = page(&app, &admin, &format!("{path}?preview=1")).await;
+    says(&gone, &["It is not kept any more"]);
+    assert!(!gone.contains("replay_event\"") && !gone.contains("What a replay would do now"));
+    app.finish().await;
+}

@@ -122,7 +122,7 @@ async fn beat(state: &AppState) -> Result<(), Error> {
     state.store.instances.beat(&instance).await?;
     let count = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     let mut peaks = Vec::new();
-    peaks.extend(moment.backlog.filter(|backlog| backlog.events > 0).map(|backlog| ("backlog", count(backlog.events))));
+    peaks.extend(moment.backlog.map(|backlog| ("backlog", count(backlog.events))));
     peaks.extend(find_drift(&state.store).await?.map(|drift| ("drift", count(drift))));
     let additions = Additions { peaks, ..Additions::default() };
     Ok(state.store.statistics.add(&additions, now).await?)

@@ -244,6 +244,51 @@ async fn e_27_every_filter_is_served_in_order_by_an_index() {
     app.finish().await;
 }
 
+/// Of what waits only entries of an index are counted, and the number is a point of the chart; while nobody counts there is none.
+#[tokio::test]
+async fn e_06_the_backlog_is_counted_without_reading_an_event() {
+    let (app, admin) = with_events().await;
+    let database = app.database.handle();
+    let origin = app.database.find("events", doc! { "_id": "msg_t_1" }).await.expect("stored");
+    let later = DateTime::from_millis(DateTime::now().timestamp_millis() + 7_200_000);
+    let waiting = (0..3_000).map(|number| {
+        let mut copy = origin.clone();
+        copy.extend(doc! { "_id": format!("msg_w_{number}"), "state": "failed", "cause": "later", "dueAt": later });
+        copy
+    });
+    let events = database.collection::<Document>("events");
+    events.insert_many(waiting).await.expect("stored");
+    let deliveries = database.collection::<Document>("deliveries");
+    let batch = doc! { "dueAt": later, "count": 20_i64, "receivedAt": DateTime::now() };
+    deliveries.insert_one(batch).await.expect("stored");
+    database.run_command(doc! { "profile": 2 }).await.expect("profiled");
+    let statistics = database.collection::<Document>("statistics");
+    eventually("three thousand in a point of the chart", async || {
+        let points = statistics.count_documents(doc! { "backlog": 3_020_i64 }).await.expect("a count");
+        if points > 0 { Ok(()) } else { Err("none".to_owned()) }
+    })
+    .await;
+    database.run_command(doc! { "profile": 0 }).await.expect("not profiled any more");
+    let profile = database.collection::<Document>("system.profile");
+    for (name, field, keys) in [("events", "state", 3_000), ("deliveries", "dueAt", 1)] {
+        let theirs = doc! {
+            "ns": format!("{}.{name}", app.database.name),
+            format!("command.pipeline.0.$match.{field}"): { "$exists": true },
+            "keysExamined": { "$gte": keys },
+        };
+        let counts: Vec<Document> =
+            profile.find(theirs).await.expect("a query").try_collect().await.expect("documents");
+        assert!(!counts.is_empty(), "nobody counted {name}");
+        for one in counts {
+            assert_eq!(one.get_i32("docsExamined").ok(), Some(0), "{one}");
+        }
+    }
+    assert!(page(&app, &admin, "/admin/sync").await.contains("At most 3\u{202f}020 events waited."));
+    events.delete_many(doc! { "_id": { "$regex": "^msg_w_" } }).await.expect("gone");
+    deliveries.delete_one(doc! { "dueAt": later }).await.expect("gone");
+    app.finish().await;
+}
+
 #[tokio::test]
 async fn e_11_an_event_is_explained_masked_until_asked_and_that_is_audited() {
     let (app, admin) = with_events().await;

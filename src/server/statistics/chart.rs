@@ -52,7 +52,7 @@ pub fn start_of(period: Period, now: Timestamp) -> Timestamp {
 struct Slot {
     ended: BTreeMap<String, i64>,
     lag: BTreeMap<String, i64>,
-    backlog: i64,
+    backlog: Option<i64>,
     drift: Option<i64>,
 }
 
@@ -168,10 +168,11 @@ fn lag(slots: &[Slot], time: &Time) -> Chart {
 }
 
 fn backlog(slots: &[Slot], time: &Time) -> Chart {
-    let values: Vec<Option<u64>> = slots.iter().map(|slot| Some(slot.backlog.unsigned_abs())).collect();
-    let summary = match values.iter().flatten().max().copied().unwrap_or(0) {
-        0 => "Nothing waited when it was looked at.".to_owned(),
-        most => format!("At most {} events waited.", grouped(most)),
+    let values: Vec<Option<u64>> = slots.iter().map(|slot| slot.backlog.map(i64::unsigned_abs)).collect();
+    let summary = match values.iter().flatten().max().copied() {
+        None => "Not counted in this time.".to_owned(),
+        Some(0) => "Nothing waited when it was looked at.".to_owned(),
+        Some(most) => format!("At most {} events waited.", grouped(most)),
     };
     let drawing = Drawing { values: vec![values], is_stacked: false, axis: Axis::Count };
     chart(("chart-backlog", "Events that wait".to_owned(), summary), &["waiting"], &drawing, time)
@@ -229,7 +230,7 @@ mod tests {
             ended: BTreeMap::from([("applied".to_owned(), applied), ("stale".to_owned(), 1)]),
             lag: BTreeMap::from([("3".to_owned(), applied)]),
             refused: BTreeMap::new(),
-            backlog: 4,
+            backlog: Some(4),
             drift: Some(0),
         }
     }
@@ -266,6 +267,12 @@ mod tests {
     fn e_02_charts_of_nothing_say_so() {
         let charts = charts(&[], Period::Hour, Timestamp::from_second(1_790_000_030).unwrap());
         assert!(charts.iter().all(|chart| chart.rows.is_empty() && !chart.svg.is_empty()));
-        assert_eq!(charts[0].summary, "No event in this time.");
+        let summaries = [
+            "No event in this time.",
+            "No event in this time.",
+            "Not counted in this time.",
+            "Nothing was proved yet.",
+        ];
+        assert!(charts.iter().map(|chart| chart.summary.as_str()).eq(summaries));
     }
 }

@@ -94,7 +94,7 @@ mod tests {
             ended: none(),
             lag: none(),
             refused: none(),
-            backlog: 0,
+            backlog: None,
             drift: None,
         }
     }

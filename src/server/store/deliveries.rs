@@ -11,7 +11,8 @@ use std::time::Duration;
 use futures::TryStreamExt;
 use jiff::Timestamp;
 use mongodb::bson::{
-    Binary, Bson, RawDocumentBuf, deserialize_from_slice, doc, oid::ObjectId, serialize_to_vec, spec::BinarySubtype,
+    self, Binary, Bson, RawDocumentBuf, deserialize_from_slice, doc, oid::ObjectId, serialize_to_vec,
+    spec::BinarySubtype,
 };
 use mongodb::{Collection, Database};
 use serde::{Deserialize, Serialize};
@@ -28,9 +29,11 @@ const LARGEST_BATCH: usize = 4 * 1024 * 1024;
 /// The fastest that still finds what bodies have in common.
 const COMPRESSION: i32 = 1;
 /// Names of the indexes that `ensure_indexes` and `ensure_expiry` make.
-pub const INDEXES: [&str; 3] = ["dueAt_1", "closedAt_1", "unreadable_1"];
+pub const INDEXES: [&str; 3] = ["dueAt_1_receivedAt_1_count_1", "closedAt_1", "unreadable_1"];
 /// Of an earlier version, by which batches left that still waited.
 const REPLACED: &str = "receivedAt_1";
+/// Of an earlier version, by which what waits was counted with all bodies in hand.
+const REPLACED_DUE: &str = "dueAt_1";
 
 /// Events that were delivered together.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -257,10 +260,11 @@ impl Deliveries {
         Ok(erased)
     }
 
-    /// What is not in `events` yet.
+    /// What is not in `events` yet: entries of an index, no body is read.
     pub async fn count_open(&self) -> Result<Open, Error> {
         let open = [
-            doc! { "$match": { "dueAt": { "$exists": true } } },
+            // That it exists would be looked up in the batch itself.
+            doc! { "$match": { "dueAt": { "$gte": bson::DateTime::MIN } } },
             doc! { "$group": {
                 "_id": Bson::Null,
                 "events": { "$sum": "$count" },
@@ -278,10 +282,17 @@ impl Deliveries {
         let [due, _, unreadable] = INDEXES;
         let indexes = [
             // Finished batches are not in it, so it stays as small as the backlog.
-            partial_index(doc! { "dueAt": 1 }, due, Some(doc! { "dueAt": { "$exists": true } })),
+            partial_index(
+                doc! { "dueAt": 1, "receivedAt": 1, "count": 1 },
+                due,
+                Some(doc! { "dueAt": { "$exists": true } }),
+            ),
             partial_index(doc! { "unreadable": 1 }, unreadable, Some(doc! { "unreadable": true })),
         ];
         self.documents.create_indexes(indexes).await?;
+        if self.index_names().await?.iter().any(|name| name == REPLACED_DUE) {
+            self.documents.drop_index(REPLACED_DUE).await?;
+        }
         Ok(())
     }
 

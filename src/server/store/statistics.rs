@@ -86,9 +86,9 @@ pub struct Bucket {
     /// Deliveries that were not acknowledged, by whose fault it was.
     #[serde(default)]
     pub refused: BTreeMap<String, i64>,
-    /// The most events that waited.
+    /// The most events that waited; nothing if they were never counted then.
     #[serde(default)]
-    pub backlog: i64,
+    pub backlog: Option<i64>,
     /// The most people about whom MongoDB differed from Clerk, by the last comparison then.
     #[serde(default)]
     pub drift: Option<i64>,

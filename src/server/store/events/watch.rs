@@ -10,7 +10,7 @@ use crate::model::event::EventState;
 use crate::server::store::Error;
 use crate::server::store::deliveries::Open;
 use crate::server::store::encoding::to_date;
-use crate::server::store::events::{Events, Summary, pending};
+use crate::server::store::events::{Events, PENDING, Summary};
 
 impl Events {
     /// About how many there are, from the collection's own books.
@@ -27,7 +27,7 @@ impl Events {
     /// How many were not looked at yet: of those in `events`, which are few, no more than `most`; the others by their batches.
     pub async fn count_received(&self, most: u64) -> Result<(u64, Open), Error> {
         let options = CountOptions::builder().limit(most).build();
-        let waiting = doc! { "dueAt": { "$exists": true }, "state": EventState::Received.as_str() };
+        let waiting = doc! { "state": EventState::Received.as_str() };
         let (stored, open) = tokio::join!(
             async { self.documents.count_documents(waiting).with_options(options).await },
             self.bodies.count_open()
@@ -35,12 +35,12 @@ impl Events {
         Ok((stored?, open?))
     }
 
-    /// How many wait for an attempt. As many as the backlog are looked at, so no page asks this.
+    /// How many wait for an attempt: entries of a small index, none of the events. As many as wait, so no page asks this.
     pub async fn count_pending(&self) -> Result<u64, Error> {
-        let waiting = doc! { "dueAt": { "$exists": true }, "state": { "$in": pending() } };
-        let (stored, open) =
-            tokio::join!(async { self.documents.count_documents(waiting).await }, self.bodies.count_open());
-        Ok(stored? + open?.events)
+        let count = async |state: EventState| self.documents.count_documents(doc! { "state": state.as_str() }).await;
+        let [received, failed] = PENDING.map(count);
+        let (received, failed, open) = tokio::join!(received, failed, self.bodies.count_open());
+        Ok(received? + failed? + open?.events)
     }
 
     /// What is acknowledged and was not looked at yet.

@@ -42,10 +42,15 @@ test('a poisoned event is found, understood, repaired and replayed by mouse', as
   await expect(page.getByLabel('Payload')).toContainText('Poison');
 
   await poison.repaired();
-  await page.getByRole('button', { name: 'Replay', exact: true }).click();
-  const question = page.getByRole('dialog');
-  await question.getByLabel(/^Reason/).fill('the validator is gone');
-  await question.getByRole('button', { name: 'Replay it' }).click();
+  await page.getByRole('link', { name: 'Preview a replay' }).click();
+  await expect(page.getByRole('heading', { name: 'What a replay would do now' })).toBeVisible();
+  const preview = page.locator('#replay');
+  await expect(preview).toContainText('applied');
+  await expect(preview).toContainText('everything');
+  await expect(preview.getByLabel('Send mails and webhooks for what changes')).not.toBeChecked();
+  expect(await database.collection('users').countDocuments({ clerkId: poison.clerkId })).toBe(0);
+  await preview.getByLabel(/^Reason/).fill('the validator is gone');
+  await preview.getByRole('button', { name: 'Replay it' }).click();
   await expect(page.getByRole('status').first()).toContainText('Replayed: applied');
   await expect(page.getByRole('table', { name: 'Audit trail of this event' })).toContainText('the validator is gone');
   expect(await database.collection('users').countDocuments({ clerkId: poison.clerkId })).toBe(1);
@@ -63,8 +68,9 @@ test('the same by keyboard alone', async ({ page, request }) => {
   await page.keyboard.press('Enter');
   await expect(page.getByRole('heading', { level: 1 })).toHaveText(`Event ${poison.id}`);
   await poison.repaired();
-  await tabTo(page, /^Replay$/);
+  await tabTo(page, /^Preview a replay$/);
   await page.keyboard.press('Enter');
+  await expect(page.getByRole('heading', { name: 'What a replay would do now' })).toBeVisible();
   await tabTo(page, /^Replay it$/);
   await page.keyboard.press('Enter');
   await expect(page.getByRole('status').first()).toContainText('Replayed: applied');

@@ -20,7 +20,7 @@ const states: { name: string; path: string; open?: string }[] = [
   { name: 'failures-groups', path: '/admin/sync/failures' },
   { name: 'failures-mute', path: '/admin/sync/failures', open: 'Mute' },
   { name: 'event-dead', path: `/admin/sync/events/${dead}` },
-  { name: 'event-replay', path: `/admin/sync/events/${dead}`, open: 'Replay' },
+  { name: 'event-replay', path: `/admin/sync/events/${dead}?preview=1` },
   { name: 'event-discard', path: `/admin/sync/events/${dead}`, open: 'Discard' },
   { name: 'event-forgotten', path: `/admin/sync/events/${forgotten}` },
   { name: 'event-none', path: '/admin/sync/events/msg_none' },

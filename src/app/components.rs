@@ -21,6 +21,7 @@ pub mod post_form;
 pub mod preferences;
 pub mod record_table;
 pub mod renewal;
+pub mod replay_sums;
 pub mod roster_filter;
 pub mod run_progress;
 pub mod suggest_words;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::quantity::at_least;
 
 /// What a job does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum JobKind {
     /// Writes `userMongoId`, `role` and `isAdmin` into Clerk's public metadata (A2-07).

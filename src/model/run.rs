@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::audit::TrailRow;
 use crate::model::canary::CanaryReport;
+use crate::model::replay::ReplaySums;
 
 /// So many of those whom one run found to differ, and of those whom it left out, are kept by name; all are counted.
 pub const MOST_NAMED: u64 = 10_000;
@@ -238,6 +239,9 @@ pub struct RunReport {
     pub counted: Option<Counted>,
     /// How often each field differed.
     pub fields: BTreeMap<String, u64>,
+    /// What a replay changed, or would.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sums: Option<ReplaySums>,
     /// Those of this page; none where runs are only listed.
     pub differences: Vec<Difference>,
     /// After whom the next page begins, if there are more.
@@ -357,6 +361,7 @@ mod tests {
             counts: RunCounts { seen: 9, ..RunCounts::default() },
             counted: Some(Counted { clerk: 8, here: 8 }),
             fields: BTreeMap::new(),
+            sums: None,
             differences: Vec::new(),
             next: None,
             skipped: Vec::new(),

@@ -88,6 +88,7 @@ async fn read_everything(watched: &Watched, token: &str, other: &str, event: &st
     let pages = pages.into_iter().map(str::to_owned).chain([
         format!("/admin/users/{other}"),
         format!("/admin/sync/events/{event}"),
+        format!("/admin/sync/events/{event}?preview=1"),
         format!("/admin/sync/replay?id={event}"),
     ]);
     for path in pages {

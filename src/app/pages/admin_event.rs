@@ -2,33 +2,50 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_params_map;
+use leptos_router::hooks::{use_params_map, use_query_map};
 
-use crate::api::events::get_event;
+use crate::api::events::{get_event, get_replay_preview};
 use crate::app::components::admin_nav::AdminNav;
 use crate::app::components::confirm::Confirm;
 use crate::app::components::copy::CopyButton;
 use crate::app::components::effect_table::EffectTable;
-use crate::app::components::event_table::{EventBadge, EventTable, MaybeTime, PersonLink, events_of};
+use crate::app::components::event_table::{EventBadge, EventTable, MaybeTime, PersonLink, event_path, events_of};
 use crate::app::components::fields::{Reason, Tick};
 use crate::app::components::loaded::loaded;
+use crate::app::components::post_form::PostForm;
 use crate::app::components::time::Time;
 use crate::app::components::trail_table::TrailTable;
-use crate::app::pages::admin_replay::Fields;
+use crate::app::pages::admin_replay::{Fields, effects_in_words};
+use crate::model::error::AppError;
 use crate::model::event::{EventAttempt, EventDetail, EventRow, Payload, next_step};
+use crate::model::job::JobKind;
+use crate::model::replay::Rehearsal;
 
 const LIST: &str = "/admin/sync/events";
 
 #[component]
 pub fn AdminEventPage() -> impl IntoView {
     let id = use_params_map().get_untracked().get("id").unwrap_or_default();
-    let event = Resource::new_blocking(move || id.clone(), get_event);
-    loaded(event, move |event| view! { <Event event /> }.into_any())
+    let is_previewed = use_query_map().get_untracked().get("preview").is_some();
+    let event = Resource::new_blocking(move || (id.clone(), is_previewed), |(id, is_previewed)| read(id, is_previewed));
+    loaded(event, move |(event, rehearsal)| view! { <Event event rehearsal /> }.into_any())
+}
+
+/// One event and, if that is asked for, what a replay of it would do now.
+async fn read(id: String, is_previewed: bool) -> Result<(EventDetail, Option<Rehearsal>), AppError> {
+    let event = get_event(id.clone()).await?;
+    if !is_previewed || !matches!(event.payload, Payload::Kept { .. }) {
+        return Ok((event, None));
+    }
+    let preview = get_replay_preview(String::new(), id).await?;
+    Ok((event, preview.rehearsals.into_iter().next()))
 }
 
 #[component]
-fn Event(event: EventDetail) -> impl IntoView {
+fn Event(event: EventDetail, rehearsal: Option<Rehearsal>) -> impl IntoView {
     let row = event.row.clone();
+    let is_previewed = rehearsal.is_some();
+    let replay = rehearsal.map(|rehearsal| view! { <Replay rehearsal /> });
     view! {
         <Title text=format!("Event {}", row.id) />
         <h1 class="text-3xl font-bold wrap-anywhere">"Event " <code>{row.id.clone()}</code></h1>
@@ -41,7 +58,8 @@ fn Event(event: EventDetail) -> impl IntoView {
             <CopyButton text=row.id.clone() label="the event's id".to_owned() />
         </div>
         <p class="mt-2">{next_step(row.state)}</p>
-        <Actions row=row.clone() payload=event.payload.clone() />
+        <Actions row=row.clone() payload=event.payload.clone() is_previewed />
+        {replay}
         <Facts event=event.clone() />
         <Attempts attempts=event.attempts />
         <Body row=row.clone() payload=event.payload.clone() />
@@ -67,24 +85,10 @@ fn Event(event: EventDetail) -> impl IntoView {
 }
 
 #[component]
-fn Actions(row: EventRow, payload: Payload) -> impl IntoView {
-    let id = row.id.clone();
-    let replay = matches!(payload, Payload::Kept { .. }).then(|| {
-        let preview = format!("/admin/sync/replay?id={id}");
+fn Actions(row: EventRow, payload: Payload, is_previewed: bool) -> impl IntoView {
+    let preview = (matches!(payload, Payload::Kept { .. }) && !is_previewed).then(|| {
         view! {
-            <Confirm
-                id="replay"
-                label="Replay"
-                title="Replay this event?"
-                action="/api/events/replay_event"
-                submit="Replay it"
-            >
-                <p>"It is carried out again over what is stored now: another attempt of the same event. Nothing newer is overwritten."</p>
-                <input type="hidden" name="id" value=id.clone() />
-                <Tick name="effects" label="Send mails and webhooks for what changes" />
-                <Reason />
-            </Confirm>
-            <a class="btn btn-sm" href=preview>
+            <a class="btn btn-sm" href=format!("{}?preview=1#replay", event_path(&row.id))>
                 "Preview a replay"
             </a>
         }
@@ -108,9 +112,45 @@ fn Actions(row: EventRow, payload: Payload) -> impl IntoView {
     });
     view! {
         <div class="mt-4 flex flex-wrap gap-2">
-            {replay}
+            {preview}
             {discard}
         </div>
+    }
+    .into_any()
+}
+
+/// What would happen, and the way to let it happen.
+#[component]
+fn Replay(rehearsal: Rehearsal) -> impl IntoView {
+    let Rehearsal { event, state, decision, fields, effects } = rehearsal;
+    let is_of_others = effects.iter().any(|kind| *kind != JobKind::Metadata);
+    let only = is_of_others.then_some(" (mails and webhooks only if others are told)");
+    view! {
+        <section id="replay" class="mt-6 rounded-box border border-base-300 p-4">
+            <h2 class="text-xl font-bold">"What a replay would do now"</h2>
+            <dl class="document-fields mt-3">
+                <dt>"Would be"</dt>
+                <dd>
+                    <EventBadge state />
+                    " "
+                    {decision}
+                </dd>
+                <dt>"Would change"</dt>
+                <dd>
+                    <Fields fields />
+                </dd>
+                <dt>"Effects that would follow"</dt>
+                <dd>{effects_in_words(effects)} {only}</dd>
+            </dl>
+            <PostForm class="mt-4 flex flex-col items-start gap-4" action="/api/events/replay_event" hidden=vec![("id", event.id)]>
+                <p>"It is carried out again over what is stored now: another attempt of the same event. Nothing newer is overwritten, and nothing was written so far."</p>
+                <Tick name="effects" label="Send mails and webhooks for what changes" />
+                <Reason class="block w-full" />
+                <button class="btn btn-primary" type="submit">
+                    "Replay it"
+                </button>
+            </PostForm>
+        </section>
     }
     .into_any()
 }

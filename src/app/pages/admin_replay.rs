@@ -11,9 +11,11 @@ use crate::app::components::effect_table::kind_words;
 use crate::app::components::error_view::ErrorView;
 use crate::app::components::event_table::{Empty, EventBadge, PersonLink, event_path};
 use crate::app::components::fields::{Problem, Reason, Tick};
+use crate::app::components::replay_sums::Sums;
 use crate::model::error::AppError;
 use crate::model::event_filter::EventQuery;
-use crate::model::replay::{Rehearsal, ReplayPreview};
+use crate::model::job::JobKind;
+use crate::model::replay::{Rehearsal, ReplayPreview, ReplaySums};
 use crate::model::run::FieldDifference;
 
 const EVENTS: &str = "/admin/sync/events";
@@ -80,20 +82,18 @@ fn Preview(preview: ReplayPreview, query: String, ids: String) -> impl IntoView 
         }
         .into_any();
     }
-    let (changes, effects, shown) = (preview.changes(), preview.effects(), preview.rehearsals.len());
+    let (rehearsed, applied, shown) = (preview.rehearsed, preview.applied, preview.rehearsals.len());
+    let of_all = (rehearsed < preview.count).then(|| format!("Of the newest {rehearsed}: "));
+    let others = (rehearsed > preview.rehearsals.len() as u64).then(|| format!(" The newest {shown} are below."));
     let count = if preview.has_more { format!("{} events or more", preview.count) } else { events(preview.count) };
-    let start = view! { <Start count=count.clone() query ids /> };
+    let start = view! { <Start count=count.clone() sums=preview.sums.clone() rehearsed=of_all.clone() query ids /> };
     let rows = preview.rehearsals.into_iter().map(|rehearsal| view! { <Row rehearsal /> }).collect_view();
     view! {
         <p class="wrap-anywhere">
             <strong>{count}</strong> ": " {preview.about} ". Each gets another attempt over what is stored now; nothing newer is overwritten."
         </p>
-        <p class="mt-2">
-            "Of the newest " {shown} ", each by itself: " <strong>{changes}</strong> " would change something, and "
-            <strong>{effects}</strong>
-            {if effects == 1 { " effect" } else { " effects" }}
-            " would follow if others are told."
-        </p>
+        <p class="mt-2 mb-3">{of_all} <strong>{applied}</strong> " would be applied." {others}</p>
+        <Sums sums=preview.sums />
         {start}
         <div class="record-table mt-6">
             <table class="table">
@@ -116,7 +116,7 @@ fn Preview(preview: ReplayPreview, query: String, ids: String) -> impl IntoView 
 }
 
 #[component]
-fn Start(count: String, query: String, ids: String) -> impl IntoView {
+fn Start(count: String, sums: ReplaySums, rehearsed: Option<String>, query: String, ids: String) -> impl IntoView {
     let hidden = view! {
         <input type="hidden" name="query" value=query.clone() />
         <input type="hidden" name="ids" value=ids.clone() />
@@ -131,7 +131,8 @@ fn Start(count: String, query: String, ids: String) -> impl IntoView {
                 submit="Replay"
                 hidden=vec![("query", query), ("ids", ids)]
             >
-                <p>"It goes on as a run that can be paused and stopped."</p>
+                <p>"It goes on as a run that can be paused and stopped." {rehearsed.map(|of| format!(" {of}"))}</p>
+                <Sums sums />
                 <Tick name="effects" label="Send mails and webhooks for what changes" />
                 <Reason />
             </Confirm>
@@ -150,8 +151,7 @@ fn Start(count: String, query: String, ids: String) -> impl IntoView {
 #[component]
 fn Row(rehearsal: Rehearsal) -> impl IntoView {
     let Rehearsal { event, state, decision, fields, effects } = rehearsal;
-    let effects: Vec<&str> = effects.into_iter().map(kind_words).collect();
-    let effects = if effects.is_empty() { "none".to_owned() } else { effects.join(", ") };
+    let effects = effects_in_words(effects);
     view! {
         <tr>
             <td data-label="Event">
@@ -177,6 +177,12 @@ fn Row(rehearsal: Rehearsal) -> impl IntoView {
         </tr>
     }
     .into_any()
+}
+
+/// What would follow of one event.
+pub fn effects_in_words(effects: Vec<JobKind>) -> String {
+    let effects: Vec<&str> = effects.into_iter().map(kind_words).collect();
+    if effects.is_empty() { "none".to_owned() } else { effects.join(", ") }
 }
 
 /// Names, and both values where they are not personal.

@@ -13,6 +13,7 @@ use crate::app::components::fields::Reason;
 use crate::app::components::keep_fresh::{KeepFresh, ReloadWithoutScripts};
 use crate::app::components::loaded::loaded;
 use crate::app::components::pager::Pager;
+use crate::app::components::replay_sums::Sums;
 use crate::app::components::run_progress::{RunBadge, RunControls, RunProgress, run_path};
 use crate::app::components::time::Time;
 use crate::app::components::trail_table::{TrailTable, Who};
@@ -81,12 +82,19 @@ fn Run(detail: RunDetail, is_still: bool, after: Option<String>) -> impl IntoVie
 #[component]
 fn Counts(run: RunReport) -> impl IntoView {
     let counts = run.counts;
+    let sums = run.sums.map(|sums| {
+        view! {
+            <div class="mt-4">
+                <Sums sums is_done=!run.options.dry_run />
+            </div>
+        }
+    });
     // What a run of this kind is about is said also when it is nothing.
     let (is_proof, is_mending) = (run.kind == RunKind::Proof, !matches!(run.kind, RunKind::Backfill | RunKind::Proof));
     let rows: Vec<(&str, u64, bool)> = if run.kind == RunKind::Replay {
         vec![
             ("Events", counts.seen, true),
-            ("Changed something", counts.written, true),
+            (if run.options.dry_run { "Would be applied" } else { "Applied" }, counts.written, true),
             ("Could not be", counts.skipped, true),
         ]
     } else {
@@ -113,7 +121,11 @@ fn Counts(run: RunReport) -> impl IntoView {
             </div>
         }
     });
-    view! { <dl class="mt-4 grid grid-cols-2 gap-3 sm:grid-cols-4">{tiles.collect_view()}</dl> }.into_any()
+    view! {
+        <dl class="mt-4 grid grid-cols-2 gap-3 sm:grid-cols-4">{tiles.collect_view()}</dl>
+        {sums}
+    }
+    .into_any()
 }
 
 #[component]

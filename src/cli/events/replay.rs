@@ -8,8 +8,12 @@ use crate::cli::console::{Change, Consent, Console, print_table, refused, would_
 use crate::cli::events::{Which, about};
 use crate::cli::progress::Progress;
 use crate::model::event::EventState;
+use crate::model::job::JobKind;
+use crate::model::replay::ReplaySums;
 use crate::server::store::paging::Page;
+use crate::server::sync::consequences::Counter;
 use crate::server::sync::intervention::{self, Replayed};
+use crate::server::sync::rehearsal::Recording;
 
 /// As many as one command carries out again.
 const MOST: u16 = 1_000;
@@ -45,9 +49,10 @@ pub struct DiscardOptions {
 /// The oldest first, each by itself: what a rule refuses of one holds up no other. `Found` if one was refused, or if there are
 /// more.
 pub async fn replay(console: &Console, options: Options) -> anyhow::Result<End> {
-    let filter = options.which.filter();
-    let (ids, has_more) = match (options.ids.is_empty(), filter.is_empty()) {
-        (false, _) => (options.ids, false),
+    let Options { ids, which, effects, change } = options;
+    let filter = which.filter();
+    let (ids, has_more) = match (ids.is_empty(), filter.is_empty()) {
+        (false, _) => (ids, false),
         (true, true) => anyhow::bail!("name events, or say which: --state, --type, --person, --since, --before"),
         (true, false) => {
             let Page { rows: events, next } = console.state.store.events.list(&filter, None, MOST).await?;
@@ -56,7 +61,7 @@ pub async fn replay(console: &Console, options: Options) -> anyhow::Result<End> 
     };
     if ids.is_empty() {
         eprintln!("no event matches: nothing is to be done");
-        print(&[], false, &options.change);
+        print(&[], false, &change, effects);
         return Ok(End::Done);
     }
     let newest = if has_more { "the newest " } else { "" };
@@ -64,19 +69,25 @@ pub async fn replay(console: &Console, options: Options) -> anyhow::Result<End> 
         [id] => id.clone(),
         ids => format!("{newest}{} events", ids.len()),
     };
-    options.change.consent.ask(&format!("Replay {what}?"))?;
-    let intent = options.change.consent.intent(options.change.reason.clone());
+    change.consent.ask(&format!("Replay {what}?"))?;
+    let intent = change.consent.intent(change.reason.clone());
     let progress = Progress::of("replay", ids.len());
     let (mut replayed, mut end) = (Vec::new(), if has_more { End::Found } else { End::Done });
+    let (state, admin, mut recording) = (&console.state, &console.admin, Recording::default());
     for id in &ids {
-        match intervention::replay(&console.state, &console.admin, id, !options.effects, &intent).await {
+        let ended = if intent.is_rehearsal {
+            intervention::rehearse_replay(state, admin, id, &mut recording).await
+        } else {
+            intervention::replay(state, admin, id, !effects, &intent).await
+        };
+        match ended {
             Ok(event) => replayed.push(event),
             Err(error) => end = progress.aside(|| refused(about(id, error)))?,
         }
         progress.advance();
     }
     progress.clear();
-    print(&replayed, has_more, &options.change);
+    print(&replayed, has_more, &change, effects);
     if has_more {
         eprintln!("there are older ones: the same again with --before takes them");
     }
@@ -100,15 +111,13 @@ pub async fn discard(console: &Console, options: DiscardOptions) -> anyhow::Resu
     Ok(End::Done)
 }
 
-fn print(replayed: &[Replayed], has_more: bool, change: &Change) {
+fn print(replayed: &[Replayed], has_more: bool, change: &Change, is_loud: bool) {
     let is_rehearsal = change.consent.dry_run;
+    let mut sums = ReplaySums::default();
+    Counter::default().count(&mut sums, replayed.iter().filter_map(|event| event.consequence.as_ref()));
     if change.json {
-        let row = |event: &Replayed| {
-            let Replayed { id, before, outcome } = event;
-            json!({ "id": id, "before": before, "state": outcome.state, "decision": outcome.decision })
-        };
         let rows: Vec<Value> = replayed.iter().map(row).collect();
-        println!("{}", json!({ "events": rows, "hasMore": has_more, "dryRun": is_rehearsal }));
+        println!("{}", json!({ "events": rows, "hasMore": has_more, "sums": sums, "dryRun": is_rehearsal }));
         return;
     }
     let line = |event: &Replayed| {
@@ -116,6 +125,27 @@ fn print(replayed: &[Replayed], has_more: bool, change: &Change) {
         [event.id.clone(), words(event.outcome.state, is_rehearsal), was, event.outcome.decision.clone()]
     };
     print_table(&replayed.iter().map(line).collect::<Vec<_>>());
+    if replayed.is_empty() {
+        return;
+    }
+    let (would, followed) = if is_rehearsal { ("would change", "would follow") } else { ("changed", "followed") };
+    println!("{} {would}: {}", sums.documents(), sums.fields());
+    let only = if is_rehearsal && !is_loud { "; mails and webhooks only with --effects" } else { "" };
+    println!("effects that {followed}: {}{only}", sums.effects(JobKind::as_str));
+}
+
+fn row(event: &Replayed) -> Value {
+    let Replayed { id, before, outcome, consequence } = event;
+    let (fields, effects) =
+        consequence.as_ref().map(|written| (&written.fields[..], &written.effects[..])).unwrap_or_default();
+    json!({
+        "id": id,
+        "before": before,
+        "state": outcome.state,
+        "decision": outcome.decision,
+        "fields": fields,
+        "effects": effects,
+    })
 }
 
 fn words(state: EventState, is_rehearsal: bool) -> String {

@@ -14,6 +14,7 @@ use mongodb::{Collection, Database, IndexModel};
 use serde::{Deserialize, Serialize};
 
 use crate::model::event_filter::ReplayPlan;
+use crate::model::replay::ReplaySums;
 use crate::model::run::{Counted, Difference, RunCounts, RunKind, RunOptions, RunState, Starter, Wish};
 use crate::server::store::encoding::{date, optional_date, to_date};
 use crate::server::store::expiry::ensure_expiry;
@@ -59,6 +60,9 @@ pub struct Progress {
     /// People at Clerk who are known not to be here, as people who were skipped.
     pub absent: u64,
     pub fields: BTreeMap<String, u64>,
+    /// Of a replay: what it changed, or would.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sums: Option<ReplaySums>,
     /// Not in `findings` yet: the next checkpoint puts it there.
     #[serde(skip)]
     pub found: Vec<Found>,

@@ -54,7 +54,7 @@ pub fn fail<P: Ports>(ports: &P, case: Case, error: Error) -> Ended {
         let (event_id, state) = (said.event.as_ref().map(Origin::id), outcome.state.as_str());
         tracing::warn!(event.id = event_id, user.id = case.clerk_id, state, "{}", outcome.decision);
     }
-    Ended { case, outcomes, user: None, error: Some(error) }
+    Ended { case, outcomes, user: None, before: None, error: Some(error) }
 }
 
 fn put_off<P: Ports>(ports: &P, said: &Said, error: &Error) -> Outcome {

@@ -10,7 +10,7 @@ use crate::model::audit::{Action, Fact};
 use crate::model::event::{EventAttempt, EventDetail, EventList, EventRow, EventState, Payload, took};
 use crate::model::event_filter::{EventFilter, EventQuery, ReplayPlan};
 use crate::model::failure::{FAILURES, FailureRow, Failures};
-use crate::model::replay::ReplayPreview;
+use crate::model::replay::{ReplayPreview, ReplaySums};
 use crate::model::run::FieldDifference;
 use crate::server::access::Admin;
 use crate::server::error::Error;
@@ -23,8 +23,9 @@ use crate::server::store::events::{Event, Summary};
 use crate::server::store::mutes::Mute;
 use crate::server::store::paging::Cursor;
 use crate::server::store::users::history::{Entry, FieldChange};
-use crate::server::sync::rehearsal::{rehearse, shown};
-use crate::server::sync::scan::replay::MOST_COUNTED;
+use crate::server::sync::consequences::Counter;
+use crate::server::sync::rehearsal::{Recording, shown};
+use crate::server::sync::scan::replay::{EVENTS_AT_ONCE, MOST_COUNTED};
 use crate::server::sync::scan::requests::count;
 use crate::server::trail;
 
@@ -32,8 +33,8 @@ use crate::server::trail;
 const ON_A_PAGE: u16 = 50;
 /// Of the same person, before and after.
 const AROUND: i64 = 5;
-/// So many are rehearsed before a replay.
-const REHEARSED: u16 = 25;
+/// So many of those rehearsed before a replay are shown one by one.
+const SHOWN: usize = 25;
 const LONGEST_MUTE: u16 = 24 * 31;
 pub const NO_EVENT: Error = Error::NotFound { what: "This event" };
 
@@ -197,18 +198,26 @@ pub async fn preview_replay(state: &AppState, query: &str, ids: &str) -> Result<
     let plan = plan_of(state, query, ids, false).await?;
     let events = &state.store.events;
     let found = if plan.ids.is_empty() {
-        events.list_whole(&plan.filter, None, REHEARSED).await?.rows
+        events.list_whole(&plan.filter, None, EVENTS_AT_ONCE).await?.rows
     } else {
-        let some: Vec<String> = plan.ids.iter().take(usize::from(REHEARSED)).cloned().collect();
+        let some: Vec<String> = plan.ids.iter().take(usize::from(EVENTS_AT_ONCE)).cloned().collect();
         events.find_many(&some).await?
     };
-    let (count, rehearsed) = tokio::try_join!(count(state, &plan), rehearse(state, &found))?;
-    let rehearsals = found.iter().map(row_of).zip(rehearsed).map(|(event, rehearsed)| shown(event, rehearsed));
+    let recording = Recording::default();
+    let (count, batch) = tokio::try_join!(count(state, &plan), recording.rehearse(state, &found))?;
+    let mut sums = ReplaySums::default();
+    Counter::default().count(&mut sums, batch.consequences());
+    let applied = batch.rehearsed.iter().filter(|rehearsed| rehearsed.outcome.state == EventState::Applied);
+    let applied = applied.count() as u64;
+    let rehearsals = found.iter().map(row_of).zip(batch.rehearsed).map(|(event, rehearsed)| shown(event, rehearsed));
     Ok(ReplayPreview {
         about: plan.describe(),
         count,
         has_more: count >= MOST_COUNTED,
-        rehearsals: rehearsals.collect(),
+        rehearsed: found.len() as u64,
+        applied,
+        sums,
+        rehearsals: rehearsals.take(SHOWN).collect(),
     })
 }
 

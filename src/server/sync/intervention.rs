@@ -13,22 +13,24 @@ use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::store::events::intervention::Intervention;
 use crate::server::store::events::{Event, Origin, Outcome, Record};
+use crate::server::sync::consequences::Consequence;
 use crate::server::sync::fold::{end, read};
 use crate::server::sync::inspection::NO_EVENT;
 use crate::server::sync::ports::{LEASE, Ports};
-use crate::server::sync::process::{record_again, repeat};
-use crate::server::sync::rehearsal::{has_body, rehearse};
+use crate::server::sync::process::{Repeated, record_again, repeat};
+use crate::server::sync::rehearsal::{Recording, Rehearsed, has_body};
 
-/// An event that was carried out again.
+/// An event that was carried out again, or would be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replayed {
     pub id: String,
     pub before: EventState,
     pub outcome: Outcome,
+    /// What comes of it, if something is written.
+    pub consequence: Option<Consequence>,
 }
 
-/// Carries an event out again; as a rehearsal it says what would be decided over what is stored now. `is_quiet`: no mail and
-/// no webhook goes out for what changes.
+/// Carries an event out again. `is_quiet`: no mail and no webhook goes out for what changes.
 ///
 /// # Errors
 /// `NotFound`; `Refused` without a body; MongoDB's. What else an attempt meets is its outcome.
@@ -40,40 +42,52 @@ pub async fn replay(
     intent: &Intent,
 ) -> Result<Replayed, Error> {
     ensure_own_name(admin)?;
-    let event = find(state, id).await?;
-    if !has_body(&event) {
-        return Err(refused("Its body is not kept any more."));
+    let event = find_whole(state, id).await?;
+    let due_at = state.now().saturating_add(LEASE).unwrap_or(Timestamp::MAX);
+    let fact = fact_of(admin, Action::ReplayEvent, id, intent);
+    if !state.store.events.intervene(id, Intervention::Reopen { due_at }, &fact).await? {
+        return Err(NO_EVENT);
     }
-    let before = event.state;
-    let outcome = if intent.is_rehearsal {
-        let rehearsed = rehearse(state, std::slice::from_ref(&event)).await?;
-        rehearsed.into_iter().next().map(|rehearsed| rehearsed.outcome).ok_or(NO_EVENT)?
-    } else {
-        let due_at = state.now().saturating_add(LEASE).unwrap_or(Timestamp::MAX);
-        let fact = fact_of(admin, Action::ReplayEvent, id, intent);
-        if !state.store.events.intervene(id, Intervention::Reopen { due_at }, &fact).await? {
-            return Err(NO_EVENT);
-        }
-        match carry_out(state, &event, is_quiet).await {
-            Ok(outcome) => outcome,
-            // It is open, and somebody looks at it when it is due.
-            Err(error) => {
-                error.log("replay_event");
-                recorded(find(state, id).await?)
-            }
+    let (outcome, consequence) = match carry_out(state, &event, is_quiet).await {
+        Ok(ended) => ended,
+        // It is open, and somebody looks at it when it is due.
+        Err(error) => {
+            error.log("replay_event");
+            (recorded(find(state, id).await?), None)
         }
     };
-    Ok(Replayed { id: event.id, before, outcome })
+    Ok(Replayed { id: event.id, before: event.state, outcome, consequence })
 }
 
-async fn carry_out(state: &AppState, event: &Event, is_quiet: bool) -> Result<Outcome, Error> {
-    let records = match read(event, state.fields()) {
+/// What that would come to over what is stored now, or would be after those that were recorded before. It is recorded.
+///
+/// # Errors
+/// As of `replay`.
+pub async fn rehearse_replay(
+    state: &AppState,
+    admin: &Admin,
+    id: &str,
+    recording: &mut Recording,
+) -> Result<Replayed, Error> {
+    ensure_own_name(admin)?;
+    let event = find_whole(state, id).await?;
+    let batch = recording.rehearse(state, std::slice::from_ref(&event)).await?;
+    let Rehearsed { outcome, consequence } = batch.rehearsed.first().cloned().ok_or(NO_EVENT)?;
+    recording.keep(batch);
+    Ok(Replayed { id: event.id, before: event.state, outcome, consequence })
+}
+
+async fn carry_out(state: &AppState, event: &Event, is_quiet: bool) -> Result<(Outcome, Option<Consequence>), Error> {
+    let Repeated { records, consequences } = match read(event, state.fields()) {
         Ok(said) => repeat(state, vec![said], is_quiet).await?,
-        Err(outcome) => vec![Record { event: Origin::Stored(event.id.clone()), outcome }],
+        Err(outcome) => {
+            let records = vec![Record { event: Origin::Stored(event.id.clone()), outcome }];
+            Repeated { records, consequences: Vec::new() }
+        }
     };
     let outcome = records.first().map(|record| record.outcome.clone()).ok_or(NO_EVENT)?;
     record_again(state, records).await?;
-    Ok(outcome)
+    Ok((outcome, consequences.into_iter().next()))
 }
 
 /// Decides that an event which waits, failed, or was given up shall not be tried again: it is settled then.
@@ -123,6 +137,11 @@ pub async fn discard_for(state: &AppState, admin: &Admin, id: &str, reason: &str
 
 async fn find(state: &AppState, id: &str) -> Result<Event, Error> {
     state.store.events.find(id).await?.ok_or(NO_EVENT)
+}
+
+async fn find_whole(state: &AppState, id: &str) -> Result<Event, Error> {
+    let event = find(state, id).await?;
+    if has_body(&event) { Ok(event) } else { Err(refused("Its body is not kept any more.")) }
 }
 
 fn recorded(event: Event) -> Outcome {

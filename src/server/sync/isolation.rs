@@ -65,5 +65,5 @@ fn give_up(case: Case) -> Ended {
     const CAUSE: &str = "a fault of ours: it panicked";
     let outcomes = case.said.iter().map(|_| end(EventState::Dead, CAUSE)).collect();
     tracing::error!(user.id = case.clerk_id, events = case.said.len(), "an event that makes us panic is given up");
-    Ended { case, outcomes, user: None, error: Some(Error::Panicked) }
+    Ended { case, outcomes, user: None, before: None, error: Some(Error::Panicked) }
 }

@@ -18,6 +18,7 @@ use crate::server::store::users::writes::{Write, Written};
 use crate::server::store::users::{LocalUser, User};
 use crate::server::sync::apply::Incoming;
 use crate::server::sync::attempts::{Applied, fail};
+use crate::server::sync::consequences::{Consequence, consequences_of};
 use crate::server::sync::fold::{Case, Folded, Fresh, Said, Suffix, end, fold, group, read};
 use crate::server::sync::outboxes::{PUSHES_A_SECOND, put_back, relay};
 use crate::server::sync::ports::{LEASE, Ports};
@@ -54,6 +55,8 @@ pub struct Ended {
     pub outcomes: Vec<Outcome>,
     /// The person as stored now, if there is one.
     pub user: Option<User>,
+    /// As stored before it was written; none of a newcomer.
+    pub before: Option<Box<User>>,
     /// Why it could not be carried out.
     pub error: Option<Error>,
 }
@@ -97,7 +100,9 @@ async fn settle_once<P: Ports>(ports: &P, cases: Vec<Case>, settled: &mut Settle
         match fold(before.as_ref(), local, &case, fresh, |stored, incoming, id| ports.decide(stored, incoming, id)) {
             Folded::Ask => settled.asks.push(Question { case, over: before.and_then(|before| before.etag) }),
             Folded::Behind => settled.ended.push(fail(ports, case, Error::Behind)),
-            Folded::Settled(outcomes) => settled.ended.push(Ended { case, outcomes, user: before, error: None }),
+            Folded::Settled(outcomes) => {
+                settled.ended.push(Ended { case, outcomes, user: before, before: None, error: None });
+            }
             Folded::Write(mut write, outcomes) => {
                 let trace = case.said.iter().rev().find_map(|said| said.trace.as_ref());
                 let events = applied_by(&case, &outcomes);
@@ -145,7 +150,7 @@ impl Settled {
         if !write.effects.is_empty() {
             self.outboxes.push(Outbox { clerk_id: case.clerk_id.clone(), outbox: write.effects });
         }
-        self.ended.push(Ended { case, outcomes, user: Some(write.user), error: None });
+        self.ended.push(Ended { case, outcomes, user: Some(write.user), before: write.before, error: None });
     }
 
     /// Takes what came of others to what came of these.
@@ -185,7 +190,10 @@ impl Settled {
 }
 
 /// The application's own people that newcomers may turn out to be, by address in lower case.
-async fn find_locals<P: Ports>(
+///
+/// # Errors
+/// MongoDB's.
+pub async fn find_locals<P: Ports>(
     ports: &P,
     cases: &[Case],
     stored: &HashMap<String, User>,
@@ -294,17 +302,26 @@ async fn carry_out_all<P: Ports>(ports: &P, said: Vec<Said>) -> Result<Vec<Ended
     Ok(settled.ended)
 }
 
-/// Carries out again what events say, and returns what became of each, which is not recorded yet.
+/// What carrying events out again came to.
+#[derive(Debug)]
+pub struct Repeated {
+    /// What became of each, which is not recorded yet.
+    pub records: Vec<Record>,
+    pub consequences: Vec<Consequence>,
+}
+
+/// Carries out again what events say.
 ///
 /// # Errors
 /// What passes by itself, whomever it concerns: all of it may be done twice.
-pub async fn repeat<P: Ports>(ports: &P, said: Vec<Said>, is_quiet: bool) -> Result<Vec<Record>, Error> {
+pub async fn repeat<P: Ports>(ports: &P, said: Vec<Said>, is_quiet: bool) -> Result<Repeated, Error> {
     let cases = group(said).into_iter().map(|case| Case { is_quiet, ..case }).collect();
     let mut settled = settle_all(ports, cases).await?;
+    let consequences = consequences_of(&settled, ports.fields());
     let records = settled.take_records(ports.now());
     finish(ports, &mut settled).await?;
     let passing = settled.ended.into_iter().filter_map(|ended| ended.error).find(Error::is_passing);
-    passing.map_or(Ok(records), Err)
+    passing.map_or(Ok(Repeated { records, consequences }), Err)
 }
 
 /// Records what came of a repetition, in the numbers of attempts too.

@@ -1,34 +1,58 @@
 //! What events would do over what is stored now (C-7): the same `fold`, and nothing is written and nobody asked.
 //!
-//! Each event alone: what it would do after another of them is not foreseen.
+//! What would be stored by then is kept in a recording, so that what comes after is decided over it, as in a replay.
+
+use std::collections::HashMap;
 
 use crate::model::event::{EventRow, EventState};
-use crate::model::job::JobKind;
 use crate::model::replay::Rehearsal;
-use crate::model::run::FieldDifference;
 use crate::server::error::Error;
-use crate::server::settings::fields::Fields;
 use crate::server::store::deliveries::ERASED;
 use crate::server::store::events::{Event, Outcome};
-use crate::server::store::users::User;
-use crate::server::sync::apply::differences;
-use crate::server::sync::fields::open_value;
-use crate::server::sync::fold::{Folded, Fresh, Said, end, fold, group, read};
+use crate::server::store::users::{LocalUser, User};
+use crate::server::sync::consequences::Consequence;
+use crate::server::sync::fold::{Case, Folded, Fresh, end, fold, group, read};
 use crate::server::sync::ports::Ports;
+use crate::server::sync::process::find_locals;
 
 pub const NO_BODY: &str = "its body is not kept any more";
+/// So many documents are recorded; of whoever comes after them, each batch is decided over what is stored.
+const MOST_RECORDED: usize = 20_000;
 
 /// One event, decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rehearsed {
     pub outcome: Outcome,
-    pub fields: Vec<FieldDifference>,
-    pub effects: Vec<JobKind>,
+    /// With the last of several events that one write carries out.
+    pub consequence: Option<Consequence>,
+}
+
+/// Some events, decided together.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    /// In the order of the events.
+    pub rehearsed: Vec<Rehearsed>,
+    /// As they would be stored.
+    people: Vec<User>,
+}
+
+/// Whoever would be stored otherwise by now.
+#[derive(Debug, Default)]
+pub struct Recording {
+    people: HashMap<String, User>,
+    /// Not all of them are recorded.
+    pub is_full: bool,
 }
 
 impl Rehearsed {
     fn of(outcome: Outcome) -> Self {
-        Self { outcome, fields: Vec::new(), effects: Vec::new() }
+        Self { outcome, consequence: None }
+    }
+}
+
+impl Batch {
+    pub fn consequences(&self) -> impl Iterator<Item = &Consequence> {
+        self.rehearsed.iter().filter_map(|rehearsed| rehearsed.consequence.as_ref())
     }
 }
 
@@ -37,80 +61,100 @@ pub fn has_body(event: &Event) -> bool {
     !matches!(event.payload.as_str(), "" | ERASED)
 }
 
-/// Each of these events, with their bodies, in their order.
-///
-/// # Errors
-/// MongoDB's.
-pub async fn rehearse<P: Ports>(ports: &P, events: &[Event]) -> Result<Vec<Rehearsed>, Error> {
-    let said: Vec<Result<Said, Outcome>> = events
-        .iter()
-        .map(|event| if has_body(event) { read(event, ports.fields()) } else { Err(end(event.state, NO_BODY)) })
-        .collect();
-    let mut ids: Vec<&str> = said.iter().flatten().map(|said| said.incoming.clerk_id()).collect();
-    ids.sort_unstable();
-    ids.dedup();
-    let found = ports.find_people(&ids).await?;
-    let decided = said.into_iter().map(|said| match said {
-        Err(outcome) => Rehearsed::of(outcome),
-        Ok(said) if found.unreadable.iter().any(|id| id == said.incoming.clerk_id()) => {
-            Rehearsed::of(end(EventState::Failed, Error::Unreadable.cause()))
+impl Recording {
+    /// Some events, with their bodies, in their order, as one batch of a replay. What they would leave is not recorded yet.
+    ///
+    /// # Errors
+    /// MongoDB's.
+    pub async fn rehearse<P: Ports>(&self, ports: &P, events: &[Event]) -> Result<Batch, Error> {
+        let mut batch = Batch::default();
+        let (mut decided, mut said) = (HashMap::with_capacity(events.len()), Vec::with_capacity(events.len()));
+        for event in events {
+            let body = if has_body(event) { read(event, ports.fields()) } else { Err(end(event.state, NO_BODY)) };
+            match body {
+                Ok(of_event) => said.push(of_event),
+                Err(outcome) => {
+                    decided.insert(event.id.clone(), Rehearsed::of(outcome));
+                }
+            }
         }
-        Ok(said) => {
-            let stored = found.users.iter().find(|user| user.clerk_id == said.incoming.clerk_id());
-            decide(ports, stored, said)
+        let cases = group(said);
+        let (stored, unreadable) = self.find(ports, &cases).await?;
+        let has_local = ports.has_local().await?;
+        let locals = if has_local { find_locals(ports, &cases, &stored).await? } else { HashMap::new() };
+        for case in cases {
+            let local = case.verified_emails().find_map(|email| locals.get(&email.to_lowercase()));
+            let (outcomes, written) = if unreadable.contains(&case.clerk_id) {
+                (case.said.iter().map(|_| end(EventState::Failed, Error::Unreadable.cause())).collect(), None)
+            } else {
+                decide(ports, stored.get(&case.clerk_id), local, &case)
+            };
+            let mut rehearsed: Vec<Rehearsed> = outcomes.into_iter().map(Rehearsed::of).collect();
+            if let Some((user, consequence)) = written {
+                let last = rehearsed.iter_mut().rfind(|rehearsed| rehearsed.outcome.state == EventState::Applied);
+                last.into_iter().for_each(|last| last.consequence = Some(consequence.clone()));
+                batch.people.push(user);
+            }
+            let ids = case.said.into_iter().filter_map(|said| said.event).map(|event| event.id().to_owned());
+            decided.extend(ids.zip(rehearsed));
         }
-    });
-    Ok(decided.collect())
-}
+        batch.rehearsed = events.iter().filter_map(|event| decided.remove(&event.id)).collect();
+        Ok(batch)
+    }
 
-fn decide<P: Ports>(ports: &P, stored: Option<&User>, said: Said) -> Rehearsed {
-    let (id, etag) = (ports.new_id(), ports.new_id());
-    let Some(case) = group(vec![said]).pop() else { return Rehearsed::of(end(EventState::Ignored, "")) };
-    let fields_of_own = ports.fields();
-    let fresh = Fresh { id: &id, etag: &etag, now: ports.now(), plan: ports.plan(), fields: fields_of_own };
-    match fold(stored, None, &case, fresh, |stored, incoming, id| ports.decide(stored, incoming, id)) {
-        Folded::Ask | Folded::Behind => Rehearsed::of(end(EventState::Received, "Clerk would be asked")),
-        Folded::Settled(outcomes) => last(outcomes),
-        Folded::Write(write, outcomes) => Rehearsed {
-            fields: stored.map_or_else(everything, |stored| fields(stored, &write.user, fields_of_own)),
-            effects: write.effects.iter().map(|effect| effect.kind).collect(),
-            ..last(outcomes)
-        },
+    /// From now on that is what would be stored.
+    pub fn keep(&mut self, batch: Batch) {
+        for user in batch.people {
+            if self.people.len() < MOST_RECORDED || self.people.contains_key(&user.clerk_id) {
+                self.people.insert(user.clerk_id.clone(), user);
+            } else {
+                self.is_full = true;
+            }
+        }
+    }
+
+    /// Whom these cases are about, as recorded or else as stored; and whose documents cannot be read.
+    async fn find<P: Ports>(&self, ports: &P, cases: &[Case]) -> Result<(HashMap<String, User>, Vec<String>), Error> {
+        let ids = cases.iter().map(|case| case.clerk_id.as_str());
+        let (recorded, others): (Vec<&str>, Vec<&str>) = ids.partition(|id| self.people.contains_key(*id));
+        let recorded = recorded.into_iter().filter_map(|id| self.people.get(id)).cloned();
+        let mut stored: HashMap<String, User> = recorded.map(|user| (user.clerk_id.clone(), user)).collect();
+        if others.is_empty() {
+            return Ok((stored, Vec::new()));
+        }
+        let found = ports.find_people(&others).await?;
+        stored.extend(found.users.into_iter().map(|user| (user.clerk_id.clone(), user)));
+        Ok((stored, found.unreadable))
     }
 }
 
-fn last(outcomes: Vec<Outcome>) -> Rehearsed {
-    Rehearsed::of(outcomes.into_iter().next_back().unwrap_or_else(|| end(EventState::Ignored, "")))
-}
-
-/// Of somebody who is not there.
-fn everything() -> Vec<FieldDifference> {
-    vec![FieldDifference { field: "everything".to_owned(), here: None, clerk: None }]
-}
-
-/// What differs between what is stored and what would be.
-fn fields(before: &User, after: &User, table: &Fields) -> Vec<FieldDifference> {
-    let names = if after.deleted_at.is_some() { vec!["deletedAt"] } else { differences(before, after) };
-    names.into_iter().map(|name| with_values(name, before, after, table)).collect()
-}
-
-/// Both values, unless they are personal.
-fn with_values(field: &str, before: &User, after: &User, table: &Fields) -> FieldDifference {
-    let value = |user: &User| match field {
-        "role" => Some(user.role.to_string()),
-        "banned" => Some(user.banned.to_string()),
-        "locked" => Some(user.locked.to_string()),
-        "emailVerified" => Some(user.email_verified.to_string()),
-        "createdAt" => Some(user.created_at.to_string()),
-        "updatedAt" => Some(user.updated_at.to_string()),
-        "deletedAt" => user.deleted_at.map(|at| at.to_string()),
-        own => open_value(&user.fields, table, own),
-    };
-    FieldDifference { field: field.to_owned(), here: value(before), clerk: value(after) }
+/// What becomes of each event of a case, and of the person, if there is something to write.
+fn decide<P: Ports>(
+    ports: &P,
+    stored: Option<&User>,
+    local: Option<&LocalUser>,
+    case: &Case,
+) -> (Vec<Outcome>, Option<(User, Consequence)>) {
+    let (id, etag) = (ports.new_id(), ports.new_id());
+    let table = ports.fields();
+    let fresh = Fresh { id: &id, etag: &etag, now: ports.now(), plan: ports.plan(), fields: table };
+    match fold(stored, local, case, fresh, |stored, incoming, id| ports.decide(stored, incoming, id)) {
+        Folded::Ask | Folded::Behind => {
+            let asked = case.said.iter().map(|_| end(EventState::Received, "Clerk would be asked"));
+            (asked.collect(), None)
+        }
+        Folded::Settled(outcomes) => (outcomes, None),
+        Folded::Write(write, outcomes) => {
+            let effects = write.effects.iter().map(|effect| effect.kind).collect();
+            let consequence = Consequence::of(stored, &write.user, effects, table);
+            (outcomes, Some((write.user, consequence)))
+        }
+    }
 }
 
 /// As a page shows it.
 pub fn shown(event: EventRow, rehearsed: Rehearsed) -> Rehearsal {
-    let Rehearsed { outcome, fields, effects } = rehearsed;
+    let Rehearsed { outcome, consequence } = rehearsed;
+    let (fields, effects) = consequence.map(|written| (written.fields, written.effects)).unwrap_or_default();
     Rehearsal { event, state: outcome.state, decision: outcome.decision, fields, effects }
 }

@@ -102,7 +102,9 @@ async fn e_34_events_replay_decides_again_over_what_is_stored_and_is_audited() {
     let name = async || app.database.user(ADA).await.expect("stored").get_str("firstName").expect("a name").to_owned();
 
     events(&app, &["replay", "msg_2"]).await.expect(2).says(&["Replay msg_2? [yes/no]", "not confirmed"]);
-    events(&app, &["replay", "msg_2", "--dry-run"]).await.expect(0).says(&["would be applied", "updated firstName"]);
+    let foreseen = events(&app, &["replay", "msg_2", "--dry-run"]).await.expect(0);
+    foreseen.says(&["would be applied", "updated firstName", "1 document would change: firstName 1"]);
+    foreseen.says(&["effects that would follow: none; mails and webhooks only with --effects"]);
     assert_eq!((name().await.as_str(), app.database.count("audit", doc! {}).await), ("Wrong", 0));
 
     let replayed =
@@ -126,6 +128,34 @@ async fn e_34_events_replay_decides_again_over_what_is_stored_and_is_audited() {
         .map(|entry| (entry.actor.as_str(), entry.action.as_str(), entry.before.as_deref(), entry.reason.as_deref()))
         .collect();
     assert_eq!(told, [(operator(), "replay_event", Some("applied"), Some("a restore"))]);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn c_7_what_events_replay_counts_rehearsed_is_what_it_then_counts_done() {
+    let app = with_events().await;
+    // Ada as before both of her events, which are carried out one after the other; Bob is gone.
+    let hand = doc! {
+        "firstName": "Wrong", "name": "Wrong", "banned": true, "version": { "updatedAt": 1_700_000_000_000_i64, "eventAt": 1_i64 },
+    };
+    app.database.set("users", doc! { "clerkId": ADA }, hand).await;
+    app.database.remove("users", doc! { "clerkId": "user_bob" }).await;
+    let before = app.database.all("users").await;
+    let sums = json!({
+        "documents": 2, "fields": { "banned": 1, "everything": 1, "firstName": 2, "name": 2 }, "effects": {}, "isMost": false,
+    });
+    let all = ["replay", "msg_1", "msg_2", "msg_3", "msg_4", "--json"];
+    let foreseen = events(&app, &[&all[..], &["--dry-run"]].concat()).await.expect(0).json();
+    assert_eq!(foreseen["sums"], sums);
+    let states: Vec<&Value> = (0..4).map(|place| &foreseen["events"][place]["state"]).collect();
+    assert_eq!(states, ["applied", "applied", "applied", "ignored"]);
+    let banned = json!({ "field": "banned", "here": "true", "clerk": "false" });
+    assert!(foreseen["events"][0]["fields"].as_array().is_some_and(|fields| fields.contains(&banned)), "{foreseen}");
+    assert_eq!(app.database.all("users").await, before, "nothing is written");
+    let done = events(&app, &[&all[..], &["--yes"]].concat()).await.expect(0).json();
+    assert_eq!((&done["sums"], &done["events"]), (&sums, &foreseen["events"]));
+    let again = events(&app, &["replay", "--person", ADA, "--dry-run"]).await.expect(0);
+    again.says(&["0 documents would change: nothing", "effects that would follow: none"]);
     app.finish().await;
 }
 

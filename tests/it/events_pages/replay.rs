@@ -1,12 +1,14 @@
 //! Before and after a replay of many (C-7): what it would do, what a rehearsal leaves alone, and what it does to those picked.
 
-use mongodb::bson::{Document, doc};
+use mongodb::bson::{DateTime, Document, doc};
 use serde_json::json;
 
 use super::{ADA, clock, ended, page, says, send};
 use crate::support::app::{TestApp, Wishes};
 use crate::support::delivery::user_event;
 use crate::support::receiver::{Receiver, SECRET};
+
+const MONTH: &str = "q=msg_m_";
 
 /// An admin, Ada as `msg_t_1` and `msg_t_2` made her, Bob by `msg_t_3`; somebody is told of every change.
 async fn with_a_receiver() -> (TestApp, String, Receiver) {
@@ -35,6 +37,37 @@ async fn set_back(app: &TestApp) {
 
 async fn name(app: &TestApp) -> String {
     app.database.user(ADA).await.expect("stored").get_str("firstName").expect("a name").to_owned()
+}
+
+/// Eighty people with three events each, a month long, all of them applied: more than one batch. Of each person the newest
+/// comes last.
+async fn a_month(app: &TestApp) {
+    let now = jiff::Timestamp::now().as_millisecond();
+    let hour = 3_600_000;
+    for number in 0..240_i64 {
+        let (person, at) = (format!("user_m{}", number % 80), now - (720 - 3 * number) * hour);
+        let kind = if number < 80 { "user.created" } else { "user.updated" };
+        let id = format!("msg_m_{number:03}");
+        app.deliver(&id, &user_event(kind, &person, &format!("Name{number}"), at)).await;
+    }
+    app.settled().await;
+    for number in 0..240_i64 {
+        let at = DateTime::from_millis(now - (720 - 3 * number) * hour);
+        app.database.set("events", doc! { "_id": format!("msg_m_{number:03}") }, doc! { "receivedAt": at }).await;
+    }
+    app.jobs_settled().await;
+}
+
+/// Everything about the month, as a form of the preview says it; ends as this run.
+async fn replayed(app: &TestApp, admin: &str, how: &[(&str, &str)]) -> Document {
+    app.database.remove("runs", doc! {}).await;
+    let wish = [&[("query", MONTH)], how].concat();
+    assert_eq!(send(app, admin, "/api/events/replay_events", &wish).await.status(), 200);
+    ended(app, "replay", "done").await
+}
+
+fn sums(run: &Document) -> &Document {
+    run.get_document("progress").and_then(|progress| progress.get_document("sums")).expect("sums")
 }
 
 async fn told(app: &TestApp) -> u64 {
@@ -111,5 +144,109 @@ async fn e_12_a_whole_page_or_those_picked_are_replayed_and_no_others() {
         assert_eq!(app.database.count("events", doc! { "_id": id, "attempts": attempts }).await, 1, "{id}");
     }
     let _ = stop.send(true);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn c_7_a_replay_of_a_whole_month_on_converged_data_has_no_diff_and_no_effect() {
+    let (app, admin, _receiver) = with_a_receiver().await;
+    a_month(&app).await;
+    let (people, jobs) = (app.database.all("users").await, app.database.all("jobs").await);
+    let nothing = doc! { "documents": 0_i64, "fields": {}, "effects": {}, "isMost": false };
+    let preview = page(&app, &admin, &format!("/admin/sync/replay?{MONTH}")).await;
+    says(&preview, &["240 events", "Of the newest 200: ", "0 documents", "<dd>nothing</dd>", "<dd>none"]);
+
+    let stop = clock(&app);
+    for how in [&[("rehearsal", "on")][..], &[("effects", "on")]] {
+        let run = replayed(&app, &admin, how).await;
+        assert_eq!(
+            (count(&run, "seen"), count(&run, "written"), count(&run, "skipped")),
+            (Some(240), Some(0), Some(0))
+        );
+        assert_eq!(sums(&run), &nothing, "{how:?}");
+        app.jobs_settled().await;
+        assert_eq!(app.database.all("users").await, people, "{how:?}");
+        assert_eq!(app.database.all("jobs").await, jobs, "{how:?}");
+    }
+    let _ = stop.send(true);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn c_7_what_a_rehearsal_counts_over_several_batches_is_what_the_replay_then_does() {
+    let (app, admin, _receiver) = with_a_receiver().await;
+    a_month(&app).await;
+    // As if none of it had ever been applied to these, and one had never come; everybody has three events in two batches.
+    let long_ago = doc! { "updatedAt": 1_700_000_000_000_i64, "eventAt": 1_i64 };
+    for number in 0..60 {
+        let hand = doc! { "firstName": "Wrong", "banned": number < 10, "version": long_ago.clone() };
+        app.database.set("users", doc! { "clerkId": format!("user_m{number}") }, hand).await;
+    }
+    app.database.remove("users", doc! { "clerkId": "user_m70" }).await;
+    let webhooks = async |app: &TestApp| app.database.count("jobs", doc! { "kind": "webhook" }).await;
+    let (people, before) = (app.database.all("users").await, webhooks(&app).await);
+
+    let preview = page(&app, &admin, &format!("/admin/sync/replay?{MONTH}")).await;
+    let counted = "banned 10, everything 1, firstName 60";
+    says(&preview, &["61 documents", counted, "webhook 61", "only if others are told", "The newest 25 are below"]);
+    let stop = clock(&app);
+    let rehearsal = replayed(&app, &admin, &[("rehearsal", "on")]).await;
+    let expected = doc! {
+        "documents": 61_i64,
+        "fields": { "banned": 10_i64, "everything": 1_i64, "firstName": 60_i64 },
+        "effects": { "webhook": 61_i64 },
+        "isMost": false,
+    };
+    assert_eq!(sums(&rehearsal), &expected);
+    assert_eq!(count(&rehearsal, "written"), Some(61));
+    assert_eq!((app.database.all("users").await, webhooks(&app).await), (people.clone(), before), "nothing is written");
+    let path = format!("/admin/sync/runs/{}", rehearsal.get_str("_id").expect("an id"));
+    says(&page(&app, &admin, &path).await, &["Would change", "61 documents", counted, "webhook 61"]);
+
+    let run = replayed(&app, &admin, &[("effects", "on")]).await;
+    assert_eq!((sums(&run), count(&run, "written")), (&expected, Some(61)));
+    app.jobs_settled().await;
+    assert_eq!(webhooks(&app).await, before + 61);
+    let after = app.database.all("users").await;
+    assert_eq!(after.iter().filter(|user| !people.contains(user)).count(), 61);
+    assert_eq!(app.database.count("users", doc! { "firstName": "Wrong" }).await, 0);
+    let path = format!("/admin/sync/runs/{}", run.get_str("_id").expect("an id"));
+    let shown = page(&app, &admin, &path).await;
+    says(&shown, &["Changed", "61 documents", counted, "webhook 61"]);
+    assert!(!shown.contains("Would change") && !shown.contains("only if others are told"));
+    let _ = stop.send(true);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn c_7_one_event_is_replayed_from_the_preview_of_it_and_effects_are_off_until_ticked() {
+    let (app, admin, _receiver) = with_a_receiver().await;
+    set_back(&app).await;
+    let before = told(&app).await;
+    let path = "/admin/sync/events/msg_t_2";
+    let plain = page(&app, &admin, path).await;
+    says(&plain, &["Preview a replay", "/admin/sync/events/msg_t_2?preview=1#replay"]);
+    assert!(!plain.contains("replay_event") && !plain.contains("What a replay would do now"));
+
+    let preview = page(&app, &admin, &format!("{path}?preview=1")).await;
+    let words = ["What a replay would do now", "updated firstName, banned", "true → false", "webhook", "Replay it"];
+    says(&preview, &words);
+    says(&preview, &["action=\"/api/events/replay_event\"", "only if others are told"]);
+    let form = preview.split("id=\"replay\"").nth(1).and_then(|rest| rest.split("</section>").next()).expect("a form");
+    let (effects, _) = form.split_once("name=\"effects\"").and_then(|(_, rest)| rest.split_once('>')).expect("a box");
+    assert!(!effects.contains("checked"), "{effects}");
+    assert!(!form.contains("Augusta") && !form.contains("Wrong"), "names are personal");
+    assert!(!preview.contains("Preview a replay"), "it is there");
+    assert_eq!((name(&app).await.as_str(), told(&app).await), ("Wrong", before), "nothing is written");
+
+    assert_eq!(send(&app, &admin, "/api/events/replay_event", &[("id", "msg_t_2")]).await.status(), 200);
+    assert_eq!((name(&app).await.as_str(), told(&app).await), ("Augusta", before));
+    let again = page(&app, &admin, &format!("{path}?preview=1")).await;
+    says(&again, &["exactly this was already stored", "<span>nothing</span>", "<dd>none"]);
+
+    app.database.remove("deliveries", doc! {}).await;
+    let gone = page(&app, &admin, &format!("{path}?preview=1")).await;
+    says(&gone, &["It is not kept any more"]);
+    assert!(!gone.contains("replay_event\"") && !gone.contains("What a replay would do now"));
     app.finish().await;
 }

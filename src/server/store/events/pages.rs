@@ -83,7 +83,8 @@ impl Events {
 
     /// These, with their bodies; what is not there is left out.
     pub async fn find_many(&self, ids: &[String]) -> Result<Vec<Event>, Error> {
-        let found = self.documents.find(doc! { "_id": { "$in": ids } }).await?.try_collect().await?;
+        let newest = doc! { "receivedAt": -1, "_id": -1 };
+        let found = self.documents.find(doc! { "_id": { "$in": ids } }).sort(newest).await?.try_collect().await?;
         self.with_payloads(found).await
     }
 

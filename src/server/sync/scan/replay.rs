@@ -13,10 +13,11 @@ use crate::server::state::AppState;
 use crate::server::store::events::{Event, Origin, Record};
 use crate::server::store::paging::{Cursor, Page};
 use crate::server::store::runs::{Place, Progress, Run};
+use crate::server::sync::consequences::{Consequence, Counter};
 use crate::server::sync::fold::read;
 use crate::server::sync::ports::Ports;
 use crate::server::sync::process::{record_again, repeat};
-use crate::server::sync::rehearsal::{NO_BODY, has_body, rehearse};
+use crate::server::sync::rehearsal::{Batch, NO_BODY, Recording, Rehearsed, has_body};
 use crate::server::sync::scan::{Walk, patiently};
 
 /// How many events are in memory at once, with their bodies.
@@ -31,12 +32,27 @@ impl Walk<'_> {
             return Ok(Run { state: RunState::Failed, cause: Some("it does not say which events".to_owned()), ..run });
         };
         let mut is_over = run.progress.pages > 0 && run.progress.place.cursor.is_none();
+        let (mut recording, mut counter) = (Recording::default(), Counter::default());
+        let mut sums = run.progress.sums.clone().unwrap_or_default();
+        // What was recorded was in the memory of whoever began it.
+        sums.is_most |= run.options.dry_run && run.progress.pages > 0 && !is_over;
         while !is_over {
             let after = cursor_of(&run.progress.place);
             let page = patiently(|| next(self.state, &plan, after.as_ref())).await?;
-            let progress = patiently(|| again(self.state, &run, &plan, &page.rows)).await?;
+            let progress = if run.options.dry_run {
+                let (progress, batch) = patiently(|| rehearse(self.state, &run, &recording, &page.rows)).await?;
+                counter.count(&mut sums, batch.consequences());
+                recording.keep(batch);
+                sums.is_most |= recording.is_full;
+                progress
+            } else {
+                let (progress, consequences) = patiently(|| again(self.state, &run, &plan, &page.rows)).await?;
+                counter.count(&mut sums, &consequences);
+                progress
+            };
             is_over = page.next.is_none();
-            run.progress = Progress { place: place_of(page.next), pages: run.progress.pages + 1, ..progress };
+            let (place, sums) = (place_of(page.next), Some(sums.clone()));
+            run.progress = Progress { place, pages: run.progress.pages + 1, sums, ..progress };
             self.checkpoint(&mut run).await?;
         }
         Ok(Run { state: RunState::Done, ..run })
@@ -57,16 +73,31 @@ async fn next(state: &AppState, plan: &ReplayPlan, after: Option<&Cursor>) -> Re
     Ok(Page { rows: events.find_many(&plan.ids).await?, next: None })
 }
 
-/// One batch. Safe to repeat: it starts from the last checkpoint's numbers.
-async fn again(state: &AppState, run: &Run, plan: &ReplayPlan, events: &[Event]) -> Result<Progress, Error> {
+/// One batch, which is only decided.
+async fn rehearse(
+    state: &AppState,
+    run: &Run,
+    recording: &Recording,
+    events: &[Event],
+) -> Result<(Progress, Batch), Error> {
     let mut progress = run.progress.clone();
     progress.counts.seen += events.len() as u64;
-    if run.options.dry_run {
-        for (event, rehearsed) in events.iter().zip(rehearse(state, events).await?) {
-            progress.count_event(event, rehearsed.outcome.state, &rehearsed.outcome.decision);
-        }
-        return Ok(progress);
+    let batch = recording.rehearse(state, events).await?;
+    for (event, Rehearsed { outcome, .. }) in events.iter().zip(&batch.rehearsed) {
+        progress.count_event(event, outcome.state, &outcome.decision);
     }
+    Ok((progress, batch))
+}
+
+/// One batch. Safe to repeat: it starts from the last checkpoint's numbers.
+async fn again(
+    state: &AppState,
+    run: &Run,
+    plan: &ReplayPlan,
+    events: &[Event],
+) -> Result<(Progress, Vec<Consequence>), Error> {
+    let mut progress = run.progress.clone();
+    progress.counts.seen += events.len() as u64;
     let (mut said, mut records) = (Vec::with_capacity(events.len()), Vec::new());
     for event in events {
         if !has_body(event) {
@@ -78,14 +109,15 @@ async fn again(state: &AppState, run: &Run, plan: &ReplayPlan, events: &[Event])
             Err(outcome) => records.push(Record { event: Origin::Stored(event.id.clone()), outcome }),
         }
     }
-    records.extend(repeat(state, said, !plan.effects).await?);
+    let repeated = repeat(state, said, !plan.effects).await?;
+    records.extend(repeated.records);
     for Record { event, outcome } in &records {
         if let Some(event) = events.iter().find(|known| known.id == event.id()) {
             progress.count_event(event, outcome.state, &outcome.decision);
         }
     }
     record_again(state, records).await?;
-    Ok(progress)
+    Ok((progress, repeated.consequences))
 }
 
 impl Progress {

@@ -35,6 +35,7 @@ pub fn report(run: &Run) -> RunReport {
         counts,
         counted: run.counted,
         fields: run.progress.fields.clone(),
+        sums: run.progress.sums.clone(),
         differences: Vec::new(),
         next: None,
         skipped: Vec::new(),

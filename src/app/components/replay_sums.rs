@@ -1,0 +1,26 @@
+//! What a replay changes, counted: before it, after it, and of a rehearsal.
+
+use leptos::prelude::*;
+
+use crate::app::components::effect_table::kind_words;
+use crate::model::job::JobKind;
+use crate::model::replay::ReplaySums;
+
+/// Documents, fields and effects. `is_done`: it was no rehearsal.
+#[component]
+pub fn Sums(sums: ReplaySums, #[prop(optional)] is_done: bool) -> impl IntoView {
+    let (changed, told) = if is_done { ("Changed", "Effects") } else { ("Would change", "Effects that would follow") };
+    let is_of_others = sums.effects.keys().any(|kind| *kind != JobKind::Metadata);
+    let only = (is_of_others && !is_done).then_some(" (mails and webhooks only if others are told)");
+    view! {
+        <dl class="document-fields">
+            <dt>{changed}</dt>
+            <dd>{sums.documents()}</dd>
+            <dt>"Fields"</dt>
+            <dd>{sums.fields()}</dd>
+            <dt>{told}</dt>
+            <dd>{sums.effects(kind_words)} {only}</dd>
+        </dl>
+    }
+    .into_any()
+}

@@ -5,7 +5,7 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_params_map;
 
 use crate::api::events::get_event;
-use crate::app::components::admin_nav::AdminNav;
+use crate::app::components::admin_nav::{AdminNav, can_change};
 use crate::app::components::confirm::Confirm;
 use crate::app::components::copy::CopyButton;
 use crate::app::components::effect_table::EffectTable;
@@ -15,6 +15,7 @@ use crate::app::components::loaded::loaded;
 use crate::app::components::time::Time;
 use crate::app::components::trail_table::TrailTable;
 use crate::app::pages::admin_replay::Fields;
+use crate::model::audit::TrailRow;
 use crate::model::event::{EventAttempt, EventDetail, EventRow, Payload, next_step};
 
 const LIST: &str = "/admin/sync/events";
@@ -22,18 +23,25 @@ const LIST: &str = "/admin/sync/events";
 #[component]
 pub fn AdminEventPage() -> impl IntoView {
     let id = use_params_map().get_untracked().get("id").unwrap_or_default();
-    let event = Resource::new_blocking(move || id.clone(), get_event);
-    loaded(event, move |event| view! { <Event event /> }.into_any())
+    let event =
+        Resource::new_blocking(move || id.clone(), |id| async move { Ok((get_event(id).await?, can_change().await)) });
+    loaded(event, move |(event, can_change)| view! { <Event event can_change /> }.into_any())
 }
 
 #[component]
-fn Event(event: EventDetail) -> impl IntoView {
+fn Event(event: EventDetail, can_change: bool) -> impl IntoView {
     let row = event.row.clone();
+    let (actions, trail) = can_change
+        .then(|| {
+            let actions = view! { <Actions row=row.clone() payload=event.payload.clone() /> };
+            (actions, view! { <Trail rows=event.trail.clone() /> })
+        })
+        .unzip();
     view! {
         <Title text=format!("Event {}", row.id) />
         <h1 class="text-3xl font-bold wrap-anywhere">"Event " <code>{row.id.clone()}</code></h1>
         <div class="mt-4">
-            <AdminNav here=LIST within=true />
+            <AdminNav here=LIST can_change within=true />
         </div>
         <div class="flex flex-wrap items-center gap-3">
             <EventBadge state=row.state />
@@ -41,10 +49,10 @@ fn Event(event: EventDetail) -> impl IntoView {
             <CopyButton text=row.id.clone() label="the event's id".to_owned() />
         </div>
         <p class="mt-2">{next_step(row.state)}</p>
-        <Actions row=row.clone() payload=event.payload.clone() />
+        {actions}
         <Facts event=event.clone() />
         <Attempts attempts=event.attempts />
-        <Body row=row.clone() payload=event.payload.clone() />
+        <Body row=row.clone() payload=event.payload can_change />
         <section class="mt-8">
             <h2 class="text-xl font-bold">"Effects of this event"</h2>
             {if event.effects.is_empty() {
@@ -54,13 +62,22 @@ fn Event(event: EventDetail) -> impl IntoView {
             }}
         </section>
         <Around row=row.clone() earlier=event.earlier later=event.later />
+        {trail}
+    }
+    .into_any()
+}
+
+#[component]
+fn Trail(rows: Vec<TrailRow>) -> impl IntoView {
+    let shown = if rows.is_empty() {
+        view! { <p class="mt-2">"Nothing yet."</p> }.into_any()
+    } else {
+        view! { <TrailTable caption="Audit trail of this event" rows /> }.into_any()
+    };
+    view! {
         <section class="mt-8">
             <h2 class="text-xl font-bold">"Done about it"</h2>
-            {if event.trail.is_empty() {
-                view! { <p class="mt-2">"Nothing yet."</p> }.into_any()
-            } else {
-                view! { <TrailTable caption="Audit trail of this event" rows=event.trail /> }.into_any()
-            }}
+            {shown}
         </section>
     }
     .into_any()
@@ -216,7 +233,7 @@ fn Attempts(attempts: Vec<EventAttempt>) -> impl IntoView {
 }
 
 #[component]
-fn Body(row: EventRow, payload: Payload) -> impl IntoView {
+fn Body(row: EventRow, payload: Payload, can_change: bool) -> impl IntoView {
     let shown = match payload {
         Payload::Forgotten => view! {
             <p class="mt-2">"It is not kept any more: its time was over. What became of the event is still known; it cannot be replayed."</p>
@@ -225,9 +242,10 @@ fn Body(row: EventRow, payload: Payload) -> impl IntoView {
         Payload::Erased => view! { <p class="mt-2">"It was removed when its person was erased. It cannot be replayed."</p> }.into_any(),
         Payload::Kept { text, is_masked } => {
             let command = format!("rollcall events replay {}", row.id);
-            let reveal = is_masked.then(|| {
+            let masked = is_masked.then(|| view! { <p>"Personal data is masked."</p> });
+            let reveal = (is_masked && can_change).then(|| {
                 view! {
-                    <p>"Personal data is masked. Showing it once is recorded in the audit trail."</p>
+                    <p>"Showing it once is recorded in the audit trail."</p>
                     <form method="post" action="/api/events/reveal_payload">
                         <input type="hidden" name="id" value=row.id.clone() />
                         <button class="btn btn-sm" type="submit">
@@ -236,19 +254,24 @@ fn Body(row: EventRow, payload: Payload) -> impl IntoView {
                     </form>
                 }
             });
+            let replay = can_change.then(|| {
+                view! {
+                    <p class="mt-3 flex flex-wrap items-center gap-3">
+                        <span>"To replay it in a terminal:"</span>
+                        <code class="text-sm wrap-anywhere">{command.clone()}</code>
+                        <CopyButton text=command label="the command that replays it".to_owned() />
+                    </p>
+                }
+            });
             view! {
                 <div class="mt-2 flex flex-wrap items-center gap-3">
-                    {reveal}
+                    {masked} {reveal}
                     <CopyButton text=text.clone() label="the payload".to_owned() />
                 </div>
                 <pre class="mt-3 max-h-96 overflow-auto rounded-box border border-base-300 bg-base-200 p-4 text-sm" tabindex="0" aria-label="Payload">
                     <bdi>{text}</bdi>
                 </pre>
-                <p class="mt-3 flex flex-wrap items-center gap-3">
-                    <span>"To replay it in a terminal:"</span>
-                    <code class="text-sm wrap-anywhere">{command.clone()}</code>
-                    <CopyButton text=command label="the command that replays it".to_owned() />
-                </p>
+                {replay}
             }
             .into_any()
         }

@@ -50,7 +50,7 @@ test.describe('in another role', () => {
   test.use({ storageState: { cookies: [], origins: [] } });
 
   test('what a moderator sees, and whoever is barred', async ({ page, users }) => {
-    test.setTimeout(90_000);
+    test.setTimeout(150_000);
     const person = newcomer();
     await signUp(page, person);
     await expect.poll(() => users.countDocuments({ email: person.email })).toBe(1);
@@ -59,6 +59,14 @@ test.describe('in another role', () => {
     await page.goto(`/admin/users/${user?.clerkId}`);
     await expect(page.getByText('Moderators look')).toBeVisible();
     await lookAt(page, 'user-as-moderator');
+    for (const [path, name] of [
+      ['/admin/sync', 'overview-as-moderator'],
+      ['/admin/sync/events', 'events-as-moderator'],
+    ] as const) {
+      await page.goto(path);
+      await expect(page.getByText('Moderators look')).toBeVisible();
+      await lookAt(page, name);
+    }
     await users.updateOne({ email: person.email }, { $set: { banned: true } });
     await page.goto('/profile');
     await expect(page.getByRole('heading', { level: 1 })).toBeVisible();

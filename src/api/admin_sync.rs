@@ -1,4 +1,4 @@
-//! The mirror's state, for admins.
+//! The mirror's state, for moderators and admins.
 
 use leptos::prelude::*;
 
@@ -11,12 +11,12 @@ use crate::model::sync::SyncOverview;
 #[server(endpoint = "admin_sync/get_overview", protocol = Read)]
 pub async fn get_overview() -> Result<SyncOverview, AppError> {
     use crate::server::{rpc, sync};
-    rpc::as_admin("get_overview", async |state, _admin| sync::status::get_overview(&state).await).await
+    rpc::as_moderator("get_overview", async |state, _moderator| sync::status::get_overview(&state).await).await
 }
 
 /// The numbers over a time, drawn.
 #[server(endpoint = "admin_sync/get_charts", protocol = Read)]
 pub async fn get_charts(#[server(default)] period: String) -> Result<Vec<Chart>, AppError> {
     use crate::server::{rpc, sync};
-    rpc::as_admin("get_charts", async |state, _admin| sync::status::get_charts(&state, &period).await).await
+    rpc::as_moderator("get_charts", async |state, _moderator| sync::status::get_charts(&state, &period).await).await
 }

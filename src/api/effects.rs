@@ -1,4 +1,4 @@
-//! Effects for admins: the queue, and what is done about one.
+//! Effects: the queue, for moderators and admins; what is done about one, for admins.
 
 use leptos::prelude::*;
 
@@ -16,8 +16,10 @@ pub async fn list_effects(
     cursor: Option<String>,
 ) -> Result<JobList, AppError> {
     use crate::server::{jobs::ledger, rpc};
-    rpc::as_admin("list_effects", async |app, _admin| ledger::list_effects(&app, (state, kind, person), cursor).await)
-        .await
+    rpc::as_moderator("list_effects", async |app, _moderator| {
+        ledger::list_effects(&app, (state, kind, person), cursor).await
+    })
+    .await
 }
 
 /// Tries an effect again, as if it had never been tried.

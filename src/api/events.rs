@@ -1,4 +1,4 @@
-//! Events for admins: lists, one of them, their failures, and what is done about them.
+//! Events: lists, one of them and their failures, for moderators and admins; what is done about them, for admins.
 
 use leptos::prelude::*;
 
@@ -13,23 +13,28 @@ use crate::model::replay::ReplayPreview;
 #[server(endpoint = "events/list_events", protocol = Read)]
 pub async fn list_events(#[server(default)] query: String, cursor: Option<String>) -> Result<EventList, AppError> {
     use crate::server::{rpc, sync::inspection};
-    rpc::as_admin("list_events", async |state, _admin| inspection::list_events(&state, &query, cursor.as_deref()).await)
-        .await
+    rpc::as_moderator("list_events", async |state, _moderator| {
+        inspection::list_events(&state, &query, cursor.as_deref()).await
+    })
+    .await
 }
 
-/// Every type of event there is, and the filters that whoever asks keeps.
+/// Every type of event there is, and the filters that an admin keeps.
 #[server(endpoint = "events/list_choices", protocol = Read)]
 pub async fn list_choices() -> Result<EventChoices, AppError> {
     use crate::server::{rpc, sync::filters};
-    rpc::as_admin("list_choices", async |state, admin| filters::list_choices(&state, &admin).await).await
+    rpc::as_moderator("list_choices", async |state, moderator| filters::list_choices(&state, &moderator).await).await
 }
 
-/// One event; what is personal in it is masked, unless this page was led to by `reveal_payload`.
+/// One event; what is personal in it is masked, unless an admin was led to this page by `reveal_payload`.
 #[server(endpoint = "events/get_event", protocol = Read)]
 pub async fn get_event(#[server(default)] id: String) -> Result<EventDetail, AppError> {
     use crate::server::{rpc, sync::inspection};
     let is_revealed = use_context::<Notice>().is_some_and(|notice| notice.is_about("reveal_payload", &id));
-    rpc::as_admin("get_event", async |state, _admin| inspection::get_event(&state, &id, is_revealed).await).await
+    rpc::as_moderator("get_event", async |state, moderator| {
+        inspection::get_event(&state, &moderator, &id, is_revealed).await
+    })
+    .await
 }
 
 /// Lets the next answer show all that an event says, and records who asked.
@@ -83,7 +88,10 @@ pub async fn discard_event(id: String, #[server(default)] reason: String) -> Res
 pub async fn list_failures(#[server(default)] state: Option<String>) -> Result<Failures, AppError> {
     use crate::server::{rpc, sync::inspection};
     let only = state;
-    rpc::as_admin("list_failures", async |state, _admin| inspection::list_failures(&state, only.as_deref()).await).await
+    rpc::as_moderator("list_failures", async |state, _moderator| {
+        inspection::list_failures(&state, only.as_deref()).await
+    })
+    .await
 }
 
 /// Nobody is told of a cause for so many hours.

@@ -1,4 +1,4 @@
-//! Runs for admins: the history, one of them, and what is wanted of them.
+//! Runs: the history and one of them, for moderators and admins; what is wanted of them, for admins.
 
 use leptos::prelude::*;
 
@@ -11,16 +11,16 @@ use crate::model::run::{RunDetail, RunsPage};
 #[server(endpoint = "runs/list_runs", protocol = Read)]
 pub async fn list_runs(before: Option<String>) -> Result<RunsPage, AppError> {
     use crate::server::{rpc, sync::scan::report};
-    rpc::as_admin("list_runs", async |state, _admin| report::list(&state.store, before.as_deref()).await).await
+    rpc::as_moderator("list_runs", async |state, _moderator| report::list(&state.store, before.as_deref()).await).await
 }
 
-/// One run, with a page of those whom it found to differ (from after this one on), and what admins did about it.
+/// One run, with a page of those whom it found to differ (from after this one on); for admins, with what was done about it.
 #[server(endpoint = "runs/get_run", protocol = Read)]
 pub async fn get_run(#[server(default)] id: String, after: Option<String>) -> Result<RunDetail, AppError> {
     use crate::server::{rpc, sync::scan::report, trail};
-    rpc::as_admin("get_run", async |state, _admin| {
+    rpc::as_moderator("get_run", async |state, moderator| {
         let run = report::get(&state.store, &id, after.as_deref()).await?;
-        Ok(RunDetail { run, trail: trail::list_about(&state, &id).await? })
+        Ok(RunDetail { run, trail: trail::list_about(&state, &moderator, &id).await? })
     })
     .await
 }

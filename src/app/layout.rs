@@ -92,7 +92,7 @@ fn SignedIn(viewer: Viewer) -> impl IntoView {
     view! {
         {viewer.has_directory.then(|| view! { <NavLink path="/people">"People"</NavLink> })}
         {role.may_moderate().then(|| view! { <NavLink path="/admin/users">"Users"</NavLink> })}
-        {role.is_admin().then(|| view! { <NavLink path="/admin/sync">"Sync"</NavLink> })}
+        {role.may_moderate().then(|| view! { <NavLink path="/admin/sync">"Sync"</NavLink> })}
         <NavLink path="/profile">
             <span class="max-sm:hidden">
                 <Avatar name=viewer.name image_url=viewer.image_url size=Size::Small />

@@ -53,7 +53,7 @@ pub struct Viewer {
     factor_age: Option<u32>,
 }
 
-/// A signed-in person who may see everybody.
+/// A signed-in person who may see everybody, and how the mirror is (E-28).
 #[derive(Clone, Debug)]
 pub struct Moderator {
     viewer: Viewer,
@@ -197,6 +197,11 @@ impl Moderator {
 
     pub fn viewer(&self) -> &Viewer {
         &self.viewer
+    }
+
+    /// Whether they may do more than look.
+    pub fn is_admin(&self, state: &AppState) -> bool {
+        self.viewer.role(state).is_admin()
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use crate::model::audit::{Action, Fact, ME, TrailPage, TrailQuery, TrailRow, TrailView, Verification};
 use crate::model::event_filter::instant;
-use crate::server::access::Admin;
+use crate::server::access::{Admin, Moderator};
 use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::store::audit::verification::Verified;
@@ -73,11 +73,14 @@ pub async fn view(state: &AppState, filter: &Filter, before: Option<i64>) -> Res
     Ok(TrailView { page, verification: last.map(shown) })
 }
 
-/// Everything that was done to one thing, the oldest first.
+/// Everything that was done to one thing, the oldest first: nothing for whoever is no admin.
 ///
 /// # Errors
 /// MongoDB's.
-pub async fn list_about(state: &AppState, subject: &str) -> Result<Vec<TrailRow>, Error> {
+pub async fn list_about(state: &AppState, moderator: &Moderator, subject: &str) -> Result<Vec<TrailRow>, Error> {
+    if !moderator.is_admin(state) {
+        return Ok(Vec::new());
+    }
     Ok(state.store.audit.list_about(subject).await?.into_iter().map(row).collect())
 }
 

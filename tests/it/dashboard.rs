@@ -320,7 +320,7 @@ async fn e_07_an_event_through_one_process_is_on_the_stream_of_another_within_a_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn e_07_d5_24_a_stream_is_for_admins_begins_with_everything_and_ends_with_the_role() {
+async fn e_07_d5_24_a_stream_is_for_those_who_may_look_begins_with_everything_and_ends_with_the_role() {
     let app = TestApp::new().await;
     let admin = admin(&app).await;
     let member = app.person(json!({ "email_address": ["m@example.com"] })).await;
@@ -349,6 +349,33 @@ async fn e_07_d5_24_a_stream_is_for_admins_begins_with_everything_and_ends_with_
         }
     })
     .await;
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e_28_d5_24_a_moderator_is_told_what_happens_until_the_role_is_lost() {
+    let app = TestApp::new().await;
+    let admin = admin(&app).await;
+    let moderator = json!({ "email_address": ["mo@example.com"], "public_metadata": { "role": "moderator" } });
+    let moderator = app.person(moderator).await;
+    let mut stream = Stream::open(&app.url, &app.token(&moderator), None).await;
+    let (_, message) = stream.next().await.expect("a snapshot");
+    assert_eq!(message["figures"]["people"], "2");
+    app.deliver("msg_told", &user_event("user.created", "user_x", "Xenia", Timestamp::now().as_millisecond())).await;
+    stream.told_of("user_x").await;
+    // Who becomes more goes on, and who becomes nobody in particular does not.
+    app.database.set("users", doc! { "clerkId": &moderator }, doc! { "role": "admin" }).await;
+    app.deliver("msg_more", &user_event("user.created", "user_y", "Yves", Timestamp::now().as_millisecond())).await;
+    stream.told_of("user_y").await;
+    let lost = [("id", &*moderator), ("role", "user")];
+    let lost = app.client.post(app.at("/api/admin_users/change_role")).bearer_auth(app.token(&admin)).form(&lost);
+    assert_eq!(lost.send().await.expect("an answer").status(), 200);
+    let lost_at = Instant::now();
+    while stream.next().await.is_some() {}
+    assert!(lost_at.elapsed() < Duration::from_secs(5), "{:?}", lost_at.elapsed());
+    assert_eq!(app.get_as(&moderator, "/admin/sync/live").await.status(), 403);
+    app.jobs_settled().await;
+    app.settled().await;
     app.finish().await;
 }
 

@@ -2,6 +2,7 @@
 //! leaves behind in the audit trail.
 
 mod attempts;
+mod moderators;
 mod repair;
 mod replay;
 mod settled;

@@ -13,6 +13,9 @@ pub fn NumberTile(
     #[prop(optional)]
     frame: Option<(&'static str, String)>,
     #[prop(optional)] is_bad: bool,
+    /// What is behind it does not open to whoever looks.
+    #[prop(optional)]
+    is_closed: bool,
     children: Children,
 ) -> impl IntoView {
     let class = if is_bad { "number-tile number-tile-bad" } else { "number-tile" };
@@ -22,7 +25,7 @@ pub fn NumberTile(
     };
     view! {
         <li>
-            <a class=class href=href data-value=state data-frame=frame>
+            <a class=class href=(!is_closed).then_some(href) data-value=state data-frame=frame>
                 <span class="text-sm">{title}</span>
                 <span class="text-2xl font-bold tabular-nums" data-live=live>
                     {value}

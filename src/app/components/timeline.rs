@@ -8,10 +8,9 @@ use crate::model::event::EventState;
 use crate::model::job::JobState;
 use crate::model::person::{Change, Entry, Kind, Timeline};
 
-/// One page of it; `first` is the address of the newest page, if this is another. Pages about events are for admins, so not
-/// everybody is led there.
+/// One page of it; `first` is the address of the newest page, if this is another.
 #[component]
-pub fn TimelineView(timeline: Timeline, path: String, first: Option<String>, is_linked: bool) -> impl IntoView {
+pub fn TimelineView(timeline: Timeline, path: String, first: Option<String>) -> impl IntoView {
     let next = timeline.next.map(|cursor| format!("{path}?before={cursor}#timeline"));
     let unexplained = (!timeline.unexplained.is_empty()).then(|| {
         view! {
@@ -22,7 +21,7 @@ pub fn TimelineView(timeline: Timeline, path: String, first: Option<String>, is_
         }
     });
     let is_empty = timeline.entries.is_empty();
-    let rows = timeline.entries.into_iter().map(|entry| view! { <Row entry is_linked /> });
+    let rows = timeline.entries.into_iter().map(|entry| view! { <Row entry /> });
     let nothing = is_empty.then(|| view! { <p class="mt-3">"Nothing is on record."</p> });
     view! {
         <section id="timeline" class="mt-8">
@@ -37,7 +36,7 @@ pub fn TimelineView(timeline: Timeline, path: String, first: Option<String>, is_
 }
 
 #[component]
-fn Row(entry: Entry, is_linked: bool) -> impl IntoView {
+fn Row(entry: Entry) -> impl IntoView {
     let state = match entry.kind {
         Kind::Event(state) => Some((state.as_str(), event_class(state))),
         Kind::Effect(state) => Some((state.as_str(), job_class(state))),
@@ -45,7 +44,7 @@ fn Row(entry: Entry, is_linked: bool) -> impl IntoView {
     };
     let state = state.map(|(word, class)| view! { <span class=class>{word}</span> });
     let title = match entry.kind {
-        Kind::Event(_) if is_linked => view! {
+        Kind::Event(_) => view! {
             <a class="link font-semibold" href=format!("/admin/sync/events/{}", entry.id)>
                 {entry.title}
             </a>

@@ -39,7 +39,7 @@ fn Shown(activity: Activity) -> impl IntoView {
     view! {
         <Title text="Activity" />
         <h1 class="mb-4 text-3xl font-bold">"Activity"</h1>
-        <AdminNav here=PATH />
+        <AdminNav here=PATH can_change=true />
         <p>
             "Who joined and who was here, in which role people are, and whose they are. Days are those of UTC. What becomes of events is on the "
             <a class="link" href="/admin/sync">

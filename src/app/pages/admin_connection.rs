@@ -27,7 +27,7 @@ fn Shown(connection: Connection) -> impl IntoView {
     view! {
         <Title text="Connection" />
         <h1 class="mb-4 text-3xl font-bold">"Connection"</h1>
-        <AdminNav here=PATH />
+        <AdminNav here=PATH can_change=true />
         <Webhook url=connection.webhook_url unverified=connection.unverified_in_hour />
         <Types types=connection.types />
         <Secrets secrets=connection.secrets />

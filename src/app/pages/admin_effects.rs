@@ -5,7 +5,7 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
 use crate::api::effects::list_effects;
-use crate::app::components::admin_nav::AdminNav;
+use crate::app::components::admin_nav::{AdminNav, can_change};
 use crate::app::components::effect_table::{EffectTable, effect_title, kind_words, state_meaning};
 use crate::app::components::error_view::ErrorView;
 use crate::app::components::event_table::Empty;
@@ -48,17 +48,20 @@ pub fn AdminEffectsPage() -> impl IntoView {
     let of = (asked.clone(), cursor.clone());
     let list = Resource::new_blocking(
         move || (of.0.state.clone(), of.0.kind.clone(), of.0.person.clone(), of.1.clone()),
-        |(state, kind, person, cursor)| list_effects(state, kind, person, cursor),
+        |(state, kind, person, cursor)| async move { (list_effects(state, kind, person, cursor).await, can_change().await) },
     );
     view! {
         <Suspense>
             {move || {
                 let (asked, is_first) = (asked.clone(), cursor.is_none());
                 Suspend::new(async move {
-                    match list.await {
-                        Ok(list) => view! { <Effects asked list=Some(list) problem=None is_first /> }.into_any(),
+                    let (list, can_change) = list.await;
+                    match list {
+                        Ok(list) => {
+                            view! { <Effects asked list=Some(list) problem=None is_first can_change /> }.into_any()
+                        }
                         Err(AppError::Invalid { message, .. }) => {
-                            view! { <Effects asked list=None problem=Some(message) is_first /> }.into_any()
+                            view! { <Effects asked list=None problem=Some(message) is_first can_change /> }.into_any()
                         }
                         Err(error) => view! { <ErrorView error /> }.into_any(),
                     }
@@ -70,17 +73,23 @@ pub fn AdminEffectsPage() -> impl IntoView {
 }
 
 #[component]
-fn Effects(asked: Asked, list: Option<JobList>, problem: Option<String>, is_first: bool) -> impl IntoView {
+fn Effects(
+    asked: Asked,
+    list: Option<JobList>,
+    problem: Option<String>,
+    is_first: bool,
+    can_change: bool,
+) -> impl IntoView {
     let states =
         JobState::ALL.map(|state| (state.as_str().to_owned(), format!("{}: {}", state.as_str(), state_meaning(state))));
     let kinds = JobKind::ALL.map(|kind| (kind.as_str().to_owned(), kind_words(kind).to_owned()));
     let counts = list.as_ref().map(|list| view! { <Numbers counts=list.counts.clone() /> });
-    let shown = list.map(|list| view! { <Shown asked=asked.clone() list is_first /> });
+    let shown = list.map(|list| view! { <Shown asked=asked.clone() list is_first can_change /> });
     view! {
         <Title text="Effects" />
         <h1 class="text-3xl font-bold">"Effects"</h1>
         <p class="mt-1 mb-4">"What others are told of a change: Clerk's metadata, mails, webhooks, alerts. What they carry is never shown."</p>
-        <AdminNav here=PATH />
+        <AdminNav here=PATH can_change />
         {counts}
         <search>
             <form class="mt-4 grid grid-cols-1 items-end gap-3 sm:grid-cols-4" method="get" action=PATH>
@@ -113,7 +122,7 @@ fn Numbers(counts: Vec<EffectCount>) -> impl IntoView {
 }
 
 #[component]
-fn Shown(asked: Asked, list: JobList, is_first: bool) -> impl IntoView {
+fn Shown(asked: Asked, list: JobList, is_first: bool, can_change: bool) -> impl IntoView {
     if list.jobs.is_empty() {
         let text = if asked.is_nothing() {
             "No change has had an effect yet."
@@ -133,7 +142,7 @@ fn Shown(asked: Asked, list: JobList, is_first: bool) -> impl IntoView {
     view! {
         <section class="mt-6">
             <h2 class="sr-only">"Found"</h2>
-            <EffectTable caption="Effects, the newest first" jobs=list.jobs open=true />
+            <EffectTable caption="Effects, the newest first" jobs=list.jobs open=can_change />
             <Pager first next />
         </section>
     }

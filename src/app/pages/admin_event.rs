@@ -3,9 +3,10 @@
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
+use serde::{Deserialize, Serialize};
 
 use crate::api::events::{get_event, get_replay_preview};
-use crate::app::components::admin_nav::AdminNav;
+use crate::app::components::admin_nav::{AdminNav, can_change};
 use crate::app::components::confirm::Confirm;
 use crate::app::components::copy::CopyButton;
 use crate::app::components::effect_table::EffectTable;
@@ -16,6 +17,7 @@ use crate::app::components::post_form::PostForm;
 use crate::app::components::time::Time;
 use crate::app::components::trail_table::TrailTable;
 use crate::app::pages::admin_replay::{Fields, effects_in_words};
+use crate::model::audit::TrailRow;
 use crate::model::error::AppError;
 use crate::model::event::{EventAttempt, EventDetail, EventRow, Payload, next_step};
 use crate::model::job::JobKind;
@@ -28,29 +30,43 @@ pub fn AdminEventPage() -> impl IntoView {
     let id = use_params_map().get_untracked().get("id").unwrap_or_default();
     let is_previewed = use_query_map().get_untracked().get("preview").is_some();
     let event = Resource::new_blocking(move || (id.clone(), is_previewed), |(id, is_previewed)| read(id, is_previewed));
-    loaded(event, move |(event, rehearsal)| view! { <Event event rehearsal /> }.into_any())
+    loaded(event, move |shown| view! { <Event shown /> }.into_any())
 }
 
-/// One event and, if that is asked for, what a replay of it would do now.
-async fn read(id: String, is_previewed: bool) -> Result<(EventDetail, Option<Rehearsal>), AppError> {
-    let event = get_event(id.clone()).await?;
-    if !is_previewed || !matches!(event.payload, Payload::Kept { .. }) {
-        return Ok((event, None));
+/// One event, whether whoever looks can change something, and, if that is asked for, what a replay of it would do now.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Shown {
+    event: EventDetail,
+    can_change: bool,
+    rehearsal: Option<Rehearsal>,
+}
+
+async fn read(id: String, is_previewed: bool) -> Result<Shown, AppError> {
+    let (event, can_change) = (get_event(id.clone()).await?, can_change().await);
+    if !is_previewed || !can_change || !matches!(event.payload, Payload::Kept { .. }) {
+        return Ok(Shown { event, can_change, rehearsal: None });
     }
     let preview = get_replay_preview(String::new(), id).await?;
-    Ok((event, preview.rehearsals.into_iter().next()))
+    Ok(Shown { event, can_change, rehearsal: preview.rehearsals.into_iter().next() })
 }
 
 #[component]
-fn Event(event: EventDetail, rehearsal: Option<Rehearsal>) -> impl IntoView {
+fn Event(shown: Shown) -> impl IntoView {
+    let Shown { event, can_change, rehearsal } = shown;
     let row = event.row.clone();
     let is_previewed = rehearsal.is_some();
     let replay = rehearsal.map(|rehearsal| view! { <Replay rehearsal /> });
+    let (actions, trail) = can_change
+        .then(|| {
+            let actions = view! { <Actions row=row.clone() payload=event.payload.clone() is_previewed /> };
+            (actions, view! { <Trail rows=event.trail.clone() /> })
+        })
+        .unzip();
     view! {
         <Title text=format!("Event {}", row.id) />
         <h1 class="text-3xl font-bold wrap-anywhere">"Event " <code>{row.id.clone()}</code></h1>
         <div class="mt-4">
-            <AdminNav here=LIST within=true />
+            <AdminNav here=LIST can_change within=true />
         </div>
         <div class="flex flex-wrap items-center gap-3">
             <EventBadge state=row.state />
@@ -58,11 +74,11 @@ fn Event(event: EventDetail, rehearsal: Option<Rehearsal>) -> impl IntoView {
             <CopyButton text=row.id.clone() label="the event's id".to_owned() />
         </div>
         <p class="mt-2">{next_step(row.state)}</p>
-        <Actions row=row.clone() payload=event.payload.clone() is_previewed />
+        {actions}
         {replay}
         <Facts event=event.clone() />
         <Attempts attempts=event.attempts />
-        <Body row=row.clone() payload=event.payload.clone() />
+        <Body row=row.clone() payload=event.payload can_change />
         <section class="mt-8">
             <h2 class="text-xl font-bold">"Effects of this event"</h2>
             {if event.effects.is_empty() {
@@ -72,13 +88,22 @@ fn Event(event: EventDetail, rehearsal: Option<Rehearsal>) -> impl IntoView {
             }}
         </section>
         <Around row=row.clone() earlier=event.earlier later=event.later />
+        {trail}
+    }
+    .into_any()
+}
+
+#[component]
+fn Trail(rows: Vec<TrailRow>) -> impl IntoView {
+    let shown = if rows.is_empty() {
+        view! { <p class="mt-2">"Nothing yet."</p> }.into_any()
+    } else {
+        view! { <TrailTable caption="Audit trail of this event" rows /> }.into_any()
+    };
+    view! {
         <section class="mt-8">
             <h2 class="text-xl font-bold">"Done about it"</h2>
-            {if event.trail.is_empty() {
-                view! { <p class="mt-2">"Nothing yet."</p> }.into_any()
-            } else {
-                view! { <TrailTable caption="Audit trail of this event" rows=event.trail /> }.into_any()
-            }}
+            {shown}
         </section>
     }
     .into_any()
@@ -265,7 +290,7 @@ fn Attempts(attempts: Vec<EventAttempt>) -> impl IntoView {
 }
 
 #[component]
-fn Body(row: EventRow, payload: Payload) -> impl IntoView {
+fn Body(row: EventRow, payload: Payload, can_change: bool) -> impl IntoView {
     let shown = match payload {
         Payload::Forgotten => view! {
             <p class="mt-2">"It is not kept any more: its time was over. What became of the event is still known; it cannot be replayed."</p>
@@ -274,9 +299,10 @@ fn Body(row: EventRow, payload: Payload) -> impl IntoView {
         Payload::Erased => view! { <p class="mt-2">"It was removed when its person was erased. It cannot be replayed."</p> }.into_any(),
         Payload::Kept { text, is_masked } => {
             let command = format!("rollcall events replay {}", row.id);
-            let reveal = is_masked.then(|| {
+            let masked = is_masked.then(|| view! { <p>"Personal data is masked."</p> });
+            let reveal = (is_masked && can_change).then(|| {
                 view! {
-                    <p>"Personal data is masked. Showing it once is recorded in the audit trail."</p>
+                    <p>"Showing it once is recorded in the audit trail."</p>
                     <form method="post" action="/api/events/reveal_payload">
                         <input type="hidden" name="id" value=row.id.clone() />
                         <button class="btn btn-sm" type="submit">
@@ -285,19 +311,24 @@ fn Body(row: EventRow, payload: Payload) -> impl IntoView {
                     </form>
                 }
             });
+            let replay = can_change.then(|| {
+                view! {
+                    <p class="mt-3 flex flex-wrap items-center gap-3">
+                        <span>"To replay it in a terminal:"</span>
+                        <code class="text-sm wrap-anywhere">{command.clone()}</code>
+                        <CopyButton text=command label="the command that replays it".to_owned() />
+                    </p>
+                }
+            });
             view! {
                 <div class="mt-2 flex flex-wrap items-center gap-3">
-                    {reveal}
+                    {masked} {reveal}
                     <CopyButton text=text.clone() label="the payload".to_owned() />
                 </div>
                 <pre class="mt-3 max-h-96 overflow-auto rounded-box border border-base-300 bg-base-200 p-4 text-sm" tabindex="0" aria-label="Payload">
                     <bdi>{text}</bdi>
                 </pre>
-                <p class="mt-3 flex flex-wrap items-center gap-3">
-                    <span>"To replay it in a terminal:"</span>
-                    <code class="text-sm wrap-anywhere">{command.clone()}</code>
-                    <CopyButton text=command label="the command that replays it".to_owned() />
-                </p>
+                {replay}
             }
             .into_any()
         }

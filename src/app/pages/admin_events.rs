@@ -7,7 +7,7 @@ use leptos_router::components::Redirect;
 use leptos_router::hooks::use_query_map;
 
 use crate::api::events::{list_choices, list_events};
-use crate::app::components::admin_nav::AdminNav;
+use crate::app::components::admin_nav::{AdminNav, can_change};
 use crate::app::components::confirm::Confirm;
 use crate::app::components::error_view::ErrorView;
 use crate::app::components::event_table::{Empty, EventTable};
@@ -17,13 +17,14 @@ use crate::app::components::pager::Pager;
 use crate::app::components::suggest_words::SuggestWords;
 use crate::app::components::time::Time;
 use crate::model::error::AppError;
-use crate::model::event::{EventChoices, EventList, EventState, SavedView};
+use crate::model::event::{EventChoices, EventList, EventRow, EventState, SavedView};
 use crate::model::event_filter::{EventQuery, RANGES};
 use crate::model::health::grouped;
 
 const PATH: &str = "/admin/sync/events";
 /// Everything, though the list may begin with a filter.
 const ALL: &str = "/admin/sync/events?all=1";
+const CAPTION: &str = "Events, the newest first";
 
 /// Those of the form that say themselves what is wrong with them.
 const FIELDS: [&str; 5] = ["q", "type", "person", "from", "to"];
@@ -37,23 +38,26 @@ pub fn AdminEventsPage() -> impl IntoView {
     let asked = (query.encoded(), cursor.clone());
     let list = Resource::new_blocking(
         move || asked.clone(),
-        |(query, cursor)| async move { (list_choices().await, list_events(query, cursor).await) },
+        |(query, cursor)| async move { (list_choices().await, list_events(query, cursor).await, can_change().await) },
     );
     view! {
         <Suspense>
             {move || {
                 let (query, is_first) = (query.clone(), cursor.is_none());
                 Suspend::new(async move {
-                    let (choices, list) = list.await;
+                    let (choices, list, can_change) = list.await;
                     let choices = choices.unwrap_or_default();
                     let begins_with = choices.saved.iter().find(|saved| saved.is_default);
                     if let Some(begins_with) = begins_with.filter(|_| is_first && !is_asked && query.is_nothing()) {
                         return view! { <Redirect path=format!("{PATH}?{}", begins_with.query) /> }.into_any();
                     }
                     match list {
-                        Ok(list) => view! { <Events query choices list=Some(list) problem=None is_first /> }.into_any(),
+                        Ok(list) => {
+                            view! { <Events query choices list=Some(list) problem=None is_first can_change /> }.into_any()
+                        }
                         Err(AppError::Invalid { field, message }) => {
-                            view! { <Events query choices list=None problem=Some((field, message)) is_first /> }.into_any()
+                            let problem = Some((field, message));
+                            view! { <Events query choices list=None problem is_first can_change /> }.into_any()
                         }
                         Err(error) => view! { <ErrorView error /> }.into_any(),
                     }
@@ -71,18 +75,19 @@ fn Events(
     list: Option<EventList>,
     problem: Option<(String, String)>,
     is_first: bool,
+    can_change: bool,
 ) -> impl IntoView {
     let EventChoices { kinds, saved } = choices;
-    let shown = list.map(|list| view! { <Shown query=query.clone() list is_first /> });
+    let shown = list.map(|list| view! { <Shown query=query.clone() list is_first can_change /> });
     // What is wrong with a field is said at the field.
     let unplaced = problem.clone().filter(|(name, _)| !FIELDS.contains(&name.as_str())).map(|(_, text)| text);
     view! {
         <Title text="Events" />
         <h1 class="text-3xl font-bold">"Events"</h1>
         <p class="mt-1 mb-4">"What Clerk sent, and what became of it."</p>
-        <AdminNav here=PATH />
+        <AdminNav here=PATH can_change />
         <Search query=query.clone() kinds problem=problem.clone() />
-        <Saved query saved can_save=problem.is_none() />
+        {can_change.then(|| view! { <Saved query saved can_save=problem.is_none() /> })}
         {unplaced.map(|text| view! { <Problem text /> })}
         {shown}
     }
@@ -248,11 +253,12 @@ fn Unread(count: u64, since: Timestamp) -> impl IntoView {
 }
 
 #[component]
-fn Shown(query: EventQuery, list: EventList, is_first: bool) -> impl IntoView {
+fn Shown(query: EventQuery, list: EventList, is_first: bool, can_change: bool) -> impl IntoView {
     let encoded = query.encoded();
     let unread = list.unread.map(|(count, since)| view! { <Unread count since /> });
     if list.events.is_empty() {
-        let nothing = unread.is_none().then(|| view! { <Nothing is_filtered=list.is_filtered about=list.about /> });
+        let nothing =
+            unread.is_none().then(|| view! { <Nothing is_filtered=list.is_filtered about=list.about can_change /> });
         return view! {
             {unread}
             {nothing}
@@ -263,41 +269,55 @@ fn Shown(query: EventQuery, list: EventList, is_first: bool) -> impl IntoView {
     let page = |cursor: &str| format!("{base}&cursor={cursor}");
     let first = (!is_first).then(|| base.clone());
     let next = list.next.as_deref().map(page);
-    let count = list.events.len();
-    let ids = list.events.iter().map(|event| event.id.as_str()).collect::<Vec<_>>().join(" ");
-    let all = list.is_filtered.then(|| {
-        view! {
-            <a class="btn btn-sm" href=format!("/admin/sync/replay?{encoded}")>
-                "Preview a replay of all that match"
-            </a>
-        }
-    });
+    let found = if can_change {
+        view! { <ToPick events=list.events all=list.is_filtered.then_some(encoded) /> }.into_any()
+    } else {
+        view! { <EventTable caption=CAPTION events=list.events /> }.into_any()
+    };
     view! {
         <section class="mt-6">
             <h2 class="text-xl font-bold">"Found"</h2>
             <p class="text-sm wrap-anywhere">"The newest of " {list.about}</p>
             {unread}
-            <form method="get" action="/admin/sync/replay">
-                <div class="my-3 flex flex-wrap gap-2">
-                    <button class="btn btn-sm" type="submit">
-                        "Preview a replay of those picked"
-                    </button>
-                    {all}
-                    <label class="flex items-center gap-2">
-                        <input class="checkbox" type="checkbox" name="ids" value=ids />
-                        <span>"Pick all " {count} " on this page"</span>
-                    </label>
-                </div>
-                <EventTable caption="Events, the newest first" events=list.events picked=true />
-            </form>
+            {found}
             <Pager first next />
         </section>
     }
     .into_any()
 }
 
+/// Events to be picked for a replay; or `all` that the query asks for, where it asks for some.
 #[component]
-fn Nothing(is_filtered: bool, about: String) -> impl IntoView {
+fn ToPick(events: Vec<EventRow>, all: Option<String>) -> impl IntoView {
+    let count = events.len();
+    let ids = events.iter().map(|event| event.id.as_str()).collect::<Vec<_>>().join(" ");
+    let all = all.map(|query| {
+        view! {
+            <a class="btn btn-sm" href=format!("/admin/sync/replay?{query}")>
+                "Preview a replay of all that match"
+            </a>
+        }
+    });
+    view! {
+        <form method="get" action="/admin/sync/replay">
+            <div class="my-3 flex flex-wrap gap-2">
+                <button class="btn btn-sm" type="submit">
+                    "Preview a replay of those picked"
+                </button>
+                {all}
+                <label class="flex items-center gap-2">
+                    <input class="checkbox" type="checkbox" name="ids" value=ids />
+                    <span>"Pick all " {count} " on this page"</span>
+                </label>
+            </div>
+            <EventTable caption=CAPTION events picked=true />
+        </form>
+    }
+    .into_any()
+}
+
+#[component]
+fn Nothing(is_filtered: bool, about: String, can_change: bool) -> impl IntoView {
     if is_filtered {
         return view! {
             <Empty heading="Nothing matches">
@@ -311,14 +331,19 @@ fn Nothing(is_filtered: bool, about: String) -> impl IntoView {
         }
         .into_any();
     }
-    view! {
-        <Empty heading="No event yet">
-            <p>"As soon as Clerk delivers one, it is here."</p>
+    let connect = can_change.then(|| {
+        view! {
             <p class="mt-4">
                 <a class="btn btn-primary" href="/admin/sync/connection">
                     "Connect Clerk"
                 </a>
             </p>
+        }
+    });
+    view! {
+        <Empty heading="No event yet">
+            <p>"As soon as Clerk delivers one, it is here."</p>
+            {connect}
         </Empty>
     }
     .into_any()

@@ -1,11 +1,11 @@
-//! What failed and was given up, grouped by its cause, with what to do about each.
+//! What failed and was given up, grouped by its cause, with what to do about each; moderators look.
 
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
 use crate::api::events::list_failures;
-use crate::app::components::admin_nav::AdminNav;
+use crate::app::components::admin_nav::{AdminNav, can_change};
 use crate::app::components::confirm::Confirm;
 use crate::app::components::event_table::Empty;
 use crate::app::components::fields::Choice;
@@ -21,12 +21,17 @@ const PATH: &str = "/admin/sync/failures";
 pub fn AdminFailuresPage() -> impl IntoView {
     let state = use_query_map().get_untracked().get("state").filter(|state| !state.is_empty());
     let asked = state.clone();
-    let failures = Resource::new_blocking(move || asked.clone(), list_failures);
-    loaded(failures, move |failures| view! { <Groups failures state=state.clone() /> }.into_any())
+    let failures = Resource::new_blocking(
+        move || asked.clone(),
+        |state| async move { Ok((list_failures(state).await?, can_change().await)) },
+    );
+    loaded(failures, move |(failures, can_change)| {
+        view! { <Groups failures state=state.clone() can_change /> }.into_any()
+    })
 }
 
 #[component]
-fn Groups(failures: Failures, state: Option<String>) -> impl IntoView {
+fn Groups(failures: Failures, state: Option<String>, can_change: bool) -> impl IntoView {
     let Failures { groups, most } = failures;
     let total: u64 = groups.iter().map(|group| group.failed + group.dead).sum();
     let note =
@@ -56,14 +61,14 @@ fn Groups(failures: Failures, state: Option<String>) -> impl IntoView {
         .into_any()
     } else {
         let groups = groups.into_iter().enumerate();
-        let groups = groups.map(|(place, group)| view! { <Group group place state=state.clone() /> });
+        let groups = groups.map(|(place, group)| view! { <Group group place state=state.clone() can_change /> });
         view! { <ul class="flex flex-col gap-4">{groups.collect_view()}</ul> }.into_any()
     };
     view! {
         <Title text="Failures" />
         <h1 class="text-3xl font-bold">"Failures"</h1>
         <p class="mt-1 mb-4">"Events that could not be applied, by their cause."</p>
-        <AdminNav here=PATH />
+        <AdminNav here=PATH can_change />
         <nav class="join mb-4" aria-label="Which failures">
             {choices.into_view()}
         </nav>
@@ -74,7 +79,7 @@ fn Groups(failures: Failures, state: Option<String>) -> impl IntoView {
 }
 
 #[component]
-fn Group(group: FailureRow, place: usize, state: Option<String>) -> impl IntoView {
+fn Group(group: FailureRow, place: usize, state: Option<String>, can_change: bool) -> impl IntoView {
     let query = EventQuery { cause: Some(group.cause.clone()), state, ..EventQuery::default() }.encoded();
     let people = if group.people == 1 { "1 person".to_owned() } else { format!("{} people", group.people) };
     let heading = format!("cause-{place}");
@@ -84,10 +89,19 @@ fn Group(group: FailureRow, place: usize, state: Option<String>) -> impl IntoVie
     let dead = badge(group.dead, "dead", "badge badge-error");
     let failed = badge(group.failed, "failed", "badge badge-warning");
     let labelled = heading.clone();
-    let mute = match group.muted_until {
-        Some(until) => view! { <Muted cause=group.cause.clone() until by=group.muted_by.clone() /> }.into_any(),
-        None => view! { <Mute cause=group.cause.clone() place /> }.into_any(),
-    };
+    let muted = group.muted_until.map(|until| {
+        let unmuted = can_change.then(|| group.cause.clone());
+        view! { <Muted unmuted until by=group.muted_by.clone() /> }
+    });
+    let mute = (can_change && muted.is_none()).then(|| view! { <Mute cause=group.cause.clone() place /> });
+    let retry = can_change.then(|| {
+        view! {
+            <a class="btn btn-sm btn-primary" href=format!("/admin/sync/replay?{query}")>
+                "Retry all"
+                <span class="sr-only">" : " {group.cause.clone()}</span>
+            </a>
+        }
+    });
     view! {
         <li class="rounded-box border border-base-300 p-4" aria-labelledby=labelled>
             <h2 id=heading class="text-xl font-bold wrap-anywhere">
@@ -107,27 +121,31 @@ fn Group(group: FailureRow, place: usize, state: Option<String>) -> impl IntoVie
                     "Show them"
                     <span class="sr-only">" : " {group.cause.clone()}</span>
                 </a>
-                <a class="btn btn-sm btn-primary" href=format!("/admin/sync/replay?{query}")>
-                    "Retry all"
-                    <span class="sr-only">" : " {group.cause.clone()}</span>
-                </a>
-                {mute}
+                {retry} {muted} {mute}
             </div>
         </li>
     }
     .into_any()
 }
 
+/// Until when and by whom, and the cause of which it is `unmuted` if whoever looks may do that.
 #[component]
-fn Muted(cause: String, until: jiff::Timestamp, by: Option<String>) -> impl IntoView {
+fn Muted(unmuted: Option<String>, until: jiff::Timestamp, by: Option<String>) -> impl IntoView {
+    let unmute = unmuted.map(|cause| {
+        view! {
+            <form method="post" action="/api/events/unmute_failures">
+                <input type="hidden" name="cause" value=cause />
+                <button class="btn btn-sm" type="submit">
+                    "Unmute"
+                </button>
+            </form>
+        }
+    });
     view! {
-        <form class="flex flex-wrap items-center gap-2" method="post" action="/api/events/unmute_failures">
-            <input type="hidden" name="cause" value=cause />
+        <div class="flex flex-wrap items-center gap-2">
             <span class="text-sm">"Muted until " <Time at=until /> " by " <code>{by}</code></span>
-            <button class="btn btn-sm" type="submit">
-                "Unmute"
-            </button>
-        </form>
+            {unmute}
+        </div>
     }
     .into_any()
 }

@@ -35,21 +35,25 @@ pub fn AdminReplayPage() -> impl IntoView {
     let asked = (query.clone(), ids.clone());
     let preview = Resource::new_blocking(move || asked.clone(), |(query, ids)| get_replay_preview(query, ids));
     view! {
-        <Title text="Replay" />
-        <h1 class="text-3xl font-bold">"Replay"</h1>
-        <div class="mt-4">
-            <AdminNav here=EVENTS within=true />
-        </div>
         <Suspense>
             {move || {
                 let (query, ids) = (query.clone(), ids.clone());
                 Suspend::new(async move {
-                    match preview.await {
+                    let shown = match preview.await {
                         Ok(_) if is_empty => view! { <SayWhich /> }.into_any(),
                         Ok(preview) => view! { <Preview preview query ids /> }.into_any(),
                         Err(AppError::Invalid { message, .. }) => view! { <Problem text=message /> }.into_any(),
-                        Err(error) => view! { <ErrorView error /> }.into_any(),
+                        Err(error) => return view! { <ErrorView error /> }.into_any(),
+                    };
+                    view! {
+                        <Title text="Replay" />
+                        <h1 class="text-3xl font-bold">"Replay"</h1>
+                        <div class="mt-4">
+                            <AdminNav here=EVENTS can_change=true within=true />
+                        </div>
+                        {shown}
                     }
+                        .into_any()
                 })
             }}
         </Suspense>

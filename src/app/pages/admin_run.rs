@@ -1,11 +1,11 @@
-//! One run: how far it is, what it found, and each difference with its repair.
+//! One run: how far it is, what it found, and each difference with its repair; moderators look.
 
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::{use_params_map, use_query_map};
 
 use crate::api::runs::get_run;
-use crate::app::components::admin_nav::AdminNav;
+use crate::app::components::admin_nav::{AdminNav, can_change};
 use crate::app::components::confirm::Confirm;
 use crate::app::components::copy::CopyButton;
 use crate::app::components::event_table::{MaybeTime, PersonLink};
@@ -31,12 +31,15 @@ pub fn AdminRunPage() -> impl IntoView {
     let is_still = address.get("fresh").is_none();
     let after = address.get("after").filter(|after| !after.is_empty());
     let asked = (id, after.clone());
-    let run = Resource::new_blocking(move || asked.clone(), |(id, after)| get_run(id, after));
-    loaded(run, move |detail| view! { <Run detail is_still after=after.clone() /> }.into_any())
+    let run = Resource::new_blocking(
+        move || asked.clone(),
+        |(id, after)| async move { Ok((get_run(id, after).await?, can_change().await)) },
+    );
+    loaded(run, move |(detail, can_change)| view! { <Run detail is_still after=after.clone() can_change /> }.into_any())
 }
 
 #[component]
-fn Run(detail: RunDetail, is_still: bool, after: Option<String>) -> impl IntoView {
+fn Run(detail: RunDetail, is_still: bool, after: Option<String>, can_change: bool) -> impl IntoView {
     let RunDetail { run, trail } = detail;
     let is_first = after.is_none();
     let kind = run.kind.as_str();
@@ -50,12 +53,13 @@ fn Run(detail: RunDetail, is_still: bool, after: Option<String>) -> impl IntoVie
         }
     });
     let is_moving = run.state == RunState::Running && !is_still;
-    let controls = (!is_moving).then(|| view! { <RunControls run=run.clone() /> });
+    let controls = (can_change && !is_moving).then(|| view! { <RunControls run=run.clone() /> });
+    let of_it = can_change.then(|| view! { <Trail trail=trail.clone() /> });
     view! {
         <Title text=format!("Run: {kind}") />
         <h1 class="text-3xl font-bold">"Run: " {kind}</h1>
         <div class="mt-4">
-            <AdminNav here=PATH within=true />
+            <AdminNav here=PATH can_change within=true />
         </div>
         <div id="run" data-state=run.state.as_str()>
             <p class="flex flex-wrap items-center gap-3">
@@ -71,10 +75,10 @@ fn Run(detail: RunDetail, is_still: bool, after: Option<String>) -> impl IntoVie
         // What loads itself anew would close a question that is open.
         {controls}
         {fresh}
-        <Facts run=run.clone() trail=trail.clone() />
-        <Differences run=run.clone() is_first />
+        <Facts run=run.clone() trail />
+        <Differences run=run.clone() is_first can_change />
         <SkippedOnes skipped=run.skipped />
-        <Trail trail />
+        {of_it}
     }
     .into_any()
 }
@@ -175,15 +179,15 @@ fn Facts(run: RunReport, trail: Vec<TrailRow>) -> impl IntoView {
 }
 
 #[component]
-fn Differences(run: RunReport, is_first: bool) -> impl IntoView {
+fn Differences(run: RunReport, is_first: bool, can_change: bool) -> impl IntoView {
     let all = run.counts.differences();
     if run.differences.is_empty() && is_first {
         return ().into_any();
     }
     let path = run_path(&run.id);
     let rows = run.differences.into_iter().enumerate();
-    let rows = rows.map(|(place, difference)| view! { <Row difference place /> }).collect_view();
-    let prove = (run.state != RunState::Running).then(|| {
+    let rows = rows.map(|(place, difference)| view! { <Row difference place can_change /> }).collect_view();
+    let prove = (can_change && run.state != RunState::Running).then(|| {
         view! {
             <Confirm
                 id="prove"
@@ -214,7 +218,7 @@ fn Differences(run: RunReport, is_first: bool) -> impl IntoView {
                             <th scope="col">"Person"</th>
                             <th scope="col">"How"</th>
                             <th scope="col">"Fields: here → at Clerk"</th>
-                            <th scope="col">"Repair"</th>
+                            {can_change.then(|| view! { <th scope="col">"Repair"</th> })}
                         </tr>
                     </thead>
                     <tbody>{rows}</tbody>
@@ -227,11 +231,27 @@ fn Differences(run: RunReport, is_first: bool) -> impl IntoView {
 }
 
 #[component]
-fn Row(difference: Difference, place: usize) -> impl IntoView {
+fn Row(difference: Difference, place: usize, can_change: bool) -> impl IntoView {
     let Difference { clerk_id, kind, fields } = difference;
-    let is_gone = kind == DifferenceKind::Gone;
     let fields =
         if kind == DifferenceKind::Missing { "everything".into_any() } else { view! { <Fields fields /> }.into_any() };
+    let repair = can_change.then(|| view! { <Repair clerk_id=clerk_id.clone() kind place /> });
+    view! {
+        <tr>
+            <td data-label="Person">
+                <PersonLink clerk_id=Some(clerk_id) />
+            </td>
+            <td data-label="How">{kind.as_str()}</td>
+            <td data-label="Fields">{fields}</td>
+            {repair}
+        </tr>
+    }
+    .into_any()
+}
+
+#[component]
+fn Repair(clerk_id: String, kind: DifferenceKind, place: usize) -> impl IntoView {
+    let is_gone = kind == DifferenceKind::Gone;
     let gone = is_gone.then(|| {
         view! {
             <p>
@@ -241,28 +261,21 @@ fn Row(difference: Difference, place: usize) -> impl IntoView {
         }
     });
     view! {
-        <tr>
-            <td data-label="Person">
-                <PersonLink clerk_id=Some(clerk_id.clone()) />
-            </td>
-            <td data-label="How">{kind.as_str()}</td>
-            <td data-label="Fields">{fields}</td>
-            <td data-label="Repair">
-                <Confirm
-                    id=format!("refresh-{place}")
-                    label="Bring up to date"
-                    title=format!("Bring {clerk_id} up to date?")
-                    action="/api/runs/refresh_user"
-                    submit="Bring up to date"
-                    danger=is_gone
-                    hidden=vec![("id", clerk_id)]
-                >
-                    <p>"Clerk is asked about them now, and what it says is written here."</p>
-                    {gone}
-                    <Reason required=is_gone />
-                </Confirm>
-            </td>
-        </tr>
+        <td data-label="Repair">
+            <Confirm
+                id=format!("refresh-{place}")
+                label="Bring up to date"
+                title=format!("Bring {clerk_id} up to date?")
+                action="/api/runs/refresh_user"
+                submit="Bring up to date"
+                danger=is_gone
+                hidden=vec![("id", clerk_id)]
+            >
+                <p>"Clerk is asked about them now, and what it says is written here."</p>
+                {gone}
+                <Reason required=is_gone />
+            </Confirm>
+        </td>
     }
     .into_any()
 }

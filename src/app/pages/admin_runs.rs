@@ -1,11 +1,11 @@
-//! Runs: begin one, watch the one that is going on, and the history.
+//! Runs: begin one, watch the one that is going on, and the history; moderators watch.
 
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
 use crate::api::runs::list_runs;
-use crate::app::components::admin_nav::AdminNav;
+use crate::app::components::admin_nav::{AdminNav, can_change};
 use crate::app::components::confirm::Confirm;
 use crate::app::components::event_table::{Empty, MaybeTime};
 use crate::app::components::fields::{Reason, Tick};
@@ -23,23 +23,29 @@ pub fn AdminRunsPage() -> impl IntoView {
     let address = use_query_map().get_untracked();
     let (before, is_still) = (address.get("before"), address.get("fresh").is_none());
     let is_first = before.is_none();
-    let runs = Resource::new_blocking(move || before.clone(), list_runs);
-    loaded(runs, move |runs| view! { <Runs runs is_first is_still /> }.into_any())
+    let runs = Resource::new_blocking(
+        move || before.clone(),
+        |before| async move { Ok((list_runs(before).await?, can_change().await)) },
+    );
+    loaded(runs, move |(runs, can_change)| view! { <Runs runs is_first is_still can_change /> }.into_any())
 }
 
 #[component]
-fn Runs(runs: RunsPage, is_first: bool, is_still: bool) -> impl IntoView {
+fn Runs(runs: RunsPage, is_first: bool, is_still: bool, can_change: bool) -> impl IntoView {
     let RunsPage { current, runs, next } = runs;
     let watched = match current {
-        Some(run) => view! { <Current run is_still /> }.into_any(),
-        None => view! { <Starts /> }.into_any(),
+        Some(run) => view! { <Current run is_still can_change /> }.into_any(),
+        None => can_change.then(|| view! { <Starts /> }).into_any(),
     };
     let first = (!is_first).then(|| PATH.to_owned());
     let next = next.map(|before| format!("{PATH}?before={before}"));
     let history = if runs.is_empty() {
         view! {
             <Empty heading="No run yet">
-                <p>"A backfill brings everybody from Clerk into MongoDB. Begin with that."</p>
+                <p>
+                    "A backfill brings everybody from Clerk into MongoDB."
+                    {can_change.then_some(" Begin with that.")}
+                </p>
             </Empty>
         }
         .into_any()
@@ -51,7 +57,7 @@ fn Runs(runs: RunsPage, is_first: bool, is_still: bool) -> impl IntoView {
         <Title text="Runs" />
         <h1 class="text-3xl font-bold">"Runs"</h1>
         <p class="mt-1 mb-4">"Walks through everybody at Clerk, and replays of events. One at a time."</p>
-        <AdminNav here=PATH />
+        <AdminNav here=PATH can_change />
         {watched}
         {history}
         <Pager first next />
@@ -60,7 +66,7 @@ fn Runs(runs: RunsPage, is_first: bool, is_still: bool) -> impl IntoView {
 }
 
 #[component]
-fn Current(run: RunReport, is_still: bool) -> impl IntoView {
+fn Current(run: RunReport, is_still: bool, can_change: bool) -> impl IntoView {
     let about = run.about.clone().map(|about| view! { <p class="text-sm wrap-anywhere">{about}</p> });
     view! {
         <section class="rounded-box border border-base-300 bg-base-200 p-4">
@@ -74,7 +80,7 @@ fn Current(run: RunReport, is_still: bool) -> impl IntoView {
             <div id="current" data-state=run.state.as_str() class="mt-2">
                 <RunProgress run=run.clone() />
             </div>
-            {is_still.then(|| view! { <RunControls run /> })}
+            {(is_still && can_change).then(|| view! { <RunControls run /> })}
             <KeepFresh part="current".to_owned() />
             <ReloadWithoutScripts is_still path=PATH.to_owned() />
         </section>

@@ -15,7 +15,7 @@ use leptos_meta::Title;
 use leptos_router::hooks::use_query_map;
 
 use crate::api::admin_sync::{get_charts, get_overview};
-use crate::app::components::admin_nav::AdminNav;
+use crate::app::components::admin_nav::{AdminNav, can_change};
 use crate::app::components::loaded::loaded;
 use crate::app::components::time::Time;
 use crate::app::pages::admin_sync::alerts::OpenAlerts;
@@ -38,39 +38,55 @@ pub fn AdminSyncPage() -> impl IntoView {
         move || asked.clone(),
         |period| async move {
             let charts = get_charts(period).await?;
-            Ok((get_overview().await?, charts))
+            Ok((get_overview().await?, charts, can_change().await))
         },
     );
-    loaded(read, move |(overview, charts)| view! { <Overview overview charts period /> }.into_any())
+    loaded(read, move |(overview, charts, can_change)| {
+        view! { <Overview overview charts period can_change /> }.into_any()
+    })
 }
 
 #[component]
-fn Overview(overview: SyncOverview, charts: Vec<Chart>, period: Period) -> impl IntoView {
-    let first_run = (!overview.steps.are_done()).then(|| view! { <FirstRun steps=overview.steps /> });
+fn Overview(overview: SyncOverview, charts: Vec<Chart>, period: Period, can_change: bool) -> impl IntoView {
+    let first_run = (!overview.steps.are_done()).then(|| view! { <FirstRun steps=overview.steps can_change /> });
     view! {
         <Title text="Sync" />
         <h1 class="mb-4 text-3xl font-bold">"Sync"</h1>
-        <AdminNav here=PATH />
-        <Word overview=overview.clone() />
-        <OpenAlerts alerts=overview.alerts.clone() />
+        <AdminNav here=PATH can_change />
+        <Word overview=overview.clone() can_change />
+        <OpenAlerts alerts=overview.alerts.clone() can_change />
         {first_run}
-        <Numbers overview=overview.clone() />
+        <Numbers overview=overview.clone() can_change />
         <Charts charts period />
         <Newest events=overview.events />
     }
     .into_any()
 }
 
-/// The word, why, what next, and the last proof.
+/// The word, why, what next, and the last proof. Only whoever can do what is next, or prove, is led there.
 #[component]
-fn Word(overview: SyncOverview) -> impl IntoView {
+fn Word(overview: SyncOverview, can_change: bool) -> impl IntoView {
     let proof = overview.proof_text();
     let (proof_href, proof_link) = (overview.proof_path(), overview.proof_link_text());
+    let proved = (can_change || overview.proof.is_some()).then(|| {
+        view! {
+            <a id="proof-link" class="link" href=proof_href data-live="proof-text">
+                {proof_link}
+            </a>
+        }
+    });
     let judgement = overview.judgement;
     let word = judgement.health.as_str();
     // As it is looked at: for the same time, say.
     let Here { query, .. } = here();
     let again = if query.is_empty() { PATH.to_owned() } else { format!("{PATH}?{query}") };
+    let done_there = can_change.then(|| {
+        view! {
+            <a id="next-step-link" class="link" href=judgement.link.clone() hidden=judgement.link.is_none()>
+                "Go there"
+            </a>
+        }
+    });
     view! {
         <section class="health-panel" data-value=word data-frame="word" aria-labelledby="health-word">
             <div class="flex flex-wrap items-center gap-x-4 gap-y-2">
@@ -88,16 +104,12 @@ fn Word(overview: SyncOverview) -> impl IntoView {
             <p class="mt-2">
                 <span data-live="next">{judgement.next_step}</span>
                 " "
-                <a id="next-step-link" class="link" href=judgement.link.clone() hidden=judgement.link.is_none()>
-                    "Go there"
-                </a>
+                {done_there}
             </p>
             <p class="mt-2">
                 <span data-live="proof">{proof}</span>
                 " "
-                <a id="proof-link" class="link" href=proof_href data-live="proof-text">
-                    {proof_link}
-                </a>
+                {proved}
             </p>
             <div class="mt-3 flex flex-wrap items-center gap-x-4 gap-y-2 text-sm">
                 <span>"As of " <LiveTime name="as-of" at=Some(overview.as_of) none="" /></span>

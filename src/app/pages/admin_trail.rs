@@ -67,7 +67,7 @@ fn Trail(query: TrailQuery, trail: Option<TrailView>, problem: Option<String>, i
         <Title text="Audit" />
         <h1 class="text-3xl font-bold">"Audit"</h1>
         <p class="mt-1 mb-4">"Who did what to whom, and why. Each entry is sealed to the one before it."</p>
-        <AdminNav here=PATH />
+        <AdminNav here=PATH can_change=true />
         <div class="flex flex-wrap gap-2">
             <form method="post" action="/api/trail/verify_trail">
                 <button class="btn btn-sm" type="submit">

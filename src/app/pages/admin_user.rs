@@ -15,7 +15,7 @@ use crate::app::components::person_actions::Actions;
 use crate::app::components::time::Time;
 use crate::app::components::timeline::TimelineView;
 use crate::model::error::AppError;
-use crate::model::person::{Field, Origin, Permit, Person, Shown, Step, StepState, Timeline};
+use crate::model::person::{Field, Origin, Person, Shown, Step, StepState, Timeline};
 
 #[component]
 pub fn AdminUserPage() -> impl IntoView {
@@ -40,8 +40,6 @@ fn Whole(person: Person, timeline: Resource<Result<Timeline, AppError>>, is_firs
     let marks =
         marks.into_iter().filter(|mark| mark.0).map(|(_, word, class)| view! { <span class=class>{word}</span> });
     let title = person.name.clone();
-    // Events are the admins'.
-    let is_linked = person.permit != Permit::Look;
     view! {
         <Title text=title />
         <p class="text-sm">
@@ -74,19 +72,19 @@ fn Whole(person: Person, timeline: Resource<Result<Timeline, AppError>>, is_firs
             </dd>
         </dl>
         <Actions person=person.clone() />
-        <Saga steps=person.saga is_linked />
+        <Saga steps=person.saga />
         <Document fields=person.fields />
-        <History timeline path is_first is_linked />
+        <History timeline path is_first />
     }
     .into_any()
 }
 
 #[component]
-fn Saga(steps: Vec<Step>, is_linked: bool) -> impl IntoView {
+fn Saga(steps: Vec<Step>) -> impl IntoView {
     if steps.is_empty() {
         return ().into_any();
     }
-    let rows = steps.into_iter().map(|step| view! { <SagaStep step is_linked /> });
+    let rows = steps.into_iter().map(|step| view! { <SagaStep step /> });
     view! {
         <section class="mt-8">
             <h2 class="text-xl font-bold">"Last role given here"</h2>
@@ -97,7 +95,7 @@ fn Saga(steps: Vec<Step>, is_linked: bool) -> impl IntoView {
 }
 
 #[component]
-fn SagaStep(step: Step, is_linked: bool) -> impl IntoView {
+fn SagaStep(step: Step) -> impl IntoView {
     let class = match step.state {
         StepState::Done => "badge badge-success",
         StepState::Waiting => "badge badge-info",
@@ -111,7 +109,7 @@ fn SagaStep(step: Step, is_linked: bool) -> impl IntoView {
             </p>
         }
     });
-    let link = step.link.filter(|_| is_linked).map(|address| {
+    let link = step.link.map(|address| {
         view! {
             <a class="link" href=address>
                 "Event"
@@ -180,12 +178,7 @@ fn Row(field: Field) -> impl IntoView {
 }
 
 #[component]
-fn History(
-    timeline: Resource<Result<Timeline, AppError>>,
-    path: String,
-    is_first: bool,
-    is_linked: bool,
-) -> impl IntoView {
+fn History(timeline: Resource<Result<Timeline, AppError>>, path: String, is_first: bool) -> impl IntoView {
     let first = (!is_first).then(|| format!("{path}#timeline"));
     view! {
         <Suspense>
@@ -193,7 +186,7 @@ fn History(
                 let (path, first) = (path.clone(), first.clone());
                 Suspend::new(async move {
                     match timeline.await {
-                        Ok(timeline) => view! { <TimelineView timeline path first is_linked /> }.into_any(),
+                        Ok(timeline) => view! { <TimelineView timeline path first /> }.into_any(),
                         Err(error) => {
                             view! {
                                 <p class="alert alert-error mt-8" role="alert">

@@ -64,7 +64,7 @@ fn Begin() -> impl IntoView {
 
 #[component]
 fn Continue(viewer: Viewer) -> impl IntoView {
-    let sync = viewer.role.is_admin().then(|| {
+    let sync = viewer.role.may_moderate().then(|| {
         view! {
             <a class="btn btn-lg" href="/admin/sync">
                 "See the sync"

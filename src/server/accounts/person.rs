@@ -56,7 +56,7 @@ pub async fn get_person(state: &AppState, moderator: &Moderator, id: &str) -> Re
 
 fn permit_of(state: &AppState, moderator: &Moderator, user: &User) -> Permit {
     let viewer = moderator.viewer();
-    if !viewer.role(state).is_admin() {
+    if !moderator.is_admin(state) {
         Permit::Look
     } else if viewer.actor().is_some() {
         Permit::InAnothersName

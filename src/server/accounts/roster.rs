@@ -95,7 +95,7 @@ impl Search {
 pub async fn list_roster(state: &AppState, moderator: &Moderator, query: &Query) -> Result<Page, Error> {
     let search = Search::of(query)?;
     let viewer = moderator.viewer();
-    let can_change = viewer.role(state).is_admin() && viewer.actor().is_none();
+    let can_change = moderator.is_admin(state) && viewer.actor().is_none();
     let columns = search.columns.clone();
     if let Some(user) = find_named(state, &search).await? {
         return Ok(Page { rows: vec![row_of(user)], next: None, columns, can_change });

@@ -1,4 +1,5 @@
-//! `/admin/sync/live`: the numbers of the sync page as they change, for admins, as server-sent events.
+//! `/admin/sync/live`: the numbers of the sync page as they change, for moderators and admins, as server-sent
+//! events.
 //!
 //! The proof is asked for anew every few seconds, and a stream ends by itself now and then, so that the session is looked at
 //! again as well.
@@ -17,7 +18,7 @@ use futures::Stream;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-use crate::server::access::{Admin, Viewer};
+use crate::server::access::{Moderator, Viewer};
 use crate::server::error::Error;
 use crate::server::http::empty;
 use crate::server::live::{self, Live, Update, closed};
@@ -60,7 +61,7 @@ pub async fn stream(
 
 /// Read anew: not what the request began with.
 async fn prove(state: &AppState, caller: &Caller) -> Result<(), Error> {
-    Admin::of(state, Viewer::of(state, &caller.session).await?).map(|_| ())
+    Moderator::of(state, Viewer::of(state, &caller.session).await?).map(|_| ())
 }
 
 struct Told {

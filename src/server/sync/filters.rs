@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::model::event::{EventChoices, SavedView};
 use crate::model::event_filter::EventQuery;
-use crate::server::access::{Admin, Viewer};
+use crate::server::access::{Admin, Moderator, Viewer};
 use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::store::saved_filters::{MOST, SavedFilter};
@@ -12,13 +12,18 @@ use crate::server::sync::inspection::query_of;
 
 const LONGEST_NAME: usize = 60;
 
-/// Every type of event, and whoever asks' own filters.
+/// Every type of event, and an admin's own filters.
 ///
 /// # Errors
 /// MongoDB's.
-pub async fn list_choices(state: &AppState, admin: &Admin) -> Result<EventChoices, Error> {
-    let owner = owner(admin)?;
-    let (kinds, saved) = tokio::try_join!(state.store.events.list_kinds(), state.store.saved_filters.list(owner))?;
+pub async fn list_choices(state: &AppState, moderator: &Moderator) -> Result<EventChoices, Error> {
+    let own = async {
+        if !moderator.is_admin(state) {
+            return Ok(Vec::new());
+        }
+        state.store.saved_filters.list(&moderator.viewer().user().clerk_id).await
+    };
+    let (kinds, saved) = tokio::try_join!(state.store.events.list_kinds(), own)?;
     let shown = |SavedFilter { id, name, query, is_default, .. }| SavedView { id, name, query, is_default };
     Ok(EventChoices { kinds, saved: saved.into_iter().map(shown).collect() })
 }

@@ -12,7 +12,7 @@ use crate::model::event_filter::{EventFilter, EventQuery, ReplayPlan};
 use crate::model::failure::{FAILURES, FailureRow, Failures};
 use crate::model::replay::{ReplayPreview, ReplaySums};
 use crate::model::run::FieldDifference;
-use crate::server::access::Admin;
+use crate::server::access::{Admin, Moderator};
 use crate::server::error::Error;
 use crate::server::jobs::ledger;
 use crate::server::state::AppState;
@@ -61,11 +61,16 @@ pub async fn list_events(state: &AppState, query: &str, cursor: Option<&str>) ->
     })
 }
 
-/// One event. `is_revealed`: with all that it says, which is recorded elsewhere.
+/// One event. `is_revealed`: to an admin with all that it says, which is recorded elsewhere.
 ///
 /// # Errors
 /// `NotFound`; MongoDB's.
-pub async fn get_event(state: &AppState, id: &str, is_revealed: bool) -> Result<EventDetail, Error> {
+pub async fn get_event(
+    state: &AppState,
+    moderator: &Moderator,
+    id: &str,
+    is_revealed: bool,
+) -> Result<EventDetail, Error> {
     let events = &state.store.events;
     let event = events.find(id).await?.ok_or(NO_EVENT)?;
     let (mut earlier, mut later, mut effects, mut changes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
@@ -83,13 +88,13 @@ pub async fn get_event(state: &AppState, id: &str, is_revealed: bool) -> Result<
         effects = ledger::rows(state, jobs).await?;
         changes = changes_of(&event, history);
     }
-    let trail = trail::list_about(state, id).await?;
+    let trail = trail::list_about(state, moderator, id).await?;
     Ok(EventDetail {
         instance_id: event.instance_id.clone(),
         event_at: event.event_at,
         due_at: event.due_at,
         waits: event.waits,
-        payload: payload_of(&event, is_revealed),
+        payload: payload_of(&event, is_revealed && moderator.is_admin(state)),
         headers: event.headers.clone(),
         attempts: attempts_of(&event),
         changes,

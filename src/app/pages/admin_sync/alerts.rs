@@ -1,15 +1,16 @@
-//! What needs an operator at this moment: each alert that is open, since when, and what to do about it.
+//! What needs an operator at this moment: each alert that is open, since when, and what to do about it, where that may be seen.
 
 use leptos::prelude::*;
 
+use crate::app::components::admin_nav::is_open;
 use crate::app::components::time::{Ago, Time};
 use crate::model::alert::{AlertRow, Cause, Causes};
 use crate::model::health::grouped;
 
 #[component]
-pub fn OpenAlerts(alerts: Vec<AlertRow>) -> impl IntoView {
+pub fn OpenAlerts(alerts: Vec<AlertRow>, can_change: bool) -> impl IntoView {
     let is_empty = alerts.is_empty();
-    let rows = alerts.into_iter().map(|alert| view! { <Row alert /> }).collect_view();
+    let rows = alerts.into_iter().map(|alert| view! { <Row alert can_change /> }).collect_view();
     let shown = (!is_empty).then(|| {
         view! {
             <section class="mt-6" aria-labelledby="open-alerts-heading">
@@ -29,17 +30,21 @@ pub fn OpenAlerts(alerts: Vec<AlertRow>) -> impl IntoView {
 }
 
 #[component]
-fn Row(alert: AlertRow) -> impl IntoView {
+fn Row(alert: AlertRow, can_change: bool) -> impl IntoView {
     let cause = (!alert.cause.is_empty()).then(|| view! { <code>{alert.cause.clone()}</code> " " });
+    let link = is_open(alert.path(), can_change).then(|| {
+        view! {
+            <a class="link" href=alert.path()>
+                "Go there"
+                <span class="sr-only">": " {alert.headline()}</span>
+            </a>
+        }
+    });
     view! {
         <li class="rounded-box border border-base-300 p-4">
             <h3 class="font-bold">{alert.headline()}</h3>
             <p class="mt-1">
-                {alert.advice()} " "
-                <a class="link" href=alert.path()>
-                    "Go there"
-                    <span class="sr-only">": " {alert.headline()}</span>
-                </a>
+                {alert.advice()} " " {link}
             </p>
             <p class="mt-1 text-sm">
                 {cause} "Count " {grouped(alert.count)} ", first seen " <Time at=alert.first_seen_at /> ", last seen "

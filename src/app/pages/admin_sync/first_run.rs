@@ -1,12 +1,25 @@
-//! What to do with an empty database: three steps, each of which turns to done by itself (E-02).
+//! What to do with an empty database: three steps, each of which turns to done by itself (E-02). Who cannot take them sees how
+//! far they are.
 
 use leptos::prelude::*;
 
 use crate::model::sync::Steps;
 
 #[component]
-pub fn FirstRun(steps: Steps) -> impl IntoView {
+pub fn FirstRun(steps: Steps, can_change: bool) -> impl IntoView {
     let word = |is_done: bool| if is_done { "done" } else { "to do" };
+    let led = move |href: &'static str, text: &'static str| {
+        if can_change {
+            view! {
+                <a class="link" href=href>
+                    {text}
+                </a>
+            }
+            .into_any()
+        } else {
+            text.into_any()
+        }
+    };
     view! {
         <section class="first-run" aria-labelledby="first-run-heading">
             <h2 id="first-run-heading" class="text-xl font-bold">
@@ -22,18 +35,14 @@ pub fn FirstRun(steps: Steps) -> impl IntoView {
                 <Step name="step-endpoint" title="2. Webhook endpoint" word=word(steps.has_endpoint)>
                     <p>
                         "In Clerk's dashboard, Webhooks, add an endpoint with the "
-                        <a class="link" href="/admin/sync/connection">
-                            "address on the connection page"
-                        </a> ", subscribe to user.created, user.updated and user.deleted, and put its signing secret into "
+                        {led("/admin/sync/connection", "address on the connection page")} ", subscribe to user.created, user.updated and user.deleted, and put its signing secret into "
                         <code>"CLERK_WEBHOOK_SIGNING_SECRET"</code> "."
                     </p>
                 </Step>
                 <Step name="step-people" title="3. People" word=word(steps.has_people)>
                     <p>
                         "Let somebody sign up, or bring everybody who is at Clerk already: "
-                        <a class="link" href="/admin/sync/runs">
-                            "start a backfill"
-                        </a> ", or run " <code>"rollcall sync backfill"</code> "."
+                        {led("/admin/sync/runs", "start a backfill")} ", or run " <code>"rollcall sync backfill"</code> "."
                     </p>
                 </Step>
             </ol>

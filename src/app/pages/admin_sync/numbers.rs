@@ -3,6 +3,7 @@
 
 use leptos::prelude::*;
 
+use crate::app::components::admin_nav::is_open;
 use crate::app::components::effect_table::effect_title;
 use crate::app::components::number_tile::NumberTile;
 use crate::app::pages::admin_sync::LiveTime;
@@ -11,10 +12,12 @@ use crate::model::health::{grouped, milliseconds};
 use crate::model::job::JobState;
 use crate::model::sync::SyncOverview;
 
+const CONNECTION: &str = "/admin/sync/connection";
+
 #[component]
-pub fn Numbers(overview: SyncOverview) -> impl IntoView {
+pub fn Numbers(overview: SyncOverview, can_change: bool) -> impl IntoView {
     view! {
-        <Glance overview=overview.clone() />
+        <Glance overview=overview.clone() can_change />
         <div class="mt-8 grid gap-8 lg:grid-cols-2">
             <Events overview=overview.clone() />
             <div>
@@ -28,7 +31,7 @@ pub fn Numbers(overview: SyncOverview) -> impl IntoView {
 
 /// What tells how it goes, seen without scrolling (E-01).
 #[component]
-fn Glance(overview: SyncOverview) -> impl IntoView {
+fn Glance(overview: SyncOverview, can_change: bool) -> impl IntoView {
     let lag = |ms: Option<u64>| ms.map_or_else(|| "–".to_owned(), milliseconds);
     let (drift, calls) = (overview.drift_text(), overview.clerk_text());
     let [of_hour, of_day] = [grouped(overview.success_in_hour.of), overview.success_in_day.text()];
@@ -73,7 +76,13 @@ fn Glance(overview: SyncOverview) -> impl IntoView {
                 >
                     <span data-live="drift">{drift}</span>
                 </NumberTile>
-                <NumberTile title="Clerk's limit" value=grouped(overview.clerk.left) href="/admin/sync/connection" live="clerk-left">
+                <NumberTile
+                    title="Clerk's limit"
+                    value=grouped(overview.clerk.left)
+                    href=CONNECTION
+                    live="clerk-left"
+                    is_closed=!is_open(CONNECTION, can_change)
+                >
                     <span data-live="clerk">{calls}</span>
                 </NumberTile>
             </ul>

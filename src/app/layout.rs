@@ -20,7 +20,7 @@ pub fn Layout(children: Children) -> impl IntoView {
     let address = use_location();
     provide_context(Here { path: address.pathname.get_untracked(), query: address.search.get_untracked() });
     view! {
-        <a class="skip-link" href="#main">
+        <a class="skip-link btn btn-primary" href="#main">
             "Skip to content"
         </a>
         <Header />

@@ -2,8 +2,12 @@
 //!
 //! Carries no personal value. Does not know how a group is stored (`server::store::alerts`) or told (`server::jobs`).
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::model::health::SilenceCause;
 
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -142,17 +146,32 @@ pub struct Cause {
     pub last_seen_at: Timestamp,
 }
 
+/// Why nothing arrives, if that is what it is about.
+pub fn silence_of(kind: AlertKind, cause: &str) -> Option<SilenceCause> {
+    SilenceCause::named(cause).filter(|_| kind == AlertKind::Silence)
+}
+
+/// What to do; of silence, why it is so, too.
+pub fn advice_on(kind: AlertKind, cause: &str) -> Cow<'static, str> {
+    match silence_of(kind, cause) {
+        Some(cause) => format!("{} {}", cause.explanation(), cause.advice()).into(),
+        None => kind.advice().into(),
+    }
+}
+
 impl AlertRow {
     pub fn headline(&self) -> &'static str {
-        if self.is_unreadable() { "Deliveries that were acknowledged cannot be read" } else { self.kind.headline() }
+        if self.is_unreadable() {
+            return "Deliveries that were acknowledged cannot be read";
+        }
+        silence_of(self.kind, &self.cause).map_or(self.kind.headline(), SilenceCause::headline)
     }
 
-    pub fn advice(&self) -> &'static str {
+    pub fn advice(&self) -> Cow<'static, str> {
         if self.is_unreadable() {
-            "What they said cannot be replayed. Reconcile: that brings it from Clerk."
-        } else {
-            self.kind.advice()
+            return "What they said cannot be replayed. Reconcile: that brings it from Clerk.".into();
         }
+        advice_on(self.kind, &self.cause)
     }
 
     /// Where something can be done about it.

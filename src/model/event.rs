@@ -45,6 +45,9 @@ impl EventState {
         Self::Discarded,
     ];
 
+    /// Those that wait for an attempt.
+    pub const PENDING: [Self; 2] = [Self::Received, Self::Failed];
+
     /// Whether it waits for somebody: the engine, or an operator.
     pub fn is_open(self) -> bool {
         matches!(self, Self::Received | Self::Failed | Self::Dead)
@@ -63,6 +66,9 @@ impl EventState {
         }
     }
 }
+
+/// The types that say something about a person: what an endpoint must be subscribed to, and all that is ever applied.
+pub const SYNCED_TYPES: [&str; 3] = ["user.created", "user.updated", "user.deleted"];
 
 /// One line of the event list.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,6 +13,8 @@ use serde::{Deserialize, Serialize};
 use crate::model::event::EventState;
 use crate::model::failure::FAILURES;
 
+/// The word for what waits for an attempt, in whichever of the two states.
+pub const WAITING: &str = "waiting";
 /// What the search box understands.
 pub const QUALIFIERS: [&str; 6] = ["type:", "status:", "user:", "after:", "before:", "cause:"];
 /// A day of UTC, as everything that is typed.
@@ -190,16 +192,18 @@ impl EventFilter {
     fn narrow(&mut self, qualifier: &str, value: &str, now: Timestamp) -> Result<(), String> {
         match qualifier {
             "status" | "state" => {
-                let state = EventState::ALL.into_iter().find(|state| state.as_str() == value);
-                let all = || EventState::ALL.map(EventState::as_str).join(", ");
-                let state = state.ok_or_else(|| format!("{value} is no state. There are {}.", all()))?;
-                match self.states.as_slice() {
-                    [known] if *known != state => Err("An event is in one state only.".to_owned()),
-                    _ => {
-                        self.states = vec![state];
-                        Ok(())
-                    }
+                let states = if value == WAITING {
+                    EventState::PENDING.to_vec()
+                } else {
+                    let state = EventState::ALL.into_iter().find(|state| state.as_str() == value);
+                    let all = || EventState::ALL.map(EventState::as_str).join(", ");
+                    vec![state.ok_or_else(|| format!("{value} is no state. There are {}, {WAITING}.", all()))?]
+                };
+                if self.states.is_empty() || self.states == states {
+                    self.states = states;
+                    return Ok(());
                 }
+                Err("An event is in one state only.".to_owned())
             }
             "type" => once(&mut self.kind, value.to_owned(), "type"),
             "user" | "person" => once(&mut self.person, value.to_owned(), "user"),

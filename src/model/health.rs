@@ -258,7 +258,8 @@ impl Signs {
                 proof.as_str(),
             )
         } else if let Some(alert) = &self.alert {
-            (format!("{}.", alert.headline()), alert.advice(), alert.path())
+            let reason = format!("{}.", alert.headline());
+            return Some(judgement(Health::Degraded, &reason, &alert.advice(), Some(alert.path())));
         } else if let Some(statement) = &self.unproved {
             (
                 format!("Nothing is known to differ, and it is not proved: {statement}."),
@@ -285,7 +286,7 @@ impl Signs {
                 Health::Behind,
                 &format!("{}, the oldest for {oldest}.", waiting.trim_end()),
                 "It is worked off by itself. If it grows, look at MongoDB's load and start another process.",
-                Some("/admin/sync/events?state=received"),
+                Some("/admin/sync/events?state=waiting"),
             )
         })
     }

@@ -5,10 +5,10 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::connection::{Connection, Examination, FindingRow, InngestState, SecretRow, TypeRow};
+use crate::model::event::SYNCED_TYPES;
 use crate::model::health::milliseconds;
 use crate::model::notice::Notice;
 use crate::server::access::Admin;
-use crate::server::clerk::webhook::SYNCED_TYPES;
 use crate::server::error::Error;
 use crate::server::health::{Finding, Verdict, examine as find, ways};
 use crate::server::probe;

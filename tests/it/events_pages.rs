@@ -109,12 +109,20 @@ async fn e_08_events_are_found_by_every_filter_and_what_is_not_understood_is_sai
         assert_eq!(listed(&page(&app, &admin, &format!("{list}{query}")).await), expected, "{query}");
     }
     says(&page(&app, &admin, &format!("{list}?state=dead")).await, &["Nothing matches", "in the state dead"]);
+    let origin = app.database.find("events", doc! { "_id": "msg_t_1" }).await.expect("stored");
+    let many = (0..51).map(|number| {
+        let mut copy = origin.clone();
+        copy.extend(doc! { "_id": format!("msg_many{number}"), "clerkId": format!("user_many{number:02}") });
+        copy
+    });
+    app.database.handle().collection::<Document>("events").insert_many(many).await.expect("stored");
     says(
         &page(&app, &admin, list).await,
         &["Events", "type:user.updated", "msg_t_4", "Preview a replay of those picked"],
     );
     for (query, said) in [
         ("?q=colour%3Ared", "colour: is not known here. There are type:"),
+        ("?q=user_many", "More than 50 people have an id that begins with user_many. Type more of it."),
         ("?state=lost", "lost is no state"),
         ("?person=nobody", "Nobody has the username or the address nobody."),
         ("?from=soon", "soon is no time"),
@@ -153,8 +161,9 @@ async fn crowd(app: &TestApp) {
     let at = |number: usize| DateTime::from_millis(1_760_000_000_000 + i64::try_from(number / 2).expect("few"));
     let events = (0..3_000).map(|number| {
         let kind = ["user.created", "user.updated", "email.created"][number % 3];
+        let other = if kind == "email.created" { ("ignored", "") } else { ("applied", "") };
         let (state, cause) =
-            [("dead", "one"), ("stale", ""), ("failed", "two")].get(number % 100).unwrap_or(&("applied", ""));
+            [("dead", "one"), ("stale", ""), ("failed", "two")].get(number % 100).copied().unwrap_or(other);
         let mut copy = origin.clone();
         copy.extend(doc! { "_id": format!("msg_x{number}"), "kind": kind, "state": state, "receivedAt": at(number) });
         if !cause.is_empty() {
@@ -186,6 +195,9 @@ async fn e_27_every_filter_is_served_in_order_by_an_index() {
         "events",
         "events?state=dead",
         "events?state=applied",
+        "events?state=waiting",
+        "replay?state=applied",
+        "replay?state=dead",
         "events?state=received",
         "events?type=user.updated",
         "events?person=user_ada",

@@ -18,7 +18,7 @@ use crate::app::components::suggest_words::SuggestWords;
 use crate::app::components::time::Time;
 use crate::model::error::AppError;
 use crate::model::event::{EventChoices, EventList, EventRow, EventState, SavedView};
-use crate::model::event_filter::{EventQuery, RANGES};
+use crate::model::event_filter::{EventQuery, RANGES, WAITING};
 use crate::model::health::grouped;
 
 const PATH: &str = "/admin/sync/events";
@@ -97,9 +97,10 @@ fn Events(
 #[component]
 fn Search(query: EventQuery, kinds: Vec<String>, problem: Option<(String, String)>) -> impl IntoView {
     let wrong = |field: &str| problem.as_ref().filter(|(name, _)| name == field).map(|(_, text)| text.clone());
-    let states = EventState::ALL.map(|state| (state.as_str().to_owned(), state.as_str().to_owned())).to_vec();
+    let state_words = || EventState::ALL.into_iter().map(EventState::as_str).chain([WAITING]);
+    let states = state_words().map(|word| (word.to_owned(), word.to_owned())).collect();
     let ranges = RANGES.map(|(value, text)| (value.to_owned(), text.to_owned())).to_vec();
-    let words = EventState::ALL.map(|state| format!("status:{}", state.as_str())).into_iter();
+    let words = state_words().map(|word| format!("status:{word}"));
     let words = words.chain(kinds.iter().map(|kind| format!("type:{kind}")));
     let words = words.chain(["user:", "after:24h", "before:"].map(str::to_owned));
     let option = |value: String| view! { <option value=value></option> };

@@ -77,7 +77,7 @@ fn Run(detail: RunDetail, is_still: bool, after: Option<String>, can_change: boo
         {fresh}
         <Facts run=run.clone() trail />
         <Differences run=run.clone() is_first can_change />
-        <SkippedOnes skipped=run.skipped />
+        <SkippedOnes skipped=run.skipped count=run.counts.skipped />
         {of_it}
     }
     .into_any()
@@ -302,10 +302,12 @@ fn Trail(trail: Vec<TrailRow>) -> impl IntoView {
 }
 
 #[component]
-fn SkippedOnes(skipped: Vec<Skipped>) -> impl IntoView {
+fn SkippedOnes(skipped: Vec<Skipped>, count: u64) -> impl IntoView {
     if skipped.is_empty() {
         return ().into_any();
     }
+    let shown = skipped.len() as u64;
+    let caption = if shown < count { format!("Skipped: {shown} of {}", grouped(count)) } else { "Skipped".to_owned() };
     let rows = skipped.into_iter().map(|Skipped { clerk_id, reason }| {
         view! {
             <tr>
@@ -321,7 +323,7 @@ fn SkippedOnes(skipped: Vec<Skipped>) -> impl IntoView {
     view! {
         <section class="record-table mt-8">
             <table class="table">
-                <caption class="text-left text-xl font-bold">"Skipped"</caption>
+                <caption class="text-left text-xl font-bold">{caption}</caption>
                 <thead>
                     <tr>
                         <th scope="col">"Person"</th>

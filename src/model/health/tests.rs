@@ -71,7 +71,7 @@ fn e_01_e_32_nothing_is_healthy_while_an_alert_is_open_or_the_last_proof_proved_
         assert!(alert.is_untold(), "{kind:?}");
         let judgement = Signs { alert: Some(alert.clone()), ..well() }.judge();
         assert_eq!((judgement.health, judgement.link.as_deref()), (Health::Degraded, Some(path)), "{kind:?}");
-        assert_eq!((judgement.reason, &*judgement.next_step), (format!("{}.", alert.headline()), alert.advice()));
+        assert_eq!((judgement.reason, &*judgement.next_step), (format!("{}.", alert.headline()), &*alert.advice()));
     }
     assert!(!open(AlertKind::EventsDead, "").is_untold(), "the events themselves are counted");
     let stopped = Signs { unproved: Some("proof stopped at 3 of 9: the counts differ".to_owned()), ..well() };

@@ -66,9 +66,6 @@ pub const KNOWN_TYPES: [&str; 45] = [
     "waitlistEntry.updated",
 ];
 
-/// Those that say something about a person: what an endpoint must be subscribed to.
-pub const SYNCED_TYPES: [&str; 3] = ["user.created", "user.updated", "user.deleted"];
-
 /// How far a delivery's time may be from ours, either way. Svix's own tolerance.
 pub const TOLERANCE_SECONDS: i64 = 300;
 

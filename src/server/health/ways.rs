@@ -7,9 +7,9 @@ use url::Url;
 
 use crate::model::alert::{AlertKind, AlertState};
 use crate::model::canary::CanaryState;
+use crate::model::event::SYNCED_TYPES;
 use crate::model::health::SilenceCause;
 use crate::server::canary::get_report;
-use crate::server::clerk::webhook::SYNCED_TYPES;
 use crate::server::error::causes;
 use crate::server::health::Finding;
 use crate::server::inngest;

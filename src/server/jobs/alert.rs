@@ -7,7 +7,7 @@ use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
-use crate::model::alert::{AlertKind, AlertState, Cause, Causes};
+use crate::model::alert::{AlertKind, AlertState, Cause, Causes, advice_on, silence_of};
 use crate::model::health::SilenceCause;
 use crate::model::job::JobKind;
 use crate::server::error::Error;
@@ -89,7 +89,7 @@ async fn post(state: &AppState, job: &Job, notice: &Notice) -> End {
             "causes": notice.causes.leading,
             "otherCauses": notice.causes.others,
             "url": address(state, notice),
-            "advice": advice(notice),
+            "advice": advice_on(notice.kind, &notice.cause),
         },
     })
     .to_string();
@@ -100,29 +100,17 @@ async fn post(state: &AppState, job: &Job, notice: &Notice) -> End {
 }
 
 fn subject(notice: &Notice) -> String {
-    let headline = silence(notice).map_or(notice.kind.headline(), SilenceCause::headline);
+    let headline = silence_of(notice.kind, &notice.cause).map_or(notice.kind.headline(), SilenceCause::headline);
     match notice.state {
         AlertState::Open => format!("[Rollcall] {headline}"),
         AlertState::Closed => format!("[Rollcall] Over: {headline}"),
     }
 }
 
-/// Of silence, why it is so, too.
-fn advice(notice: &Notice) -> String {
-    match silence(notice) {
-        Some(cause) => format!("{} {}", cause.explanation(), cause.advice()),
-        None => notice.kind.advice().to_owned(),
-    }
-}
-
-fn silence(notice: &Notice) -> Option<SilenceCause> {
-    SilenceCause::named(&notice.cause).filter(|_| notice.kind == AlertKind::Silence)
-}
-
 fn text(state: &AppState, notice: &Notice) -> String {
     let over = match notice.state {
-        AlertState::Open => advice(notice),
-        AlertState::Closed => "This has not been seen any more.".to_owned(),
+        AlertState::Open => advice_on(notice.kind, &notice.cause),
+        AlertState::Closed => "This has not been seen any more.".into(),
     };
     let cause = if notice.cause.is_empty() { String::new() } else { format!("Cause: {}\n", notice.cause) };
     format!(

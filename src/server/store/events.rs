@@ -28,9 +28,6 @@ use crate::server::store::{DUPLICATE_KEY, Error, legible, write_each};
 /// So many of the batches in which an event came again are remembered.
 const KNOWN_BATCHES: i32 = 16;
 
-/// States that wait for an attempt.
-const PENDING: [EventState; 2] = [EventState::Received, EventState::Failed];
-
 /// One delivered event.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -205,8 +202,7 @@ impl Events {
     /// The oldest events that are due, with their bodies, and a lease on them: until it ends nobody else need look at them.
     /// That only saves work, so two who ask at the same moment may both get them.
     pub async fn lease_due(&self, now: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<Event>, Error> {
-        let filter =
-            doc! { "dueAt": { "$lte": to_date(now) }, "state": { "$in": PENDING.map(EventState::as_str).to_vec() } };
+        let filter = doc! { "dueAt": { "$lte": to_date(now) }, "state": { "$in": EventState::PENDING.map(EventState::as_str).to_vec() } };
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = self.documents.clone_with_type::<RawDocumentBuf>();
         let found: Vec<RawDocumentBuf> =
@@ -358,7 +354,7 @@ impl Events {
         let oldest = async |state: EventState| {
             rows.find_one(doc! { "state": state.as_str() }).sort(doc! { "receivedAt": 1 }).await
         };
-        let [received, failed] = PENDING.map(oldest);
+        let [received, failed] = EventState::PENDING.map(oldest);
         let (received, failed, open) = tokio::join!(received, failed, self.bodies.count_open());
         let stored = [received?, failed?].into_iter().flatten().map(|event| event.received_at);
         Ok(stored.chain(open?.oldest).min())

@@ -18,14 +18,14 @@ use crate::server::jobs::ledger;
 use crate::server::state::AppState;
 use crate::server::store::deliveries::ERASED;
 use crate::server::store::events::outcomes::Earlier;
-use crate::server::store::events::pages::{FailureGroup, MOST_GROUPED};
+use crate::server::store::events::pages::{FailureGroup, MOST_GROUPED, MOST_PEOPLE};
 use crate::server::store::events::{Event, Summary};
 use crate::server::store::mutes::Mute;
 use crate::server::store::paging::Cursor;
 use crate::server::store::users::history::{Entry, FieldChange};
 use crate::server::sync::consequences::Counter;
 use crate::server::sync::rehearsal::{Recording, shown};
-use crate::server::sync::scan::replay::{EVENTS_AT_ONCE, MOST_COUNTED};
+use crate::server::sync::scan::replay::{EVENTS_AT_ONCE, MOST_SHOWN};
 use crate::server::sync::scan::requests::count;
 use crate::server::trail;
 
@@ -46,7 +46,7 @@ pub async fn list_events(state: &AppState, query: &str, cursor: Option<&str>) ->
     let filter = read(state, query).await?;
     let page = state.store.events.list(&filter, cursor_of(cursor)?.as_ref(), ON_A_PAGE).await?;
     // They have rows of their own once they were looked at.
-    let unread = if filter.states == [EventState::Received] {
+    let unread = if filter.states.contains(&EventState::Received) {
         let unread = state.store.events.find_unread().await?;
         unread.oldest.map(|since| (unread.events, since))
     } else {
@@ -209,7 +209,7 @@ pub async fn preview_replay(state: &AppState, query: &str, ids: &str) -> Result<
         events.find_many(&some).await?
     };
     let recording = Recording::default();
-    let (count, batch) = tokio::try_join!(count(state, &plan), recording.rehearse(state, &found))?;
+    let (count, batch) = tokio::try_join!(count(state, &plan, MOST_SHOWN), recording.rehearse(state, &found))?;
     let mut sums = ReplaySums::default();
     Counter::default().count(&mut sums, batch.consequences());
     let applied = batch.rehearsed.iter().filter(|rehearsed| rehearsed.outcome.state == EventState::Applied);
@@ -218,7 +218,7 @@ pub async fn preview_replay(state: &AppState, query: &str, ids: &str) -> Result<
     Ok(ReplayPreview {
         about: plan.describe(),
         count,
-        has_more: count >= MOST_COUNTED,
+        has_more: count >= MOST_SHOWN,
         rehearsed: found.len() as u64,
         applied,
         sums,
@@ -239,6 +239,16 @@ pub async fn plan_of(state: &AppState, query: &str, ids: &str, effects: bool) ->
 async fn read(state: &AppState, query: &str) -> Result<EventFilter, Error> {
     let unclear = |field, message| Error::Invalid { field, message };
     let filter = query_of(query).read(Timestamp::now()).map_err(|found| unclear(found.field, found.message))?;
+    // A part of them would look like all, in a list as in a replay.
+    if let Some(beginning) = &filter.person_begins
+        && state.store.events.find_people(beginning).await?.len() == MOST_PEOPLE
+    {
+        let most = MOST_PEOPLE - 1;
+        return Err(unclear(
+            "q",
+            format!("More than {most} people have an id that begins with {beginning}. Type more of it."),
+        ));
+    }
     let Some(named) = filter.person.as_deref().filter(|named| !named.starts_with("user_")) else { return Ok(filter) };
     let found = state.store.directory.find_exact(named).await?;
     match found.as_slice() {

@@ -19,8 +19,8 @@ use crate::app::components::time::localize;
 
 const STREAM: &str = "/admin/sync/live";
 const LISTED: u32 = 50;
-/// What the stream does not tell: charts, and which processes are at work.
-const REST: &str = ".fresh";
+/// What the stream does not tell: alerts, charts, and which processes are at work; but nothing that somebody is in.
+const REST: &str = ".fresh:not(:hover):not(:focus-within)";
 const REST_EVERY: Duration = Duration::from_mins(1);
 /// After a refusal, which a proxy or a moment without MongoDB may have been the cause of as well.
 const TRY_AGAIN_EVERY_S: u32 = 15;
@@ -75,6 +75,10 @@ impl Reader {
     fn open(self) {
         self.link.set(Link::Connecting);
         self.close();
+        if document().hidden() {
+            // Nobody looks; when somebody does, this is asked again.
+            return;
+        }
         let mine = self.wanted.get_value();
         spawn_local(async move {
             renew_if_due().await;
@@ -253,7 +257,12 @@ fn apply(update: &JsValue) {
         let name = frame.clone().or_else(|| place.get_attribute("data-live")).unwrap_or_default();
         let Some(text) = text_of(&figures, &name) else { continue };
         if frame.is_some() {
+            let before = place.get_attribute("data-value");
             let _ = place.set_attribute("data-value", &text);
+            if name == "word" && before.as_ref() != Some(&text) {
+                // With another word other alerts are open.
+                exchange(REST.to_owned());
+            }
         } else if place.class_list().contains("live-time") {
             set_time(&place, &text);
         } else if place.text_content().as_deref() != Some(&text) {

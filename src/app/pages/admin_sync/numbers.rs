@@ -50,7 +50,7 @@ fn Glance(overview: SyncOverview, can_change: bool) -> impl IntoView {
                     <span data-live="received-in-hour">{received}</span>
                     " in the last hour"
                 </NumberTile>
-                <NumberTile title="Backlog" value=overview.backlog_text() href="/admin/sync/events?state=received" live="backlog">
+                <NumberTile title="Backlog" value=overview.backlog_text() href="/admin/sync/events?state=waiting" live="backlog">
                     <span data-live="oldest">{oldest}</span>
                 </NumberTile>
                 <NumberTile title="Went well" value=overview.success_in_hour.rate() href="/admin/sync/failures" live="rate-hour">

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use mongodb::bson::{Bson, Document, doc};
 use serde::Deserialize;
 
-use crate::model::event::EventState;
+use crate::model::event::{EventState, SYNCED_TYPES};
 use crate::model::event_filter::EventFilter;
 use crate::server::store::Error;
 use crate::server::store::alerts::Cause;
@@ -17,8 +17,8 @@ use crate::server::store::paging::{self, Cursor, Page, Row, beginning_with};
 
 /// So many of the newest failures are grouped.
 pub const MOST_GROUPED: i32 = 10_000;
-/// So many people are looked for by the beginning of an id.
-const MOST_PEOPLE: usize = 50;
+/// So many people are looked for by the beginning of an id: one more than may be meant.
+pub const MOST_PEOPLE: usize = 51;
 
 /// Events that failed for the same cause.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -169,6 +169,11 @@ impl Events {
         match filter.states.as_slice() {
             [] if filter.kind.is_some() => wanted.extend(in_states(&EventState::ALL)),
             [] => {}
+            // No small index has these, but one has them by type.
+            [EventState::Applied] if filter.kind.is_none() => {
+                wanted.extend(doc! { "kind": { "$in": SYNCED_TYPES.to_vec() } });
+                wanted.extend(in_states(&filter.states));
+            }
             states => wanted.extend(in_states(states)),
         }
         if let Some(kind) = &filter.kind {
@@ -203,7 +208,7 @@ impl Events {
     }
 
     /// Ids that begin so: one step of the index for each.
-    async fn find_people(&self, beginning: &str) -> Result<Vec<String>, Error> {
+    pub async fn find_people(&self, beginning: &str) -> Result<Vec<String>, Error> {
         let rows = self.documents.clone_with_type::<Document>();
         let mut range = beginning_with(beginning);
         let mut people = Vec::new();

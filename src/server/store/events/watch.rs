@@ -10,7 +10,7 @@ use crate::model::event::EventState;
 use crate::server::store::Error;
 use crate::server::store::deliveries::Open;
 use crate::server::store::encoding::to_date;
-use crate::server::store::events::{Events, PENDING, Summary};
+use crate::server::store::events::{Events, Summary};
 
 impl Events {
     /// About how many there are, from the collection's own books.
@@ -38,7 +38,7 @@ impl Events {
     /// How many wait for an attempt: entries of a small index, none of the events. As many as wait, so no page asks this.
     pub async fn count_pending(&self) -> Result<u64, Error> {
         let count = async |state: EventState| self.documents.count_documents(doc! { "state": state.as_str() }).await;
-        let [received, failed] = PENDING.map(count);
+        let [received, failed] = EventState::PENDING.map(count);
         let (received, failed, open) = tokio::join!(received, failed, self.bodies.count_open());
         Ok(received? + failed? + open?.events)
     }

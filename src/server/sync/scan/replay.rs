@@ -22,8 +22,10 @@ use crate::server::sync::scan::{Walk, patiently};
 
 /// How many events are in memory at once, with their bodies.
 pub const EVENTS_AT_ONCE: u16 = 200;
-/// Matching events are counted as far as this.
+/// Matching events are counted as far as this when a replay begins.
 pub const MOST_COUNTED: u64 = 1_000_000;
+/// As far as this when somebody looks.
+pub const MOST_SHOWN: u64 = 10_000;
 
 impl Walk<'_> {
     /// All that the run is about.

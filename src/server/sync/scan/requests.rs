@@ -122,7 +122,7 @@ pub async fn replay(state: &AppState, admin: &Admin, plan: ReplayPlan, intent: &
         return Err(refused("ids", &format!("Pick {MOST_PICKED} at most, or say which by a filter.")));
     }
     let plan = ReplayPlan { filter: until_now(plan.filter), ..plan };
-    let total = count(state, &plan).await?;
+    let total = count(state, &plan, MOST_COUNTED).await?;
     if total == 0 {
         return Err(refused("q", "No event matches."));
     }
@@ -146,13 +146,13 @@ pub async fn replay(state: &AppState, admin: &Admin, plan: ReplayPlan, intent: &
     Err(refused("q", "Another run has just begun."))
 }
 
-/// How many events it is about.
+/// How many events it is about, counted up to `most`.
 ///
 /// # Errors
 /// MongoDB's.
-pub async fn count(state: &AppState, plan: &ReplayPlan) -> Result<u64, Error> {
+pub async fn count(state: &AppState, plan: &ReplayPlan, most: u64) -> Result<u64, Error> {
     if plan.ids.is_empty() {
-        return Ok(state.store.events.count_matching(&plan.filter, MOST_COUNTED).await?);
+        return Ok(state.store.events.count_matching(&plan.filter, most).await?);
     }
     Ok(state.store.events.find_many(&plan.ids).await?.len() as u64)
 }

@@ -49,6 +49,8 @@ pub struct ReplaySums {
     pub fields: BTreeMap<String, u64>,
     /// How often others are told of it; of a rehearsal, if they are told.
     pub effects: BTreeMap<JobKind, u64>,
+    /// Events of a rehearsal that cannot be foreseen: Clerk would be asked.
+    pub asked: u64,
     /// It may be less: what was rehearsed before was not all known any more.
     pub is_most: bool,
 }
@@ -81,6 +83,12 @@ impl ReplaySums {
     pub fn effects(&self, word: impl Fn(JobKind) -> &'static str) -> String {
         tallied(self.effects.iter().map(|(kind, count)| (word(*kind), *count)), "none")
     }
+}
+
+/// What cannot be foreseen, in words.
+pub fn unforeseen(asked: u64) -> String {
+    let events = if asked == 1 { "event" } else { "events" };
+    format!("{} {events}: Clerk would be asked", grouped(asked))
 }
 
 fn tallied<'a>(counts: impl Iterator<Item = (&'a str, u64)>, none: &str) -> String {

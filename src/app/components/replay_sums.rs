@@ -4,7 +4,7 @@ use leptos::prelude::*;
 
 use crate::app::components::effect_table::kind_words;
 use crate::model::job::JobKind;
-use crate::model::replay::ReplaySums;
+use crate::model::replay::{ReplaySums, unforeseen};
 
 /// Documents, fields and effects. `is_done`: it was no rehearsal.
 #[component]
@@ -12,6 +12,12 @@ pub fn Sums(sums: ReplaySums, #[prop(optional)] is_done: bool) -> impl IntoView 
     let (changed, told) = if is_done { ("Changed", "Effects") } else { ("Would change", "Effects that would follow") };
     let is_of_others = sums.effects.keys().any(|kind| *kind != JobKind::Metadata);
     let only = (is_of_others && !is_done).then_some(" (mails and webhooks only if others are told)");
+    let unforeseen = (sums.asked > 0).then(|| {
+        view! {
+            <dt>"Not foreseen"</dt>
+            <dd>{unforeseen(sums.asked)}</dd>
+        }
+    });
     view! {
         <dl class="document-fields">
             <dt>{changed}</dt>
@@ -20,6 +26,7 @@ pub fn Sums(sums: ReplaySums, #[prop(optional)] is_done: bool) -> impl IntoView 
             <dd>{sums.fields()}</dd>
             <dt>{told}</dt>
             <dd>{sums.effects(kind_words)} {only}</dd>
+            {unforeseen}
         </dl>
     }
     .into_any()

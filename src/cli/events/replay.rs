@@ -9,7 +9,7 @@ use crate::cli::events::{Which, about};
 use crate::cli::progress::Progress;
 use crate::model::event::EventState;
 use crate::model::job::JobKind;
-use crate::model::replay::ReplaySums;
+use crate::model::replay::{ReplaySums, unforeseen};
 use crate::server::store::paging::Page;
 use crate::server::sync::consequences::Counter;
 use crate::server::sync::intervention::{self, Replayed};
@@ -113,7 +113,8 @@ pub async fn discard(console: &Console, options: DiscardOptions) -> anyhow::Resu
 
 fn print(replayed: &[Replayed], has_more: bool, change: &Change, is_loud: bool) {
     let is_rehearsal = change.consent.dry_run;
-    let mut sums = ReplaySums::default();
+    let is_asked = |event: &&Replayed| is_rehearsal && event.outcome.state == EventState::Received;
+    let mut sums = ReplaySums { asked: replayed.iter().filter(is_asked).count() as u64, ..ReplaySums::default() };
     Counter::default().count(&mut sums, replayed.iter().filter_map(|event| event.consequence.as_ref()));
     if change.json {
         let rows: Vec<Value> = replayed.iter().map(row).collect();
@@ -129,6 +130,9 @@ fn print(replayed: &[Replayed], has_more: bool, change: &Change, is_loud: bool) 
         return;
     }
     let (would, followed) = if is_rehearsal { ("would change", "would follow") } else { ("changed", "followed") };
+    if sums.asked > 0 {
+        println!("not foreseen: {}", unforeseen(sums.asked));
+    }
     println!("{} {would}: {}", sums.documents(), sums.fields());
     let only = if is_rehearsal && !is_loud { "; mails and webhooks only with --effects" } else { "" };
     println!("effects that {followed}: {}{only}", sums.effects(JobKind::as_str));

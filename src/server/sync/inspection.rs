@@ -210,7 +210,7 @@ pub async fn preview_replay(state: &AppState, query: &str, ids: &str) -> Result<
     };
     let recording = Recording::default();
     let (count, batch) = tokio::try_join!(count(state, &plan, MOST_SHOWN), recording.rehearse(state, &found))?;
-    let mut sums = ReplaySums::default();
+    let mut sums = ReplaySums { asked: batch.asked, ..ReplaySums::default() };
     Counter::default().count(&mut sums, batch.consequences());
     let applied = batch.rehearsed.iter().filter(|rehearsed| rehearsed.outcome.state == EventState::Applied);
     let applied = applied.count() as u64;

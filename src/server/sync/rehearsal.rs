@@ -32,6 +32,8 @@ pub struct Rehearsed {
 pub struct Batch {
     /// In the order of the events.
     pub rehearsed: Vec<Rehearsed>,
+    /// So many of them only Clerk can settle.
+    pub asked: u64,
     /// As they would be stored.
     people: Vec<User>,
 }
@@ -87,7 +89,13 @@ impl Recording {
             let (outcomes, written) = if unreadable.contains(&case.clerk_id) {
                 (case.said.iter().map(|_| end(EventState::Failed, Error::Unreadable.cause())).collect(), None)
             } else {
-                decide(ports, stored.get(&case.clerk_id), local, &case)
+                match decide(ports, stored.get(&case.clerk_id), local, &case) {
+                    Some(decided) => decided,
+                    None => {
+                        batch.asked += case.said.len() as u64;
+                        (case.said.iter().map(|_| end(EventState::Received, "Clerk would be asked")).collect(), None)
+                    }
+                }
             };
             let mut rehearsed: Vec<Rehearsed> = outcomes.into_iter().map(Rehearsed::of).collect();
             if let Some((user, consequence)) = written {
@@ -128,26 +136,23 @@ impl Recording {
     }
 }
 
-/// What becomes of each event of a case, and of the person, if there is something to write.
+/// What becomes of each event of a case, and of the person, if there is something to write. `None`: Clerk would be asked.
 fn decide<P: Ports>(
     ports: &P,
     stored: Option<&User>,
     local: Option<&LocalUser>,
     case: &Case,
-) -> (Vec<Outcome>, Option<(User, Consequence)>) {
+) -> Option<(Vec<Outcome>, Option<(User, Consequence)>)> {
     let (id, etag) = (ports.new_id(), ports.new_id());
     let table = ports.fields();
     let fresh = Fresh { id: &id, etag: &etag, now: ports.now(), plan: ports.plan(), fields: table };
     match fold(stored, local, case, fresh, |stored, incoming, id| ports.decide(stored, incoming, id)) {
-        Folded::Ask | Folded::Behind => {
-            let asked = case.said.iter().map(|_| end(EventState::Received, "Clerk would be asked"));
-            (asked.collect(), None)
-        }
-        Folded::Settled(outcomes) => (outcomes, None),
+        Folded::Ask | Folded::Behind => None,
+        Folded::Settled(outcomes) => Some((outcomes, None)),
         Folded::Write(write, outcomes) => {
             let effects = write.effects.iter().map(|effect| effect.kind).collect();
             let consequence = Consequence::of(stored, &write.user, effects, table);
-            (outcomes, Some((write.user, consequence)))
+            Some((outcomes, Some((write.user, consequence))))
         }
     }
 }

@@ -44,6 +44,7 @@ impl Walk<'_> {
             let progress = if run.options.dry_run {
                 let (progress, batch) = patiently(|| rehearse(self.state, &run, &recording, &page.rows)).await?;
                 counter.count(&mut sums, batch.consequences());
+                sums.asked += batch.asked;
                 recording.keep(batch);
                 sums.is_most |= recording.is_full;
                 progress

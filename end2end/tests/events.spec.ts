@@ -60,13 +60,17 @@ test('a poisoned event is found, understood, repaired and replayed by mouse', as
 test('the same by keyboard alone', async ({ page, request }) => {
   const poison = await poisoned(request);
 
-  await page.goto('/admin/sync/failures');
+  await page.goto('/admin/sync');
+  await tabTo(page, /^Failures$/);
+  await page.keyboard.press('Enter');
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('Failures');
   await tabTo(page, /^Show them.*code 121/);
   await page.keyboard.press('Enter');
   await expect(page.getByRole('heading', { level: 1 })).toHaveText('Events');
   await tabTo(page, new RegExp(`^${poison.id}`));
   await page.keyboard.press('Enter');
   await expect(page.getByRole('heading', { level: 1 })).toHaveText(`Event ${poison.id}`);
+  await expect(page.getByRole('main')).toContainText('MongoDB refused (code 121)');
   await poison.repaired();
   await tabTo(page, /^Preview a replay$/);
   await page.keyboard.press('Enter');

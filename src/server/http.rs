@@ -153,6 +153,7 @@ pub const ROUTES: &[(&str, &str)] = &[
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/metrics"),
+    ("GET", "/metrics.json"),
     ("POST", "/admin/users/csv"),
     ("POST", "/admin/users/export"),
     ("GET", "/admin/sync/live"),
@@ -173,7 +174,8 @@ pub fn router(state: Arc<AppState>) -> Router {
         .route("/api/webhooks/clerk", post(webhooks::receive).layer(failures.clone()))
         .route("/healthz", get(health::healthz))
         .route("/readyz", get(health::readyz))
-        .route("/metrics", get(metrics::render));
+        .route("/metrics", get(metrics::render))
+        .route("/metrics.json", get(metrics::render_json));
     // A function may take longer than a request; what comes in is read in its time all the same.
     let functions = Router::new().route("/api/inngest", any(inngest::receive).layer(failures));
     // It goes on for as long as the page is open: no timeout, and nothing that gathers what is sent.

@@ -133,7 +133,7 @@ const OTHERS: &[(&str, &str, &str, u16, u16, u16)] = &[
 ];
 
 /// For whoever has a key or nothing to hide: no person is behind them.
-const MACHINES: [(&str, &str); 7] = [
+const MACHINES: [(&str, &str); 8] = [
     ("POST", "/api/webhooks/clerk"),
     ("GET", "/api/inngest"),
     ("PUT", "/api/inngest"),
@@ -141,6 +141,7 @@ const MACHINES: [(&str, &str); 7] = [
     ("GET", "/healthz"),
     ("GET", "/readyz"),
     ("GET", "/metrics"),
+    ("GET", "/metrics.json"),
 ];
 
 /// Where a moderator gets what an admin gets: reads, and no form (E-28).

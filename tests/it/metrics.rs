@@ -8,7 +8,7 @@ use rollcall::server::jobs::watch::raise;
 use rollcall::standin::levers::Levers;
 use serde_json::json;
 
-use crate::support::app::{TestApp, Wishes};
+use crate::support::app::{TestApp, Wishes, client};
 use crate::support::delivery::{Delivery, user_event};
 use crate::support::eventually;
 
@@ -58,6 +58,26 @@ async fn d5_30_metrics_are_for_those_who_show_the_token_and_for_nobody_where_the
     let app = TestApp::new().await;
     assert_eq!(ask(&app, &format!("Bearer {TOKEN}")).await.status(), 404);
     assert_eq!(ask(&app, "Bearer ").await.status(), 404);
+    app.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn e_01_the_numbers_of_the_sync_page_are_json_for_machines_and_name_nobody() {
+    let app = start(&[]).await;
+    app.deliver("msg_m_1", &user_event("user.created", "user_secretive", "Ada-Secretive", NOW)).await;
+    app.settled().await;
+    assert_eq!(app.get("/metrics.json").await.status(), 401);
+    let ask = client().get(format!("{}/metrics.json", app.url)).bearer_auth(TOKEN).send().await.expect("an answer");
+    assert_eq!(ask.status(), 200);
+    let text = ask.text().await.expect("text");
+    let numbers: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let applied = numbers["counts"].as_array().expect("counts").iter().find(|row| row["state"] == "applied");
+    assert_eq!(applied.map(|row| &row["count"]), Some(&json!(1)), "{text}");
+    assert!(numbers["health"].is_string() && numbers["people"] == 1 && numbers["events"] == json!([]), "{text}");
+    assert!(!text.contains("ecretive"), "{text}");
+    app.finish().await;
+    let app = TestApp::new().await;
+    assert_eq!(app.get("/metrics.json").await.status(), 404);
     app.finish().await;
 }
 

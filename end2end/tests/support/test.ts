@@ -13,6 +13,8 @@ interface Shared {
 interface Automatic {
   /** A token lives a minute and was made when the suite began: the first page has it renewed. */
   freshSession: void;
+  /** Whatever a test does and wherever it goes: nothing violates the content policy (D6). */
+  policy: void;
 }
 
 interface Worker {
@@ -28,6 +30,17 @@ export const test = base.extend<Shared & Automatic, Worker>({
     { auto: true },
   ],
 
+  policy: [
+    async ({ context }, use) => {
+      const violations: string[] = [];
+      context.on('console', (message) => {
+        if (/content.security.policy/i.test(message.text())) violations.push(message.text());
+      });
+      await use();
+      expect(violations).toEqual([]);
+    },
+    { auto: true },
+  ],
 
   complaints: async ({ page, javaScriptEnabled }, use) => {
     const complaints: string[] = [];

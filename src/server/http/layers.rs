@@ -19,7 +19,7 @@ use crate::server::settings::Environment;
 use crate::server::traces::{self, Part};
 
 /// Asked every few seconds by machines, or open for as long as a page is.
-const UNTRACED: [&str; 4] = ["/healthz", "/readyz", "/metrics", "/admin/sync/live"];
+const UNTRACED: [&str; 5] = ["/healthz", "/readyz", "/metrics", "/metrics.json", "/admin/sync/live"];
 /// What no page of ours asks a browser for. Copying and, for passkeys, credentials are left as they are.
 const UNUSED: &str = "accelerometer=(), autoplay=(), camera=(), display-capture=(), encrypted-media=(), fullscreen=(), \
                       geolocation=(), gyroscope=(), hid=(), idle-detection=(), magnetometer=(), microphone=(), midi=(), \

@@ -1,8 +1,9 @@
-//! `/metrics`, for those who show the token; where none is configured there is no such page.
+//! `/metrics` and `/metrics.json`, for those who show the token; where none is configured there is no such page.
 
 use std::sync::Arc;
 
 use aws_lc_rs::constant_time::verify_slices_are_equal;
+use axum::Json;
 use axum::extract::State;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -10,25 +11,49 @@ use axum::response::{IntoResponse, Response};
 use prometheus_client::encoding::prometheus_text::CONTENT_TYPE as TEXT_FORMAT;
 use secrecy::ExposeSecret;
 
+use crate::model::sync::SyncOverview;
 use crate::server::http::empty;
 use crate::server::metrics::METRICS;
 use crate::server::readiness::now;
 use crate::server::state::AppState;
+use crate::server::sync::status::get_overview;
 
 /// Every metric in Prometheus' text format.
 pub async fn render(State(state): State<Arc<AppState>>, headers: HeaderMap) -> Response {
-    if state.settings.server.metrics_token.is_none() {
-        return empty(StatusCode::NOT_FOUND);
-    }
-    if !may_read(&state, &headers) {
-        let mut response = empty(StatusCode::UNAUTHORIZED);
-        response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    if let Err(response) = prove(&state, &headers) {
         return response;
     }
     match METRICS.render(now(&state).await) {
         Ok(text) => ([(CONTENT_TYPE, TEXT_FORMAT)], text).into_response(),
         Err(_) => empty(StatusCode::INTERNAL_SERVER_ERROR),
     }
+}
+
+/// What the sync page shows, as JSON, without the list of the newest events: those name people.
+pub async fn render_json(State(state): State<Arc<AppState>>, headers: HeaderMap) -> Response {
+    if let Err(response) = prove(&state, &headers) {
+        return response;
+    }
+    match get_overview(&state).await {
+        Ok(overview) => Json(SyncOverview { events: Vec::new(), ..overview }).into_response(),
+        Err(error) => {
+            error.log("get_overview");
+            empty(error.status())
+        }
+    }
+}
+
+#[expect(clippy::result_large_err, reason = "it is the answer, and made once")]
+fn prove(state: &AppState, headers: &HeaderMap) -> Result<(), Response> {
+    if state.settings.server.metrics_token.is_none() {
+        return Err(empty(StatusCode::NOT_FOUND));
+    }
+    if may_read(state, headers) {
+        return Ok(());
+    }
+    let mut response = empty(StatusCode::UNAUTHORIZED);
+    response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    Err(response)
 }
 
 /// Whether a token is configured and shown.

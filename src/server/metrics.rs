@@ -84,7 +84,8 @@ pub struct Now {
     /// None while MongoDB cannot say.
     pub backlog: Option<Backlog>,
     pub is_circuit_open: bool,
-    pub canary: Canary,
+    /// None while MongoDB cannot say: then it is as it was said last.
+    pub canary: Option<Canary>,
     /// None while there is none.
     pub proof: Option<Proof>,
     /// Changes whose events never arrived, since the beginning. None while MongoDB cannot say.
@@ -320,8 +321,10 @@ impl Metrics {
             self.oldest_pending.set(backlog.oldest_s);
         }
         self.circuit_open.set(i64::from(now.is_circuit_open));
-        self.canary_failing.set(i64::from(now.canary.is_failing));
-        if let Some(took) = now.canary.took {
+        if let Some(canary) = now.canary {
+            self.canary_failing.set(i64::from(canary.is_failing));
+        }
+        if let Some(took) = now.canary.and_then(|canary| canary.took) {
             self.canary_return.set(took.as_secs_f64());
         }
         if let Some(proof) = now.proof {

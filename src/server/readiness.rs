@@ -89,7 +89,7 @@ pub async fn now(state: &AppState) -> Now {
         inbox_capacity: state.settings.sync.inbox_capacity,
         backlog: known.map(|known| known.backlog),
         is_circuit_open: state.clerk.is_circuit_open(),
-        canary: known.map(|known| known.canary).unwrap_or_default(),
+        canary: known.map(|known| known.canary),
         proof: known.and_then(|known| known.proof),
         missed: known.map(|known| known.missed),
         alerts: known.map(|known| known.alerts),

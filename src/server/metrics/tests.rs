@@ -36,6 +36,16 @@ fn used() -> String {
         .unwrap()
 }
 
+#[test]
+fn while_mongodb_cannot_say_the_canary_is_as_it_was_said_last() {
+    let metrics = Metrics::new();
+    let failing = Some(Canary { is_failing: true, took: None });
+    for canary in [failing, None] {
+        let text = metrics.render(Now { canary, ..Now::default() }).unwrap();
+        assert!(text.contains("rollcall_canary_failing 1"), "{canary:?}: {text}");
+    }
+}
+
 /// A name that nobody exports would be a panel without numbers, or an alert that never comes.
 #[test]
 fn every_metric_of_the_dashboard_and_of_the_alert_rules_is_exported() {

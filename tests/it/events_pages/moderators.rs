@@ -2,6 +2,7 @@
 //! nothing personal and nothing of the audit trail; and that nothing else opens to them.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use mongodb::bson::{DateTime, Document, doc};
 use reqwest::Response;
@@ -30,6 +31,10 @@ async fn moderator(app: &TestApp, admin: &str) -> String {
     assert_eq!(open_list(app, &id).await.status(), 302, "on to the filter");
     let given = [("id", &*id), ("role", "moderator"), ("reason", "support")];
     assert_eq!(send(app, admin, "/api/admin_users/change_role", &given).await.status(), 200);
+    // Clerk has it, and has said so.
+    app.jobs_settled().await;
+    assert!(app.clerk.drained(Duration::from_secs(10)).await);
+    app.settled().await;
     id
 }
 

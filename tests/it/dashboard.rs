@@ -210,7 +210,7 @@ async fn e_06_what_happened_is_in_the_charts_and_their_tables_within_seconds() {
             page.contains("Events by outcome") && page.contains("<details") && !page.contains(" style="),
             "{period}"
         );
-        let again = format!("<a class=\"btn btn-xs\" href=\"/admin/sync?period={period}\">");
+        let again = format!("<a href=\"/admin/sync?period={period}\" class=\"btn btn-xs\">");
         assert!(page.contains(&again), "Refresh keeps {period}: {page}");
     }
     app.finish().await;

@@ -163,12 +163,12 @@ async fn e_32_an_alert_says_its_causes_and_a_new_one_does_not_hide_in_the_count_
     for number in 20..60 {
         operators.fail_events_for(&format!("Clerk refused (422 number_{number})"), number, number + 1).await;
     }
-    for minutes in 5..60 {
+    for minutes in [5, 6, 7, 30, 59] {
         operators.look(minutes).await;
     }
     let mails = smtp.mails();
     assert!(mails.len() <= 4, "{}", mails.len());
-    let last = &mails.last().expect("a mail").text;
+    let last = mails.last().and_then(|mail| mail.text.split("<!doctype html>").next()).expect("a mail");
     assert_eq!(last.matches("\n- ").count(), 6, "{last}");
     assert!(last.contains("- and 37 more causes") && !last.contains("user_secret"), "{last}");
     let admin = json!({ "email_address": ["a@example.com"], "public_metadata": { "role": "admin" } });

@@ -193,7 +193,7 @@ impl Settled {
 ///
 /// # Errors
 /// MongoDB's.
-pub async fn find_locals<P: Ports>(
+pub(super) async fn find_locals<P: Ports>(
     ports: &P,
     cases: &[Case],
     stored: &HashMap<String, User>,

@@ -86,21 +86,24 @@ impl Recording {
         let locals = if has_local { find_locals(ports, &cases, &stored).await? } else { HashMap::new() };
         for case in cases {
             let local = case.verified_emails().find_map(|email| locals.get(&email.to_lowercase()));
-            let (outcomes, written) = if unreadable.contains(&case.clerk_id) {
-                (case.said.iter().map(|_| end(EventState::Failed, Error::Unreadable.cause())).collect(), None)
+            let each = |state, why: &str| Decided {
+                outcomes: case.said.iter().map(|_| end(state, why)).collect(),
+                written: None,
+            };
+            let Decided { outcomes, written } = if unreadable.contains(&case.clerk_id) {
+                each(EventState::Failed, &Error::Unreadable.cause())
+            } else if let Some(decided) = decide(ports, stored.get(&case.clerk_id), local, &case) {
+                decided
             } else {
-                match decide(ports, stored.get(&case.clerk_id), local, &case) {
-                    Some(decided) => decided,
-                    None => {
-                        batch.asked += case.said.len() as u64;
-                        (case.said.iter().map(|_| end(EventState::Received, "Clerk would be asked")).collect(), None)
-                    }
-                }
+                batch.asked += case.said.len() as u64;
+                each(EventState::Received, "Clerk would be asked")
             };
             let mut rehearsed: Vec<Rehearsed> = outcomes.into_iter().map(Rehearsed::of).collect();
             if let Some((user, consequence)) = written {
                 let last = rehearsed.iter_mut().rfind(|rehearsed| rehearsed.outcome.state == EventState::Applied);
-                last.into_iter().for_each(|last| last.consequence = Some(consequence.clone()));
+                if let Some(last) = last {
+                    last.consequence = Some(consequence);
+                }
                 batch.people.push(user);
             }
             let ids = case.said.into_iter().filter_map(|said| said.event).map(|event| event.id().to_owned());
@@ -136,23 +139,24 @@ impl Recording {
     }
 }
 
-/// What becomes of each event of a case, and of the person, if there is something to write. `None`: Clerk would be asked.
-fn decide<P: Ports>(
-    ports: &P,
-    stored: Option<&User>,
-    local: Option<&LocalUser>,
-    case: &Case,
-) -> Option<(Vec<Outcome>, Option<(User, Consequence)>)> {
+/// What becomes of each event of a case, and of the person, if there is something to write.
+struct Decided {
+    outcomes: Vec<Outcome>,
+    written: Option<(User, Consequence)>,
+}
+
+/// `None`: Clerk would be asked.
+fn decide<P: Ports>(ports: &P, stored: Option<&User>, local: Option<&LocalUser>, case: &Case) -> Option<Decided> {
     let (id, etag) = (ports.new_id(), ports.new_id());
     let table = ports.fields();
     let fresh = Fresh { id: &id, etag: &etag, now: ports.now(), plan: ports.plan(), fields: table };
     match fold(stored, local, case, fresh, |stored, incoming, id| ports.decide(stored, incoming, id)) {
         Folded::Ask | Folded::Behind => None,
-        Folded::Settled(outcomes) => Some((outcomes, None)),
+        Folded::Settled(outcomes) => Some(Decided { outcomes, written: None }),
         Folded::Write(write, outcomes) => {
             let effects = write.effects.iter().map(|effect| effect.kind).collect();
             let consequence = Consequence::of(stored, &write.user, effects, table);
-            Some((outcomes, Some((write.user, consequence))))
+            Some(Decided { outcomes, written: Some((write.user, consequence)) })
         }
     }
 }

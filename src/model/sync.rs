@@ -46,6 +46,8 @@ pub struct SyncOverview {
     pub instances: Vec<Instance>,
     /// How far Clerk is connected.
     pub steps: Steps,
+    /// Where Clerk has to deliver.
+    pub webhook_url: String,
     /// The newest first, at most 50.
     pub events: Vec<EventRow>,
 }

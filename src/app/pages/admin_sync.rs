@@ -48,7 +48,8 @@ pub fn AdminSyncPage() -> impl IntoView {
 
 #[component]
 fn Overview(overview: SyncOverview, charts: Vec<Chart>, period: Period, can_change: bool) -> impl IntoView {
-    let first_run = (!overview.steps.are_done()).then(|| view! { <FirstRun steps=overview.steps can_change /> });
+    let first_run = (!overview.steps.are_done())
+        .then(|| view! { <FirstRun steps=overview.steps webhook_url=overview.webhook_url.clone() can_change /> });
     view! {
         <Title text="Sync" />
         <h1 class="mb-4 text-3xl font-bold">"Sync"</h1>

@@ -18,6 +18,7 @@ use crate::model::run::{RunKind, RunState};
 use crate::model::sync::{ClerkCalls, Instance, Lag, ProofLine, Steps, Success, SyncOverview};
 use crate::server::canary;
 use crate::server::error::Error;
+use crate::server::health::ways::webhook_url;
 use crate::server::rotation::fingerprint;
 use crate::server::state::AppState;
 use crate::server::statistics::chart::{charts, length_of, start_of};
@@ -116,6 +117,7 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
         canary: canary::get_report(&state.settings, store).await?,
         instances: instances.into_iter().map(instance).collect(),
         steps,
+        webhook_url: webhook_url(&state.settings).to_string(),
         events: newest.into_iter().map(row).collect(),
     })
 }

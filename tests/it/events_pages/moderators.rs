@@ -123,7 +123,8 @@ async fn e_28_a_moderator_reads_every_page_about_the_mirror_and_finds_no_form_th
         ("/admin/sync", &[][..], &["Last 50 events", "s limit", "Look at the proof"][..]),
         ("/admin/sync/events?type=user.created", &["/api/events/save_filter"], &["msg_t_1", "msg_t_3"]),
         ("/admin/sync/events?type=none", &[], &["Nothing matches"]),
-        ("/admin/sync/events/msg_t_1", &["/api/events/replay_event", "/api/events/discard_event"], &[CAUSE]),
+        ("/admin/sync/events/msg_t_1?preview=1", &["/api/events/replay_event"], &[CAUSE]),
+        ("/admin/sync/events/msg_t_1", &["/api/events/discard_event", "/api/events/reveal_payload"], &[CAUSE]),
         (
             "/admin/sync/events/msg_t_2",
             &["/api/events/reveal_payload"],

@@ -3,10 +3,11 @@
 
 use leptos::prelude::*;
 
+use crate::app::components::copy::CopyButton;
 use crate::model::sync::Steps;
 
 #[component]
-pub fn FirstRun(steps: Steps, can_change: bool) -> impl IntoView {
+pub fn FirstRun(steps: Steps, webhook_url: String, can_change: bool) -> impl IntoView {
     let word = |is_done: bool| if is_done { "done" } else { "to do" };
     let led = move |href: &'static str, text: &'static str| {
         if can_change {
@@ -20,6 +21,15 @@ pub fn FirstRun(steps: Steps, can_change: bool) -> impl IntoView {
             text.into_any()
         }
     };
+    let test = can_change.then(|| {
+        view! {
+            <form class="mt-2" method="post" action="/api/connection/send_test_event">
+                <button class="btn btn-sm" type="submit">
+                    "Send a test event"
+                </button>
+            </form>
+        }
+    });
     view! {
         <section class="first-run" aria-labelledby="first-run-heading">
             <h2 id="first-run-heading" class="text-xl font-bold">
@@ -34,10 +44,13 @@ pub fn FirstRun(steps: Steps, can_change: bool) -> impl IntoView {
                 </Step>
                 <Step name="step-endpoint" title="2. Webhook endpoint" word=word(steps.has_endpoint)>
                     <p>
-                        "In Clerk's dashboard, Webhooks, add an endpoint with the "
-                        {led("/admin/sync/connection", "address on the connection page")} ", subscribe to user.created, user.updated and user.deleted, and put its signing secret into "
-                        <code>"CLERK_WEBHOOK_SIGNING_SECRET"</code> "."
+                        "In Clerk's dashboard, Webhooks, add an endpoint with the address " <code>{webhook_url.clone()}</code> " "
+                        <CopyButton text=webhook_url label="the webhook's address".to_owned() />
+                        ", subscribe to user.created, user.updated and user.deleted, and put its signing secret into "
+                        <code>"CLERK_WEBHOOK_SIGNING_SECRET"</code> ". If nothing comes, "
+                        {led("/admin/sync/connection", "examine the connection")} "."
                     </p>
+                    {test}
                 </Step>
                 <Step name="step-people" title="3. People" word=word(steps.has_people)>
                     <p>

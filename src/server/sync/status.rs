@@ -28,6 +28,7 @@ use crate::server::store::alerts::Alert;
 use crate::server::store::audit::Filter;
 use crate::server::store::instances;
 use crate::server::store::runs::Run;
+use crate::server::store::secrets::SecretUse;
 use crate::server::store::statistics::{Bucket, Length};
 use crate::server::sync::counts::{Counts, count_all};
 use crate::server::sync::inspection::row;
@@ -62,8 +63,7 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
     let open: Vec<&Alert> = groups.iter().filter(|alert| alert.state == AlertState::Open).collect();
     let alerts: Vec<AlertRow> = open.iter().copied().map(alert_row).collect();
     let is_open = |kind: AlertKind| open.iter().any(|alert| alert.kind == kind);
-    let ours: Vec<String> = state.settings.clerk.webhook_secrets.iter().map(fingerprint).collect();
-    let is_signed = secrets.iter().any(|secret| ours.contains(&secret.fingerprint));
+    let is_signed = is_signed_by_one(state, &secrets);
     let is_mended = is_mended(store, proof.as_ref()).await?;
     let proof = proof.as_ref().map(proof_line);
     let of = |wanted: EventState| counts.iter().find(|row| row.state == wanted).map_or(0, |row| row.count);
@@ -120,6 +120,12 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
         webhook_url: webhook_url(&state.settings).to_string(),
         events: newest.into_iter().map(row).collect(),
     })
+}
+
+/// Whether a delivery was signed by a secret of today.
+fn is_signed_by_one(state: &AppState, secrets: &[SecretUse]) -> bool {
+    let ours: Vec<String> = state.settings.clerk.webhook_secrets.iter().map(fingerprint).collect();
+    secrets.iter().any(|secret| ours.contains(&secret.fingerprint))
 }
 
 fn alert_row(alert: &Alert) -> AlertRow {

@@ -128,7 +128,8 @@ async function signedIn(browser: Browser, server: OwnServer): Promise<Page> {
 
 /** The word is there, on a page that is live. */
 async function said(page: Page, word: string, timeout = 20_000): Promise<void> {
-  await page.goto('/admin/sync');
+  // The page of a run that has just ended loads itself anew, which may be at this very moment.
+  await expect(() => page.goto('/admin/sync')).toPass();
   await expect(page.locator('[data-live="word"]')).toHaveText(word, { timeout });
   await expect(page.locator('#live-state')).toContainText('Live');
 }

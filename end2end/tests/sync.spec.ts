@@ -28,7 +28,7 @@ test('an event that Clerk sends is on the next page that is asked for, in two br
     return one.getByRole('table', { name: 'Last 50 events' }).getByRole('row').filter({ hasText: clerkId }).count();
   };
   // Writing our id back to Clerk may have made a second one by then.
-  await Promise.all([page, other].map((one) => expect.poll(() => listed(one), { intervals: [100], timeout: 1_000 }).toBeGreaterThan(0)));
+  await Promise.all([page, other].map((one) => expect.poll(() => listed(one), { intervals: [100] }).toBeGreaterThan(0)));
   await other.context().close();
 });
 

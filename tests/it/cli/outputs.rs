@@ -228,3 +228,14 @@ async fn e_34_doctor_secrets_and_simulate_print_what_they_printed_before() {
     told.compare("simulate");
     app.finish().await;
 }
+
+#[tokio::test]
+async fn e_34_completions_and_servers_that_cannot_start_print_what_they_printed_before() {
+    let mut told = Transcript::of(nothing());
+    told.run(&["serve"]).await;
+    told.run(&["dev", "--standin-addr", "nowhere"]).await;
+    told.run(&["dev", "--seed-users", "many"]).await;
+    told.run(&["completions", "cmd"]).await;
+    told.run(&["completions", "fish"]).await;
+    told.compare("servers_and_completions");
+}

@@ -1,6 +1,7 @@
 //! The tree of commands as their help tells it: every one is known here, says what it is for, and explains each of its options.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use super::transcript::compare_help;
 use super::{nothing, run};
@@ -99,6 +100,14 @@ fn section<'a>(help: &'a str, title: &str) -> Vec<(&'a str, bool)> {
     found
 }
 
+/// All that commands print and are compared with, but their help.
+fn outputs() -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/cli/snapshots");
+    let files = std::fs::read_dir(folder).expect("a folder").map(|file| file.expect("a file").path());
+    let is_help = |path: &Path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("help_"));
+    files.filter(|path| !is_help(path)).map(|path| std::fs::read_to_string(path).expect("text")).collect()
+}
+
 #[tokio::test]
 async fn e_34_every_command_is_known_says_what_it_does_and_explains_its_options() {
     let mut left = vec![Vec::<String>::new()];
@@ -126,6 +135,9 @@ async fn e_34_every_command_is_known_says_what_it_does_and_explains_its_options(
     }
     let known: BTreeSet<String> = COMMANDS.into_iter().map(str::to_owned).collect();
     assert_eq!(leaves, known);
+    let told = outputs();
+    let silent: Vec<&str> = COMMANDS.into_iter().filter(|leaf| !told.contains(&format!("$ rollcall {leaf}"))).collect();
+    assert!(silent.is_empty(), "nothing compares what these print: {silent:?}");
     for (first, helps) in texts {
         let texts: Vec<String> = helps.iter().map(|(asked, help)| format!("$ rollcall {asked}\n{help}\n")).collect();
         compare_help(&format!("help_{first}"), &texts.concat());

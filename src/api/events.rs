@@ -88,8 +88,8 @@ pub async fn discard_event(id: String, #[server(default)] reason: String) -> Res
 pub async fn list_failures(#[server(default)] state: Option<String>) -> Result<Failures, AppError> {
     use crate::server::{rpc, sync::inspection};
     let only = state;
-    rpc::as_moderator("list_failures", async |state, _moderator| {
-        inspection::list_failures(&state, only.as_deref()).await
+    rpc::as_moderator("list_failures", async |state, moderator| {
+        inspection::list_failures(&state, &moderator, only.as_deref()).await
     })
     .await
 }

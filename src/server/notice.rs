@@ -17,6 +17,8 @@ use crate::server::cookie::{NOTICE, OwnCookie};
 /// Browsers keep no cookie above 4096 bytes, its name and attributes included.
 const LONGEST: usize = 3800;
 const LIVES_S: u32 = 60;
+/// How far the clocks of two processes may be apart.
+const SKEW_S: i64 = 60;
 const COMPRESSION: i32 = 3;
 const PURPOSE: &str = "rollcall notice\n";
 
@@ -39,7 +41,7 @@ pub fn open(carried: impl Fn(OwnCookie) -> Option<String>, secret: &SecretKey) -
     verify(&key(secret), body.as_bytes(), &seal).ok()?;
     let packed = URL_SAFE_NO_PAD.decode(body).ok()?;
     let (until, notice): (i64, Notice) = serde_json::from_slice(&zstd::decode_all(&*packed).ok()?).ok()?;
-    (Timestamp::now().as_second() <= until).then_some(notice)
+    (Timestamp::now().as_second() <= until.saturating_add(SKEW_S)).then_some(notice)
 }
 
 /// The values of the cookies, in their order; none if even the words are too long.
@@ -100,7 +102,7 @@ mod tests {
         assert_eq!(parts.len(), 1);
         assert_eq!(opened(&parts, &secret("sk_test_a")), Some(notice));
         assert_eq!(opened(&parts, &secret("sk_test_b")), None);
-        let kept = seal(&Notice::done("Saved."), Timestamp::now().as_second() - 1, &secret("sk_test_a"));
+        let kept = seal(&Notice::done("Saved."), Timestamp::now().as_second() - SKEW_S - 1, &secret("sk_test_a"));
         assert_eq!(opened(&kept, &secret("sk_test_a")), None, "its time is over");
         assert_eq!(opened(&[parts[0].replacen("1.", "1.x", 1)], &secret("sk_test_a")), None);
         for nonsense in ["", ".", "a.b", "a", "1", "1.", "1.a.b", "0.a.b", "9.a.b", "99999999999999999999.a.b"] {

@@ -57,7 +57,7 @@ async fn try_exchange(parts: &str) -> Result<(), JsValue> {
         let new = find.call1(&page, &old.id().into())?.dyn_into::<Element>().ok();
         if new.as_ref().and_then(|new| new.get_attribute("data-state")) != old.get_attribute("data-state") {
             // A question that is open, and what was typed there, stays.
-            if document.query_selector(":popover-open")?.is_some() {
+            if document.query_selector(":popover-open").ok().flatten().is_some() {
                 continue;
             }
             return window.location().reload();

@@ -41,6 +41,8 @@ impl Display for Cause {
             | ErrorKind::ServerSelection { .. }
             | ErrorKind::SessionsNotSupported
             | ErrorKind::Shutdown) => write!(to, "{kind}"),
+            ErrorKind::InvalidArgument { .. } => to.write_str("something that the driver does not take"),
+            ErrorKind::Internal { .. } | ErrorKind::InvalidResponse { .. } => to.write_str("an answer without sense"),
             _ => to.write_str("a document of another shape"),
         }
     }

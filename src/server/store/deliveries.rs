@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::server::store::encoding::{date, object_id, optional_date, to_date};
 use crate::server::store::events::Event;
-use crate::server::store::expiry::ensure_expiry;
+use crate::server::store::expiry::{ensure_expiry, forget_index};
 use crate::server::store::{DUPLICATE_KEY, Error, legible, partial_index, write_each};
 
 /// What stands in place of a body whose person was erased.
@@ -290,10 +290,7 @@ impl Deliveries {
             partial_index(doc! { "unreadable": 1 }, unreadable, Some(doc! { "unreadable": true })),
         ];
         self.documents.create_indexes(indexes).await?;
-        if self.index_names().await?.iter().any(|name| name == REPLACED_DUE) {
-            self.documents.drop_index(REPLACED_DUE).await?;
-        }
-        Ok(())
+        forget_index(&self.documents, REPLACED_DUE).await
     }
 
     /// MongoDB removes a batch `retention` after its last event was recorded, and none before.

@@ -43,7 +43,8 @@ pub async fn ensure_expiry<T: Send + Sync>(
     }
 }
 
-async fn forget_index<T: Send + Sync>(documents: &Collection<T>, name: &str) -> Result<(), Error> {
+/// Whoever comes second finds it gone, which is as good.
+pub(super) async fn forget_index<T: Send + Sync>(documents: &Collection<T>, name: &str) -> Result<(), Error> {
     match documents.drop_index(name).await {
         Err(error) if is_code(&error, INDEX_NOT_FOUND) || is_code(&error, NAMESPACE_NOT_FOUND) => Ok(()),
         dropped => Ok(dropped?),

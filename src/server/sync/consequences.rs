@@ -51,6 +51,11 @@ pub struct Counter {
 }
 
 impl Counter {
+    /// Whether documents may be counted twice.
+    pub fn is_full(&self) -> bool {
+        self.people.len() >= MOST_REMEMBERED
+    }
+
     pub fn count<'a>(&mut self, sums: &mut ReplaySums, consequences: impl IntoIterator<Item = &'a Consequence>) {
         for Consequence { clerk_id, fields, effects } in consequences {
             let is_full = self.people.len() >= MOST_REMEMBERED;

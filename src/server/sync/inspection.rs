@@ -147,7 +147,7 @@ pub async fn reveal_payload(state: &AppState, admin: &Admin, id: &str) -> Result
 ///
 /// # Errors
 /// `Invalid` for another state; MongoDB's.
-pub async fn list_failures(state: &AppState, only: Option<&str>) -> Result<Failures, Error> {
+pub async fn list_failures(state: &AppState, moderator: &Moderator, only: Option<&str>) -> Result<Failures, Error> {
     let states: Vec<EventState> =
         FAILURES.into_iter().filter(|state| only.is_none_or(|only| only == state.as_str())).collect();
     if states.is_empty() {
@@ -159,7 +159,8 @@ pub async fn list_failures(state: &AppState, only: Option<&str>) -> Result<Failu
     let mute = |cause: &str| mutes.iter().find(|mute| mute.cause == cause);
     let shown = |group: FailureGroup| FailureRow {
         muted_until: mute(&group.cause).map(|mute| mute.until),
-        muted_by: mute(&group.cause).map(|mute| mute.by.clone()),
+        // What an admin did is the audit trail's.
+        muted_by: mute(&group.cause).filter(|_| moderator.is_admin(state)).map(|mute| mute.by.clone()),
         failed: group.failed.unsigned_abs(),
         dead: group.dead.unsigned_abs(),
         people: group.people.unsigned_abs(),

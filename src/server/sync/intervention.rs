@@ -78,13 +78,16 @@ pub async fn rehearse_replay(
 }
 
 async fn carry_out(state: &AppState, event: &Event, is_quiet: bool) -> Result<(Outcome, Option<Consequence>), Error> {
-    let Repeated { records, consequences } = match read(event, state.fields()) {
+    let Repeated { records, consequences, passing } = match read(event, state.fields()) {
         Ok(said) => repeat(state, vec![said], is_quiet).await?,
         Err(outcome) => {
             let records = vec![Record { event: Origin::Stored(event.id.clone()), outcome }];
-            Repeated { records, consequences: Vec::new() }
+            Repeated { records, consequences: Vec::new(), passing: None }
         }
     };
+    if let Some(error) = passing {
+        return Err(error);
+    }
     let outcome = records.first().map(|record| record.outcome.clone()).ok_or(NO_EVENT)?;
     record_again(state, records).await?;
     Ok((outcome, consequences.into_iter().next()))

@@ -308,12 +308,14 @@ pub struct Repeated {
     /// What became of each, which is not recorded yet.
     pub records: Vec<Record>,
     pub consequences: Vec<Consequence>,
+    /// What passes by itself, whomever it concerns: then all of it is to be done again.
+    pub passing: Option<Error>,
 }
 
-/// Carries out again what events say.
+/// Carries out again what events say. Safe to repeat.
 ///
 /// # Errors
-/// What passes by itself, whomever it concerns: all of it may be done twice.
+/// Only those that concern all of them: MongoDB away.
 pub async fn repeat<P: Ports>(ports: &P, said: Vec<Said>, is_quiet: bool) -> Result<Repeated, Error> {
     let cases = group(said).into_iter().map(|case| Case { is_quiet, ..case }).collect();
     let mut settled = settle_all(ports, cases).await?;
@@ -321,7 +323,7 @@ pub async fn repeat<P: Ports>(ports: &P, said: Vec<Said>, is_quiet: bool) -> Res
     let records = settled.take_records(ports.now());
     finish(ports, &mut settled).await?;
     let passing = settled.ended.into_iter().filter_map(|ended| ended.error).find(Error::is_passing);
-    passing.map_or(Ok(Repeated { records, consequences }), Err)
+    Ok(Repeated { records, consequences, passing })
 }
 
 /// Records what came of a repetition, in the numbers of attempts too.

@@ -98,7 +98,12 @@ async fn carry_to_its_end(state: &AppState, run: Run, watcher: &Watcher<'_>) -> 
     if refused {
         watch::raise(state, AlertKind::KeyRefused, "").await?;
     }
-    tell(state, &ended).await?;
+    match tell(state, &ended).await {
+        // What MongoDB will not have for good must not keep a run from its end.
+        Err(error) if !error.is_passing() => error.log("tell_of_run"),
+        told => told?,
+    }
+    timer::set_next(state, &ended).await?;
     if !state.store.runs.end(&ended).await? {
         return Err(Error::Conflict);
     }
@@ -158,6 +163,7 @@ async fn yield_to(state: &AppState, id: &str, owner: &str, wish: Option<Wish>) -
         Wish::Pause => Run { state: RunState::Paused, moved_at: now, ..run },
         Wish::Cancel => Run { state: RunState::Cancelled, moved_at: now, finished_at: Some(now), ..run },
     };
+    timer::set_next(state, &ended).await?;
     if state.store.runs.end(&ended).await? { Ok(ended) } else { Err(Error::Conflict) }
 }
 

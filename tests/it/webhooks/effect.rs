@@ -160,7 +160,9 @@ async fn d2_25_an_answer_that_lags_behind_what_is_stored_is_asked_for_again() {
     assert!(app.clerk.drained(std::time::Duration::from_secs(10)).await);
     app.settled().await;
     assert_eq!(app.database.user(id).await.expect("there").get_str("firstName").ok(), Some("Newest"));
-    assert_eq!(app.database.event("msg_other").await.expect("kept").get_str("state").ok(), Some("stale"));
+    // Clerk's answer about it or the event of the newest content, whichever is first, has made the other one nothing new.
+    let other = app.database.event("msg_other").await.expect("kept");
+    assert!(["stale", "applied"].contains(&other.get_str("state").unwrap_or_default()), "{other}");
     app.finish().await;
 }
 

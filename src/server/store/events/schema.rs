@@ -9,7 +9,7 @@ use mongodb::bson::{Bson, Document, doc};
 use crate::model::event::EventState;
 use crate::model::failure::{FAILURES, cause_of};
 use crate::server::store::events::{Events, in_states, odd_states};
-use crate::server::store::expiry::ensure_expiry;
+use crate::server::store::expiry::{ensure_expiry, forget_index};
 use crate::server::store::{Error, partial_index, write_each};
 
 const NAMED_AT_ONCE: usize = 500;
@@ -52,7 +52,7 @@ impl Events {
         ];
         self.documents.create_indexes(indexes).await?;
         for name in self.index_names().await?.into_iter().filter(|name| REPLACED.contains(&name.as_str())) {
-            self.documents.drop_index(name).await?;
+            forget_index(&self.documents, &name).await?;
         }
         self.settle_discarded().await?;
         self.name_causes().await

@@ -8,6 +8,7 @@ use mongodb::{Database, IndexModel};
 
 use crate::server::store::Error;
 use crate::server::store::directory::walk::collation;
+use crate::server::store::expiry::forget_index;
 use crate::server::store::users::Users;
 
 impl Users {
@@ -32,7 +33,7 @@ impl Users {
     async fn drop_replaced(&self) -> Result<(), Error> {
         let there = self.documents.list_index_names().await?;
         for name in REPLACED.into_iter().filter(|name| there.iter().any(|known| known == name)) {
-            self.documents.drop_index(name).await?;
+            forget_index(&self.documents, name).await?;
         }
         Ok(())
     }

@@ -12,7 +12,7 @@ use crate::server::state::AppState;
 use crate::server::store::runs::{Progress, Run};
 use crate::server::store::users::new_id;
 use crate::server::sync::instance::refusal;
-use crate::server::sync::scan::timer::PROOF;
+use crate::server::sync::scan::timer::{PROOF, set_next};
 use crate::server::sync::scan::{LEASE_FOR, lease};
 
 /// An import is continued however old it is; of the others, what they found would be old news.
@@ -191,6 +191,7 @@ pub async fn interrupt(state: &AppState, id: &str, wish: Wish) -> Result<Option<
         if !runs.put_aside(id, ends, cause, Timestamp::now()).await? {
             runs.tell(id, wish).await?;
         } else if let Some(put) = runs.find(id).await? {
+            set_next(state, &put).await?;
             return Ok(Some(put));
         }
         sleep(LOOK_AGAIN).await;

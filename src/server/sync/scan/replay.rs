@@ -3,6 +3,8 @@
 //! The newest first, because then the older of the same person find it done. Everything may be done twice: a run that was
 //! killed goes on from its checkpoint, and an event counts as carried out again only when its outcome is recorded.
 
+use std::sync::{Mutex, PoisonError};
+
 use jiff::Timestamp;
 
 use crate::model::event::EventState;
@@ -37,7 +39,7 @@ impl Walk<'_> {
         let (mut recording, mut counter) = (Recording::default(), Counter::default());
         let mut sums = run.progress.sums.clone().unwrap_or_default();
         // What was recorded was in the memory of whoever began it.
-        sums.is_most |= run.options.dry_run && run.progress.pages > 0 && !is_over;
+        sums.is_most |= run.progress.pages > 0 && !is_over;
         while !is_over {
             let after = cursor_of(&run.progress.place);
             let page = patiently(|| next(self.state, &plan, after.as_ref())).await?;
@@ -49,10 +51,13 @@ impl Walk<'_> {
                 sums.is_most |= recording.is_full;
                 progress
             } else {
-                let (progress, consequences) = patiently(|| again(self.state, &run, &plan, &page.rows)).await?;
-                counter.count(&mut sums, &consequences);
+                // What an attempt wrote that has to be repeated is not written again.
+                let written = Mutex::new(Vec::new());
+                let progress = patiently(|| again(self.state, &run, &plan, &page.rows, &written)).await?;
+                counter.count(&mut sums, &written.into_inner().unwrap_or_else(PoisonError::into_inner));
                 progress
             };
+            sums.is_most |= counter.is_full();
             is_over = page.next.is_none();
             let (place, sums) = (place_of(page.next), Some(sums.clone()));
             run.progress = Progress { place, pages: run.progress.pages + 1, sums, ..progress };
@@ -98,7 +103,8 @@ async fn again(
     run: &Run,
     plan: &ReplayPlan,
     events: &[Event],
-) -> Result<(Progress, Vec<Consequence>), Error> {
+    written: &Mutex<Vec<Consequence>>,
+) -> Result<Progress, Error> {
     let mut progress = run.progress.clone();
     progress.counts.seen += events.len() as u64;
     let (mut said, mut records) = (Vec::with_capacity(events.len()), Vec::new());
@@ -113,6 +119,10 @@ async fn again(
         }
     }
     let repeated = repeat(state, said, !plan.effects).await?;
+    written.lock().unwrap_or_else(PoisonError::into_inner).extend(repeated.consequences);
+    if let Some(error) = repeated.passing {
+        return Err(error);
+    }
     records.extend(repeated.records);
     for Record { event, outcome } in &records {
         if let Some(event) = events.iter().find(|known| known.id == event.id()) {
@@ -120,7 +130,7 @@ async fn again(
         }
     }
     record_again(state, records).await?;
-    Ok((progress, repeated.consequences))
+    Ok(progress)
 }
 
 impl Progress {

@@ -59,21 +59,17 @@ async fn do_what_is_due(state: &AppState, owner: &str) -> Result<(), Error> {
     if let Some(left) = state.store.runs.find_running().await? {
         if let Some(taken) = state.store.runs.take(&left.id, lease(owner)).await? {
             tracing::info!(run.kind = taken.kind.as_str(), "carrying on with a run that was left behind");
-            let (kind, starter) = (taken.kind, taken.starter);
-            let ended = end_of(carry_on(state, taken, &|_| ()).await)?;
-            if starter == Starter::Timer {
-                set_next(state, kind, ended.as_ref()).await?;
-            }
+            end_of(carry_on(state, taken, &|_| ()).await)?;
         }
         return Ok(());
     }
     let (sync, runs) = (&state.settings.sync, &state.store.runs);
     if is_due(state, RECONCILE, sync.reconcile_every).await? {
-        carry_out_or_later(state, RunKind::Reconcile, owner).await?;
+        carry_out(state, RunKind::Reconcile, owner).await?;
     }
     let now = Timestamp::now();
     if runs.put_off(PROOF, now, after(now, TRY_AGAIN)).await? {
-        carry_out_or_later(state, RunKind::Proof, owner).await?;
+        carry_out(state, RunKind::Proof, owner).await?;
     }
     if is_due(state, CATCH_UP, sync.catch_up_every).await? {
         carry_out(state, RunKind::CatchUp, owner).await?;
@@ -94,22 +90,20 @@ pub async fn want_proof(state: &AppState, starter: Starter, now: Timestamp) -> R
     Ok(state.store.runs.set_due(PROOF, now.saturating_add(pause).unwrap_or(Timestamp::MAX)).await?)
 }
 
-/// Until it has come to its end it is due again in minutes: whoever carries it out may die.
-async fn carry_out_or_later(state: &AppState, kind: RunKind, owner: &str) -> Result<(), Error> {
-    let ended = carry_out(state, kind, owner).await;
-    set_next(state, kind, ended.as_ref().ok().and_then(Option::as_ref)).await?;
-    ended.map(|_| ())
-}
-
-/// What did not come to its end is wanted again before its next time.
-async fn set_next(state: &AppState, kind: RunKind, ended: Option<&Run>) -> Result<(), Error> {
+/// When the clock wants next what it wanted: soon, if it did not come to its end. Said before the run ends: until then it is
+/// due in minutes, and somebody else would begin another. Safe to repeat.
+///
+/// # Errors
+/// MongoDB's.
+pub async fn set_next(state: &AppState, run: &Run) -> Result<(), Error> {
+    if run.starter != Starter::Timer {
+        return Ok(());
+    }
     let (runs, now) = (&state.store.runs, Timestamp::now());
-    let ended = ended.filter(|run| run.state != RunState::Failed);
-    match (kind, ended, state.settings.sync.reconcile_every) {
-        (RunKind::Reconcile, None, Some(_)) => runs.set_due(RECONCILE, after(now, TRY_AGAIN)).await?,
-        (RunKind::Reconcile, Some(run), Some(every)) => runs.set_due(RECONCILE, after(run.started_at, every)).await?,
-        (RunKind::Proof, None, _) => runs.set_due(PROOF, after(now, TRY_AGAIN)).await?,
-        (RunKind::Proof, Some(_), _) => runs.forget_due(PROOF).await?,
+    match (run.kind, run.state, state.settings.sync.reconcile_every) {
+        (RunKind::Reconcile, RunState::Failed, Some(_)) => runs.set_due(RECONCILE, after(now, TRY_AGAIN)).await?,
+        (RunKind::Reconcile, _, Some(every)) => runs.set_due(RECONCILE, after(now, every)).await?,
+        (RunKind::Proof, RunState::Failed, _) => runs.set_due(PROOF, after(now, TRY_AGAIN)).await?,
         _ => {}
     }
     Ok(())
@@ -126,23 +120,29 @@ async fn is_due(state: &AppState, timer: &str, every: Option<Duration>) -> Resul
     Ok(state.store.runs.is_due(timer, now, next, after(now, every)).await?)
 }
 
-/// `None`: it could not be begun, which the next time may be otherwise.
-async fn carry_out(state: &AppState, kind: RunKind, owner: &str) -> Result<Option<Run>, Error> {
+/// What could not be begun may be the next time.
+async fn carry_out(state: &AppState, kind: RunKind, owner: &str) -> Result<(), Error> {
     let wanted = Wanted { kind, starter: Starter::Timer, options: RunOptions::default(), anew: false };
     match begin(state, wanted, owner).await? {
-        Begun::New(run) | Begun::Continued(run) => end_of(carry_on(state, *run, &|_| ()).await),
-        Begun::Busy(_) => Ok(None),
+        Begun::New(run) | Begun::Continued(run) => {
+            if kind == RunKind::Proof {
+                // It is the one that was to come.
+                state.store.runs.forget_due(PROOF).await?;
+            }
+            end_of(carry_on(state, *run, &|_| ()).await)
+        }
+        Begun::Busy(_) => Ok(()),
         Begun::Refused(reason) => {
             tracing::debug!(run.kind = kind.as_str(), reason, "a run could not be begun");
-            Ok(None)
+            Ok(())
         }
     }
 }
 
 /// That another process has the run now is no fault.
-fn end_of(ended: Result<Run, Error>) -> Result<Option<Run>, Error> {
+fn end_of(ended: Result<Run, Error>) -> Result<(), Error> {
     match ended {
-        Err(Error::Conflict) => Ok(None),
-        ended => ended.map(Some),
+        Err(Error::Conflict) => Ok(()),
+        ended => ended.map(|_| ()),
     }
 }

@@ -10,8 +10,7 @@ use crate::model::replay::{ReplaySums, unforeseen};
 #[component]
 pub fn Sums(sums: ReplaySums, #[prop(optional)] is_done: bool) -> impl IntoView {
     let (changed, told) = if is_done { ("Changed", "Effects") } else { ("Would change", "Effects that would follow") };
-    let is_of_others = sums.effects.keys().any(|kind| *kind != JobKind::Metadata);
-    let only = (is_of_others && !is_done).then_some(" (mails and webhooks only if others are told)");
+    let only = if is_done { None } else { if_others_are_told(sums.effects.keys()) };
     let unforeseen = (sums.asked > 0).then(|| {
         view! {
             <dt>"Not foreseen"</dt>
@@ -30,4 +29,9 @@ pub fn Sums(sums: ReplaySums, #[prop(optional)] is_done: bool) -> impl IntoView 
         </dl>
     }
     .into_any()
+}
+
+/// What stands behind effects that would follow, if one of them is more than Clerk's metadata.
+pub fn if_others_are_told<'a>(mut kinds: impl Iterator<Item = &'a JobKind>) -> Option<&'static str> {
+    kinds.any(|kind| *kind != JobKind::Metadata).then_some(" (mails and webhooks only if others are told)")
 }

@@ -14,13 +14,13 @@ use crate::app::components::event_table::{EventBadge, EventTable, MaybeTime, Per
 use crate::app::components::fields::{Reason, Tick};
 use crate::app::components::loaded::loaded;
 use crate::app::components::post_form::PostForm;
+use crate::app::components::replay_sums::if_others_are_told;
 use crate::app::components::time::Time;
 use crate::app::components::trail_table::TrailTable;
 use crate::app::pages::admin_replay::{Fields, effects_in_words};
 use crate::model::audit::TrailRow;
 use crate::model::error::AppError;
 use crate::model::event::{EventAttempt, EventDetail, EventRow, Payload, next_step};
-use crate::model::job::JobKind;
 use crate::model::replay::Rehearsal;
 
 const LIST: &str = "/admin/sync/events";
@@ -148,8 +148,7 @@ fn Actions(row: EventRow, payload: Payload, is_previewed: bool) -> impl IntoView
 #[component]
 fn Replay(rehearsal: Rehearsal) -> impl IntoView {
     let Rehearsal { event, state, decision, fields, effects } = rehearsal;
-    let is_of_others = effects.iter().any(|kind| *kind != JobKind::Metadata);
-    let only = is_of_others.then_some(" (mails and webhooks only if others are told)");
+    let only = if_others_are_told(effects.iter());
     view! {
         <section id="replay" class="mt-6 rounded-box border border-base-300 p-4">
             <h2 class="text-xl font-bold">"What a replay would do now"</h2>

@@ -202,7 +202,8 @@ impl Events {
     /// The oldest events that are due, with their bodies, and a lease on them: until it ends nobody else need look at them.
     /// That only saves work, so two who ask at the same moment may both get them.
     pub async fn lease_due(&self, now: Timestamp, until: Timestamp, limit: usize) -> Result<Vec<Event>, Error> {
-        let filter = doc! { "dueAt": { "$lte": to_date(now) }, "state": { "$in": EventState::PENDING.map(EventState::as_str).to_vec() } };
+        let pending = EventState::PENDING.map(EventState::as_str).to_vec();
+        let filter = doc! { "dueAt": { "$lte": to_date(now) }, "state": { "$in": pending } };
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = self.documents.clone_with_type::<RawDocumentBuf>();
         let found: Vec<RawDocumentBuf> =

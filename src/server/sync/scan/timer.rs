@@ -124,9 +124,10 @@ async fn is_due(state: &AppState, timer: &str, every: Option<Duration>) -> Resul
 async fn carry_out(state: &AppState, kind: RunKind, owner: &str) -> Result<(), Error> {
     let wanted = Wanted { kind, starter: Starter::Timer, options: RunOptions::default(), anew: false };
     match begin(state, wanted, owner).await? {
-        Begun::New(run) | Begun::Continued(run) => {
+        Begun::New(run) => end_of(carry_on(state, *run, &|_| ()).await),
+        Begun::Continued(run) => {
             if kind == RunKind::Proof {
-                // It is the one that was to come.
+                // It is the one that was to come, as a new one is from its beginning on.
                 state.store.runs.forget_due(PROOF).await?;
             }
             end_of(carry_on(state, *run, &|_| ()).await)

@@ -12,6 +12,7 @@ pub mod error;
 pub mod event;
 pub mod event_filter;
 pub mod failure;
+pub mod finding;
 pub mod health;
 pub mod job;
 pub mod notice;

@@ -15,9 +15,14 @@ type Row = Document & { _id: string };
 const unique = randomUUID().slice(0, 8);
 const dead = `msg_dead_${unique}`;
 const forgotten = `msg_old_${unique}`;
-const states: { name: string; path: string; open?: string }[] = [
+const muted = `msg_muted_${unique}`;
+const MUTED = `Clerk answered with 503 (${unique})`;
+const DAY = 86_400_000;
+/** What is opened is a question; what is pressed leads to a page. */
+const states: { name: string; path: string; open?: string; press?: string; unfold?: string }[] = [
   { name: 'overview-degraded', path: '/admin/sync' },
   { name: 'failures-groups', path: '/admin/sync/failures' },
+  { name: 'failures-muted', path: '/admin/sync/failures?state=failed' },
   { name: 'failures-mute', path: '/admin/sync/failures', open: 'Mute' },
   { name: 'event-dead', path: `/admin/sync/events/${dead}` },
   { name: 'event-replay', path: `/admin/sync/events/${dead}?preview=1` },
@@ -26,6 +31,10 @@ const states: { name: string; path: string; open?: string }[] = [
   { name: 'event-none', path: '/admin/sync/events/msg_none' },
   { name: 'runs-begin', path: '/admin/sync/runs', open: 'Begin a reconcile' },
   { name: 'runs-clearance', path: '/admin/sync/runs', open: 'Delete whoever is gone, however many' },
+  { name: 'sync-month', path: '/admin/sync?period=month' },
+  { name: 'events-saved', path: '/admin/sync/events?state=dead', unfold: 'Edit saved filters' },
+  { name: 'connection-examined', path: '/admin/sync/connection', press: 'Examine everything now' },
+  { name: 'audit-verified', path: '/admin/sync/audit', press: 'Verify the chain' },
   { name: 'effects-lost', path: '/admin/sync/effects' },
   { name: 'effects-discard', path: '/admin/sync/effects?state=dead', open: 'Discard' },
   { name: 'run-none', path: '/admin/sync/runs/none' },
@@ -42,6 +51,14 @@ test.beforeAll(async () => {
   await events.insertMany([
     { ...applied, _id: dead, ...failed },
     { ...applied, _id: forgotten, place: null },
+    { ...applied, _id: muted, state: 'failed', cause: MUTED, decision: MUTED, dueAt: new Date(Date.now() + DAY), finishedAt: null },
+  ]);
+  const admin = await client.db().collection('users').findOne({ email: 'admin@example.com' });
+  const owner = admin!.clerkId;
+  await client.db().collection<Row>('mutes').insertOne({ _id: MUTED, until: new Date(Date.now() + DAY), by: owner });
+  await client.db().collection('filters').insertMany([
+    { owner, name: `Given up ${unique}`, query: 'state=dead', isDefault: false },
+    { owner, name: `Clerk's word for what was deleted ${unique}`, query: 'type=user.deleted&range=30d', isDefault: false },
   ]);
   const at = new Date();
   const lost = { clerkId: applied!.clerkId, body: null, attempts: 8, generation: 1, createdAt: at, finishedAt: at };
@@ -53,17 +70,24 @@ test.beforeAll(async () => {
 });
 
 test.afterAll(async () => {
-  await client.db().collection<Row>('events').deleteMany({ _id: { $in: [dead, forgotten] } });
+  await client.db().collection<Row>('events').deleteMany({ _id: { $in: [dead, forgotten, muted] } });
+  await client.db().collection<Row>('mutes').deleteMany({ _id: MUTED });
+  await client.db().collection('filters').deleteMany({ name: { $regex: unique } });
   await client.db().collection<Row>('jobs').deleteMany({ _id: { $in: [`webhook:${unique}`, `welcome:${unique}`] } });
   await client.close();
 });
 
-for (const { name, path, open } of states) {
+for (const { name, path, open, press, unfold } of states) {
   for (const { look, colorScheme, width, height } of looks) {
     test(`${name}, ${look}`, async ({ page }) => {
       await page.emulateMedia({ colorScheme });
       await page.setViewportSize({ width, height });
       await page.goto(path);
+      if (press) {
+        await page.getByRole('button', { name: press, exact: true }).click();
+        await expect(page.getByRole('status').first()).toBeVisible();
+      }
+      if (unfold) await page.getByText(unfold, { exact: true }).click();
       if (open) {
         await page.getByRole('button', { name: open, exact: true }).first().click();
         await expect(page.getByRole('dialog')).toBeVisible();

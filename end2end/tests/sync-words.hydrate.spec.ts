@@ -10,6 +10,7 @@ import { expect, test } from './support/test';
 
 const PEOPLE = 8_000;
 const MINUTE = 60_000;
+const ENDS = ['failed', 'stopped', 'cancelled'];
 
 type Row = Document & { _id: string };
 
@@ -53,6 +54,17 @@ test('each word and each state of a run, from an empty database on', async ({ br
     await page.getByRole('link', { name: 'backfill' }).first().click();
     await page.getByRole('button', { name: 'Resume' }).click();
     await ended(database, 'backfill');
+    await otherEnds(database);
+    await page.goto('/admin/sync/runs');
+    for (const end of ['done', 'failed', 'stopped', 'cancelled']) {
+      await expect(page.getByRole('row').filter({ hasText: end }).first()).toBeVisible();
+    }
+    await lookAt(page, 'runs-ended');
+    for (const end of ['failed', 'stopped']) {
+      await page.goto(`/admin/sync/runs/run_${end}`);
+      await lookAt(page, `run-${end}`);
+    }
+    await database.collection<Row>('runs').deleteMany({ _id: { $in: ENDS.map((end) => `run_${end}`) } });
 
     await newcomer(server);
     await said(page, 'Healthy');
@@ -78,6 +90,18 @@ test('each word and each state of a run, from an empty database on', async ({ br
     await page.getByRole('link', { name: 'Look at the proof' }).click();
     await expect(page.getByRole('table', { name: /MongoDB differed from Clerk/ })).toContainText('Bring up to date');
     await lookAt(page, 'run-differences');
+
+    await page.getByRole('button', { name: 'Bring up to date' }).first().click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Bring up to date' }).click();
+    await expect(page.getByRole('table', { name: /MongoDB differed from Clerk/ })).toContainText('Brought up to date');
+    await lookAt(page, 'run-mended');
+
+    // Somebody changed what the trail says.
+    await database.collection('audit').updateOne({ action: 'start_run' }, { $set: { subject: 'another run' } });
+    await page.goto('/admin/sync/audit');
+    await page.getByRole('button', { name: 'Verify the chain' }).click();
+    await expect(page.getByText(/broken at entry/)).toBeVisible();
+    await lookAt(page, 'audit-broken');
 
     await silenced(database);
     await said(page, 'Silent', 60_000);
@@ -165,6 +189,25 @@ async function newcomer(server: OwnServer): Promise<void> {
     body: JSON.stringify({ first_name: 'Nia', email_address: [`nia-${Date.now()}@example.com`], skip_password_requirement: true }),
   });
   expect(answer.ok).toBe(true);
+}
+
+/** Twins of the run that is done, which came to other ends. */
+async function otherEnds(database: Db): Promise<void> {
+  const runs = database.collection<Row>('runs');
+  const done = (await runs.findOne({ kind: 'backfill', state: 'done' }))!;
+  const twins = ENDS.map((state, index) => {
+    const at = new Date(done.startedAt.getTime() - (index + 1) * MINUTE);
+    const skipped = state === 'failed' ? 2 : 0;
+    const counts = { ...done.progress.counts, skipped };
+    return { ...done, _id: `run_${state}`, state, cause: 'Clerk answered with 503', startedAt: at, progress: { ...done.progress, counts } };
+  });
+  await runs.insertMany(twins);
+  const skipped = { runId: 'run_failed', runKind: 'backfill', at: new Date(), dryRun: false, fields: [], kind: null };
+  await database.collection<Row>('findings').insertMany(
+    ['user_one', 'user_two'].map((clerkId) => {
+      return { ...skipped, _id: `run_failed:s:${clerkId}`, clerkId, reason: 'MongoDB refused (code 121)' };
+    }),
+  );
 }
 
 /** Somebody wrote into the mirror by hand. */

@@ -97,11 +97,11 @@ pub async fn list_failures(#[server(default)] state: Option<String>) -> Result<F
 /// Nobody is told of a cause for so many hours.
 #[server(endpoint = "events/mute_failures", protocol = Change)]
 pub async fn mute_failures(cause: String, hours: u16) -> Result<Notice, AppError> {
-    use crate::server::{rpc::form, sync::inspection};
+    use crate::server::{rpc::form, sync::mutes};
     form::form("mute_failures", form::Back::ToReferer)
         .keeping([("cause", cause.clone()), ("hours", hours.to_string())])
         .as_admin(async |state, admin| {
-            inspection::mute_failures(&state, &admin, &cause, hours).await?;
+            mutes::mute(&state, &admin, mutes::Subject::Failures(&cause), hours).await?;
             Ok(Notice::done(format!("Muted for {hours} hours: {cause}.")))
         })
         .await
@@ -110,10 +110,10 @@ pub async fn mute_failures(cause: String, hours: u16) -> Result<Notice, AppError
 /// A cause is told of again.
 #[server(endpoint = "events/unmute_failures", protocol = Change)]
 pub async fn unmute_failures(cause: String) -> Result<Notice, AppError> {
-    use crate::server::{rpc::form, sync::inspection};
+    use crate::server::{rpc::form, sync::mutes};
     form::form("unmute_failures", form::Back::ToReferer)
         .as_admin(async |state, admin| {
-            inspection::unmute_failures(&state, &admin, &cause).await?;
+            mutes::unmute(&state, &admin, mutes::Subject::Failures(&cause)).await?;
             Ok(Notice::done(format!("Not muted any more: {cause}.")))
         })
         .await

@@ -14,12 +14,18 @@ pub async fn list_runs(before: Option<String>) -> Result<RunsPage, AppError> {
     rpc::as_moderator("list_runs", async |state, _moderator| report::list(&state.store, before.as_deref()).await).await
 }
 
-/// One run, with a page of those whom it found to differ (from after this one on); for admins, with what was done about it.
+/// One run, with a page of those whom it found to differ and of those whom it skipped (each from after one on); for admins, with
+/// what was done about it.
 #[server(endpoint = "runs/get_run", protocol = Read)]
-pub async fn get_run(#[server(default)] id: String, after: Option<String>) -> Result<RunDetail, AppError> {
+pub async fn get_run(
+    #[server(default)] id: String,
+    after: Option<String>,
+    after_skipped: Option<String>,
+) -> Result<RunDetail, AppError> {
     use crate::server::{rpc, sync::scan::report, trail};
     rpc::as_moderator("get_run", async |state, moderator| {
-        let run = report::get(&state.store, &id, after.as_deref()).await?;
+        let after = report::After { differing: after.as_deref(), skipped: after_skipped.as_deref() };
+        let run = report::get(&state.store, &id, after).await?;
         Ok(RunDetail { run, trail: trail::list_about(&state, &moderator, &id).await? })
     })
     .await

@@ -12,6 +12,7 @@ pub mod event_table;
 pub mod fields;
 pub mod keep_fresh;
 pub mod loaded;
+pub mod mute;
 pub mod notice;
 pub mod number_tile;
 pub mod pager;

@@ -4,14 +4,15 @@ pub mod list;
 pub mod replay;
 pub mod show;
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, Subcommand};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::cli::End;
-use crate::cli::console::{Console, one_of};
+use crate::cli::console::Console;
 use crate::model::event::EventState;
-use crate::model::event_filter::EventFilter;
+use crate::model::event_filter::{EventFilter, WAITING, states_of};
 use crate::server::error::Error;
 use crate::server::store::events::Summary;
 
@@ -30,9 +31,9 @@ pub enum Command {
 /// Which events.
 #[derive(Debug, Args)]
 pub struct Which {
-    /// Only those in this state.
-    #[arg(long, value_parser = one_of::<EventState>(EventState::ALL.map(EventState::as_str)))]
-    state: Option<EventState>,
+    /// Only those in this state; waiting: for an attempt, in whichever state.
+    #[arg(long, value_parser = states())]
+    state: Option<States>,
     /// Only those of this type, such as user.updated.
     #[arg(long = "type", value_name = "TYPE")]
     kind: Option<String>,
@@ -50,7 +51,7 @@ pub struct Which {
 impl Which {
     fn filter(self) -> EventFilter {
         EventFilter {
-            states: self.state.into_iter().collect(),
+            states: self.state.map(|States(states)| states).unwrap_or_default(),
             kind: self.kind,
             person: self.person,
             since: self.since,
@@ -67,6 +68,15 @@ pub async fn run(command: Command, console: &Console) -> anyhow::Result<End> {
         Command::Replay(options) => replay::replay(console, options).await,
         Command::Discard(options) => replay::discard(console, options).await,
     }
+}
+
+/// What one word says of the state.
+#[derive(Clone, Debug)]
+struct States(Vec<EventState>);
+
+fn states() -> impl TypedValueParser<Value = States> {
+    let words = EventState::ALL.map(EventState::as_str).into_iter().chain([WAITING]);
+    PossibleValuesParser::new(words).try_map(|word| states_of(&word).map(States).ok_or("is no state"))
 }
 
 /// A moment, or a time span before now.

@@ -125,6 +125,9 @@ pub struct AlertRow {
     pub first_seen_at: Timestamp,
     pub last_seen_at: Timestamp,
     pub causes: Causes,
+    /// Nobody is told of it before.
+    #[serde(default)]
+    pub muted_until: Option<Timestamp>,
 }
 
 /// Why that is so, as failures are grouped: nothing but for events that could not be applied.

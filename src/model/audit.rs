@@ -38,6 +38,8 @@ pub enum Action {
     RevealPayload,
     MuteFailures,
     UnmuteFailures,
+    MuteAlert,
+    UnmuteAlert,
     StartRun,
     PauseRun,
     ResumeRun,
@@ -54,7 +56,7 @@ pub enum Action {
 }
 
 impl Action {
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 34] = [
         Self::ChangeRole,
         Self::Ban,
         Self::Unban,
@@ -77,6 +79,8 @@ impl Action {
         Self::RevealPayload,
         Self::MuteFailures,
         Self::UnmuteFailures,
+        Self::MuteAlert,
+        Self::UnmuteAlert,
         Self::StartRun,
         Self::PauseRun,
         Self::ResumeRun,
@@ -113,6 +117,8 @@ impl Action {
             Self::RevealPayload => "reveal_payload",
             Self::MuteFailures => "mute_failures",
             Self::UnmuteFailures => "unmute_failures",
+            Self::MuteAlert => "mute_alert",
+            Self::UnmuteAlert => "unmute_alert",
             Self::StartRun => "start_run",
             Self::PauseRun => "pause_run",
             Self::ResumeRun => "resume_run",

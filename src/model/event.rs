@@ -6,9 +6,9 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::audit::TrailRow;
+use crate::model::finding::FieldDifference;
 use crate::model::health;
 use crate::model::job::JobRow;
-use crate::model::run::FieldDifference;
 
 /// Where an event stands. It only ever moves from `Received` or `Failed` to one of the others; only an
 /// operator discards one that was given up, or brings one back by a replay.

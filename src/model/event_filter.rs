@@ -1,7 +1,8 @@
 //! Which events: what the address of the event list says, and what is meant by it. Pure.
 //!
 //! The search box understands qualifiers (`type:user.updated status:dead user:user_x after:2026-11-01 before:2h`) and, as
-//! free text, the beginning of an event's or a person's id. The same filter lists, is saved, and is replayed.
+//! free text, the beginning of an event's or a person's id, an address, or a username. The same filter lists, is saved, and is
+//! replayed.
 
 use std::fmt::Write;
 
@@ -60,7 +61,7 @@ pub struct EventFilter {
     pub person: Option<String>,
     /// The beginning of a person's id.
     pub person_begins: Option<String>,
-    /// The beginning of an event's id.
+    /// The beginning of an event's id; before it was looked up, perhaps a username.
     pub id_begins: Option<String>,
     /// Failed for this.
     pub cause: Option<String>,
@@ -170,6 +171,14 @@ impl EventQuery {
     }
 }
 
+/// The states that go by this word: one, or both of what waits.
+pub fn states_of(word: &str) -> Option<Vec<EventState>> {
+    if word == WAITING {
+        return Some(EventState::PENDING.to_vec());
+    }
+    EventState::ALL.into_iter().find(|state| state.as_str() == word).map(|state| vec![state])
+}
+
 impl EventFilter {
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
@@ -192,13 +201,9 @@ impl EventFilter {
     fn narrow(&mut self, qualifier: &str, value: &str, now: Timestamp) -> Result<(), String> {
         match qualifier {
             "status" | "state" => {
-                let states = if value == WAITING {
-                    EventState::PENDING.to_vec()
-                } else {
-                    let state = EventState::ALL.into_iter().find(|state| state.as_str() == value);
-                    let all = || EventState::ALL.map(EventState::as_str).join(", ");
-                    vec![state.ok_or_else(|| format!("{value} is no state. There are {}, {WAITING}.", all()))?]
-                };
+                let all = || EventState::ALL.map(EventState::as_str).join(", ");
+                let states =
+                    states_of(value).ok_or_else(|| format!("{value} is no state. There are {}, {WAITING}.", all()))?;
                 if self.states.is_empty() || self.states == states {
                     self.states = states;
                     return Ok(());

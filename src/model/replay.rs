@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::model::event::{EventRow, EventState};
+use crate::model::finding::FieldDifference;
 use crate::model::health::grouped;
 use crate::model::job::JobKind;
-use crate::model::run::FieldDifference;
 
 /// One event over what is stored now.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::audit::TrailRow;
 use crate::model::canary::CanaryReport;
+use crate::model::finding::{Difference, Skipped};
 use crate::model::replay::ReplaySums;
 
 /// So many of those whom one run found to differ, and of those whom it left out, are kept by name; all are counted.
@@ -128,59 +129,6 @@ pub struct RunOptions {
     pub allow_deletions: bool,
 }
 
-/// In which way MongoDB differs from Clerk about a person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum DifferenceKind {
-    /// At Clerk, not here.
-    Missing,
-    /// Here, and not as Clerk says.
-    Differing,
-    /// Here, and not at Clerk any more.
-    Gone,
-    /// At Clerk, and deleted here.
-    Revived,
-    /// The stored document cannot be read.
-    Unreadable,
-}
-
-impl DifferenceKind {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Missing => "missing here",
-            Self::Differing => "differs",
-            Self::Gone => "gone at Clerk",
-            Self::Revived => "deleted here, alive at Clerk",
-            Self::Unreadable => "unreadable here",
-        }
-    }
-}
-
-/// One field that differs; both values where they are not personal.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FieldDifference {
-    pub field: String,
-    pub here: Option<String>,
-    pub clerk: Option<String>,
-}
-
-/// What differs about one person.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Difference {
-    pub clerk_id: String,
-    pub kind: DifferenceKind,
-    pub fields: Vec<FieldDifference>,
-}
-
-/// Somebody who could not be brought up to date, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Skipped {
-    pub clerk_id: String,
-    pub reason: String,
-}
-
 /// How many of what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -246,8 +194,10 @@ pub struct RunReport {
     pub differences: Vec<Difference>,
     /// After whom the next page begins, if there are more.
     pub next: Option<String>,
-    /// The first of them; none where runs are only listed.
+    /// Those of this page; none where runs are only listed.
     pub skipped: Vec<Skipped>,
+    /// After which the next page of these begins, if there are more.
+    pub next_skipped: Option<String>,
     /// Why it is not done, in codes.
     pub cause: Option<String>,
     /// All of it in one line.
@@ -365,6 +315,7 @@ mod tests {
             differences: Vec::new(),
             next: None,
             skipped: Vec::new(),
+            next_skipped: None,
             cause: None,
             statement: String::new(),
         }

@@ -237,7 +237,9 @@ impl Metrics {
         for reason in Rejection::ALL.into_iter().map(Rejection::reason).chain(REFUSED) {
             drop(self.refused.get_or_create(&[("reason", reason)]));
         }
-        for end in EventState::ALL {
+        for end in
+            EventState::ALL.into_iter().filter(|end| !matches!(end, EventState::Received | EventState::Discarded))
+        {
             drop(self.ends.get_or_create(&[("end", end.as_str())]));
         }
         for step in [Step::Store, Step::Apply] {

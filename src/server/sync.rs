@@ -3,7 +3,7 @@
 //! `inbox` accepts a delivery durably, `arrivals` is its way to the worker, `process` carries events out, `outboxes` makes jobs of effects, `questions` asks Clerk where only Clerk can say, `isolation` finds what makes us panic, `usernames`
 //! settles who has a contested name, `provision` brings a person on their first request, `refresh` on a hint, `scan`
 //! everybody and proves it, `metadata` pushes what Clerk's lacks; `intervention` is what operators do about one event, `rehearsal` what it would do, `consequences` what comes of it, `inspection`
-//! what pages show of events and their failures, `filters` what of them an admin looks at again; `relay` hands events to Inngest and `functions` is what its calls do;
+//! what pages show of events and their failures, `filters` what of them an admin looks at again, `mutes` what nobody wants to hear of for a while; `relay` hands events to Inngest and `functions` is what its calls do;
 //! `status` and `counts` read the numbers. `apply`, `effects`, `fields`, `fold`, `history` and `mapping` are pure; `ports` is what the
 //! others need of the world. Knows nothing of HTTP.
 
@@ -25,6 +25,7 @@ pub mod intervention;
 pub mod isolation;
 pub mod mapping;
 pub mod metadata;
+pub mod mutes;
 pub mod outboxes;
 pub mod ports;
 pub mod process;

@@ -53,6 +53,8 @@ const FORMS: &[(&str, &str, u16, u16, u16)] = &[
     ("/api/events/discard_event", "id=none&reason=r", 401, 403, 404),
     ("/api/events/mute_failures", "cause=c&hours=0", 401, 403, 422),
     ("/api/events/unmute_failures", "cause=c", 401, 403, 404),
+    ("/api/admin_sync/mute_alert", "kind=silence&hours=0", 401, 403, 422),
+    ("/api/admin_sync/unmute_alert", "kind=silence", 401, 403, 404),
     ("/api/events/replay_events", "", 401, 403, 422),
     ("/api/events/save_filter", "name=n", 401, 403, 422),
     ("/api/events/rename_filter", "id=none&name=n", 401, 403, 404),

@@ -159,6 +159,27 @@ async fn e_01_e_32_an_open_alert_is_no_health_and_is_listed_with_what_to_do_and_
     let numbers = overview(&app, &admin).await;
     assert_eq!((&numbers["health"], &numbers["next_step"]), (&json!("Degraded"), &json!(advice)));
     assert_eq!((&numbers["alerts"][0]["kind"], &numbers["alerts"][0]["count"]), (&json!("proof-old"), &json!(1)));
+
+    let send = async |verb: &str, fields: &[(&str, &str)]| {
+        let form =
+            app.client.post(app.at(&format!("/api/admin_sync/{verb}"))).bearer_auth(app.token(&admin)).form(fields);
+        form.send().await.expect("an answer").status().as_u16()
+    };
+    let about = [("kind", "proof-old"), ("cause", "")];
+    assert!(shown.contains("Mute this alert?") && !shown.contains("Muted until"));
+    assert_eq!(send("unmute_alert", &about).await, 404, "it is not muted");
+    assert_eq!(send("mute_alert", &[about[0], ("hours", "0")]).await, 422);
+    assert_eq!(send("mute_alert", &[("kind", "weather"), ("hours", "8")]).await, 400);
+    assert_eq!(send("mute_alert", &[about[0], about[1], ("hours", "8")]).await, 200);
+    let shown = page(&app, &admin, "/admin/sync").await;
+    assert!(shown.contains("Muted until") && !shown.contains("Mute this alert?"), "{shown}");
+    assert!(shown.contains(headline) && shown.contains("Degraded"), "it is as it was");
+    assert_eq!(send("unmute_alert", &about).await, 200);
+    assert!(!page(&app, &admin, "/admin/sync").await.contains("Muted until"));
+    for action in ["mute_alert", "unmute_alert"] {
+        let done = doc! { "action": action, "subject": "proof-old", "actor.id": &admin };
+        assert_eq!(app.database.count("audit", done).await, 1, "{action}");
+    }
     app.finish().await;
 }
 

@@ -103,6 +103,8 @@ async fn e_08_events_are_found_by_every_filter_and_what_is_not_understood_is_sai
         ("?q=status%3Aapplied+user%3Auser_ada+after%3A1h", &["msg_t_2", "msg_t_1"]),
         ("?q=user_ad", &["msg_t_2", "msg_t_1"]),
         ("?q=msg_t_3", &["msg_t_3"]),
+        ("?q=countess+type%3Auser.updated", &["msg_t_2"]),
+        ("?q=nobody_of_this_name", &[]),
         ("?range=15m&type=session.created", &["msg_t_4"]),
         ("?to=2020-01-01T00%3A00&state=dead", &[]),
     ] {

@@ -2,9 +2,14 @@
 
 use leptos::prelude::*;
 
-/// `first` is the address of the list's beginning, if this page is not it; `next` that of the page after this one.
+/// `first` is the address of the list's beginning, if this page is not it; `next` that of the page after this one. Where two lists
+/// are on one page, each has a `label` of its own.
 #[component]
-pub fn Pager(first: Option<String>, next: Option<String>) -> impl IntoView {
+pub fn Pager(
+    first: Option<String>,
+    next: Option<String>,
+    #[prop(default = "Pages")] label: &'static str,
+) -> impl IntoView {
     if first.is_none() && next.is_none() {
         return ().into_any();
     }
@@ -25,7 +30,7 @@ pub fn Pager(first: Option<String>, next: Option<String>) -> impl IntoView {
         None => view! { <span class="text-sm">"End of the list"</span> }.into_any(),
     };
     view! {
-        <nav class="mt-4 flex items-center justify-end gap-2" aria-label="Pages">
+        <nav class="mt-4 flex items-center justify-end gap-2" aria-label=label>
             {first}
             {next}
         </nav>

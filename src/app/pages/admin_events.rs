@@ -110,7 +110,7 @@ fn Search(query: EventQuery, kinds: Vec<String>, problem: Option<(String, String
             <form class="rounded-box border border-base-300 bg-base-200 p-4" method="get" action=PATH>
                 <TextField
                     name="q"
-                    label="Search, for example: type:user.updated status:dead user:ada after:2026-11-01 before:2h, or the beginning of an id"
+                    label="Search, for example: type:user.updated status:dead user:ada after:2026-11-01 before:2h, or the beginning of an id, or a name"
                     value=query.q
                     list="event-words"
                     kind="search"

@@ -6,13 +6,12 @@ use leptos_router::hooks::use_query_map;
 
 use crate::api::events::list_failures;
 use crate::app::components::admin_nav::{AdminNav, can_change};
-use crate::app::components::confirm::Confirm;
 use crate::app::components::event_table::Empty;
-use crate::app::components::fields::Choice;
 use crate::app::components::loaded::loaded;
+use crate::app::components::mute::{Mute, Muted};
 use crate::app::components::time::{Ago, Time};
 use crate::model::event_filter::EventQuery;
-use crate::model::failure::{FailureRow, Failures, MUTES, advice};
+use crate::model::failure::{FailureRow, Failures, advice};
 use crate::model::health::grouped;
 
 const PATH: &str = "/admin/sync/failures";
@@ -89,11 +88,25 @@ fn Group(group: FailureRow, place: usize, state: Option<String>, can_change: boo
     let dead = badge(group.dead, "dead", "badge badge-error");
     let failed = badge(group.failed, "failed", "badge badge-warning");
     let labelled = heading.clone();
+    let about = vec![("cause", group.cause.clone())];
     let muted = group.muted_until.map(|until| {
-        let unmuted = can_change.then(|| group.cause.clone());
-        view! { <Muted unmuted until by=group.muted_by.clone() /> }
+        let (by, hidden) = (group.muted_by.clone(), about.clone());
+        view! { <Muted until by action="/api/events/unmute_failures" hidden can_change /> }
     });
-    let mute = (can_change && muted.is_none()).then(|| view! { <Mute cause=group.cause.clone() place /> });
+    let mute = (can_change && muted.is_none()).then(|| {
+        view! {
+            <Mute
+                id=format!("mute-{place}")
+                title="Mute this cause?"
+                action="/api/events/mute_failures"
+                hidden=about
+            >
+                <p class="wrap-anywhere">
+                    "No alert is sent about: " {group.cause.clone()} ". Its events are still tried, and still shown here."
+                </p>
+            </Mute>
+        }
+    });
     let retry = can_change.then(|| {
         view! {
             <a class="btn btn-sm btn-primary" href=format!("/admin/sync/replay?{query}")>
@@ -124,47 +137,6 @@ fn Group(group: FailureRow, place: usize, state: Option<String>, can_change: boo
                 {retry} {muted} {mute}
             </div>
         </li>
-    }
-    .into_any()
-}
-
-/// Until when and by whom, and the cause of which it is `unmuted` if whoever looks may do that.
-#[component]
-fn Muted(unmuted: Option<String>, until: jiff::Timestamp, by: Option<String>) -> impl IntoView {
-    let unmute = unmuted.map(|cause| {
-        view! {
-            <form method="post" action="/api/events/unmute_failures">
-                <input type="hidden" name="cause" value=cause />
-                <button class="btn btn-sm" type="submit">
-                    "Unmute"
-                </button>
-            </form>
-        }
-    });
-    view! {
-        <div class="flex flex-wrap items-center gap-2">
-            <span class="text-sm">"Muted until " <Time at=until /> " by " <code>{by}</code></span>
-            {unmute}
-        </div>
-    }
-    .into_any()
-}
-
-#[component]
-fn Mute(cause: String, place: usize) -> impl IntoView {
-    let hours = MUTES.map(|(hours, text)| (hours.to_string(), text.to_owned())).to_vec();
-    view! {
-        <Confirm
-            id=format!("mute-{place}")
-            label="Mute"
-            title="Mute this cause?"
-            action="/api/events/mute_failures"
-            submit="Mute it"
-            hidden=vec![("cause", cause.clone())]
-        >
-            <p class="wrap-anywhere">"No alert is sent about: " {cause} ". Its events are still tried, and still shown here."</p>
-            <Choice name="hours" label="For" options=hours />
-        </Confirm>
     }
     .into_any()
 }

@@ -14,9 +14,9 @@ use crate::app::components::fields::{Problem, Reason, Tick};
 use crate::app::components::replay_sums::Sums;
 use crate::model::error::AppError;
 use crate::model::event_filter::EventQuery;
+use crate::model::finding::FieldDifference;
 use crate::model::job::JobKind;
 use crate::model::replay::{Rehearsal, ReplayPreview, ReplaySums};
-use crate::model::run::FieldDifference;
 
 const EVENTS: &str = "/admin/sync/events";
 

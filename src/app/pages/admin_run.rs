@@ -19,8 +19,10 @@ use crate::app::components::time::Time;
 use crate::app::components::trail_table::{TrailTable, Who};
 use crate::app::pages::admin_replay::Fields;
 use crate::model::audit::TrailRow;
+use crate::model::event_filter::percent_encoded;
+use crate::model::finding::{Difference, DifferenceKind, Skipped};
 use crate::model::health::grouped;
-use crate::model::run::{Difference, DifferenceKind, MOST_NAMED, RunDetail, RunKind, RunReport, RunState, Skipped};
+use crate::model::run::{MOST_NAMED, RunDetail, RunKind, RunReport, RunState};
 
 const PATH: &str = "/admin/sync/runs";
 
@@ -29,22 +31,40 @@ pub fn AdminRunPage() -> impl IntoView {
     let id = use_params_map().get_untracked().get("id").unwrap_or_default();
     let address = use_query_map().get_untracked();
     let is_still = address.get("fresh").is_none();
-    let after = address.get("after").filter(|after| !after.is_empty());
-    let asked = (id, after.clone());
+    let part = |name: &str| address.get(name).filter(|after| !after.is_empty());
+    let place = Place { after: part("after"), after_skipped: part("skipped") };
+    let asked = (id, place.clone());
     let run = Resource::new_blocking(
         move || asked.clone(),
-        |(id, after)| async move { Ok((get_run(id, after).await?, can_change().await)) },
+        |(id, place)| async move { Ok((get_run(id, place.after, place.after_skipped).await?, can_change().await)) },
     );
-    loaded(run, move |(detail, can_change)| view! { <Run detail is_still after=after.clone() can_change /> }.into_any())
+    loaded(run, move |(detail, can_change)| view! { <Run detail is_still place=place.clone() can_change /> }.into_any())
+}
+
+/// After which of its findings the page begins, of either kind.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    after: Option<String>,
+    after_skipped: Option<String>,
+}
+
+impl Place {
+    /// The address of this page of a run.
+    fn path(&self, run_id: &str) -> String {
+        let parts = [("after", &self.after), ("skipped", &self.after_skipped)];
+        let parts =
+            parts.iter().filter_map(|(name, after)| Some(format!("{name}={}", percent_encoded(after.as_ref()?))));
+        let query = parts.collect::<Vec<_>>().join("&");
+        let sign = if query.is_empty() { "" } else { "?" };
+        format!("{}{sign}{query}", run_path(run_id))
+    }
 }
 
 #[component]
-fn Run(detail: RunDetail, is_still: bool, after: Option<String>, can_change: bool) -> impl IntoView {
+fn Run(detail: RunDetail, is_still: bool, place: Place, can_change: bool) -> impl IntoView {
     let RunDetail { run, trail } = detail;
-    let is_first = after.is_none();
     let kind = run.kind.as_str();
-    let of_page = after.map(|after| format!("?after={after}")).unwrap_or_default();
-    let path = format!("{}{of_page}", run_path(&run.id));
+    let path = place.path(&run.id);
     let about = run.about.clone().map(|about| view! { <p class="mt-2 wrap-anywhere">"About " {about}</p> });
     let fresh = (run.state == RunState::Running).then(|| {
         view! {
@@ -76,8 +96,8 @@ fn Run(detail: RunDetail, is_still: bool, after: Option<String>, can_change: boo
         {controls}
         {fresh}
         <Facts run=run.clone() trail />
-        <Differences run=run.clone() is_first can_change />
-        <SkippedOnes skipped=run.skipped count=run.counts.skipped />
+        <Differences run=run.clone() place=place.clone() can_change />
+        <SkippedOnes run place />
         {of_it}
     }
     .into_any()
@@ -179,12 +199,12 @@ fn Facts(run: RunReport, trail: Vec<TrailRow>) -> impl IntoView {
 }
 
 #[component]
-fn Differences(run: RunReport, is_first: bool, can_change: bool) -> impl IntoView {
+fn Differences(run: RunReport, place: Place, can_change: bool) -> impl IntoView {
+    let is_first = place.after.is_none();
     let all = run.counts.differences();
     if run.differences.is_empty() && is_first {
         return ().into_any();
     }
-    let path = run_path(&run.id);
     let rows = run.differences.into_iter().enumerate();
     let rows = rows.map(|(place, difference)| view! { <Row difference place can_change /> }).collect_view();
     let prove = (can_change && run.state != RunState::Running).then(|| {
@@ -202,8 +222,10 @@ fn Differences(run: RunReport, is_first: bool, can_change: bool) -> impl IntoVie
             </Confirm>
         }
     });
-    let first = (!is_first).then(|| path.clone());
-    let next = run.next.map(|next| format!("{path}?after={next}"));
+    let id = run.id;
+    let page = |after| Place { after, ..place.clone() }.path(&id);
+    let first = (!is_first).then(|| page(None));
+    let next = run.next.map(|next| page(Some(next)));
     let note = (all > MOST_NAMED).then(|| format!(" {MOST_NAMED} of them are kept by name."));
     view! {
         <section class="mt-8">
@@ -224,7 +246,7 @@ fn Differences(run: RunReport, is_first: bool, can_change: bool) -> impl IntoVie
                     <tbody>{rows}</tbody>
                 </table>
             </div>
-            <Pager first next />
+            <Pager first next label="Pages of differences" />
         </section>
     }
     .into_any()
@@ -232,10 +254,18 @@ fn Differences(run: RunReport, is_first: bool, can_change: bool) -> impl IntoVie
 
 #[component]
 fn Row(difference: Difference, place: usize, can_change: bool) -> impl IntoView {
-    let Difference { clerk_id, kind, fields } = difference;
+    let Difference { clerk_id, kind, fields, mended_at } = difference;
     let fields =
         if kind == DifferenceKind::Missing { "everything".into_any() } else { view! { <Fields fields /> }.into_any() };
-    let repair = can_change.then(|| view! { <Repair clerk_id=clerk_id.clone() kind place /> });
+    let repair = can_change.then(|| match mended_at {
+        Some(at) => view! {
+            <td data-label="Repair">
+                "Brought up to date " <Time at=at />
+            </td>
+        }
+        .into_any(),
+        None => view! { <Repair clerk_id=clerk_id.clone() kind place /> }.into_any(),
+    });
     view! {
         <tr>
             <td data-label="Person">
@@ -302,13 +332,18 @@ fn Trail(trail: Vec<TrailRow>) -> impl IntoView {
 }
 
 #[component]
-fn SkippedOnes(skipped: Vec<Skipped>, count: u64) -> impl IntoView {
-    if skipped.is_empty() {
+fn SkippedOnes(run: RunReport, place: Place) -> impl IntoView {
+    let is_first = place.after_skipped.is_none();
+    if run.skipped.is_empty() && is_first {
         return ().into_any();
     }
-    let shown = skipped.len() as u64;
-    let caption = if shown < count { format!("Skipped: {shown} of {}", grouped(count)) } else { "Skipped".to_owned() };
-    let rows = skipped.into_iter().map(|Skipped { clerk_id, reason }| {
+    let page = |after_skipped| Place { after_skipped, ..place.clone() }.path(&run.id);
+    let first = (!is_first).then(|| page(None));
+    let next = run.next_skipped.clone().map(|next| page(Some(next)));
+    let count = run.counts.skipped;
+    let kept = if count > MOST_NAMED { format!("; {} are kept by name", grouped(MOST_NAMED)) } else { String::new() };
+    let caption = format!("Skipped: {}{kept}", grouped(count));
+    let rows = run.skipped.into_iter().map(|Skipped { clerk_id, reason }| {
         view! {
             <tr>
                 <td data-label="Person">
@@ -321,17 +356,20 @@ fn SkippedOnes(skipped: Vec<Skipped>, count: u64) -> impl IntoView {
         }
     });
     view! {
-        <section class="record-table mt-8">
-            <table class="table">
-                <caption class="text-left text-xl font-bold">{caption}</caption>
-                <thead>
-                    <tr>
-                        <th scope="col">"Person"</th>
-                        <th scope="col">"Why"</th>
-                    </tr>
-                </thead>
-                <tbody>{rows.collect_view()}</tbody>
-            </table>
+        <section class="mt-8">
+            <div class="record-table">
+                <table class="table">
+                    <caption class="text-left text-xl font-bold">{caption}</caption>
+                    <thead>
+                        <tr>
+                            <th scope="col">"Person"</th>
+                            <th scope="col">"Why"</th>
+                        </tr>
+                    </thead>
+                    <tbody>{rows.collect_view()}</tbody>
+                </table>
+            </div>
+            <Pager first next label="Pages of those skipped" />
         </section>
     }
     .into_any()

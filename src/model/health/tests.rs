@@ -60,7 +60,15 @@ fn e_01_one_word_says_how_the_mirror_is_and_the_worst_comes_first() {
 fn e_01_e_32_nothing_is_healthy_while_an_alert_is_open_or_the_last_proof_proved_nothing() {
     let open = |kind, cause: &str| {
         let (first_seen_at, last_seen_at) = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
-        AlertRow { kind, cause: cause.to_owned(), count: 1, first_seen_at, last_seen_at, causes: Causes::default() }
+        AlertRow {
+            kind,
+            cause: cause.to_owned(),
+            count: 1,
+            first_seen_at,
+            last_seen_at,
+            causes: Causes::default(),
+            muted_until: None,
+        }
     };
     for (kind, cause, path) in [
         (AlertKind::ProofOld, "", "/admin/sync/runs"),

@@ -9,9 +9,9 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use crate::model::event_filter::EventFilter;
+use crate::model::finding::FieldDifference;
 use crate::model::job::JobState;
 use crate::model::person::{Change, Entry, Kind, Timeline};
-use crate::model::run::FieldDifference;
 use crate::server::access::Moderator;
 use crate::server::accounts::person::find_anybody;
 use crate::server::error::Error;

@@ -25,6 +25,7 @@ use crate::server::state::AppState;
 use crate::server::statistics::silence::{QUIET_AT_LEAST, expect, find_cause, is_silent};
 use crate::server::store::alerts::{Alert, Cause, Causes, Count};
 use crate::server::store::jobs::Effect;
+use crate::server::store::mutes::key_of_alert;
 use crate::server::store::statistics::Length;
 use crate::server::sync::ports::Ports;
 
@@ -140,7 +141,9 @@ pub async fn check(state: &AppState, now: Timestamp) -> Result<(), Error> {
     }
     store.alerts.close_unseen(&RAISED, now.saturating_sub(QUIET_FOR).unwrap_or(Timestamp::MIN)).await?;
     for alert in store.alerts.list().await? {
-        tell(state, &alert, now).await?;
+        if !muted.contains(&key_of_alert(alert.kind, &alert.cause)) {
+            tell(state, &alert, now).await?;
+        }
     }
     relay(state).await
 }

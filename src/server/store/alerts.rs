@@ -216,7 +216,8 @@ impl Alerts {
 /// Names of the indexes that `ensure_indexes` makes.
 pub const INDEXES: [&str; 1] = ["lastSeenAt_-1"];
 
-fn id_of(kind: AlertKind, cause: &str) -> String {
+/// What a group goes by.
+pub fn id_of(kind: AlertKind, cause: &str) -> String {
     if cause.is_empty() { kind.as_str().to_owned() } else { format!("{}:{cause}", kind.as_str()) }
 }
 

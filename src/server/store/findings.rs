@@ -12,8 +12,9 @@ use mongodb::options::IndexOptions;
 use mongodb::{Collection, Database, IndexModel};
 use serde::{Deserialize, Serialize};
 
-use crate::model::run::{Difference, DifferenceKind, FieldDifference, RunKind, Skipped};
-use crate::server::store::encoding::date;
+use crate::model::finding::{Difference, DifferenceKind, FieldDifference, Skipped};
+use crate::model::run::RunKind;
+use crate::server::store::encoding::{date, optional_date, to_date};
 use crate::server::store::expiry::ensure_expiry;
 use crate::server::store::runs::Run;
 use crate::server::store::{Error, write_each};
@@ -55,6 +56,9 @@ pub struct Finding {
     pub fields: Vec<FieldDifference>,
     /// Why nothing could be done.
     pub reason: Option<String>,
+    /// When an admin had the person brought up to date since.
+    #[serde(default, with = "optional_date", skip_serializing_if = "Option::is_none")]
+    pub mended_at: Option<Timestamp>,
 }
 
 /// Which part of a run's findings, as their names have it.
@@ -100,6 +104,7 @@ impl Finding {
             kind: None,
             fields: Vec::new(),
             reason: None,
+            mended_at: None,
         };
         match found {
             Found::Difference(Difference { kind, fields, .. }) => {
@@ -111,7 +116,8 @@ impl Finding {
     }
 
     fn difference(self) -> Option<Difference> {
-        Some(Difference { clerk_id: self.clerk_id, kind: self.kind?, fields: self.fields })
+        let Self { clerk_id, kind, fields, mended_at, .. } = self;
+        Some(Difference { clerk_id, kind: kind?, fields, mended_at })
     }
 }
 
@@ -161,11 +167,27 @@ impl Findings {
         Ok(rows.into_iter().filter_map(Finding::difference).collect())
     }
 
-    /// Whom a run could not bring up to date.
-    pub async fn list_skipped(&self, run_id: &str, limit: i64) -> Result<Vec<Skipped>, Error> {
-        let rows = self.list(Part::Skipped, run_id, None, limit).await?;
-        let skipped = |row: Finding| Some(Skipped { clerk_id: row.clerk_id, reason: row.reason? });
+    /// Whom a run could not bring up to date, from after this one on, each with what the next page goes on after.
+    pub async fn list_skipped(
+        &self,
+        run_id: &str,
+        after: Option<&str>,
+        limit: i64,
+    ) -> Result<Vec<(String, Skipped)>, Error> {
+        let rows = self.list(Part::Skipped, run_id, after, limit).await?;
+        let before = Part::Skipped.name(run_id, "").len();
+        let skipped = |row: Finding| {
+            let about = row.id.get(before..)?.to_owned();
+            Some((about, Skipped { clerk_id: row.clerk_id, reason: row.reason? }))
+        };
         Ok(rows.into_iter().filter_map(skipped).collect())
+    }
+
+    /// Somebody who was found to differ was brought up to date.
+    pub async fn mark_mended(&self, clerk_id: &str, at: Timestamp) -> Result<(), Error> {
+        let open = doc! { "clerkId": clerk_id, "kind": { "$type": "string" }, "mendedAt": Bson::Null };
+        self.documents.update_many(open, doc! { "$set": { "mendedAt": to_date(at) } }).await?;
+        Ok(())
     }
 
     /// The newest about one person.

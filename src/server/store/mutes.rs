@@ -1,4 +1,5 @@
-//! Collection `mutes`: causes of failures that nobody wants to hear of for a while. MongoDB removes each when its time is over.
+//! Collection `mutes`: causes of failures, and alerts, that nobody wants to hear of for a while. MongoDB removes each when its
+//! time is over.
 
 use std::time::Duration;
 
@@ -8,10 +9,12 @@ use mongodb::bson::doc;
 use mongodb::{Collection, Database};
 use serde::{Deserialize, Serialize};
 
+use crate::model::alert::AlertKind;
+use crate::server::store::alerts::id_of;
 use crate::server::store::encoding::{date, to_date};
 use crate::server::store::{Error, partial_index};
 
-/// One cause, until when.
+/// One cause, or the [key](key_of_alert) of an alert, until when.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Mute {
@@ -21,6 +24,11 @@ pub struct Mute {
     pub until: Timestamp,
     /// Clerk's id of whoever wanted it.
     pub by: String,
+}
+
+/// As what an alert is muted: no cause of failures is called so.
+pub fn key_of_alert(kind: AlertKind, cause: &str) -> String {
+    format!("alert:{}", id_of(kind, cause))
 }
 
 #[derive(Clone, Debug)]

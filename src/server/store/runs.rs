@@ -14,8 +14,9 @@ use mongodb::{Collection, Database, IndexModel};
 use serde::{Deserialize, Serialize};
 
 use crate::model::event_filter::ReplayPlan;
+use crate::model::finding::Difference;
 use crate::model::replay::ReplaySums;
-use crate::model::run::{Counted, Difference, RunCounts, RunKind, RunOptions, RunState, Starter, Wish};
+use crate::model::run::{Counted, RunCounts, RunKind, RunOptions, RunState, Starter, Wish};
 use crate::server::store::encoding::{date, optional_date, to_date};
 use crate::server::store::expiry::ensure_expiry;
 use crate::server::store::findings::Found;

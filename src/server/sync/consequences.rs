@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use crate::model::event::EventState;
+use crate::model::finding::FieldDifference;
 use crate::model::job::JobKind;
 use crate::model::replay::ReplaySums;
-use crate::model::run::FieldDifference;
 use crate::server::settings::fields::Fields;
 use crate::server::store::users::User;
 use crate::server::sync::apply::differences;

@@ -2,7 +2,7 @@
 //!
 //! Reads, and keeps what an admin keeps for themselves; what is done about events is `intervention`'s and `scan`'s.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde_json::Value;
 use url::form_urlencoded;
 
@@ -10,8 +10,8 @@ use crate::model::audit::{Action, Fact};
 use crate::model::event::{EventAttempt, EventDetail, EventList, EventRow, EventState, Payload, took};
 use crate::model::event_filter::{EventFilter, EventQuery, ReplayPlan};
 use crate::model::failure::{FAILURES, FailureRow, Failures};
+use crate::model::finding::FieldDifference;
 use crate::model::replay::{ReplayPreview, ReplaySums};
-use crate::model::run::FieldDifference;
 use crate::server::access::{Admin, Moderator};
 use crate::server::error::Error;
 use crate::server::jobs::ledger;
@@ -20,7 +20,6 @@ use crate::server::store::deliveries::ERASED;
 use crate::server::store::events::outcomes::Earlier;
 use crate::server::store::events::pages::{FailureGroup, MOST_GROUPED, MOST_PEOPLE};
 use crate::server::store::events::{Event, Summary};
-use crate::server::store::mutes::Mute;
 use crate::server::store::paging::Cursor;
 use crate::server::store::users::history::{Entry, FieldChange};
 use crate::server::sync::consequences::Counter;
@@ -35,7 +34,6 @@ const ON_A_PAGE: u16 = 50;
 const AROUND: i64 = 5;
 /// So many of those rehearsed before a replay are shown one by one.
 const SHOWN: usize = 25;
-const LONGEST_MUTE: u16 = 24 * 31;
 pub const NO_EVENT: Error = Error::NotFound { what: "This event" };
 
 /// One page of what an address asks for.
@@ -171,31 +169,6 @@ pub async fn list_failures(state: &AppState, moderator: &Moderator, only: Option
     Ok(Failures { groups: groups.into_iter().map(shown).collect(), most: u64::from(MOST_GROUPED.unsigned_abs()) })
 }
 
-/// Nobody is told of this cause for so long; returns until when.
-///
-/// # Errors
-/// `Refused` for another time; MongoDB's.
-pub async fn mute_failures(state: &AppState, admin: &Admin, cause: &str, hours: u16) -> Result<Timestamp, Error> {
-    if hours == 0 || hours > LONGEST_MUTE || cause.is_empty() {
-        return Err(Error::Refused { field: "hours", message: "Mute it for an hour to a month.".to_owned() });
-    }
-    let until = Timestamp::now().saturating_add(SignedDuration::from_hours(i64::from(hours)));
-    let until = until.unwrap_or(Timestamp::MAX);
-    let fact = fact(admin, Action::MuteFailures, cause, Some(until.to_string()));
-    state.store.audit.append(&fact).await?;
-    state.store.mutes.set(&Mute { cause: cause.to_owned(), until, by: fact.actor.id }).await?;
-    Ok(until)
-}
-
-/// # Errors
-/// `NotFound` if it is not muted; MongoDB's.
-pub async fn unmute_failures(state: &AppState, admin: &Admin, cause: &str) -> Result<(), Error> {
-    if !state.store.mutes.remove(cause).await? {
-        return Err(Error::NotFound { what: "This mute" });
-    }
-    Ok(state.store.audit.append(&fact(admin, Action::UnmuteFailures, cause, None)).await?)
-}
-
 /// What carrying these events out again would do: the ids picked by hand, or all that match.
 ///
 /// # Errors
@@ -239,7 +212,11 @@ pub async fn plan_of(state: &AppState, query: &str, ids: &str, effects: bool) ->
 /// The query of an address, read, and the person in it found.
 async fn read(state: &AppState, query: &str) -> Result<EventFilter, Error> {
     let unclear = |field, message| Error::Invalid { field, message };
-    let filter = query_of(query).read(Timestamp::now()).map_err(|found| unclear(found.field, found.message))?;
+    let mut filter = query_of(query).read(Timestamp::now()).map_err(|found| unclear(found.field, found.message))?;
+    if let Some(clerk_id) = whose_name(state, &filter).await? {
+        filter.person = Some(clerk_id);
+        filter.id_begins = None;
+    }
     // A part of them would look like all, in a list as in a replay.
     if let Some(beginning) = &filter.person_begins
         && state.store.events.find_people(beginning).await?.len() == MOST_PEOPLE
@@ -257,6 +234,18 @@ async fn read(state: &AppState, query: &str) -> Result<EventFilter, Error> {
         [] => Err(unclear("person", format!("Nobody has the username or the address {named}."))),
         several => Err(unclear("person", format!("{} people are {named}. Name one by Clerk's id.", several.len()))),
     }
+}
+
+/// Whose username it is that was typed as free text, if no event's id begins so.
+async fn whose_name(state: &AppState, filter: &EventFilter) -> Result<Option<String>, Error> {
+    let (Some(text), None) = (&filter.id_begins, &filter.person) else { return Ok(None) };
+    let beginning = EventFilter { id_begins: Some(text.clone()), ..EventFilter::default() };
+    if state.store.events.count_matching(&beginning, 1).await? > 0 {
+        return Ok(None);
+    }
+    let found = state.store.directory.find_exact(text).await?;
+    let [user] = found.as_slice() else { return Ok(None) };
+    Ok(Some(user.clerk_id.clone()))
 }
 
 pub fn query_of(query: &str) -> EventQuery {

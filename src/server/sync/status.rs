@@ -27,6 +27,7 @@ use crate::server::store::Store;
 use crate::server::store::alerts::Alert;
 use crate::server::store::audit::Filter;
 use crate::server::store::instances;
+use crate::server::store::mutes::{Mute, key_of_alert};
 use crate::server::store::runs::Run;
 use crate::server::store::secrets::SecretUse;
 use crate::server::store::statistics::{Bucket, Length};
@@ -50,18 +51,19 @@ pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
         tokio::try_join!(count_all(store), async { Ok(store.events.find_oldest_pending().await?) }, async {
             Ok(store.events.list_newest(NEWEST).await?)
         },)?;
-    let (minutes, hours, instances, proof, groups, secrets) = tokio::try_join!(
+    let (minutes, hours, instances, proof, groups, secrets, mutes) = tokio::try_join!(
         store.statistics.list(Length::Minute, since),
         store.statistics.list(Length::Hour, yesterday),
         store.instances.list(now),
         store.runs.find_newest(RunKind::Proof, &proven),
         store.alerts.list(),
         store.secrets.list(),
+        store.mutes.list(now),
     )?;
     let as_of = Timestamp::now();
     let last_received_at = newest.first().map(|event| event.received_at).max(store.events.find_unread().await?.newest);
     let open: Vec<&Alert> = groups.iter().filter(|alert| alert.state == AlertState::Open).collect();
-    let alerts: Vec<AlertRow> = open.iter().copied().map(alert_row).collect();
+    let alerts: Vec<AlertRow> = open.iter().map(|alert| alert_row(alert, &mutes)).collect();
     let is_open = |kind: AlertKind| open.iter().any(|alert| alert.kind == kind);
     let is_signed = is_signed_by_one(state, &secrets);
     let is_mended = is_mended(store, proof.as_ref()).await?;
@@ -128,8 +130,10 @@ fn is_signed_by_one(state: &AppState, secrets: &[SecretUse]) -> bool {
     secrets.iter().any(|secret| ours.contains(&secret.fingerprint))
 }
 
-fn alert_row(alert: &Alert) -> AlertRow {
+fn alert_row(alert: &Alert, mutes: &[Mute]) -> AlertRow {
+    let key = key_of_alert(alert.kind, &alert.cause);
     AlertRow {
+        muted_until: mutes.iter().find(|mute| mute.cause == key).map(|mute| mute.until),
         kind: alert.kind,
         cause: alert.cause.clone(),
         count: alert.count.unsigned_abs(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mongodb::bson::{DateTime, doc};
+use mongodb::bson::{DateTime, Document, doc};
 use reqwest::header::ACCEPT;
 use serde_json::{Value, json};
 
@@ -33,6 +33,14 @@ async fn e_01_once_drift_is_repaired_the_next_step_is_the_proof_and_after_it_the
     let wish = [("id", ADA), ("reason", "left in spring")];
     assert_eq!(send(&app, &admin, "/api/runs/refresh_user", &wish).await.status(), 200);
     assert_eq!(audited(&app, "refresh_user").await.get_str("reason").ok(), Some("left in spring"));
+    let row = |shown: &str, id: &str| {
+        let row = shown.split("<tr>").find(|row| row.contains(&format!("/admin/users/{id}\""))).map(str::to_owned);
+        row.unwrap_or_else(|| panic!("{id} is not in {shown}"))
+    };
+    let shown = page(&app, &admin, &path).await;
+    let (ada, bob) = (row(&shown, ADA), row(&shown, "user_bob"));
+    assert!(ada.contains("Brought up to date") && !ada.contains("Bring up to date"), "{ada}");
+    assert!(!bob.contains("Brought up to date") && bob.contains("Bring up to date"), "{bob}");
     let mended = overview(&app, &admin).await;
     assert_eq!(mended["next_step"], "Some of it was mended since: prove it.");
 
@@ -58,6 +66,59 @@ async fn e_01_once_drift_is_repaired_the_next_step_is_the_proof_and_after_it_the
     })
     .await;
     assert_eq!(app.database.count("runs", doc! { "kind": "proof", "state": "done" }).await, 2);
+    let _ = stop.send(true);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn e_05_whoever_a_run_found_or_skipped_is_listed_a_page_at_a_time_each_list_for_itself() {
+    let (app, admin) = with_events().await;
+    let stop = clock(&app);
+    assert_eq!(send(&app, &admin, "/api/runs/start_run", &[("kind", "proof")]).await.status(), 200);
+    let proof = ended(&app, "proof", "done").await;
+    let id = proof.get_str("_id").expect("an id");
+    let finding = |letter: char, number: usize| {
+        let who = format!("user_{letter}{number:03}");
+        let (kind, reason) = if letter == 'd' { (Some("Missing"), None) } else { (None, Some("Clerk refused it")) };
+        doc! {
+            "_id": format!("{id}:{letter}:{who}"), "runId": id, "runKind": "proof", "at": DateTime::now(), "dryRun": false,
+            "clerkId": who, "kind": kind, "fields": [], "reason": reason,
+        }
+    };
+    let many = (0..120).flat_map(|number| [finding('d', number), finding('s', number)]);
+    let findings = app.database.handle().collection::<Document>("findings");
+    findings.delete_many(doc! {}).await.expect("removed");
+    findings.insert_many(many).await.expect("stored");
+    let counts = doc! { "progress.counts.missing": 120_i64, "progress.counts.skipped": 120_i64 };
+    app.database.set("runs", doc! { "_id": id }, counts).await;
+
+    let path = format!("/admin/sync/runs/{id}");
+    let listed = |shown: &str, letter: char| {
+        let sign = format!("href=\"/admin/users/user_{letter}");
+        let numbers = shown.match_indices(&sign).map(|(place, _)| shown[place + sign.len()..][..3].to_owned());
+        numbers.collect::<Vec<_>>()
+    };
+    let link = |shown: &str, label: &str, name: &str| {
+        let pager = shown.split(&format!("aria-label=\"{label}\"")).nth(1)?.split("</nav>").next()?.to_owned();
+        let link = pager.split("<a ").find(|link| link.contains(name))?.split("href=\"").nth(1)?.split('"').next()?;
+        Some(link.replace("&amp;", "&"))
+    };
+    let names = |from: usize, to: usize| (from..to).map(|number| format!("{number:03}")).collect::<Vec<_>>();
+    let first = page(&app, &admin, &path).await;
+    assert_eq!((listed(&first, 'd'), listed(&first, 's')), (names(0, 50), names(0, 50)));
+    says(&first, &["Skipped: 120", "Clerk refused it"]);
+    let skipped = "Pages of those skipped";
+    assert_eq!(link(&first, skipped, "First page"), None);
+    let next = link(&first, skipped, "Next page").expect("more of them");
+    let second = page(&app, &admin, &next).await;
+    assert_eq!((listed(&second, 'd'), listed(&second, 's')), (names(0, 50), names(50, 100)));
+    let next = link(&second, "Pages of differences", "Next page").expect("more of them");
+    let both = page(&app, &admin, &next).await;
+    assert_eq!((listed(&both, 'd'), listed(&both, 's')), (names(50, 100), names(50, 100)));
+    let last = page(&app, &admin, &link(&both, skipped, "Next page").expect("more of them")).await;
+    assert_eq!((listed(&last, 'd'), listed(&last, 's')), (names(50, 100), names(100, 120)));
+    assert_eq!(link(&last, skipped, "Next page"), None);
+    assert_eq!(link(&last, skipped, "First page"), Some(format!("{path}?after=user_d049")));
     let _ = stop.send(true);
     app.finish().await;
 }

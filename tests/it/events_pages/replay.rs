@@ -1,11 +1,15 @@
 //! Before and after a replay of many (C-7): what it would do, what a rehearsal leaves alone, and what it does to those picked.
 
+use std::time::Duration;
+
+use futures::StreamExt;
 use mongodb::bson::{DateTime, Document, doc};
 use serde_json::json;
 
 use super::{ADA, clock, ended, page, says, send};
 use crate::support::app::{TestApp, Wishes};
 use crate::support::delivery::user_event;
+use crate::support::eventually_within;
 use crate::support::receiver::{Receiver, SECRET};
 
 const MONTH: &str = "q=msg_m_";
@@ -253,5 +257,48 @@ async fn c_7_one_event_is_replayed_from_the_preview_of_it_and_effects_are_off_un
     let gone = page(&app, &admin, &format!("{path}?preview=1")).await;
     says(&gone, &["It is not kept any more"]);
     assert!(!gone.contains("/api/events/replay_event") && !gone.contains("What a replay would do now"));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn c_7_a_replay_that_is_paused_in_the_middle_waits_there_and_goes_on_with_none_twice_and_none_left_out() {
+    const EVENTS: i64 = 3_000;
+    let (app, admin, _receiver) = with_a_receiver().await;
+    let (app_of_all, known) = (&app, &user_event("user.updated", ADA, "Augusta", 1_750_000_002_000));
+    let deliveries = (0..EVENTS).map(|number| async move {
+        app_of_all.deliver(&format!("msg_p_{number:04}"), known).await;
+    });
+    futures::stream::iter(deliveries).for_each_concurrent(32, |delivery| delivery).await;
+    app.settled().await;
+    let wish = [("query", "q=msg_p_")];
+    assert_eq!(send(&app, &admin, "/api/events/replay_events", &wish).await.status(), 200);
+    let stop = clock(&app);
+    let seen = async || {
+        let run = app.database.find("runs", doc! { "kind": "replay" }).await.expect("a run");
+        (count(&run, "seen").unwrap_or(0), run.get_str("_id").expect("an id").to_owned())
+    };
+    let (_, id) = eventually_within(Duration::from_secs(30), "the first batch is through", || async {
+        let (seen, id) = seen().await;
+        if seen > 0 { Ok((seen, id)) } else { Err("nothing yet") }
+    })
+    .await;
+    let control = async |wish: &str| {
+        let asked = send(&app, &admin, "/api/runs/control_run", &[("id", &id), ("wish", wish)]).await;
+        assert_eq!(asked.status(), 200, "{wish}");
+    };
+    control("pause").await;
+    let replayed = doc! { "_id": { "$regex": "^msg_p_" }, "attempts": 2 };
+    let (done, _) = seen().await;
+    assert!(0 < done && done < EVENTS, "it was paused in the middle: {done}");
+    assert_eq!(app.database.count("events", replayed.clone()).await, u64::try_from(done).expect("a count"));
+    says(&page(&app, &admin, &format!("/admin/sync/runs/{id}")).await, &["replay is paused at", "Resume"]);
+
+    tokio::time::sleep(Duration::from_millis(1_500)).await;
+    assert_eq!(seen().await.0, done, "whoever looks after runs leaves it alone");
+    control("resume").await;
+    let run = ended(&app, "replay", "done").await;
+    assert_eq!((count(&run, "seen"), count(&run, "skipped")), (Some(EVENTS), Some(0)));
+    assert_eq!(app.database.count("events", replayed).await, u64::try_from(EVENTS).expect("a count"));
+    let _ = stop.send(true);
     app.finish().await;
 }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 use mongodb::bson::{DateTime, Document, doc};
 use rollcall::model::alert::AlertKind;
 use rollcall::server::jobs::watch::{check, raise};
-use rollcall::server::store::mutes::Mute;
+use rollcall::server::store::mutes::{Mute, key_of_alert};
 use serde_json::json;
 
 use crate::support::app::{TestApp, Wishes};
@@ -137,6 +137,36 @@ async fn e_32_what_is_muted_is_not_said_to_be_over_and_is_told_when_its_time_is_
     app.database.remove("events", doc! {}).await;
     operators.look(67).await;
     assert!(smtp.mails()[2].text.contains("This has not been seen any more."));
+    operators.app.finish().await;
+}
+
+#[tokio::test]
+async fn e_32_an_alert_of_any_kind_can_be_muted_and_is_told_when_that_is_over() {
+    let operators = start().await;
+    let Operators { app, smtp, receiver, .. } = &operators;
+    let key = key_of_alert(AlertKind::JobsDead, "");
+    let until = operators.start.saturating_add(SignedDuration::from_mins(60)).expect("a time");
+    let mute = Mute { cause: key, until, by: "user_admin".to_owned() };
+    app.state.store.mutes.set(&mute).await.expect("muted");
+    let job = doc! {
+        "_id": "welcome:user_ada", "kind": "welcome", "clerkId": "user_ada", "body": null, "state": "dead", "attempts": 3,
+        "generation": 1_i64, "cause": "refused (550)", "createdAt": DateTime::now(), "finishedAt": DateTime::now(),
+    };
+    app.database.insert("jobs", job).await;
+    for minutes in [0, 5, 59] {
+        operators.look(minutes).await;
+    }
+    assert_eq!((smtp.mails().len(), receiver.received().len()), (0, 0), "nobody is told");
+    assert_eq!(app.database.count("alerts", doc! { "_id": "jobs-dead", "state": "open" }).await, 1, "it is shown");
+    operators.fail_events(0, 3).await;
+    operators.look(50).await;
+    operators.look(52).await;
+    assert_eq!(smtp.mails().len(), 1, "others are told of");
+    assert!(smtp.mails()[0].text.contains("Events cannot be applied"));
+    operators.look(61).await;
+    assert_eq!(smtp.mails().len(), 2, "the mute is over");
+    assert!(smtp.mails()[1].text.contains(AlertKind::JobsDead.headline()), "{}", smtp.mails()[1].text);
+    app.database.remove("events", doc! {}).await;
     operators.app.finish().await;
 }
 

@@ -3,6 +3,7 @@
 use leptos::prelude::*;
 
 use crate::app::components::admin_nav::is_open;
+use crate::app::components::mute::{Mute, Muted};
 use crate::app::components::time::{Ago, Time};
 use crate::model::alert::{AlertRow, Cause, Causes};
 use crate::model::health::grouped;
@@ -10,7 +11,8 @@ use crate::model::health::grouped;
 #[component]
 pub fn OpenAlerts(alerts: Vec<AlertRow>, can_change: bool) -> impl IntoView {
     let is_empty = alerts.is_empty();
-    let rows = alerts.into_iter().map(|alert| view! { <Row alert can_change /> }).collect_view();
+    let rows = alerts.into_iter().enumerate();
+    let rows = rows.map(|(place, alert)| view! { <Row alert place can_change /> }).collect_view();
     let shown = (!is_empty).then(|| {
         view! {
             <section class="mt-6" aria-labelledby="open-alerts-heading">
@@ -30,7 +32,7 @@ pub fn OpenAlerts(alerts: Vec<AlertRow>, can_change: bool) -> impl IntoView {
 }
 
 #[component]
-fn Row(alert: AlertRow, can_change: bool) -> impl IntoView {
+fn Row(alert: AlertRow, place: usize, can_change: bool) -> impl IntoView {
     let cause = (!alert.cause.is_empty()).then(|| view! { <code>{alert.cause.clone()}</code> " " });
     let link = is_open(alert.path(), can_change).then(|| {
         view! {
@@ -38,6 +40,23 @@ fn Row(alert: AlertRow, can_change: bool) -> impl IntoView {
                 "Go there"
                 <span class="sr-only">": " {alert.headline()}</span>
             </a>
+        }
+    });
+    let about = vec![("kind", alert.kind.as_str().to_owned()), ("cause", alert.cause.clone())];
+    let muted = alert.muted_until.map(|until| {
+        let hidden = about.clone();
+        view! { <Muted until by=None action="/api/admin_sync/unmute_alert" hidden can_change /> }
+    });
+    let mute = (can_change && muted.is_none()).then(|| {
+        view! {
+            <Mute
+                id=format!("mute-alert-{place}")
+                title="Mute this alert?"
+                action="/api/admin_sync/mute_alert"
+                hidden=about
+            >
+                <p>"No message is sent about it. It is still shown here, and the word above stays what it is."</p>
+            </Mute>
         }
     });
     view! {
@@ -51,6 +70,7 @@ fn Row(alert: AlertRow, can_change: bool) -> impl IntoView {
                 <Ago at=alert.last_seen_at />
             </p>
             <ByCause causes=alert.causes />
+            <div class="mt-2">{muted} {mute}</div>
         </li>
     }
     .into_any()

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::model::run::{Difference, DifferenceKind, FieldDifference};
+use crate::model::finding::{Difference, DifferenceKind, FieldDifference};
 use crate::model::user::SyncSource;
 use crate::server::clerk::wire;
 use crate::server::settings::fields::Fields;
@@ -33,7 +33,7 @@ pub fn difference(
     plan: Plan,
     table: &Fields,
 ) -> Option<Difference> {
-    let of = |kind, fields| Some(Difference { clerk_id: clerk_id.to_owned(), kind, fields });
+    let of = |kind, fields| Some(Difference { clerk_id: clerk_id.to_owned(), kind, fields, mended_at: None });
     match (stored, theirs) {
         (Stored::Nothing, None) => None,
         (Stored::Unreadable, _) => of(DifferenceKind::Unreadable, Vec::new()),

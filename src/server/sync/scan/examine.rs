@@ -9,7 +9,7 @@ use futures::{StreamExt, TryStreamExt};
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::{Instant, sleep};
 
-use crate::model::run::Difference;
+use crate::model::finding::Difference;
 use crate::server::clerk::client::MOST_IDS;
 use crate::server::clerk::wire;
 use crate::server::error::Error;

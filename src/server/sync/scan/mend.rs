@@ -10,7 +10,8 @@ use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
 
 use crate::model::event::EventState;
-use crate::model::run::{Difference, DifferenceKind, MOST_NAMED, RunKind, Skipped};
+use crate::model::finding::{Difference, DifferenceKind, Skipped};
+use crate::model::run::{MOST_NAMED, RunKind};
 use crate::model::user::SyncSource;
 use crate::server::clerk::wire;
 use crate::server::error::Error;

@@ -9,7 +9,8 @@ use jiff::Timestamp;
 
 use crate::model::event::EventState;
 use crate::model::event_filter::{EventFilter, ReplayPlan};
-use crate::model::run::{RunState, Skipped};
+use crate::model::finding::Skipped;
+use crate::model::run::RunState;
 use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::store::events::{Event, Origin, Record};

@@ -39,6 +39,7 @@ pub fn report(run: &Run) -> RunReport {
         differences: Vec::new(),
         next: None,
         skipped: Vec::new(),
+        next_skipped: None,
         cause: run.cause.clone(),
         statement: String::new(),
     };
@@ -60,18 +61,27 @@ pub async fn list(store: &Store, before: Option<&str>) -> Result<RunsPage, Error
     Ok(RunsPage { current: current.as_ref().map(report), runs: runs.iter().map(report).collect(), next })
 }
 
-/// One run, with a page of what it found: of the differences, those after this person.
+/// From where on a page of a run's findings goes: none from the first.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct After<'a> {
+    /// Of those who differed.
+    pub differing: Option<&'a str>,
+    /// Of those who were skipped.
+    pub skipped: Option<&'a str>,
+}
+
+/// One run, with a page of what it found.
 ///
 /// # Errors
 /// `NotFound`; MongoDB's.
-pub async fn get(store: &Store, id: &str, after: Option<&str>) -> Result<RunReport, Error> {
+pub async fn get(store: &Store, id: &str, after: After<'_>) -> Result<RunReport, Error> {
     let none = Error::NotFound { what: "This run" };
     // When the next is due is kept among them.
     if id.starts_with("timer:") {
         return Err(none);
     }
     let run = store.runs.find(id).await?.ok_or(none)?;
-    with_findings(store, &run, after.filter(|after| !after.is_empty()), ON_A_PAGE).await
+    with_findings(store, &run, after, ON_A_PAGE).await
 }
 
 /// One run, with all that is kept of what it found.
@@ -79,19 +89,22 @@ pub async fn get(store: &Store, id: &str, after: Option<&str>) -> Result<RunRepo
 /// # Errors
 /// MongoDB's.
 pub async fn whole(store: &Store, run: &Run) -> Result<RunReport, Error> {
-    with_findings(store, run, None, usize::MAX).await
+    with_findings(store, run, After::default(), usize::MAX).await
 }
 
-async fn with_findings(store: &Store, run: &Run, after: Option<&str>, most: usize) -> Result<RunReport, Error> {
-    let limit = i64::try_from(most).unwrap_or(i64::MAX);
-    let (mut differences, skipped) = tokio::try_join!(
-        store.findings.list_differences(&run.id, after, limit.saturating_add(1)),
-        store.findings.list_skipped(&run.id, limit),
+async fn with_findings(store: &Store, run: &Run, after: After<'_>, most: usize) -> Result<RunReport, Error> {
+    let limit = i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1);
+    let (mut differences, mut skipped) = tokio::try_join!(
+        store.findings.list_differences(&run.id, after.differing, limit),
+        store.findings.list_skipped(&run.id, after.skipped, limit),
     )?;
-    let has_more = differences.len() > most;
+    let has_more = [differences.len() > most, skipped.len() > most];
     differences.truncate(most);
-    let next = differences.last().map(|last| last.clerk_id.clone()).filter(|_| has_more);
-    Ok(RunReport { differences, next, skipped, ..report(run) })
+    skipped.truncate(most);
+    let next = differences.last().map(|last| last.clerk_id.clone()).filter(|_| has_more[0]);
+    let next_skipped = skipped.last().map(|(about, _)| about.clone()).filter(|_| has_more[1]);
+    let skipped = skipped.into_iter().map(|(_, skipped)| skipped).collect();
+    Ok(RunReport { differences, next, skipped, next_skipped, ..report(run) })
 }
 
 fn about(plan: &ReplayPlan) -> String {
@@ -112,7 +125,7 @@ pub async fn get_overview(state: &AppState) -> Result<RunsOverview, Error> {
         store.runs.list_newest(NEWEST),
     )?;
     let named = async |run: Option<Run>| match run {
-        Some(run) => with_findings(store, &run, None, ON_A_PAGE).await.map(Some),
+        Some(run) => with_findings(store, &run, After::default(), ON_A_PAGE).await.map(Some),
         None => Ok(None),
     };
     Ok(RunsOverview {

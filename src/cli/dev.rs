@@ -105,6 +105,7 @@ fn with_local_clerk(variables: Variables, clerk: &Standin) -> Variables {
         // What a developer's `.env` says of a real instance would not fit this one.
         ("CLERK_SECRET_KEY_FILE", String::new()),
         ("CLERK_AUTHORIZED_PARTIES", String::new()),
+        ("ROLLCALL_AUDIENCES", String::new()),
         ("CLERK_DOMAIN", String::new()),
         ("CLERK_IS_SATELLITE", String::new()),
         ("ROLLCALL_CLERK_SATELLITES", String::new()),

@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use crate::model::audit::{Actor, Source};
 use crate::model::user::Role;
+use crate::server::clerk::session::Claims;
 use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::store::users::User;
@@ -21,36 +22,26 @@ use crate::server::sync::provision::ensure_person;
 const DAY: i64 = 86_400;
 
 /// Who the request's session token names: verified, but not yet known to be allowed anything.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Session {
-    SignedIn {
-        clerk_id: String,
-        session_id: String,
-        /// Who really asks, while somebody is impersonated (A1-04).
-        actor: Option<String>,
-        /// Minutes since the first factor was proved, as far as the token says (D4-25).
-        factor_age: Option<u32>,
-    },
+    /// By a token that says all this: whose session it is, who really asks while somebody is impersonated (A1-04), the
+    /// organization, and what the instance adds (A3-05).
+    SignedIn { claims: Arc<Claims> },
     /// Why nobody is signed in, in Clerk's words.
     SignedOut { reason: Cow<'static, str> },
 }
 
 /// A session, and nothing else: its person may be banned, or not known here.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SignedIn {
-    clerk_id: String,
-    session_id: String,
-    actor: Option<String>,
-    factor_age: Option<u32>,
+    claims: Arc<Claims>,
 }
 
 /// A signed-in person.
 #[derive(Clone, Debug)]
 pub struct Viewer {
     user: User,
-    session_id: String,
-    actor: Option<String>,
-    factor_age: Option<u32>,
+    claims: Arc<Claims>,
 }
 
 /// A signed-in person who may see everybody, and how the mirror is (E-28).
@@ -75,26 +66,29 @@ impl SignedIn {
     /// # Errors
     /// `Unauthenticated` without a session.
     pub fn of(session: &Session) -> Result<Self, Error> {
-        match session.clone() {
-            Session::SignedIn { clerk_id, session_id, actor, factor_age } => {
-                Ok(Self { clerk_id, session_id, actor, factor_age })
-            }
-            Session::SignedOut { reason } => Err(Error::Unauthenticated { reason }),
+        match session {
+            Session::SignedIn { claims } => Ok(Self { claims: Arc::clone(claims) }),
+            Session::SignedOut { reason } => Err(Error::Unauthenticated { reason: reason.clone() }),
         }
     }
 
     /// Whose session it is.
     pub fn clerk_id(&self) -> &str {
-        &self.clerk_id
+        &self.claims.sub
     }
 
     pub fn session_id(&self) -> &str {
-        &self.session_id
+        &self.claims.sid
     }
 
     /// Who really asks, while somebody is impersonated.
     pub fn actor(&self) -> Option<&str> {
-        self.actor.as_deref()
+        self.claims.actor()
+    }
+
+    /// All that the token says.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
     }
 }
 
@@ -105,16 +99,16 @@ impl Viewer {
     /// `Unauthenticated` without a session, `Barred` for the banned and the deleted (D4-24), `Unavailable` when
     /// MongoDB, or Clerk for a first request, is away.
     pub async fn of(state: &AppState, session: &Session) -> Result<Self, Error> {
-        let SignedIn { clerk_id, session_id, actor, factor_age } = SignedIn::of(session)?;
-        let user = ensure_person(state, &clerk_id).await?;
+        let SignedIn { claims } = SignedIn::of(session)?;
+        let user = ensure_person(state, &claims.sub).await?;
         if user.deleted_at.is_some() || user.banned {
             return Err(Error::Barred);
         }
         // Whoever acts in somebody's name is not them.
-        if actor.is_none() {
+        if claims.actor().is_none() {
             note_activity(state, &user);
         }
-        Ok(Self { user, session_id, actor, factor_age })
+        Ok(Self { user, claims })
     }
 
     pub fn user(&self) -> &User {
@@ -123,12 +117,17 @@ impl Viewer {
 
     /// Who really asks, while this person is impersonated.
     pub fn actor(&self) -> Option<&str> {
-        self.actor.as_deref()
+        self.claims.actor()
     }
 
     /// Clerk's id of the session that asks.
     pub fn session_id(&self) -> &str {
-        &self.session_id
+        &self.claims.sid
+    }
+
+    /// All that the token says: the organization, factors, and what the instance adds.
+    pub fn claims(&self) -> &Claims {
+        &self.claims
     }
 
     /// Nobody does what matters most in somebody else's name.
@@ -136,7 +135,7 @@ impl Viewer {
     /// # Errors
     /// `Forbidden` while this person is impersonated (D4-17).
     pub fn demand_own_hand(&self) -> Result<(), Error> {
-        if self.actor.is_none() { Ok(()) } else { Err(Error::Forbidden) }
+        if self.actor().is_none() { Ok(()) } else { Err(Error::Forbidden) }
     }
 
     /// Whoever left a browser open has not just said who they are.
@@ -144,8 +143,9 @@ impl Viewer {
     /// # Errors
     /// `Stale` if the settings ask for a fresh first factor and this session's is older, or unknown (D4-25).
     pub fn demand_fresh_factor(&self, state: &AppState) -> Result<(), Error> {
+        let age = self.claims.fva.and_then(|age| age.first);
         match state.settings.access.fresh_minutes {
-            Some(most) if self.factor_age.is_none_or(|age| age > most) => Err(Error::Stale),
+            Some(most) if age.is_none_or(|age| age > most) => Err(Error::Stale),
             _ => Ok(()),
         }
     }
@@ -154,8 +154,8 @@ impl Viewer {
     pub fn as_actor(&self) -> Actor {
         Actor {
             id: self.user.clerk_id.clone(),
-            impersonator: self.actor.clone(),
-            session: Some(self.session_id.clone()),
+            impersonator: self.actor().map(str::to_owned),
+            session: Some(self.session_id().to_owned()),
             source: Source::Web,
         }
     }

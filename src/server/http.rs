@@ -17,8 +17,10 @@
 //! // GET /greeting: for everybody, with or without a session.
 //! async fn greet(Extension(caller): Extension<Arc<Caller>>) -> String {
 //!     match &caller.session {
-//!         Session::SignedIn { clerk_id, actor: None, .. } => clerk_id.clone(),
-//!         Session::SignedIn { clerk_id, actor: Some(actor), .. } => format!("{clerk_id}, and really {actor}"),
+//!         Session::SignedIn { claims } => match claims.actor() {
+//!             None => claims.sub.clone(),
+//!             Some(actor) => format!("{}, and really {actor}", claims.sub),
+//!         },
 //!         Session::SignedOut { reason } => format!("nobody: {reason}"),
 //!     }
 //! }
@@ -43,6 +45,14 @@
 //! // GET /device: the session will do; nobody is looked up.
 //! async fn device(session: SignedIn) -> String {
 //!     session.session_id().to_owned()
+//! }
+//!
+//! // GET /invoices: what Clerk's token says of the organization, and what the instance adds to its tokens.
+//! async fn invoices(viewer: Viewer) -> String {
+//!     let claims = viewer.claims();
+//!     let may = claims.org.as_ref().is_some_and(|org| org.has_permission("org:invoices:read"));
+//!     let plan = claims.extra.get("plan").and_then(|plan| plan.as_str()).unwrap_or("none");
+//!     format!("{may} {plan}")
 //! }
 //! ```
 //!

@@ -23,6 +23,8 @@ const EDITS: Quota = Quota::per_minute(NonZeroU32::new(30).expect("thirty is not
 /// A page of people as fast as one can read, and a long list in one go.
 const SEARCHES: Quota = Quota::per_second(NonZeroU32::new(2).expect("two is not zero"))
     .allow_burst(NonZeroU32::new(40).expect("forty is not zero"));
+/// What Clerk gives out as proof of a handshake is good once, and whoever was sent by Clerk has it.
+const REDEMPTIONS: Quota = Quota::per_minute(NonZeroU32::new(10).expect("ten is not zero"));
 /// From this many on, those who have been quiet are forgotten, but not at every request of a flood.
 const MANY: usize = 10_000;
 const FORGET_EVERY: Duration = Duration::from_secs(1);
@@ -39,6 +41,8 @@ pub struct Limits {
     pub requests: Pace<IpAddr>,
     /// What claims to be signed and is not, by address.
     pub failures: Pace<IpAddr>,
+    /// Proofs of a handshake that Clerk did not know, by address: each costs a call.
+    pub redemptions: Pace<IpAddr>,
 }
 
 impl Limits {
@@ -50,6 +54,7 @@ impl Limits {
             exports: Turns::default(),
             requests: Pace::new(requests.map(Quota::per_minute)),
             failures: Pace::new(failures.map(Quota::per_minute)),
+            redemptions: Pace::new(Some(REDEMPTIONS)),
         }
     }
 }

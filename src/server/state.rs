@@ -24,6 +24,7 @@ use crate::server::metrics::METRICS;
 use crate::server::outgoing::{Sender, SenderError};
 use crate::server::readiness::Vitals;
 use crate::server::rotation::Rotation;
+use crate::server::settings::clerk::Tokens;
 use crate::server::settings::{self, Settings};
 use crate::server::statistics::tally::Tally;
 use crate::server::store::users::new_id;
@@ -199,6 +200,8 @@ fn session_config(settings: &Settings) -> Result<handshake::Config, ProxyUrlErro
     let host = handshake::Config::frontend_api_host(&clerk.publishable_key, clerk.satellite.as_ref());
     let mut verify = VerifyOptions::for_issuer(format!("https://{host}"));
     verify.authorized_parties.clone_from(&clerk.authorized_parties);
+    let Tokens { require_azp, lax_claims, clock_skew, audiences } = clerk.tokens.clone();
+    let verify = VerifyOptions { require_azp, clock_skew, lax_claims, audiences, ..verify };
     Ok(handshake::Config {
         publishable_key: clerk.publishable_key.clone(),
         proxy_url: clerk.proxy_url.as_deref().map(ProxyUrl::parse).transpose()?,

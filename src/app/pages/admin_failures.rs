@@ -93,6 +93,7 @@ fn Group(group: FailureRow, place: usize, state: Option<String>, can_change: boo
         let (by, hidden) = (group.muted_by.clone(), about.clone());
         view! { <Muted until by action="/api/events/unmute_failures" hidden can_change /> }
     });
+    let cause = group.cause.clone();
     let mute = (can_change && muted.is_none()).then(|| {
         view! {
             <Mute
@@ -102,7 +103,7 @@ fn Group(group: FailureRow, place: usize, state: Option<String>, can_change: boo
                 hidden=about
             >
                 <p class="wrap-anywhere">
-                    "No alert is sent about: " {group.cause.clone()} ". Its events are still tried, and still shown here."
+                    "No alert is sent about: " {cause} ". Its events are still tried, and still shown here."
                 </p>
             </Mute>
         }

@@ -74,6 +74,8 @@ pub struct VerifyOptions {
     pub clock_skew: Duration,
     /// Accept tokens without `iss` or `sid`, as Clerk's own library does. A wrong `iss` is refused all the same.
     pub lax_claims: bool,
+    /// What a token may be meant for, where it says so (A3-17). Empty: not checked.
+    pub audiences: Vec<String>,
 }
 
 impl VerifyOptions {
@@ -84,6 +86,7 @@ impl VerifyOptions {
             require_azp: false,
             clock_skew: Duration::from_secs(5),
             lax_claims: false,
+            audiences: Vec::new(),
         }
     }
 
@@ -123,6 +126,11 @@ pub struct Claims {
 }
 
 impl Claims {
+    /// Who really asks, while somebody is impersonated.
+    pub fn actor(&self) -> Option<&str> {
+        self.act.as_ref().map(|actor| actor.sub.as_str())
+    }
+
     /// Signed in, but with something left to do that the instance demands (D4-16).
     pub fn is_pending(&self) -> bool {
         self.sts == Status::Pending
@@ -154,6 +162,14 @@ pub struct Organization {
     pub id: String,
     pub slug: Option<String>,
     pub role: Option<String>,
+    /// As Clerk writes them everywhere else, such as `org:invoices:read`.
+    pub permissions: Vec<String>,
+}
+
+impl Organization {
+    pub fn has_permission(&self, permission: &str) -> bool {
+        self.permissions.iter().any(|held| held == permission)
+    }
 }
 
 /// Decides about one token, in the order of Clerk's own library: form, key, type, algorithm, signature, then claims, so
@@ -219,12 +235,30 @@ fn check_parties(token: &Decoded<'_>, options: &VerifyOptions) -> Result<(), Rea
     if token.text("sid").is_none_or(str::is_empty) && !options.lax_claims {
         return Err(Reason::TokenVerificationFailed);
     }
+    if !is_meant_for(token.claims.get("aud"), &options.audiences) {
+        return Err(Reason::TokenVerificationFailed);
+    }
     let allowed = match token.claims.get("azp") {
         None | Some(Value::Null) => options.admit(None),
         // What is no text is no party that could be listed.
         Some(azp) => options.admit(Some(azp.as_str().unwrap_or_default())),
     };
     if allowed { Ok(()) } else { Err(Reason::TokenInvalidAuthorizedParties) }
+}
+
+/// As Clerk's own library judges an audience: one of those that the token names is enough, and none says nothing.
+fn is_meant_for(claim: Option<&Value>, audiences: &[String]) -> bool {
+    let is_ours = |named: &Value| named.as_str().is_some_and(|named| audiences.iter().any(|ours| ours == named));
+    if audiences.is_empty() {
+        return true;
+    }
+    match claim {
+        None | Some(Value::Null) => true,
+        Some(Value::String(named)) if named.is_empty() => true,
+        Some(Value::Array(named)) if named.is_empty() => true,
+        Some(Value::Array(named)) => named.iter().any(is_ours),
+        Some(named) => is_ours(named),
+    }
 }
 
 /// D4-10, D4-11, D4-12.
@@ -333,14 +367,42 @@ fn read_factor_age(fva: &Value) -> Option<FactorAge> {
 fn read_organization(claims: &Map<String, Value>) -> Option<Organization> {
     let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
     if let Some(o) = claims.get("o").and_then(Value::as_object) {
-        return Some(Organization { id: text(o.get("id"))?, slug: text(o.get("slg")), role: text(o.get("rol")) });
+        let [features, names, masks] =
+            [claims.get("fea"), o.get("per"), o.get("fpm")].map(|list| text(list).unwrap_or_default());
+        return Some(Organization {
+            id: text(o.get("id"))?,
+            slug: text(o.get("slg")),
+            role: text(o.get("rol")),
+            permissions: permissions(&features, &names, &masks),
+        });
     }
     let role = claims.get("org_role").and_then(Value::as_str);
     Some(Organization {
         id: text(claims.get("org_id"))?,
         slug: text(claims.get("org_slug")),
         role: role.map(|role| role.strip_prefix("org:").unwrap_or(role).to_owned()),
+        permissions: claims
+            .get("org_permissions")
+            .and_then(Value::as_array)
+            .map(|named| named.iter().filter_map(Value::as_str).map(str::to_owned).collect())
+            .unwrap_or_default(),
     })
+}
+
+/// The permissions of version 2, in which each feature of an organization has a number whose bits stand for the names, the lowest
+/// for the first (clerk.md 1.3).
+fn permissions(features: &str, names: &str, masks: &str) -> Vec<String> {
+    let of_organizations = features.split(',').filter_map(|feature| {
+        let (scope, name) = feature.trim().split_once(':')?;
+        scope.contains('o').then_some(name)
+    });
+    let names: Vec<&str> = names.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
+    let masks = masks.split(',').map(|mask| mask.trim().parse::<u64>().unwrap_or_default());
+    let held = of_organizations.zip(masks).flat_map(|(feature, mask)| {
+        let held = names.iter().take(64).enumerate().filter(move |(place, _)| mask >> place & 1 == 1);
+        held.map(move |(_, name)| format!("org:{feature}:{name}"))
+    });
+    held.collect()
 }
 
 #[cfg(test)]

@@ -25,9 +25,14 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// proxy that is not trusted stands before both, is still heard.
 const CHEAP: u64 = 64 * 1024;
 
-/// Refuses an address that asks for too much.
-pub async fn limit_requests(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+/// Who is on the other end of a request, as far as it is counted.
+#[derive(Clone, Copy, Debug)]
+pub struct Address(pub IpAddr);
+
+/// Refuses an address that asks for too much, and says in the request which it is.
+pub async fn limit_requests(State(shared): State<Shared>, mut request: Request, next: Next) -> Response {
     let Some(address) = address_of(&shared, &request) else { return next.run(request).await };
+    request.extensions_mut().insert(Address(address));
     match shared.0.limits.requests.take(&address) {
         Ok(()) => next.run(request).await,
         Err(error) if request.uri().path().starts_with("/api/") => {

@@ -17,19 +17,17 @@ use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, Method};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodFilter, MethodRouter, on};
-use axum::{Extension, Json, Router};
+use axum::{Json, Router};
 use tower_http::cors::{AllowOrigin, CorsLayer};
 
-use crate::server::access::{Admin, Moderator, Session, Viewer};
+use crate::server::access::{Admin, Moderator, Viewer};
 use crate::server::accounts::{self, Intent};
 use crate::server::clerk::client::ProfileChange;
-use crate::server::error::Error;
 use crate::server::http::api::answers::{Me, Person, PersonPage, ProfileEdit, RoleEdit};
 use crate::server::http::api::demands::{Body, Listing, PersonId};
 use crate::server::http::api::refusal::{Problem, Refusal};
 use crate::server::http::session::{ScriptSessions, identify};
 use crate::server::http::{Shared, layers};
-use crate::server::rpc::caller::Caller;
 use crate::server::settings::api::Api;
 use crate::server::state::AppState;
 use crate::server::store::directory::filter::Filter;
@@ -107,21 +105,14 @@ fn cors(settings: &Api) -> CorsLayer {
 
 /// Who asks, by which session, and what they may do.
 #[utoipa::path(get, path = "/api/me", tag = "session", responses((status = 200, body = Me)))]
-async fn read_me(
-    State(state): App,
-    viewer: Viewer,
-    Extension(caller): Extension<Arc<Caller>>,
-) -> Result<Json<Me>, Refusal> {
-    let Session::SignedIn { clerk_id, session_id, actor, .. } = &caller.session else {
-        return Err(Refusal::of("read_me", &Error::OutsideRequest));
-    };
-    Ok(Json(Me {
-        user_id: clerk_id.clone(),
-        session_id: session_id.clone(),
-        actor_id: actor.clone(),
+async fn read_me(State(state): App, viewer: Viewer) -> Json<Me> {
+    Json(Me {
+        user_id: viewer.user().clerk_id.clone(),
+        session_id: viewer.session_id().to_owned(),
+        actor_id: viewer.actor().map(str::to_owned),
         mongo_id: viewer.user().id.clone(),
         role: viewer.role(&state),
-    }))
+    })
 }
 
 /// One's own document.

@@ -26,6 +26,7 @@ use crate::server::clerk::handshake::{self, Facts, Redemption, Refreshed, authen
 use crate::server::clerk::session::{VerifyOptions, verify_token};
 use crate::server::cookie::{BARRED, ENDED};
 use crate::server::error::Error;
+use crate::server::http::addresses::Address;
 use crate::server::http::{Shared, empty, own_cookies};
 use crate::server::rpc::caller::Caller;
 use crate::server::state::AppState;
@@ -128,7 +129,7 @@ async fn decide(state: &AppState, config: &handshake::Config, request: &Parts, a
     for _ in 0..MOST_ROUNDS {
         match &decision {
             Decision::NeedKeys { .. } => keys = state.keys.refetched(now).await,
-            Decision::RedeemNonce { nonce } => facts.redeemed = redeem(state, nonce).await,
+            Decision::RedeemNonce { nonce } => facts.redeemed = redeem(state, nonce, request.extensions.get()).await,
             Decision::Refresh(wanted) => facts.refreshed = refresh(state, wanted, headers).await,
             _ => break,
         }
@@ -137,11 +138,23 @@ async fn decide(state: &AppState, config: &handshake::Config, request: &Parts, a
     decision
 }
 
-async fn redeem(state: &AppState, nonce: &str) -> Redemption {
+/// Anybody can make a nonce up, and each costs a call: an address with too many that Clerk does not know is not asked about any
+/// more for a while.
+async fn redeem(state: &AppState, nonce: &str, address: Option<&Address>) -> Redemption {
+    let unknown = &state.limits.redemptions;
+    if address.is_some_and(|Address(address)| unknown.held_for(address).is_some()) {
+        return Redemption::Failed;
+    }
     let Ok(_turn) = state.redemptions.try_acquire() else { return Redemption::Failed };
     match state.clerk.redeem_handshake_nonce(nonce).await {
         Ok(payload) => Redemption::Directives(payload.directives),
         Err(error) => {
+            let is_unknown = matches!(error, clerk::Error::NotFound | clerk::Error::Rejected { .. });
+            if let Some(Address(address)) = address.filter(|_| is_unknown)
+                && let Err(Error::TooOften { retry_after }) = unknown.take(address)
+            {
+                unknown.hold(*address, retry_after);
+            }
             Error::from(error).log("redeem_handshake_nonce");
             Redemption::Failed
         }
@@ -180,9 +193,7 @@ fn unless_ended(state: &AppState, session: Session, headers: &HeaderMap) -> Sess
     let name = ENDED.name(&state.settings.server.public_url);
     let was_ended = |session_id: &str| own_cookies(headers, &name).any(|ended| ended == session_id);
     match session {
-        Session::SignedIn { session_id, .. } if was_ended(&session_id) => {
-            Session::SignedOut { reason: "session-ended".into() }
-        }
+        Session::SignedIn { claims } if was_ended(&claims.sid) => Session::SignedOut { reason: "session-ended".into() },
         session => session,
     }
 }
@@ -239,12 +250,7 @@ pub async fn session_to_end(state: &AppState, headers: &HeaderMap) -> Option<Str
 
 fn session_of(decision: &Decision) -> Session {
     match decision {
-        Decision::SignedIn { claims, .. } => Session::SignedIn {
-            clerk_id: claims.sub.clone(),
-            session_id: claims.sid.clone(),
-            actor: claims.act.as_ref().map(|actor| actor.sub.clone()),
-            factor_age: claims.fva.and_then(|age| age.first),
-        },
+        Decision::SignedIn { claims, .. } => Session::SignedIn { claims: Arc::clone(claims) },
         // Something is left to do at Clerk first; until then nobody is signed in (D4-16).
         Decision::Pending { .. } => Session::SignedOut { reason: "session-pending".into() },
         Decision::SignedOut { reason, .. } | Decision::Handshake { reason, .. } => {

@@ -171,7 +171,7 @@ pub fn plain(text: &str) -> String {
 /// Takes the cookies of the session that asked.
 fn end_session(state: &AppState, parts: &Parts, response: &ResponseOptions) {
     let session_id = parts.extensions.get::<Arc<Caller>>().and_then(|caller| match &caller.session {
-        Session::SignedIn { session_id, .. } => Some(session_id.as_str()),
+        Session::SignedIn { claims } => Some(claims.sid.as_str()),
         Session::SignedOut { .. } => None,
     });
     let cookies = ending_cookies(state, session_id).into_iter();

@@ -38,9 +38,23 @@ pub struct Clerk {
     pub sign_in_url: String,
     pub sign_up_url: String,
     pub authorized_parties: Vec<String>,
+    pub tokens: Tokens,
     pub timeout: Duration,
     /// The most calls to the Backend API in any ten seconds, of all processes on this database together.
     pub calls_in_ten_seconds: u32,
+}
+
+/// What is demanded of a session token, where instances differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tokens {
+    /// One that does not say for which origin it was made is refused.
+    pub require_azp: bool,
+    /// One without `iss` or `sid` is accepted.
+    pub lax_claims: bool,
+    /// How far Clerk's clock and ours may differ.
+    pub clock_skew: Duration,
+    /// One that is meant for others only is refused (A3-17); none: whoever it is meant for.
+    pub audiences: Vec<String>,
 }
 
 impl Clerk {
@@ -77,6 +91,7 @@ impl Clerk {
             personal: read_paths(reader, "personal-paths", "ROLLCALL_PERSONAL_PATHS"),
         };
         let authorized_parties = read_authorized_parties(reader, public_url);
+        let tokens = read_tokens(reader);
         let timeout = reader.number("clerk", "timeout", &["ROLLCALL_CLERK_TIMEOUT"], (1, 60));
         let calls = read_calls(reader, secret_key.as_ref());
         Some(Self {
@@ -94,6 +109,7 @@ impl Clerk {
             sign_in_url: sign_in_url?,
             sign_up_url: sign_up_url?,
             authorized_parties,
+            tokens: tokens?,
             timeout: Duration::from_secs(timeout?),
             calls_in_ten_seconds: calls?,
         })
@@ -234,6 +250,20 @@ fn read_authorized_parties(reader: &mut Reader<'_>, public_url: Option<&Url>) ->
         return public_url.map(|url| url.origin().ascii_serialization()).into_iter().collect();
     }
     listed
+}
+
+fn read_tokens(reader: &mut Reader<'_>) -> Option<Tokens> {
+    const FORM: &str = "true or false";
+    let require_azp = reader.parsed("clerk", "require-azp", &["ROLLCALL_REQUIRE_AZP"], FORM);
+    let lax_claims = reader.parsed("clerk", "lax-claims", &["ROLLCALL_LAX_CLAIMS"], FORM);
+    let clock_skew = reader.number("clerk", "clock-skew", &["ROLLCALL_CLOCK_SKEW"], (0, 60));
+    let audiences = reader.list("clerk", "audiences", &["ROLLCALL_AUDIENCES"]);
+    Some(Tokens {
+        require_azp: require_azp?,
+        lax_claims: lax_claims?,
+        clock_skew: Duration::from_secs(clock_skew?),
+        audiences,
+    })
 }
 
 fn check_origins(reader: &mut Reader<'_>, variable: &str, listed: &[String]) {

@@ -44,8 +44,7 @@ const DAY: SignedDuration = SignedDuration::from_hours(24);
 pub async fn get_overview(state: &AppState) -> Result<SyncOverview, Error> {
     let store = &state.store;
     let now = Timestamp::now();
-    let ago = |span: SignedDuration| now.saturating_sub(span).unwrap_or(Timestamp::MIN);
-    let (since, yesterday) = (ago(RECENT), ago(DAY));
+    let [since, yesterday] = [RECENT, DAY].map(|span| now.saturating_sub(span).unwrap_or(Timestamp::MIN));
     let proven = [RunState::Done, RunState::Stopped];
     let (Counts { events: counts, redeliveries, effects, people, deleted_people }, oldest_pending_at, newest) =
         tokio::try_join!(count_all(store), async { Ok(store.events.find_oldest_pending().await?) }, async {

@@ -18,7 +18,7 @@ use crate::support::app::TestApp;
 
 async fn greet(Extension(caller): Extension<Arc<Caller>>) -> String {
     match &caller.session {
-        Session::SignedIn { clerk_id, .. } => clerk_id.clone(),
+        Session::SignedIn { claims } => claims.sub.clone(),
         Session::SignedOut { .. } => "nobody".to_owned(),
     }
 }

@@ -279,7 +279,7 @@ async fn c_7_a_replay_that_is_paused_in_the_middle_waits_there_and_goes_on_with_
     };
     let (_, id) = eventually_within(Duration::from_secs(30), "the first batch is through", || async {
         let (seen, id) = seen().await;
-        if seen > 0 { Ok((seen, id)) } else { Err("nothing yet") }
+        if seen > 0 { Ok((seen, id)) } else { Err("nothing yet".to_owned()) }
     })
     .await;
     let control = async |wish: &str| {

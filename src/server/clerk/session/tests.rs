@@ -30,8 +30,10 @@ fn verify_header(changes: Value) -> Result<Claims, Reason> {
 #[test]
 fn a_good_token_gives_its_claims() {
     let read = verify_claims(json!({
-        "azp": "https://app.test", "act": {"sub": "user_2", "why": 1}, "o": {"id": "org_1", "slg": "acme", "rol": "admin"}, "role": "x",
-    })).unwrap();
+        "azp": "https://app.test", "act": {"sub": "user_2", "why": 1}, "role": "x", "fea": "o:invoices,u:own,o:seats",
+        "o": {"id": "org_1", "slg": "acme", "rol": "admin", "per": "read,write", "fpm": "3,2"},
+    }))
+    .unwrap();
     assert_eq!(
         (read.sub.as_str(), read.sid.as_str(), read.iat, read.exp, read.v),
         ("user_1", "sess_1", NOW, NOW + 60, 2)
@@ -41,17 +43,26 @@ fn a_good_token_gives_its_claims() {
     assert_eq!(read.act.map(|act| act.sub), Some("user_2".to_owned()));
     assert_eq!(
         read.org,
-        Some(Organization { id: "org_1".into(), slug: Some("acme".into()), role: Some("admin".into()) })
+        Some(Organization {
+            id: "org_1".into(),
+            slug: Some("acme".into()),
+            role: Some("admin".into()),
+            permissions: ["org:invoices:read", "org:invoices:write", "org:seats:write"].map(str::to_owned).to_vec(),
+        })
     );
-    assert_eq!(read.extra, *json!({"role": "x"}).as_object().unwrap());
+    assert_eq!(read.extra, *json!({"role": "x", "fea": "o:invoices,u:own,o:seats"}).as_object().unwrap());
 }
 
 #[test]
 fn version_one_claims_are_read_too() {
-    let read = verify_claims(json!({"v": null, "sts": null, "fva": null, "org_id": "org_1", "org_role": "org:admin"}))
-        .unwrap();
+    let read = verify_claims(json!({
+        "v": null, "sts": null, "fva": null, "org_id": "org_1", "org_role": "org:admin", "org_permissions": ["org:invoices:read"],
+    }))
+    .unwrap();
     assert_eq!((read.v, read.sts, read.fva), (1, Status::Active, None));
-    assert_eq!(read.org.and_then(|org| org.role).as_deref(), Some("admin"));
+    let org = read.org.unwrap();
+    assert_eq!(org.role.as_deref(), Some("admin"));
+    assert!(org.has_permission("org:invoices:read") && !org.has_permission("org:invoices:write"));
 }
 
 #[test]
@@ -218,6 +229,21 @@ fn d4_13_the_issuer_is_exact() {
         json!(null),
     ] {
         assert_eq!(verify_claims(json!({"iss": iss})).err(), Some(Reason::TokenVerificationFailed), "{iss}");
+    }
+}
+
+#[test]
+fn a3_17_a_token_that_is_meant_for_others_only_is_refused_once_audiences_are_configured() {
+    let options = VerifyOptions { audiences: vec!["api".into(), "app".into()], ..options() };
+    let verify = |aud: Value, options: &VerifyOptions| {
+        verify_token(&INSTANCE.token(&claims_with(json!({ "aud": aud }))), &keys(), options, now()).err()
+    };
+    for aud in [json!(null), json!(""), json!([]), json!("api"), json!(["other", "app"])] {
+        assert_eq!(verify(aud.clone(), &options), None, "{aud}");
+    }
+    for aud in [json!("other"), json!("API"), json!(["other"]), json!(7), json!({ "api": true }), json!([["api"]])] {
+        assert_eq!(verify(aud.clone(), &options), Some(Reason::TokenVerificationFailed), "{aud}");
+        assert_eq!(verify(aud, &self::options()), None, "not looked at unless it is configured");
     }
 }
 

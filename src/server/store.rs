@@ -9,6 +9,7 @@ pub mod audit;
 pub mod canary;
 pub mod clerk_instance;
 pub mod codes;
+pub mod commands;
 pub mod deliveries;
 pub mod directory;
 pub mod dossier;
@@ -37,8 +38,7 @@ pub mod users;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{StreamExt, TryStreamExt};
-use mongodb::bson::{Bson, Document, doc, serialize_to_raw_document_buf};
+use mongodb::bson::{Document, doc};
 use mongodb::error::{ErrorKind, RETRYABLE_WRITE_ERROR, TRANSIENT_TRANSACTION_ERROR, WriteFailure};
 use mongodb::options::{Acknowledgment, ClientOptions, IndexOptions, ReadPreference, SelectionCriteria, WriteConcern};
 use mongodb::{Client, Collection, Database, IndexModel};
@@ -73,12 +73,7 @@ use crate::server::store::users::Users;
 
 /// MongoDB's code for a duplicate key.
 const DUPLICATE_KEY: i32 = 11_000;
-/// MongoDB takes the documents of one `insert` in one transaction, and whoever writes meanwhile, an acknowledgement say,
-/// waits until that is over: with 500 a command the median went from 1.6 to 7 ms, with 50 to 2.9 (benches/README.md).
-const INSERTS_AT_ONCE: usize = 50;
 const GOODBYE: Duration = Duration::from_secs(1);
-/// How many such commands are on their way at once.
-const INSERT_COMMANDS: usize = 2;
 /// How long a majority may take to confirm a command of many writes.
 const WRITE_WITHIN_MS: i32 = 10_000;
 
@@ -143,138 +138,6 @@ impl Error {
     pub fn is_unavailable(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::TimedOut | Self::NotNow(_))
     }
-}
-
-/// How a command of many writes ended.
-struct Answer {
-    /// Documents that some statement matched or added.
-    matched: u64,
-    refused: Vec<Refusal>,
-}
-
-impl Answer {
-    /// Nothing was refused, or it is an error.
-    fn whole(self) -> Result<(), Error> {
-        self.refused.first().map_or(Ok(()), |refusal| Err(Error::Document(refusal.code)))
-    }
-}
-
-/// One statement that was not carried out.
-struct Refusal {
-    /// Its place among the statements.
-    place: usize,
-    code: i32,
-    /// The first field of the unique index that it would have broken.
-    key: Option<String>,
-}
-
-/// Many writes (`insert` or `update`), in no order, journaled on a majority on return: what that costs is paid once,
-/// however many there are (design 2.4).
-async fn write_each<T: Send + Sync, S: Serialize>(
-    collection: &Collection<T>,
-    verb: &'static str,
-    statements: Vec<S>,
-) -> Result<Answer, Error> {
-    if verb != "insert" || statements.len() <= INSERTS_AT_ONCE {
-        return write_command(collection, verb, statements).await;
-    }
-    let mut left = statements.into_iter();
-    let parts = std::iter::from_fn(|| {
-        let part: Vec<S> = left.by_ref().take(INSERTS_AT_ONCE).collect();
-        (!part.is_empty()).then_some(part)
-    });
-    let parts: Vec<Vec<S>> = parts.collect();
-    let commands = parts.into_iter().map(|part| write_command(collection, verb, part));
-    let answers: Vec<Answer> = futures::stream::iter(commands).buffered(INSERT_COMMANDS).try_collect().await?;
-    let mut whole = Answer { matched: 0, refused: Vec::new() };
-    for (number, answer) in answers.into_iter().enumerate() {
-        let first = number * INSERTS_AT_ONCE;
-        whole.matched += answer.matched;
-        let moved = |refusal: Refusal| Refusal { place: first + refusal.place, ..refusal };
-        whole.refused.extend(answer.refused.into_iter().map(moved));
-    }
-    Ok(whole)
-}
-
-/// The same in one command.
-async fn write_command<T: Send + Sync, S: Serialize>(
-    collection: &Collection<T>,
-    verb: &'static str,
-    statements: Vec<S>,
-) -> Result<Answer, Error> {
-    let namespace = collection.namespace();
-    let written = |error: mongodb::bson::error::Error| Error::from(mongodb::error::Error::custom(error));
-    let command = match verb {
-        "insert" => serialize_to_raw_document_buf(&Insert::of(&namespace.coll, statements)),
-        _ => serialize_to_raw_document_buf(&Update::of(&namespace.coll, statements)),
-    };
-    let database = collection.client().database(&namespace.db);
-    let command = command.map_err(written)?;
-    // Every write here is safe to repeat: what the first attempt did is met by its key, its guard or its mark. Only numbers
-    // for charts may be added twice.
-    let answer = match database.run_raw_command(command.clone()).await.map_err(Error::from) {
-        Err(Error::Unavailable(_)) => database.run_raw_command(command).await?,
-        answer => answer?,
-    };
-    read_answer(&answer)
-}
-
-/// What it cannot take now, it takes when the whole command is repeated: only what it will not have is a refusal.
-fn read_answer(answer: &Document) -> Result<Answer, Error> {
-    if answer.contains_key("writeConcernError") {
-        return Err(Error::TimedOut);
-    }
-    let errors = answer.get_array("writeErrors").map(Vec::as_slice).unwrap_or_default();
-    let refused: Vec<Refusal> = errors.iter().filter_map(Bson::as_document).filter_map(refusal).collect();
-    match refused.iter().find(|refusal| codes::is_passing(refusal.code)) {
-        Some(refusal) => Err(Error::NotNow(refusal.code)),
-        None => Ok(Answer { matched: answer.get_i32("n").map_or(0, |count| u64::from(count.unsigned_abs())), refused }),
-    }
-}
-
-fn refusal(error: &Document) -> Option<Refusal> {
-    let pattern = error.get_document("keyPattern").ok();
-    Some(Refusal {
-        place: usize::try_from(error.get_i32("index").ok()?).ok()?,
-        code: error.get_i32("code").unwrap_or_default(),
-        key: pattern.and_then(|pattern| pattern.keys().next().cloned()),
-    })
-}
-
-#[derive(Serialize)]
-struct Insert<'a, S> {
-    #[serde(rename = "insert")]
-    collection: &'a str,
-    documents: Vec<S>,
-    ordered: bool,
-    #[serde(rename = "writeConcern")]
-    write_concern: Document,
-}
-
-#[derive(Serialize)]
-struct Update<'a, S> {
-    #[serde(rename = "update")]
-    collection: &'a str,
-    updates: Vec<S>,
-    ordered: bool,
-    #[serde(rename = "writeConcern")]
-    write_concern: Document,
-}
-
-impl<'a, S> Insert<'a, S> {
-    fn of(collection: &'a str, documents: Vec<S>) -> Self {
-        Self { collection, documents, ordered: false, write_concern: journaled() }
-    }
-}
-
-impl<'a, S> Update<'a, S> {
-    fn of(collection: &'a str, updates: Vec<S>) -> Self {
-        Self { collection, updates, ordered: false, write_concern: journaled() }
-    }
-}
-
-fn journaled() -> Document {
-    doc! { "w": "majority", "j": true, "wtimeout": WRITE_WITHIN_MS }
 }
 
 /// An index over some of the documents, or over all.

@@ -31,6 +31,8 @@ const APART_IN_A_CROWD: Duration = Duration::from_millis(100);
 const CAREFUL_FOR: Duration = Duration::from_mins(2);
 /// So many events in a batch are a crowd.
 const CROWD: usize = 64;
+/// Of the pushes of a second, how many are left for what is written meanwhile.
+const PUSHES_OF_THE_NEW: usize = 20;
 /// After a failure that concerns everything, such as MongoDB away.
 const PAUSE: Duration = Duration::from_millis(500);
 
@@ -53,6 +55,12 @@ pub async fn run(state: Arc<AppState>, mut arrivals: Arrivals, mut stop: watch::
     let limit = work.state.settings.sync.batch;
     let mut batch: Vec<Arrived> = Vec::new();
     while !*stop.borrow() {
+        // Whoever has been answered is let go of, however much arrives.
+        while let Some(asked) = work.questions.try_join_next() {
+            if asked.is_err() {
+                work.panicked_at = Some(Instant::now());
+            }
+        }
         // What a panic leaves undone is due again before long, and is then carried out event by event.
         let turn = unless_it_panics(async {
             tokio::select! {
@@ -123,8 +131,10 @@ impl Work {
             self.swept_at = Some(Instant::now());
             self.has_effects_left |= or_log(sweep(self.state.as_ref()).await, "sweep");
         } else if self.has_effects_left {
-            self.has_effects_left = or_log(relay_some(self.state.as_ref(), PUSHES_A_SECOND).await, "relay_effects");
-            self.pushes = 0;
+            // Most go to those who have waited; whoever is new does not wait for all of them.
+            self.pushes = PUSHES_OF_THE_NEW;
+            let most = PUSHES_A_SECOND - PUSHES_OF_THE_NEW;
+            self.has_effects_left = or_log(relay_some(self.state.as_ref(), most).await, "relay_effects");
         }
         let left = self.take_left().await;
         let due = self.take_due().await;

@@ -1,10 +1,12 @@
 //! Two who want the same: a username, an address, or to be the person that the application already knows.
 
+use mongodb::IndexModel;
 use mongodb::bson::oid::ObjectId;
-use mongodb::bson::{DateTime, Document, doc};
+use mongodb::bson::{Bson, DateTime, Document, doc};
+use mongodb::options::IndexOptions;
 use serde_json::{Value, json};
 
-use crate::support::app::TestApp;
+use crate::support::app::{TestApp, Wishes};
 use crate::support::delivery::{deleted_event, user_event};
 use crate::support::eventually;
 
@@ -117,5 +119,54 @@ async fn a4_06_an_address_that_either_side_has_not_verified_adopts_nobody() {
     assert_eq!(app.database.count("users", doc! {}).await, 4);
     let untouched = doc! { "authProvider": "local", "passwordHash": { "$exists": true } };
     assert_eq!(app.database.count("users", untouched).await, 2);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a4_06_a_local_person_whose_id_is_none_of_ours_is_left_alone_and_holds_up_nobody() {
+    let app = TestApp::new().await;
+    for (number, id) in
+        [Bson::from("0191d2f0-uuid"), Bson::from(7), Bson::from("65f0c0ffee65f0c0ffee65f0")].iter().enumerate()
+    {
+        let mut local = local(&format!("local{number}@example.com"), true);
+        local.insert("_id", id.clone());
+        app.database.insert("users", local).await;
+    }
+    for number in 0..4 {
+        let id = format!("user_new{number}");
+        let mut body = user_event("user.created", &id, "Newcomer", NOW);
+        body["data"]["email_addresses"][0]["email_address"] = json!(format!("local{number}@example.com"));
+        app.deliver(&format!("msg_{id}"), &body).await;
+    }
+    app.settled().await;
+    assert_eq!(app.database.count("users", doc! { "clerkId": { "$regex": "^user_new" } }).await, 4);
+    let left_alone = doc! { "authProvider": "local", "clerkId": null, "passwordHash": "$argon2id$…" };
+    assert_eq!(app.database.count("users", left_alone).await, 3);
+    assert_eq!(app.database.count("events", doc! { "state": "applied" }).await, 4);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a2_20_d2_29_a_unique_index_that_is_none_of_ours_makes_the_event_dead_with_its_cause() {
+    let variables = vec![("ROLLCALL_ATTEMPTS", "2".to_owned())];
+    let app = TestApp::with(Wishes { variables, ..Wishes::default() }).await;
+    let users = app.database.handle().collection::<Document>("users");
+    let unique = IndexOptions::builder().unique(true).name("legacy_email".to_owned()).build();
+    let model = IndexModel::builder().keys(doc! { "email": 1, "legacy": 1 }).options(unique).build();
+    users.create_index(model).await.expect("an index");
+    for id in ["user_first", "user_second", "user_third"] {
+        let mut body = user_event("user.created", id, "Somebody", NOW);
+        let address = if id == "user_third" { "third@example.com" } else { "same@example.com" };
+        body["data"]["email_addresses"][0]["email_address"] = json!(address);
+        app.deliver(&format!("msg_{id}"), &body).await;
+    }
+    let refused = eventually("the second is given up", || async {
+        let event = app.database.event("msg_user_second").await.ok_or_else(|| "no event".to_owned())?;
+        if event.get_str("state") == Ok("dead") { Ok(event) } else { Err(event.to_string()) }
+    })
+    .await;
+    assert!(refused.get_str("decision").is_ok_and(|decision| decision.contains("11000")), "{refused}");
+    assert_eq!(app.database.count("users", doc! { "clerkId": { "$in": ["user_first", "user_third"] } }).await, 2);
+    app.database.remove("events", doc! {}).await;
     app.finish().await;
 }

@@ -237,3 +237,52 @@ async fn what_still_waits_never_leaves_by_its_age() {
     app.database.remove("deliveries", doc! { "dueAt": DateTime::MAX }).await;
     app.finish().await;
 }
+
+#[tokio::test]
+async fn d3_24_people_whose_names_are_a_megabyte_each_are_written_in_as_many_commands_as_it_takes() {
+    let app = TestApp::new().await;
+    let name = "ä".repeat(450_000);
+    let (app_of_all, name) = (&app, &name);
+    for (kind, at) in [("user.created", NOW), ("user.updated", NOW + 1)] {
+        let deliveries = (0..24).map(|number| async move {
+            let name = format!("{at}{name}");
+            let body = user_event(kind, &format!("user_long{number:02}"), &name, at);
+            let id = format!("msg_{at}_{number}");
+            let delivery = Delivery::signed(app_of_all.clerk.webhook_secret(), &id, body.to_string().as_bytes());
+            assert_eq!(delivery.send(app_of_all).await.status(), 200);
+        });
+        futures::future::join_all(deliveries).await;
+        app.settled().await;
+    }
+    let first = format!("{}ä", NOW + 1);
+    let long = doc! { "clerkId": { "$regex": "^user_long" }, "firstName": { "$regex": format!("^{first}") } };
+    assert_eq!(app.database.count("users", long).await, 24);
+    assert_eq!(app.database.count("events", doc! { "state": { "$in": ["dead", "failed"] } }).await, 0);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn what_waits_until_its_body_is_gone_is_asked_of_clerk() {
+    let app = TestApp::new().await;
+    let known = app.person(json!({ "email_address": ["late@example.com"], "first_name": "Late" })).await;
+    app.settled().await;
+    app.database.set("users", doc! { "clerkId": &known }, doc! { "firstName": "Old", "etag": null }).await;
+    let version = doc! { "version": { "updatedAt": 1_i64, "eventAt": 1_i64 } };
+    app.database.set("users", doc! { "clerkId": &known }, version).await;
+    let event = app.database.find("events", doc! { "clerkId": &known }).await.expect("an event");
+    let waits = doc! {
+        "state": "failed", "attempts": 3, "place": null, "decision": "attempt 3 failed: the key was refused",
+        "finishedAt": null, "dueAt": DateTime::from_millis(NOW),
+    };
+    let id = event.get_str("_id").expect("an id");
+    app.database.set("events", doc! { "_id": id }, waits).await;
+    eventually("Clerk is asked", || async {
+        let user = app.database.user(&known).await.ok_or_else(|| "nobody".to_owned())?;
+        if user.get_str("firstName") == Ok("Late") { Ok(()) } else { Err(user.to_string()) }
+    })
+    .await;
+    app.settled().await;
+    let event = app.database.event(id).await.expect("it is there");
+    assert!(event.get_str("state").is_ok_and(|state| state != "dead" && state != "failed"), "{event}");
+    app.finish().await;
+}

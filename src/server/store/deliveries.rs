@@ -17,10 +17,11 @@ use mongodb::bson::{
 use mongodb::{Collection, Database};
 use serde::{Deserialize, Serialize};
 
+use crate::server::store::commands::write_each;
 use crate::server::store::encoding::{date, object_id, optional_date, to_date};
 use crate::server::store::events::Event;
 use crate::server::store::expiry::{ensure_expiry, forget_index};
-use crate::server::store::{DUPLICATE_KEY, Error, legible, partial_index, write_each};
+use crate::server::store::{DUPLICATE_KEY, Error, legible, partial_index};
 
 /// What stands in place of a body whose person was erased.
 pub const ERASED: &str = "erased";
@@ -201,8 +202,11 @@ impl Deliveries {
         }
         let ids: Vec<String> = by_batch.keys().map(|id| (*id).to_owned()).collect();
         // One at a time: many events may be spread over as many batches.
-        let mut found = self.documents.find(doc! { "_id": { "$in": object_ids(&ids) } }).batch_size(16).await?;
+        let rows = self.documents.clone_with_type::<RawDocumentBuf>();
+        let mut found = rows.find(doc! { "_id": { "$in": object_ids(&ids) } }).batch_size(16).await?;
         while let Some(document) = found.try_next().await? {
+            // What cannot be read is as what is not kept any more.
+            let Some(document) = legible::parse::<Stored>(&document) else { continue };
             let mut events = document.open().unwrap_or_default();
             for place in by_batch.get(document.id.as_str()).into_iter().flatten() {
                 let event = usize::try_from(place.number).ok().and_then(|number| events.get_mut(number));

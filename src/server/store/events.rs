@@ -20,10 +20,11 @@ use serde::{Deserialize, Serialize};
 use crate::model::event::EventState;
 use crate::model::failure::{FAILURES, cause_of};
 use crate::server::store::audit::Audit;
+use crate::server::store::commands::write_each;
 use crate::server::store::deliveries::{Deliveries, Kept, Place};
 use crate::server::store::encoding::{date, optional_date, to_date};
 use crate::server::store::events::outcomes::Earlier;
-use crate::server::store::{DUPLICATE_KEY, Error, legible, write_each};
+use crate::server::store::{DUPLICATE_KEY, Error, legible};
 
 /// So many of the batches in which an event came again are remembered.
 const KNOWN_BATCHES: i32 = 16;

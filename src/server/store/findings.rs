@@ -14,10 +14,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::finding::{Difference, DifferenceKind, FieldDifference, Skipped};
 use crate::model::run::RunKind;
+use crate::server::store::Error;
+use crate::server::store::commands::write_each;
 use crate::server::store::encoding::{date, optional_date, to_date};
 use crate::server::store::expiry::ensure_expiry;
 use crate::server::store::runs::Run;
-use crate::server::store::{Error, write_each};
 
 /// What stands in place of a reason whose person was erased.
 const ERASED: &str = "its person was erased";

@@ -15,9 +15,10 @@ use serde::{Deserialize, Serialize};
 use crate::model::audit::Fact;
 use crate::model::job::{JobKind, JobState};
 use crate::server::store::audit::Audit;
+use crate::server::store::commands::{Refusal, write_each};
 use crate::server::store::encoding::{date, optional_date, to_date};
 use crate::server::store::paging::{self, Cursor, Page, Row};
-use crate::server::store::{Error, Refusal, legible, partial_index, write_each};
+use crate::server::store::{Error, legible, partial_index};
 
 /// So many of the newest are shown of one person.
 const MOST_OF_A_PERSON: i64 = 500;

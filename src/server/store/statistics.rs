@@ -13,8 +13,9 @@ use mongodb::bson::{Bson, Document, doc};
 use mongodb::{Collection, Database};
 use serde::{Deserialize, Serialize};
 
+use crate::server::store::commands::write_each;
 use crate::server::store::encoding::{date, optional_date, to_date};
-use crate::server::store::{Error, partial_index, write_each};
+use crate::server::store::{Error, partial_index};
 
 const MINUTES_ARE_KEPT: Duration = Duration::from_hours(48);
 const HOURS_ARE_KEPT: Duration = Duration::from_hours(24 * 90);

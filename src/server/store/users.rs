@@ -216,12 +216,15 @@ impl Users {
         Ok(legible::take("users", found, 1, |document| read_user(document, &self.fields).ok()).await?.pop())
     }
 
-    /// People of the application's own with one of these addresses, which somebody has proved to be theirs.
+    /// People of the application's own with one of these addresses, which somebody has proved to be theirs. Whoever goes by
+    /// another kind of id than ours stays what they are: a document cannot change it.
     pub async fn find_local(&self, emails: &[&str]) -> Result<Vec<LocalUser>, Error> {
-        let filter =
-            doc! { "authProvider": "local", "email": { "$in": emails }, "emailVerified": true, "clerkId": Bson::Null };
-        let rows = self.documents.clone_with_type::<LocalUser>();
-        Ok(rows.find(filter).projection(doc! { "email": 1 }).sort(doc! { "_id": 1 }).await?.try_collect().await?)
+        let filter = doc! {
+            "authProvider": "local", "email": { "$in": emails }, "emailVerified": true, "clerkId": Bson::Null,
+            "_id": { "$type": "objectId" },
+        };
+        let found = self.documents.find(filter).projection(doc! { "email": 1 }).sort(doc! { "_id": 1 }).await?;
+        legible::take("users", found, usize::MAX, legible::parse).await
     }
 
     /// Whether there is anybody whom [`Self::find_local`] could find.

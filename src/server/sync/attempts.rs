@@ -1,5 +1,6 @@
 //! What an attempt leaves besides its outcome: when the next one is, if it failed, and its part of the event's trace.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::{Duration, SystemTime};
 
 use jiff::Timestamp;
@@ -64,7 +65,8 @@ fn put_off<P: Ports>(ports: &P, said: &Said, error: &Error) -> Outcome {
     if attempts.saturating_sub(said.waits) >= ports.most_attempts() && !is_wait {
         return end(EventState::Dead, format!("given up after {attempts} attempts: {cause}"));
     }
-    let pause = backoff(attempts).max(error.retry_after().unwrap_or_default());
+    let id = said.event.as_ref().map_or(said.incoming.clerk_id(), Origin::id);
+    let pause = jittered(backoff(attempts), id, attempts).max(error.retry_after().unwrap_or_default());
     let due_at = ports.now().saturating_add(pause).unwrap_or(Timestamp::MAX);
     let decision = format!("attempt {attempts} failed: {cause}");
     Outcome { state: EventState::Failed, decision, due_at: Some(due_at), is_wait }
@@ -76,13 +78,32 @@ fn backoff(attempts: u32) -> Duration {
     Duration::from_secs(seconds.min(300))
 }
 
+/// Up to a quarter more, not the same for each: what failed together does not come back all at once (D2-14).
+fn jittered(pause: Duration, id: &str, attempts: u32) -> Duration {
+    let mut hasher = DefaultHasher::new();
+    (id, attempts).hash(&mut hasher);
+    let share = hasher.finish() % 1024;
+    pause + pause * u32::try_from(share).unwrap_or_default() / 4096
+}
+
 #[cfg(test)]
 mod tests {
+    use std::collections::HashSet;
+
     use super::*;
 
     #[test]
     fn attempts_are_spaced_ever_wider_up_to_five_minutes() {
         let seconds: Vec<u64> = [1, 2, 3, 9, 10, 60].into_iter().map(|attempt| backoff(attempt).as_secs()).collect();
         assert_eq!(seconds, [1, 2, 4, 256, 300, 300]);
+    }
+
+    #[test]
+    fn d2_14_what_failed_together_comes_back_spread_over_a_quarter_of_the_pause() {
+        let pause = Duration::from_secs(64);
+        let ids = (0..500).map(|number| format!("msg_{number}"));
+        let pauses: HashSet<Duration> = ids.map(|id| jittered(pause, &id, 7)).collect();
+        assert!(pauses.len() > 300, "{}", pauses.len());
+        assert!(pauses.iter().all(|spread| (pause..pause + pause / 4).contains(spread)));
     }
 }

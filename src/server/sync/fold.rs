@@ -217,17 +217,30 @@ pub fn read(event: &Event, fields: &Fields) -> Result<Said, Outcome> {
     if event.payload == ERASED {
         return Err(end(EventState::Ignored, "its person was erased"));
     }
+    if let Some(clerk_id) = waited_too_long(event) {
+        // It says at least about whom there is something to ask Clerk.
+        let source = SyncSource::Refetch;
+        return Ok(said(event, Incoming::Hint { clerk_id: clerk_id.to_owned(), source }));
+    }
     let Ok(delivered) = Delivered::parse(event.payload.as_bytes()) else {
         return Err(end(EventState::Dead, "the payload cannot be read"));
     };
     match from_event(&delivered, event.received_at, fields) {
-        Some(incoming) => {
-            let stored = Origin::Stored(event.id.clone());
-            let trace = event.trace.clone();
-            Ok(Said { event: Some(stored), attempts: event.attempts, waits: event.waits, incoming, trace })
-        }
+        Some(incoming) => Ok(said(event, incoming)),
         None => Err(end(EventState::Ignored, "not about a person")),
     }
+}
+
+fn said(event: &Event, incoming: Incoming) -> Said {
+    let stored = Origin::Stored(event.id.clone());
+    let trace = event.trace.clone();
+    Said { event: Some(stored), attempts: event.attempts, waits: event.waits, incoming, trace }
+}
+
+/// Whom an event is about that waited until its body was not kept any more, as for a key that Clerk takes.
+fn waited_too_long(event: &Event) -> Option<&str> {
+    let is_waiting = EventState::PENDING.contains(&event.state) && event.attempts > 0;
+    event.clerk_id.as_deref().filter(|_| is_waiting && event.payload.is_empty())
 }
 
 /// What an event is told of its change, once that is written. (`Ask` and `Behind` are no end; nothing is recorded of them.)

@@ -244,9 +244,14 @@ pub async fn finish_some<P: Ports>(ports: &P, settled: &mut Settled, pushes: &mu
     let applied = Applied::of(settled);
     let records = settled.take_records(ports.now());
     let recorded = async {
-        ports.record(records).await?;
+        let recorded = ports.record(records).await;
+        if recorded.as_ref().is_err_and(Error::is_passing) {
+            return recorded;
+        }
         applied.into_iter().for_each(Applied::trace);
-        ports.close_batches(&settled.batches).await
+        // What MongoDB will never take as a record must not bring the whole batch back for ever.
+        ports.close_batches(&settled.batches).await?;
+        recorded
     };
     settled.has_effects_left = put_back(&mut settled.outboxes, pushes);
     // Neither is cut off because the other failed.

@@ -8,9 +8,10 @@ use mongodb::bson::{Document, doc};
 use serde::{Deserialize, Serialize};
 
 use crate::model::event::EventState;
+use crate::server::store::Error;
+use crate::server::store::commands::write_each;
 use crate::server::store::encoding::{date, to_date};
 use crate::server::store::events::{Events, Outcome};
-use crate::server::store::{Error, write_each};
 
 const MOST_EARLIER: i32 = 20;
 

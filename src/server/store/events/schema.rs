@@ -8,9 +8,10 @@ use mongodb::bson::{Bson, Document, doc};
 
 use crate::model::event::EventState;
 use crate::model::failure::{FAILURES, cause_of};
+use crate::server::store::commands::write_each;
 use crate::server::store::events::{Events, in_states, odd_states};
 use crate::server::store::expiry::{ensure_expiry, forget_index};
-use crate::server::store::{Error, partial_index, write_each};
+use crate::server::store::{Error, partial_index};
 
 const NAMED_AT_ONCE: usize = 500;
 

@@ -16,6 +16,7 @@ use mongodb::bson::{Binary, Document, RawDocumentBuf, doc};
 use mongodb::{Collection, Database};
 use tokio::sync::OnceCell;
 
+use crate::server::store::legible;
 use crate::server::store::users::{User, Users, read_user};
 use crate::server::store::{DUPLICATE_KEY, Error};
 
@@ -80,8 +81,7 @@ impl Users {
         let found = self.documents.find(doc! { "clerkId": { "$in": pseudonyms } }).await?;
         let found: Vec<RawDocumentBuf> = found.try_collect().await?;
         let mut hidden = Vec::with_capacity(found.len());
-        for document in &found {
-            let user = read_user(document, &self.fields)?;
+        for user in legible::readable("users", found.iter().map(|document| read_user(document, &self.fields).ok())) {
             let clerk_id = ids.get(&user.clerk_id).map_or_else(String::new, |id| (*id).to_owned());
             hidden.push(User { clerk_id, ..user });
         }

@@ -3,13 +3,14 @@
 use std::collections::HashSet;
 
 use futures::TryStreamExt;
-use mongodb::bson::doc;
+use mongodb::bson::{Bson, doc};
 use serde::Deserialize;
 
+use crate::server::store::Error;
+use crate::server::store::commands::write_each;
 use crate::server::store::jobs::Effect;
 use crate::server::store::legible;
 use crate::server::store::users::Users;
-use crate::server::store::{Error, write_each};
 
 /// Comes after the key of every effect on metadata, and before those of messages.
 const AFTER_METADATA: &str = "metadata;";
@@ -54,10 +55,17 @@ impl Users {
 
     /// Takes effects that are jobs now out of the outboxes.
     pub async fn clear_outboxes(&self, outboxes: &[Outbox]) -> Result<(), Error> {
+        // By the events, too: what somebody asked for again meanwhile, under the same key, has to become a job again.
+        let one = |effect: &Effect| {
+            let events = if effect.events.is_empty() { Bson::Null } else { Bson::from(effect.events.clone()) };
+            doc! { "key": &effect.key, "events": events }
+        };
         let statement = |outbox: &Outbox| {
-            let keys: Vec<&str> = outbox.outbox.iter().map(|effect| effect.key.as_str()).collect();
-            let taken = doc! { "$pull": { "outbox": { "key": { "$in": keys } } } };
-            doc! { "q": { "clerkId": &outbox.clerk_id }, "u": taken }
+            let which = match outbox.outbox.as_slice() {
+                [effect] => one(effect),
+                effects => doc! { "$or": effects.iter().map(one).collect::<Vec<_>>() },
+            };
+            doc! { "q": { "clerkId": &outbox.clerk_id }, "u": { "$pull": { "outbox": which } } }
         };
         if outboxes.is_empty() {
             return Ok(());

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use mongodb::bson::{Bson, Document, doc, oid::ObjectId, serialize_to_document};
 use serde::Serialize;
 
+use crate::server::store::commands::{Refusal, write_each};
 use crate::server::store::jobs::Effect;
 use crate::server::store::users::history::{self, Entry};
 use crate::server::store::users::{User, Users};
-use crate::server::store::{DUPLICATE_KEY, Error, Refusal, write_each};
+use crate::server::store::{DUPLICATE_KEY, Error};
 
 /// A person to write.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -194,7 +195,8 @@ fn is_empty<T>(items: &[T]) -> bool {
 fn end_of(refusal: &Refusal) -> Written {
     match (refusal.code, refusal.key.as_deref()) {
         (DUPLICATE_KEY, Some("username")) => Written::UsernameTaken,
-        (DUPLICATE_KEY, _) => Written::Lost,
+        (DUPLICATE_KEY, None | Some("_id" | "clerkId")) => Written::Lost,
+        // A unique index that is none of ours, as of addresses: trying again would not help.
         (code, _) => Written::Refused(code),
     }
 }

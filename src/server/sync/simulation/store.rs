@@ -215,7 +215,9 @@ impl Store {
 
     pub fn clear_outbox(&mut self, taken: &Outbox) {
         if let Some(row) = self.people.get_mut(&taken.clerk_id) {
-            row.outbox.retain(|effect| !taken.outbox.iter().any(|other| other.key == effect.key));
+            row.outbox.retain(|effect| {
+                !taken.outbox.iter().any(|other| (&other.key, &other.events) == (&effect.key, &effect.events))
+            });
         }
     }
 

@@ -271,6 +271,38 @@ async fn while_clerk_is_away_nobody_is_told_that_they_are_signed_out() {
 }
 
 #[tokio::test]
+async fn d2_17_without_clerks_keys_nobody_is_told_that_they_are_signed_out() {
+    let fetched = vec![("CLERK_JWT_KEY", String::new())];
+    let app = TestApp::with(Wishes { variables: fetched, ..Wishes::default() }).await;
+    let id = jo(&app).await;
+    app.clerk.set_levers(rollcall::standin::levers::Levers { bapi_status: Some(500), ..app.clerk.levers() });
+    let post = app.client.post(app.at("/sign-out")).header("sec-fetch-site", "same-origin");
+    let answer = post.header("cookie", cookies(&app.token(&id))).send().await.expect("an answer");
+    assert_eq!(answer.status(), 503);
+    assert!(!answer.headers().contains_key("set-cookie"));
+    app.clerk.set_levers(rollcall::standin::levers::Levers::default());
+    assert_eq!(session_states(&app, &id).await, ["active"]);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_token_of_a_key_that_clerk_does_not_have_ends_no_session_and_goes() {
+    let fetched = vec![("CLERK_JWT_KEY", String::new())];
+    let app = TestApp::with(Wishes { variables: fetched, ..Wishes::default() }).await;
+    let id = jo(&app).await;
+    let token = app.token(&id);
+    let header = URL_SAFE_NO_PAD.encode(json!({ "alg": "RS256", "typ": "JWT", "kid": "ins_other" }).to_string());
+    let (_, signed) = token.split_once('.').expect("three parts");
+    let post = app.client.post(app.at("/sign-out")).header("sec-fetch-site", "same-origin");
+    let answer = post.header("cookie", cookies(&format!("{header}.{signed}"))).send().await.expect("an answer");
+    assert_eq!(answer.status(), 303);
+    let mut set = answer.headers().get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
+    assert!(set.any(|cookie| cookie.starts_with("__session=;")));
+    assert_eq!(session_states(&app, &id).await, ["active"]);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn d5_06_a_function_leads_nobody_to_another_site() {
     let app = TestApp::new().await;
     for path in [VIEWER, PROFILE] {

@@ -40,17 +40,13 @@ pub async fn sign_out(
     headers: HeaderMap,
     form: Result<Form<SignOutForm>, FormRejection>,
 ) -> Response {
-    let ended = session_to_end(&state, &headers).await;
+    let Ok(ended) = session_to_end(&state, &headers).await else { return still_signed_in(&state, &headers) };
     if let Some(session_id) = &ended {
         match state.clerk.revoke_session(session_id).await {
             Ok(_) | Err(clerk::Error::NotFound) => {}
             Err(error) => {
                 Error::from(error).log("sign_out");
-                if wants_page(&headers) {
-                    let from = own_path(headers.get(REFERER), &state.settings.server.public_url);
-                    return lead_back(&state, &from, &Notice::failed(STILL_SIGNED_IN));
-                }
-                return (StatusCode::SERVICE_UNAVAILABLE, STILL_SIGNED_IN).into_response();
+                return still_signed_in(&state, &headers);
             }
         }
     }
@@ -63,6 +59,14 @@ pub async fn sign_out(
         }
     }
     response
+}
+
+fn still_signed_in(state: &AppState, headers: &HeaderMap) -> Response {
+    if wants_page(headers) {
+        let from = own_path(headers.get(REFERER), &state.settings.server.public_url);
+        return lead_back(state, &from, &Notice::failed(STILL_SIGNED_IN));
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, STILL_SIGNED_IN).into_response()
 }
 
 /// The way to sign-in that leads back to this path; what is no path of ours is left out.

@@ -122,6 +122,28 @@ async fn a_satellite_asks_the_primary_when_it_is_told_to() {
     app.finish().await;
 }
 
+#[tokio::test]
+async fn e_31_who_signs_out_of_a_satellite_to_sign_in_again_comes_back_to_it() {
+    let variables = vec![
+        ("CLERK_IS_SATELLITE", "true".to_owned()),
+        ("CLERK_DOMAIN", "satellite.example".to_owned()),
+        ("CLERK_SIGN_IN_URL", "https://primary.example/sign-in?tenant=a".to_owned()),
+    ];
+    let app = TestApp::with(Wishes { variables, ..Wishes::default() }).await;
+    let asked =
+        [("/people?q=a", "/people?q=a&__clerk_synced=false"), ("//evil.example", "/profile?__clerk_synced=false")];
+    for (back, led) in asked {
+        let body = url::form_urlencoded::Serializer::new(String::new()).append_pair("back", back).finish();
+        let out = app.post_as(None, "/sign-out", &body).await;
+        let location = out.headers()["location"].to_str().expect("text");
+        let location = url::Url::parse(location).expect("a whole address");
+        let pairs: Vec<(String, String)> = location.query_pairs().into_owned().collect();
+        let expected = [("tenant".to_owned(), "a".to_owned()), ("redirect_url".to_owned(), app.at(led))];
+        assert_eq!((location.host_str(), pairs.as_slice()), (Some("primary.example"), expected.as_slice()), "{back}");
+    }
+    app.finish().await;
+}
+
 /// The cookies of a signed-in development browser.
 fn cookies(token: &str) -> String {
     format!("__clerk_db_jwt=dvb_test; __client_uat=1; __session={token}")

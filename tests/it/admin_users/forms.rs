@@ -249,6 +249,7 @@ async fn one_role_for_many_is_shown_before_and_summed_up_after() {
         assert!(shown.contains(text), "{text}");
     }
     assert_eq!(text_of(&app, &jo, "role").await, "user", "only shown");
+    assert_eq!(app.database.count("locks", doc! { "_id": "roles" }).await, 0, "nobody's turn is taken for a look");
     let body = format!("ids={jo},{admin}&role=moderator&reason=together");
     let (location, shown) = submit(&app, &admin, "/api/admin_users/change_roles", &body).await;
     assert_eq!(location, "/admin/users");

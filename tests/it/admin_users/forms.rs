@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::admin_users::{page, post, read, someone, submit, text_of, trail};
 use crate::support::app::TestApp;
+use crate::support::eventually;
 
 #[tokio::test]
 async fn e_13_a_role_given_by_a_plain_form_is_in_force_on_record_and_can_be_undone() {
@@ -214,6 +215,36 @@ async fn c_11_e_13_erasing_wants_the_id_typed_and_leaves_a_tombstone_to_look_at(
         assert!(!stored.contains_key(gone), "{gone} of the erased");
     }
     assert!(!stored.to_string().contains("mo@example.com"));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn c_11_an_erasure_that_clerk_refuses_is_on_record_as_undone() {
+    let app = TestApp::new().await;
+    let (admin, member) = (someone(&app, "Ad", "admin").await, someone(&app, "Mo", "user").await);
+    let calls = app.clerk.backend_calls();
+    app.clerk.set_levers(Levers { bapi_delay_ms: 500, ..Levers::default() });
+    let refuse = async {
+        // Clerk still says that it knows them, and refuses what comes next.
+        eventually("Clerk is asked", || async {
+            if app.clerk.backend_calls() > calls { Ok(()) } else { Err("not yet".to_owned()) }
+        })
+        .await;
+        app.clerk.set_levers(Levers { bapi_status: Some(422), ..Levers::default() });
+    };
+    let body = format!("id={member}&typed={member}&reason=asked");
+    let (answer, ()) = tokio::join!(post(&app, &admin, "erase_user", &body), refuse);
+    assert_eq!(answer.status(), 500);
+    app.clerk.set_levers(Levers::default());
+    assert!(app.clerk.user(&member).is_some());
+    assert_eq!(text_of(&app, &member, "name").await, "Mo", "nothing of theirs is gone");
+    let told: Vec<_> = trail(&app, &member).await.into_iter().map(|entry| (entry.action, entry.reason)).collect();
+    let row = |action: &str, reason: &str| (action.to_owned(), Some(reason.to_owned()));
+    assert_eq!(
+        told,
+        [row("erase_user", "asked"), row("undone", "Clerk refused (422 internal_clerk_error)")],
+        "the trail says both"
+    );
     app.finish().await;
 }
 

@@ -84,6 +84,33 @@ async fn a3_10_e_28_moderators_look_and_every_form_of_theirs_is_403() {
 }
 
 #[tokio::test]
+async fn e_28_moderators_see_what_was_done_to_somebody_and_not_by_which_admin_nor_why() {
+    let app = TestApp::new().await;
+    let (admin, member) = (someone(&app, "Ad", "admin").await, someone(&app, "Jo", "user").await);
+    let moderator = someone(&app, "Mo", "moderator").await;
+    for (verb, body) in [("change_role", "&role=moderator"), ("lock", "")] {
+        let body = format!("id={member}{body}&reason=seen+at+the+pub");
+        assert_eq!(post(&app, &admin, verb, &body).await.status(), 200, "{verb}");
+    }
+    app.settled().await;
+    for (who, is_admin) in [(&admin, true), (&moderator, false)] {
+        let timeline = read(&app, who, &format!("list_timeline?id={member}")).await;
+        let entries = timeline["entries"].as_array().expect("entries");
+        let done: Vec<&Value> = entries.iter().filter(|entry| entry["kind"] == "Admin").collect();
+        let titles: Vec<&str> = done.iter().filter_map(|entry| entry["title"].as_str()).collect();
+        assert_eq!(titles, ["lock", "change role"]);
+        assert!(done.iter().all(|entry| entry["text"].is_string()), "what was done: {done:?}");
+        let person = read(&app, who, &format!("get_person?id={member}")).await;
+        assert!(person["saga"][0]["text"].as_str().expect("text").starts_with("user to moderator"), "{person}");
+        let (_, shown) = page(&app, who, &format!("/admin/users/{member}")).await;
+        for text in [timeline.to_string(), person.to_string(), shown] {
+            assert_eq!((text.contains(&admin), text.contains("seen at the pub")), (is_admin, is_admin), "{text}");
+        }
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn d4_17_whoever_acts_in_anothers_name_changes_nothing_and_takes_nothing_away() {
     let app = TestApp::new().await;
     let (admin, member) = (someone(&app, "Ad", "admin").await, someone(&app, "Mo", "user").await);

@@ -1,5 +1,7 @@
 //! People as they see each other: the directory and the public pages (issue 5, item 5).
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mongodb::bson::{DateTime, Document, doc, oid::ObjectId};
 use serde_json::json;
 
@@ -55,6 +57,42 @@ async fn the_directory_lists_the_living_by_name_and_pages_through_all_of_them() 
     let mut expected: Vec<String> = (0..100).map(|number| format!("person{number:05}")).collect();
     expected.push("zoe".to_owned());
     assert_eq!(seen, expected, "in the order of a dictionary, nobody twice, nobody left out");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d5_19_the_banned_take_no_place_on_a_page_and_no_way_on_names_them() {
+    let app = TestApp::new().await;
+    let zoe = app.person(named("Zoë", "Adams", "zoe")).await;
+    crowd(&app, 160).await;
+    let users = app.database.handle().collection::<Document>("users");
+    // More than a page at the beginning, and whoever would end the first page.
+    for (from, before) in [(0, 60), (107, 109)] {
+        let some = doc! { "name": { "$gte": format!("Person {from:05}"), "$lt": format!("Person {before:05}") } };
+        users.update_many(some, doc! { "$set": { "banned": true } }).await.expect("banned");
+    }
+    for begin in ["/people", "/people?q=person"] {
+        let (mut seen, mut pages) = (Vec::new(), Vec::new());
+        let mut path = Some(begin.to_owned());
+        while let Some(address) = path {
+            let shown = page(&app, &zoe, &address).await;
+            let links = shown.split("href=\"/people/").skip(1).filter_map(|rest| rest.split('"').next());
+            let links: Vec<String> = links.map(str::to_owned).collect();
+            path = next_of(&shown);
+            if let Some(next) = &path {
+                let cursor = next.split("after=").nth(1).and_then(|rest| rest.split('&').next()).expect("a cursor");
+                let cursor = URL_SAFE_NO_PAD.decode(cursor).expect("base64");
+                let last = links.last().expect("somebody").replace("person", "Person ");
+                assert!(String::from_utf8_lossy(&cursor).contains(&last), "{last}");
+            }
+            pages.push(links.len());
+            seen.extend(links);
+        }
+        let shown = (60..107).chain(109..160).map(|number| format!("person{number:05}"));
+        let expected: Vec<String> = shown.chain((begin == "/people").then(|| "zoe".to_owned())).collect();
+        assert_eq!(seen, expected, "{begin}");
+        assert!(pages[..pages.len() - 1].iter().all(|count| *count == 48), "{begin}: {pages:?}");
+    }
     app.finish().await;
 }
 

@@ -62,6 +62,7 @@ impl Search {
             status: status_of(&query.state)?,
             provider: provider_of(&query.provider)?,
             is_banned: mark == Some("banned"),
+            without_banned: false,
             is_locked: mark == Some("locked"),
             is_deleted: mark == Some("deleted"),
             joined: span("joined_from", &query.joined_from, "joined_to", &query.joined_to)?,

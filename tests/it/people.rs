@@ -120,6 +120,30 @@ async fn d5_19_d5_20_a_search_finds_by_name_and_username_never_by_address() {
 }
 
 #[tokio::test]
+async fn d7_08_whoever_looks_for_people_too_often_is_told_when_to_come_back() {
+    let app = TestApp::new().await;
+    let mut attributes = named("Zoë", "Adams", "zoe");
+    attributes["public_metadata"] = json!({ "role": "moderator" });
+    let zoe = app.person(attributes).await;
+    for path in [
+        "/api/people/list_people".to_owned(),
+        "/people".to_owned(),
+        // An id that is looked for is a search as well.
+        format!("/api/admin_users/list_users?query[q]={zoe}"),
+        format!("/admin/users?q={zoe}"),
+    ] {
+        let answers = futures::future::join_all((0..60).map(|_| app.get_as(&zoe, &path))).await;
+        let refused: Vec<_> = answers.into_iter().filter(|answer| answer.status() == 429).collect();
+        assert!(!refused.is_empty(), "{path}");
+        for answer in refused {
+            let wait: u64 = answer.headers()["retry-after"].to_str().expect("text").parse().expect("seconds");
+            assert!((1..=60).contains(&wait), "{path}: {wait}");
+        }
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn a_page_of_a_person_shows_what_is_public_and_nothing_else() {
     let app = TestApp::new().await;
     let zoe = app.person(named("Zoë", "Adams", "zoe")).await;

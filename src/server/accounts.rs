@@ -163,7 +163,8 @@ pub async fn change_expected_role(
         }
         RoleWritten::Unchanged => Ok(User { role, ..user }),
         RoleWritten::Unexpected(now) => {
-            refused(&format!("{} is {now} by now: the role was changed meanwhile, so it stays.", user.name))
+            let name = user::isolated(&user.name);
+            refused(&format!("{name} is {now} by now: the role was changed meanwhile, so it stays."))
         }
         RoleWritten::Nobody => Err(NOBODY),
         RoleWritten::NotByAdmin => Err(Error::Forbidden),

@@ -17,7 +17,7 @@ async fn e_13_a_role_given_by_a_plain_form_is_in_force_on_record_and_can_be_undo
     let body = format!("id={member}&role=moderator&reason=helps+out");
     let (location, shown) = submit(&app, &admin, "/api/admin_users/change_role", &body).await;
     assert_eq!(location, path);
-    assert!(shown.contains("Mo is moderator now, was user."), "said once");
+    assert!(shown.contains("\u{2068}Mo\u{2069} is moderator now, was user."), "said once");
     assert!(shown.contains("helps out"), "on the person's page, with its reason");
     for field in
         ["name=\"role\" value=\"user\"", "name=\"expected\" value=\"moderator\"", "name=\"reason\" value=\"undo\""]
@@ -45,7 +45,10 @@ async fn e_13_a_role_that_somebody_else_changed_meanwhile_is_not_undone() {
     let back = format!("id={member}&role=user&expected=moderator&reason=undo");
     assert_eq!(post(&app, &ad, "change_role", &back).await.status(), 422);
     let (_, shown) = submit(&app, &ad, "/api/admin_users/change_role", &back).await;
-    assert!(shown.contains("Mo is admin by now: the role was changed meanwhile, so it stays."), "{shown}");
+    assert!(
+        shown.contains("\u{2068}Mo\u{2069} is admin by now: the role was changed meanwhile, so it stays."),
+        "{shown}"
+    );
     assert!(!shown.contains("value=\"undo\""), "it is no reason that somebody typed");
     assert_eq!(text_of(&app, &member, "role").await, "admin");
     assert_eq!(trail(&app, &member).await.len(), 2, "what was refused is not on record");

@@ -23,5 +23,6 @@ pub mod quantity;
 pub mod replay;
 pub mod roster;
 pub mod run;
+pub mod sign_in;
 pub mod sync;
 pub mod user;

@@ -3,7 +3,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Page } from '@playwright/test';
-import { arrived, state } from './support/people';
+import { arrived, isolated, state } from './support/people';
 import { expect, test } from './support/test';
 
 test.use({ storageState: state('admin') });
@@ -35,13 +35,13 @@ test('a role is given with a reason, is on the timeline, and is taken back', asy
   await page.goto(`/admin/users/${person.id}`);
   await give(page, 'moderator', 'helps out');
 
-  await expect(page.getByRole('status')).toContainText(`${person.name} is moderator now, was user.`);
+  await expect(page.getByRole('status')).toContainText(`${isolated(person.name)} is moderator now, was user.`);
   await expect(page.locator('#timeline')).toContainText('change role');
   await expect(page.locator('#timeline')).toContainText('helps out');
   await expect(page.getByRole('heading', { name: 'Last role given here' })).toBeVisible();
 
   await page.getByRole('button', { name: 'Undo' }).click();
-  await expect(page.getByRole('status')).toContainText(`${person.name} is user now, was moderator.`);
+  await expect(page.getByRole('status')).toContainText(`${isolated(person.name)} is user now, was moderator.`);
   expect((await users.findOne({ clerkId: person.id }))?.role).toBe('user');
 });
 
@@ -49,7 +49,7 @@ test('a ban names its object, is refused no more, and ends', async ({ page, user
   const person = await arrived(users, 'Loud');
   await page.goto(`/admin/users/${person.id}`);
   await page.getByRole('button', { name: 'Ban', exact: true }).click();
-  const dialog = page.getByRole('dialog', { name: `Ban ${person.name}?` });
+  const dialog = page.getByRole('dialog', { name: `Ban ${isolated(person.name)}?` });
   await dialog.getByLabel(/^Reason/).fill('spam');
   await dialog.getByRole('button', { name: 'Ban', exact: true }).click();
 
@@ -94,7 +94,7 @@ test('erasing wants the id typed', async ({ page, users }) => {
   const person = await arrived(users, 'Gone');
   await page.goto(`/admin/users/${person.id}`);
   await page.getByRole('button', { name: 'Erase', exact: true }).click();
-  const dialog = page.getByRole('dialog', { name: `Erase ${person.name} for ever?` });
+  const dialog = page.getByRole('dialog', { name: `Erase ${isolated(person.name)} for ever?` });
   await dialog.getByLabel(/to confirm/).fill('something else');
   await dialog.getByLabel('Leave them at Clerk').check();
   await dialog.getByRole('button', { name: 'Erase for ever' }).click();

@@ -1,5 +1,5 @@
 // People are looked for and looked after by keyboard alone, with and without JavaScript.
-import { arrived, state } from './support/people';
+import { arrived, isolated, state } from './support/people';
 import { tabTo } from './support/keyboard';
 import { expect, test } from './support/test';
 
@@ -37,17 +37,17 @@ test.describe('an admin', () => {
     await tabTo(page, /^Reason/);
     await page.keyboard.type('by keyboard');
     await page.keyboard.press('Enter');
-    await expect(page.getByRole('status')).toContainText(`${person.name} is moderator now, was user.`);
+    await expect(page.getByRole('status')).toContainText(`${isolated(person.name)} is moderator now, was user.`);
     await expect(page.getByRole('status')).toBeFocused();
 
     await page.keyboard.press('Tab');
     await expect(page.getByRole('button', { name: 'Undo' })).toBeFocused();
     await page.keyboard.press('Enter');
-    await expect(page.getByRole('status')).toContainText(`${person.name} is user now, was moderator.`);
+    await expect(page.getByRole('status')).toContainText(`${isolated(person.name)} is user now, was moderator.`);
 
     await tabTo(page, /^Ban$/);
     await page.keyboard.press('Enter');
-    await expect(page.getByRole('dialog', { name: `Ban ${person.name}?` })).toBeVisible();
+    await expect(page.getByRole('dialog', { name: `Ban ${isolated(person.name)}?` })).toBeVisible();
     await tabTo(page, /^Ban$/);
     await page.keyboard.press('Enter');
     await expect(page.getByRole('status')).toContainText('is banned');

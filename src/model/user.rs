@@ -170,6 +170,14 @@ pub fn display_name(first: Option<&str>, last: Option<&str>, username: Option<&s
     present(username).or_else(|| present(local_part)).unwrap_or_else(|| "Unnamed".to_owned())
 }
 
+/// A name as it stands in a text: whichever way it is written, what stands around it keeps its own way (E-30). Nothing in it
+/// ends that early.
+pub fn isolated(name: &str) -> String {
+    let is_of_direction = |letter: char| matches!(letter, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let plain: String = name.chars().filter(|letter| !is_of_direction(*letter)).collect();
+    format!("\u{2068}{plain}\u{2069}")
+}
+
 /// One or two letters that stand for a missing picture.
 pub fn initials(name: &str) -> String {
     let mut letters = name.split_whitespace().filter_map(|word| word.chars().find(|letter| letter.is_alphanumeric()));
@@ -205,6 +213,12 @@ mod tests {
             assert_eq!(role.as_str().parse(), Ok(role));
         }
         assert_eq!("Admin".parse::<Role>(), Err(UnknownRole));
+    }
+
+    #[test]
+    fn e_30_a_name_in_a_text_turns_nothing_around_it() {
+        assert_eq!(isolated("عائشة"), "\u{2068}عائشة\u{2069}");
+        assert_eq!(isolated("A\u{2069}\u{202e}da"), "\u{2068}Ada\u{2069}");
     }
 
     #[test]

@@ -1,12 +1,14 @@
 //! What can be done to people: edit one's own names, list everybody, change a role, ban.
 //!
 //! Every function demands a proof from `access`. Knows nothing of pages. What admins do at Clerk is in `moderation`,
-//! their table of people in `roster` and `bulk`, how nobody is left without an admin in `departures`, what their pages show of one person in `person` and `timeline`, and what
-//! their forms say in `forms`.
+//! their table of people in `roster` and `bulk`, how nobody is left without an admin in `departures`, what their pages show of
+//! one person in `person` and `timeline`, and what their forms say in `forms`. What is done in somebody else's name is in
+//! `impersonation`.
 
 pub mod bulk;
 pub mod departures;
 pub mod forms;
+pub mod impersonation;
 pub mod moderation;
 pub mod person;
 pub mod roster;
@@ -18,6 +20,7 @@ use serde_json::Value;
 use crate::model::audit::{Action, Fact};
 use crate::model::user::{self, Role, SyncSource};
 use crate::server::access::{Admin, Moderator, Viewer};
+use crate::server::accounts::impersonation::note;
 use crate::server::clerk;
 use crate::server::clerk::client::ProfileChange;
 use crate::server::error::Error;
@@ -69,7 +72,8 @@ pub fn text_of(value: &Value) -> Option<String> {
     }
 }
 
-/// Changes the viewer's own profile: at Clerk, who owns it, and by Clerk's answer here, on the path of every other change.
+/// Changes the viewer's own profile: at Clerk, who owns it, and by Clerk's answer here, on the path of every other change. In
+/// somebody else's name it is on record.
 ///
 /// # Errors
 /// `Refused` with the field when a rule of ours or of Clerk's says no, `TooOften`, `NotFound` when Clerk knows the person
@@ -85,9 +89,9 @@ pub async fn edit_profile(state: &AppState, viewer: &Viewer, change: ProfileChan
         return Ok(user.clone());
     }
     state.limits.edits.take(&user.clerk_id)?;
+    let noted = note(state, viewer, Action::EditProfile).await?;
     let changed = match state.clerk.update_user(&user.clerk_id, &change).await {
-        Err(clerk::Error::NotFound) => return Err(NOBODY),
-        Err(error) => return Err(refusal(error)),
+        Err(error) => return Err(refusal(noted.undone(state, error).await, |field| field_of(field, &change))),
         Ok(changed) => changed,
     };
     let incoming = from_fetched(&changed, SyncSource::Edit, Timestamp::now(), &state.settings.fields);
@@ -159,7 +163,8 @@ pub async fn change_expected_role(
         }
         RoleWritten::Unchanged => Ok(User { role, ..user }),
         RoleWritten::Unexpected(now) => {
-            refused(&format!("{} is {now} by now: the role was changed meanwhile, so it stays.", user.name))
+            let name = user::isolated(&user.name);
+            refused(&format!("{name} is {now} by now: the role was changed meanwhile, so it stays."))
         }
         RoleWritten::Nobody => Err(NOBODY),
         RoleWritten::NotByAdmin => Err(Error::Forbidden),
@@ -224,16 +229,28 @@ fn checked(field: &'static str, text: Option<String>) -> Result<Option<String>, 
     Ok(Some(text.to_owned()))
 }
 
-/// What Clerk says no to is the person's to mend, in Clerk's words; everything else is not.
-fn refusal(error: clerk::Error) -> Error {
-    let clerk::Error::Rejected { status: 400 | 409 | 422, field: Some(field), message, .. } = &error else {
-        return error.into();
-    };
-    let field = match field.as_str() {
-        "first_name" => "firstName",
-        "last_name" => "lastName",
-        "username" => "username",
-        _ => return error.into(),
-    };
-    Error::Refused { field, message: message.clone() }
+/// What Clerk says no to is the person's to mend, in Clerk's words; everything else is not. Which field it is said at follows
+/// from Clerk's name for it, if it has one.
+pub fn refusal(error: Error, field_of: impl FnOnce(Option<&str>) -> &'static str) -> Error {
+    match error {
+        Error::Clerk(clerk::Error::Rejected { status: 400 | 409 | 413 | 422, field, message, .. }) => {
+            let message =
+                if message.is_empty() { "Clerk refused it, and does not say why.".to_owned() } else { message };
+            Error::Refused { field: field_of(field.as_deref()), message }
+        }
+        error => error,
+    }
+}
+
+/// Our name for what Clerk refused of a change. If it does not say what that is: the username, which has the most rules, or
+/// what else was to be changed.
+fn field_of(field: Option<&str>, change: &ProfileChange) -> &'static str {
+    match field {
+        Some("first_name") => "firstName",
+        Some("last_name") => "lastName",
+        Some("username") => "username",
+        _ if change.username.is_some() => "username",
+        _ if change.first_name.is_some() => "firstName",
+        _ => "lastName",
+    }
 }

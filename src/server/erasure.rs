@@ -25,6 +25,7 @@ use serde::Serialize;
 use crate::model::audit::{Action, Fact};
 use crate::model::job::JobKind;
 use crate::server::access::Admin;
+use crate::server::accounts::moderation::undo;
 use crate::server::accounts::{Intent, NOBODY, departures, fact_of, is_oneself};
 use crate::server::clerk;
 use crate::server::clerk::webhook::contacts::{Leads, leads_in, leads_of};
@@ -80,7 +81,7 @@ pub struct Receipt {
 
 /// Erases a person, deleted already or not; safe to repeat, and worth repeating if Clerk's sender delivers again what it
 /// had in hand. Nobody erases themselves, nor the last admin. It is in the audit trail before it happens, and its receipt
-/// after. `None`: a rehearsal, which found nothing against it.
+/// after; what Clerk refuses is recorded as undone. `None`: a rehearsal, which found nothing against it.
 ///
 /// # Errors
 /// `Refused` by the rules above, or because Clerk still knows the person and nothing was said about that; Clerk's and
@@ -154,7 +155,7 @@ async fn carry_out(
     fact: Fact,
 ) -> Result<Receipt, Error> {
     let at_clerk = match reach {
-        Reach::AtClerk if is_at_clerk => delete_at_clerk(state, user).await?,
+        Reach::AtClerk if is_at_clerk => delete_at_clerk(state, &fact).await?,
         _ if is_at_clerk => AtClerk::Kept,
         _ => AtClerk::Gone,
     };
@@ -187,11 +188,11 @@ pub async fn hide_erased(state: &AppState, now: Timestamp) -> Result<(), Error> 
     Ok(())
 }
 
-async fn delete_at_clerk(state: &AppState, user: &User) -> Result<AtClerk, Error> {
-    match state.clerk.delete_user(&user.clerk_id).await {
+async fn delete_at_clerk(state: &AppState, fact: &Fact) -> Result<AtClerk, Error> {
+    match state.clerk.delete_user(&fact.subject).await {
         Ok(()) => Ok(AtClerk::Deleted),
         Err(clerk::Error::NotFound) => Ok(AtClerk::Gone),
-        Err(error) => Err(error.into()),
+        Err(error) => Err(undo(state, fact.clone(), error).await),
     }
 }
 

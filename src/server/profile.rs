@@ -11,13 +11,14 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde_json::{Map, Number, Value};
 
-use crate::model::audit::{Action, Fact};
+use crate::model::audit::Action;
 use crate::model::notice::Notice;
 use crate::model::profile::{Input, LARGEST_PICTURE, LONGEST_BIO, Names, OwnChange, OwnField, Profile, Waiting};
 use crate::model::user::SyncSource;
 use crate::server::access::Viewer;
+use crate::server::accounts::impersonation::{Noted, note};
 use crate::server::accounts::person::{day_of, role_standing};
-use crate::server::accounts::{self, NOBODY, text_of};
+use crate::server::accounts::{self, NOBODY, refusal, text_of};
 use crate::server::clerk;
 use crate::server::clerk::client::ProfileChange;
 use crate::server::clerk::client::own::Picture;
@@ -134,7 +135,6 @@ pub async fn edit_names(
     if change == ProfileChange::default() {
         return Ok(Notice::done(UNCHANGED));
     }
-    note(state, viewer, Action::EditProfile).await?;
     accounts::edit_profile(state, viewer, change).await?;
     Ok(Notice::done("Your names are saved."))
 }
@@ -201,25 +201,24 @@ pub async fn edit_fields(
     original: &BTreeMap<String, String>,
 ) -> Result<Notice, Error> {
     let user = viewer.user();
-    let change = change_of_fields(&state.settings.fields, &user.fields, values, original)?;
-    if change.is_empty() {
-        return Ok(Notice::done(UNCHANGED));
-    }
+    let (change, changed) = change_of_fields(&state.settings.fields, &user.fields, values, original)?;
+    let Some(first) = changed else { return Ok(Notice::done(UNCHANGED)) };
     state.limits.edits.take(&user.clerk_id)?;
-    note(state, viewer, Action::EditProfile).await?;
+    let noted = note(state, viewer, Action::EditProfile).await?;
     let answer = state.clerk.merge_unsafe_metadata(&user.clerk_id, &change).await;
-    keep(state, answer, "fields").await?;
+    keep(state, noted, answer, first).await?;
     Ok(Notice::done("Your details are saved."))
 }
 
-/// What to merge at Clerk: only what differs, each value under its path.
+/// What to merge at Clerk: only what differs, each value under its path. And which of the fields is the first to differ, as
+/// they stand in the form.
 fn change_of_fields(
     fields: &Fields,
     stored: &FieldValues,
     values: &BTreeMap<String, String>,
     original: &BTreeMap<String, String>,
-) -> Result<Map<String, Value>, Error> {
-    let mut change = Map::new();
+) -> Result<(Map<String, Value>, Option<&'static str>), Error> {
+    let (mut change, mut changed) = (Map::new(), Vec::new());
     for (name, text) in values {
         let row = fields.rows().iter().find(|field| field.is_editable && field.name == name);
         let Some((field, Source::Metadata { path, .. })) = row.map(|field| (field, &field.from)) else {
@@ -228,9 +227,11 @@ fn change_of_fields(
         let before = stored.get(field.name).and_then(|value| text_of(&value.to_json())).unwrap_or_default();
         if is_wanted(field.name, text, original.get(name).map(String::as_str), &before)? {
             insert(&mut change, path, value_of(field, text.trim())?);
+            changed.push(field.name);
         }
     }
-    Ok(change)
+    let first = fields.rows().iter().map(|field| field.name).find(|name| changed.contains(name));
+    Ok((change, first))
 }
 
 /// A form's text as a value of the field's type; nothing removes it.
@@ -274,8 +275,8 @@ pub async fn set_picture(state: &AppState, viewer: &Viewer, bytes: Vec<u8>) -> R
     let picture = picture_of(bytes)?;
     let id = &viewer.user().clerk_id;
     state.limits.edits.take(id)?;
-    note(state, viewer, Action::EditProfile).await?;
-    keep(state, state.clerk.set_profile_image(id, picture).await, "picture").await?;
+    let noted = note(state, viewer, Action::EditProfile).await?;
+    keep(state, noted, state.clerk.set_profile_image(id, picture).await, "picture").await?;
     Ok(Notice::done("Your picture is saved."))
 }
 
@@ -286,8 +287,8 @@ pub async fn set_picture(state: &AppState, viewer: &Viewer, bytes: Vec<u8>) -> R
 pub async fn remove_picture(state: &AppState, viewer: &Viewer) -> Result<Notice, Error> {
     let id = &viewer.user().clerk_id;
     state.limits.edits.take(id)?;
-    note(state, viewer, Action::EditProfile).await?;
-    keep(state, state.clerk.delete_profile_image(id).await, "picture").await?;
+    let noted = note(state, viewer, Action::EditProfile).await?;
+    keep(state, noted, state.clerk.delete_profile_image(id).await, "picture").await?;
     Ok(Notice::done("Your picture is removed."))
 }
 
@@ -309,31 +310,19 @@ fn picture_of(bytes: Vec<u8>) -> Result<Picture, Error> {
 }
 
 /// Writes Clerk's answer to a change, or says at the field why there is none.
-async fn keep(state: &AppState, answer: Result<wire::User, clerk::Error>, field: &'static str) -> Result<(), Error> {
+async fn keep(
+    state: &AppState,
+    noted: Noted,
+    answer: Result<wire::User, clerk::Error>,
+    field: &'static str,
+) -> Result<(), Error> {
     let changed = match answer {
-        Err(clerk::Error::NotFound) => return Err(NOBODY),
-        Err(clerk::Error::Rejected { status: 400 | 409 | 413 | 422, message, .. }) => {
-            return Err(Error::Refused { field, message });
-        }
-        answer => answer?,
+        Ok(changed) => changed,
+        Err(error) => return Err(refusal(noted.undone(state, error).await, |_| field)),
     };
     let incoming = from_fetched(&changed, SyncSource::Edit, Timestamp::now(), &state.settings.fields);
     let (_, written) = write(state, incoming).await?;
     written.filter(|user| user.deleted_at.is_none()).map(|_| ()).ok_or(NOBODY)
-}
-
-/// What is done in somebody else's name is on record, with both of them (D4-17).
-async fn note(state: &AppState, viewer: &Viewer, action: Action) -> Result<(), Error> {
-    if viewer.actor().is_none() {
-        return Ok(());
-    }
-    Ok(state.store.audit.append(&fact_of(viewer, action)).await?)
-}
-
-/// Something that the viewer did about themselves.
-fn fact_of(viewer: &Viewer, action: Action) -> Fact {
-    let subject = viewer.user().clerk_id.clone();
-    Fact { actor: viewer.as_actor(), action, subject, before: None, after: None, reason: None }
 }
 
 #[cfg(test)]

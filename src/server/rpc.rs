@@ -8,9 +8,10 @@ pub mod form;
 pub mod referer;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::{CACHE_CONTROL, RETRY_AFTER};
-use http::{HeaderValue, request::Parts};
+use http::{HeaderValue, Method, StatusCode, request::Parts};
 use leptos::prelude::use_context;
 use leptos_axum::ResponseOptions;
 
@@ -18,6 +19,7 @@ use crate::model::error::AppError;
 use crate::server::access::{Admin, Moderator, Viewer};
 use crate::server::error::Error;
 use crate::server::rpc::caller::Caller;
+use crate::server::rpc::form::wants_page;
 use crate::server::state::AppState;
 
 /// For everybody: the viewer if there is one. Banned and deleted people count as nobody here.
@@ -93,10 +95,21 @@ fn finish<T>(doing: &'static str, answer: Result<T, Error>) -> Result<T, AppErro
         error.log(doing);
         if let Some(response) = response {
             response.set_status(error.status());
-            if error.status() == http::StatusCode::SERVICE_UNAVAILABLE {
-                response.insert_header(RETRY_AFTER, HeaderValue::from_static("5"));
+            if let Some(pause) = pause_of(&error).filter(|_| !is_led_back()) {
+                response.insert_header(RETRY_AFTER, HeaderValue::from(pause.as_secs().max(1)));
             }
         }
         error.public()
     })
+}
+
+/// How long to wait before asking again: as far as it is known, or a little, where something is away.
+fn pause_of(error: &Error) -> Option<Duration> {
+    const A_LITTLE: Duration = Duration::from_secs(5);
+    error.retry_after().or((error.status() == StatusCode::SERVICE_UNAVAILABLE).then_some(A_LITTLE))
+}
+
+/// Whether it is a plain form, whose answer is a redirect, which nobody is to wait with.
+fn is_led_back() -> bool {
+    use_context::<Parts>().is_some_and(|parts| parts.method == Method::POST && wants_page(&parts.headers))
 }

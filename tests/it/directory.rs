@@ -116,6 +116,7 @@ async fn e_20_every_list_and_search_is_served_by_an_index() {
     let banned = Filter { is_banned: true, ..Filter::default() };
     let failed = Filter { status: Some(rollcall::model::user::SyncStatus::Error), ..Filter::default() };
     let gone = Filter { is_deleted: true, ..Filter::default() };
+    let open = Filter { without_banned: true, ..Filter::default() };
     for (what, wanted) in [
         ("stored", wanted(None, None)),
         ("name", Wanted { order: Order::Name, ..wanted(None, None) }),
@@ -127,6 +128,8 @@ async fn e_20_every_list_and_search_is_served_by_an_index() {
         ("banned", Wanted { filter: banned, ..wanted(None, None) }),
         ("failed", Wanted { filter: failed, ..wanted(None, None) }),
         ("deleted", Wanted { filter: gone, ..wanted(None, None) }),
+        ("people", Wanted { order: Order::Name, filter: open, ..wanted(None, None) }),
+        ("search for people", Wanted { with_email: false, filter: open, ..wanted(Some("bob"), None) }),
     ] {
         let page = app.state.store.directory.list(wanted).await.expect("a page");
         if let Some(next) = page.next {

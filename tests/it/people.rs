@@ -1,5 +1,7 @@
 //! People as they see each other: the directory and the public pages (issue 5, item 5).
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mongodb::bson::{DateTime, Document, doc, oid::ObjectId};
 use serde_json::json;
 
@@ -59,6 +61,42 @@ async fn the_directory_lists_the_living_by_name_and_pages_through_all_of_them() 
 }
 
 #[tokio::test]
+async fn d5_19_the_banned_take_no_place_on_a_page_and_no_way_on_names_them() {
+    let app = TestApp::new().await;
+    let zoe = app.person(named("Zoë", "Adams", "zoe")).await;
+    crowd(&app, 160).await;
+    let users = app.database.handle().collection::<Document>("users");
+    // More than a page at the beginning, and whoever would end the first page.
+    for (from, before) in [(0, 60), (107, 109)] {
+        let some = doc! { "name": { "$gte": format!("Person {from:05}"), "$lt": format!("Person {before:05}") } };
+        users.update_many(some, doc! { "$set": { "banned": true } }).await.expect("banned");
+    }
+    for begin in ["/people", "/people?q=person"] {
+        let (mut seen, mut pages) = (Vec::new(), Vec::new());
+        let mut path = Some(begin.to_owned());
+        while let Some(address) = path {
+            let shown = page(&app, &zoe, &address).await;
+            let links = shown.split("href=\"/people/").skip(1).filter_map(|rest| rest.split('"').next());
+            let links: Vec<String> = links.map(str::to_owned).collect();
+            path = next_of(&shown);
+            if let Some(next) = &path {
+                let cursor = next.split("after=").nth(1).and_then(|rest| rest.split('&').next()).expect("a cursor");
+                let cursor = URL_SAFE_NO_PAD.decode(cursor).expect("base64");
+                let last = links.last().expect("somebody").replace("person", "Person ");
+                assert!(String::from_utf8_lossy(&cursor).contains(&last), "{last}");
+            }
+            pages.push(links.len());
+            seen.extend(links);
+        }
+        let shown = (60..107).chain(109..160).map(|number| format!("person{number:05}"));
+        let expected: Vec<String> = shown.chain((begin == "/people").then(|| "zoe".to_owned())).collect();
+        assert_eq!(seen, expected, "{begin}");
+        assert!(pages[..pages.len() - 1].iter().all(|count| *count == 48), "{begin}: {pages:?}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn d5_19_d5_20_a_search_finds_by_name_and_username_never_by_address() {
     let app = TestApp::new().await;
     let zoe = app.person(named("Zoë", "Adams", "zed")).await;
@@ -78,6 +116,30 @@ async fn d5_19_d5_20_a_search_finds_by_name_and_username_never_by_address() {
         assert!(!shown.contains("@example.com"), "an address is nobody's to see");
     }
     assert!(page(&app, &zoe, "/people?q=nobody").await.contains("Nobody's name or username begins so."));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d7_08_whoever_looks_for_people_too_often_is_told_when_to_come_back() {
+    let app = TestApp::new().await;
+    let mut attributes = named("Zoë", "Adams", "zoe");
+    attributes["public_metadata"] = json!({ "role": "moderator" });
+    let zoe = app.person(attributes).await;
+    for path in [
+        "/api/people/list_people".to_owned(),
+        "/people".to_owned(),
+        // An id that is looked for is a search as well.
+        format!("/api/admin_users/list_users?query[q]={zoe}"),
+        format!("/admin/users?q={zoe}"),
+    ] {
+        let answers = futures::future::join_all((0..60).map(|_| app.get_as(&zoe, &path))).await;
+        let refused: Vec<_> = answers.into_iter().filter(|answer| answer.status() == 429).collect();
+        assert!(!refused.is_empty(), "{path}");
+        for answer in refused {
+            let wait: u64 = answer.headers()["retry-after"].to_str().expect("text").parse().expect("seconds");
+            assert!((1..=60).contains(&wait), "{path}: {wait}");
+        }
+    }
     app.finish().await;
 }
 

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mongodb::bson::doc;
 use reqwest::Response;
 use reqwest::header::LOCATION;
+use rollcall::standin::levers::Levers;
 use rollcall::standin::token::TokenOptions;
 use serde_json::{Value, json};
 
@@ -55,6 +56,38 @@ async fn d4_17_whoever_acts_in_anothers_place_is_told_on_every_page_and_recorded
     assert_eq!(app.database.count("audit", both).await, 1);
     let person = app.get_as(&id, &format!("/admin/users/{id}")).await.text().await.expect("text");
     assert!(person.contains(&format!("{id}, really {support} (web)")), "{person}");
+    assert_eq!(app.state.store.audit.verify().await.expect("a trail").broken, None);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d4_17_what_another_changes_by_the_api_is_on_record_too_as_often_as_they_may_and_undone_if_clerk_refuses() {
+    let app = TestApp::new().await;
+    let id = app.person(admin("jo@example.com")).await;
+    let support = app.person(admin("support@example.com")).await;
+    let token = impersonated(&app, &id, &support);
+    let edit = async |name: String| {
+        let change = app.client.patch(app.at("/api/profile")).bearer_auth(&token);
+        change.json(&json!({ "firstName": name })).send().await.expect("an answer").status().as_u16()
+    };
+    let on_record = async |action: &str| {
+        let both = doc! { "action": action, "actor": &id, "impersonator": &support, "subject": &id };
+        app.database.count("audit", both).await
+    };
+    assert_eq!((edit("Joan".to_owned()).await, on_record("edit_profile").await), (200, 1));
+    app.clerk.set_levers(Levers { bapi_status: Some(422), ..Levers::default() });
+    assert_eq!(edit("Johanna".to_owned()).await, 422);
+    app.clerk.set_levers(Levers::default());
+    assert_eq!((on_record("edit_profile").await, on_record("undone").await), (2, 1));
+    let mut done = 2;
+    for turn in 0..30 {
+        match edit(format!("Turn {turn}")).await {
+            429 => break,
+            _ => done += 1,
+        }
+    }
+    assert!(done < 30, "there is a limit");
+    assert_eq!(on_record("edit_profile").await, done, "what was too often never began");
     assert_eq!(app.state.store.audit.verify().await.expect("a trail").broken, None);
     app.finish().await;
 }

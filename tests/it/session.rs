@@ -122,6 +122,28 @@ async fn a_satellite_asks_the_primary_when_it_is_told_to() {
     app.finish().await;
 }
 
+#[tokio::test]
+async fn e_31_who_signs_out_of_a_satellite_to_sign_in_again_comes_back_to_it() {
+    let variables = vec![
+        ("CLERK_IS_SATELLITE", "true".to_owned()),
+        ("CLERK_DOMAIN", "satellite.example".to_owned()),
+        ("CLERK_SIGN_IN_URL", "https://primary.example/sign-in?tenant=a".to_owned()),
+    ];
+    let app = TestApp::with(Wishes { variables, ..Wishes::default() }).await;
+    let asked =
+        [("/people?q=a", "/people?q=a&__clerk_synced=false"), ("//evil.example", "/profile?__clerk_synced=false")];
+    for (back, led) in asked {
+        let body = url::form_urlencoded::Serializer::new(String::new()).append_pair("back", back).finish();
+        let out = app.post_as(None, "/sign-out", &body).await;
+        let location = out.headers()["location"].to_str().expect("text");
+        let location = url::Url::parse(location).expect("a whole address");
+        let pairs: Vec<(String, String)> = location.query_pairs().into_owned().collect();
+        let expected = [("tenant".to_owned(), "a".to_owned()), ("redirect_url".to_owned(), app.at(led))];
+        assert_eq!((location.host_str(), pairs.as_slice()), (Some("primary.example"), expected.as_slice()), "{back}");
+    }
+    app.finish().await;
+}
+
 /// The cookies of a signed-in development browser.
 fn cookies(token: &str) -> String {
     format!("__clerk_db_jwt=dvb_test; __client_uat=1; __session={token}")
@@ -267,6 +289,38 @@ async fn while_clerk_is_away_nobody_is_told_that_they_are_signed_out() {
     let answer = post.header("cookie", cookies(&app.token(&id))).send().await.expect("an answer");
     assert_eq!(answer.status(), 503);
     assert!(!answer.headers().contains_key("set-cookie"));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d2_17_without_clerks_keys_nobody_is_told_that_they_are_signed_out() {
+    let fetched = vec![("CLERK_JWT_KEY", String::new())];
+    let app = TestApp::with(Wishes { variables: fetched, ..Wishes::default() }).await;
+    let id = jo(&app).await;
+    app.clerk.set_levers(rollcall::standin::levers::Levers { bapi_status: Some(500), ..app.clerk.levers() });
+    let post = app.client.post(app.at("/sign-out")).header("sec-fetch-site", "same-origin");
+    let answer = post.header("cookie", cookies(&app.token(&id))).send().await.expect("an answer");
+    assert_eq!(answer.status(), 503);
+    assert!(!answer.headers().contains_key("set-cookie"));
+    app.clerk.set_levers(rollcall::standin::levers::Levers::default());
+    assert_eq!(session_states(&app, &id).await, ["active"]);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_token_of_a_key_that_clerk_does_not_have_ends_no_session_and_goes() {
+    let fetched = vec![("CLERK_JWT_KEY", String::new())];
+    let app = TestApp::with(Wishes { variables: fetched, ..Wishes::default() }).await;
+    let id = jo(&app).await;
+    let token = app.token(&id);
+    let header = URL_SAFE_NO_PAD.encode(json!({ "alg": "RS256", "typ": "JWT", "kid": "ins_other" }).to_string());
+    let (_, signed) = token.split_once('.').expect("three parts");
+    let post = app.client.post(app.at("/sign-out")).header("sec-fetch-site", "same-origin");
+    let answer = post.header("cookie", cookies(&format!("{header}.{signed}"))).send().await.expect("an answer");
+    assert_eq!(answer.status(), 303);
+    let mut set = answer.headers().get_all("set-cookie").iter().filter_map(|value| value.to_str().ok());
+    assert!(set.any(|cookie| cookie.starts_with("__session=;")));
+    assert_eq!(session_states(&app, &id).await, ["active"]);
     app.finish().await;
 }
 

@@ -24,6 +24,11 @@ export function newcomer(): Person {
   return { email, password: `pw-${randomUUID()}`, firstName: 'Ada', lastName: 'Lovelace' };
 }
 
+/** A name as it stands in a text: isolated, so that it turns nothing around it. */
+export function isolated(name: string): string {
+  return `\u2068${name}\u2069`;
+}
+
 /** Where the browser state of a signed-in person is kept for the specs that only look at pages. */
 export function state(who: 'admin' | 'user' | 'editor' | 'plain-editor'): string {
   return join(__dirname, '../../../test-results', `signed-in-${who}.json`);

@@ -11,7 +11,7 @@ use leptos::web_sys::HtmlElement;
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::*;
 
-use crate::model::event_filter::percent_encoded;
+use crate::model::sign_in;
 
 /// Which of Clerk's components.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,23 +45,18 @@ pub struct ClerkAddresses {
 
 /// Where people sign in: our own page, unless the settings name another. From a satellite, with the way back.
 pub fn sign_in_url() -> String {
-    match use_context::<ClerkAddresses>() {
-        None => "/sign-in".to_owned(),
-        Some(addresses) if addresses.satellite_origin.is_some() => sign_in_and_back("/profile"),
-        Some(addresses) => addresses.sign_in_url,
-    }
+    use_context::<ClerkAddresses>().map_or_else(
+        || "/sign-in".to_owned(),
+        |addresses| sign_in::sign_in(&addresses.sign_in_url, addresses.satellite_origin.as_deref()),
+    )
 }
 
 /// The way to sign-in that leads back to `path` of this site, which may have a query.
 pub fn sign_in_and_back(path: &str) -> String {
     let addresses = use_context::<ClerkAddresses>();
     let page = addresses.as_ref().map_or("/sign-in", |addresses| &addresses.sign_in_url);
-    let origin = addresses.as_ref().and_then(|addresses| addresses.satellite_origin.as_ref());
-    // The mark makes a satellite ask the primary domain, whatever its own cookies say.
-    let separator = if path.contains('?') { '&' } else { '?' };
-    let marked = |origin| format!("{origin}{path}{separator}__clerk_synced=false");
-    let back = origin.map_or_else(|| path.to_owned(), marked);
-    format!("{page}?redirect_url={}", percent_encoded(&back))
+    let origin = addresses.as_ref().and_then(|addresses| addresses.satellite_origin.as_deref());
+    sign_in::sign_in_and_back(page, origin, path)
 }
 
 /// Where people sign up.

@@ -9,7 +9,7 @@ use crate::app::components::fields::{Reason, Tick};
 use crate::app::components::notice::{field_error, kept};
 use crate::app::components::post_form::PostForm;
 use crate::model::person::{Permit, Person};
-use crate::model::user::Role;
+use crate::model::user::{Role, isolated};
 
 #[component]
 pub fn Actions(person: Person) -> impl IntoView {
@@ -94,7 +94,7 @@ fn Harmless(person: Person) -> impl IntoView {
         <Confirm
             id="revoke-sessions"
             label="End sessions"
-            title=format!("End every session of {}?", person.name)
+            title=format!("End every session of {}?", isolated(&person.name))
             action="/api/admin_users/revoke_sessions"
             submit="End sessions"
             hidden=vec![("id", person.clerk_id)]
@@ -109,7 +109,7 @@ fn Harmless(person: Person) -> impl IntoView {
 /// Ban and lock, and the ends of both; of the last admin, only the ends.
 #[component]
 fn Doors(person: Person) -> impl IntoView {
-    let name = &person.name;
+    let name = isolated(&person.name);
     let banned = "Clerk ends their sessions and lets them begin no other. Here they are refused at once.";
     let locked = "They can begin no new session until somebody unlocks them, or Clerk's time for it has passed.";
     let ban = if person.banned {
@@ -163,7 +163,7 @@ fn Erase(person: Person) -> impl IntoView {
         <Confirm
             id="erase"
             label="Erase"
-            title=format!("Erase {} for ever?", person.name)
+            title=format!("Erase {} for ever?", isolated(&person.name))
             action="/api/admin_users/erase_user"
             submit="Erase for ever"
             danger=true

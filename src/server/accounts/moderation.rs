@@ -196,6 +196,7 @@ pub async fn undo(state: &AppState, fact: Fact, error: clerk::Error) -> Error {
     if is_nobody { NOBODY } else { error }
 }
 
-fn nobody_or(error: clerk::Error) -> Error {
+/// What came of asking Clerk about a person.
+pub fn nobody_or(error: clerk::Error) -> Error {
     if matches!(error, clerk::Error::NotFound) { NOBODY } else { error.into() }
 }

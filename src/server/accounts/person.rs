@@ -41,7 +41,7 @@ pub async fn get_person(state: &AppState, moderator: &Moderator, id: &str) -> Re
     Ok(Person {
         fields: fields_of(state, &user),
         permit: permit_of(state, moderator, &user),
-        saga: saga_of(state, &user).await?,
+        saga: saga_of(state, &user, moderator.is_admin(state)).await?,
         is_deleted: user.deleted_at.is_some(),
         is_last_admin,
         clerk_id: user.clerk_id,
@@ -124,8 +124,9 @@ pub fn day_of(at: Option<Timestamp>) -> String {
     at.map_or_else(|| "not on record".to_owned(), |at| at.strftime("%Y-%m-%d").to_string())
 }
 
-/// The steps of the last role that was given here: asked for, in force, at Clerk, come back, in the tokens.
-async fn saga_of(state: &AppState, user: &User) -> Result<Vec<Step>, Error> {
+/// The steps of the last role that was given here: asked for, in force, at Clerk, come back, in the tokens. Who asked for it,
+/// and why, is for admins.
+async fn saga_of(state: &AppState, user: &User, is_admin: bool) -> Result<Vec<Step>, Error> {
     let entries = state.store.audit.list_about(&user.clerk_id).await?;
     let is_of_role = |entry: &&Entry| entry.action == Action::ChangeRole.as_str();
     let Some(given) = entries.iter().rev().find(is_of_role) else { return Ok(Vec::new()) };
@@ -137,9 +138,10 @@ async fn saga_of(state: &AppState, user: &User) -> Result<Vec<Step>, Error> {
         format!("{} to {}", given.before.as_deref().unwrap_or("none"), given.after.as_deref().unwrap_or("none"));
     let step =
         |name: &str, state, text: String, at| Step { name: name.to_owned(), state, text, at, reason: None, link: None };
+    let by = if is_admin { format!(", by {}", given.actor) } else { String::new() };
     let asked = Step {
-        reason: given.reason.clone(),
-        ..step("Asked for", StepState::Done, format!("{roles}, by {}", given.actor), Some(given.at))
+        reason: given.reason.clone().filter(|_| is_admin),
+        ..step("Asked for", StepState::Done, format!("{roles}{by}"), Some(given.at))
     };
     let written = "in force since the next request: every permission is read from here".to_owned();
     let written = step("Written in MongoDB", StepState::Done, written, Some(given.at));

@@ -13,7 +13,6 @@ use crate::model::audit::{Action, Fact};
 use crate::model::roster::{Column, Page, Query, Row};
 use crate::model::user::{AuthProvider, SyncStatus};
 use crate::server::access::{Admin, Moderator};
-use crate::server::accounts::list_users;
 use crate::server::accounts::person::find_anybody;
 use crate::server::error::Error;
 use crate::server::state::AppState;
@@ -62,6 +61,7 @@ impl Search {
             status: status_of(&query.state)?,
             provider: provider_of(&query.provider)?,
             is_banned: mark == Some("banned"),
+            without_banned: false,
             is_locked: mark == Some("locked"),
             is_deleted: mark == Some("deleted"),
             joined: span("joined_from", &query.joined_from, "joined_to", &query.joined_to)?,
@@ -97,10 +97,11 @@ pub async fn list_roster(state: &AppState, moderator: &Moderator, query: &Query)
     let viewer = moderator.viewer();
     let can_change = moderator.is_admin(state) && viewer.actor().is_none();
     let columns = search.columns.clone();
+    state.limits.searches.take(&viewer.user().clerk_id)?;
     if let Some(user) = find_named(state, &search).await? {
         return Ok(Page { rows: vec![row_of(user)], next: None, columns, can_change });
     }
-    let found = list_users(state, moderator, search.wanted(PAGE)).await.map_err(too_long)?;
+    let found = state.store.directory.list(search.wanted(PAGE)).await.map_err(|error| too_long(error.into()))?;
     Ok(Page { rows: found.users.into_iter().map(row_of).collect(), next: found.next, columns, can_change })
 }
 

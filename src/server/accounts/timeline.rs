@@ -48,11 +48,16 @@ impl Cursor {
     }
 }
 
-/// One page.
+/// One page. Which admin did something, and why, is for admins.
 ///
 /// # Errors
 /// `NotFound`, `Invalid` for a cursor that is none, or MongoDB's.
-pub async fn list_timeline(state: &AppState, _: &Moderator, id: &str, cursor: Option<&str>) -> Result<Timeline, Error> {
+pub async fn list_timeline(
+    state: &AppState,
+    moderator: &Moderator,
+    id: &str,
+    cursor: Option<&str>,
+) -> Result<Timeline, Error> {
     let cursor = cursor.map(Cursor::parse).transpose()?;
     let user = find_anybody(state, id).await?;
     let store = &state.store;
@@ -86,7 +91,8 @@ pub async fn list_timeline(state: &AppState, _: &Moderator, id: &str, cursor: Op
         let fields = by_event.remove(&event.id).unwrap_or_default();
         of_event(event, fields)
     }));
-    entries.extend(facts.into_iter().map(of_fact));
+    let is_admin = moderator.is_admin(state);
+    entries.extend(facts.into_iter().map(|fact| of_fact(fact, is_admin)));
     entries.extend(jobs.into_iter().map(|job| of_job(job, now)));
     entries.extend(findings.into_iter().map(of_finding));
     let (entries, next) = page_of(entries, cursor);
@@ -156,7 +162,8 @@ fn of_change(place: usize, entry: history::Entry) -> Entry {
     }
 }
 
-fn of_fact(fact: audit::Entry) -> Entry {
+/// The audit trail's, of which whoever is no admin learns what was done only.
+fn of_fact(fact: audit::Entry, is_admin: bool) -> Entry {
     let text = match (fact.before, fact.after) {
         (Some(before), Some(after)) => Some(format!("{before} → {after}")),
         (before, after) => before.or(after),
@@ -168,8 +175,8 @@ fn of_fact(fact: audit::Entry) -> Entry {
         id: format!("{:012}", fact.number),
         title: fact.action.replace('_', " "),
         text,
-        reason: fact.reason,
-        by: Some(format!("{}{really} ({})", fact.actor, fact.source)),
+        reason: fact.reason.filter(|_| is_admin),
+        by: is_admin.then(|| format!("{}{really} ({})", fact.actor, fact.source)),
         fields: Vec::new(),
     }
 }

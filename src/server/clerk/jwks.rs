@@ -227,6 +227,11 @@ impl Keys {
         KeySet { refetch: false, ..self.inner.snapshot(now) }
     }
 
+    /// Whether Clerk did not give them when it was last asked: a key that is unknown may be one of its all the same.
+    pub fn are_failing(&self) -> bool {
+        self.inner.state().failure.is_some()
+    }
+
     /// A task of its own, because a visitor who goes away must not interrupt what others wait for.
     fn spawn_refresh(&self, occasion: Occasion, now: Timestamp) -> impl Future<Output = ()> + use<> {
         let inner = Arc::clone(&self.inner);

@@ -10,10 +10,10 @@ use axum::extract::rejection::FormRejection;
 use axum::http::header::{REFERER, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Redirect, Response};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 
 use crate::model::notice::Notice;
+use crate::model::sign_in;
 use crate::server::clerk;
 use crate::server::cookie::{OwnCookie, SHORTCUTS, THEME, TIMES};
 use crate::server::error::Error;
@@ -40,17 +40,13 @@ pub async fn sign_out(
     headers: HeaderMap,
     form: Result<Form<SignOutForm>, FormRejection>,
 ) -> Response {
-    let ended = session_to_end(&state, &headers).await;
+    let Ok(ended) = session_to_end(&state, &headers).await else { return still_signed_in(&state, &headers) };
     if let Some(session_id) = &ended {
         match state.clerk.revoke_session(session_id).await {
             Ok(_) | Err(clerk::Error::NotFound) => {}
             Err(error) => {
                 Error::from(error).log("sign_out");
-                if wants_page(&headers) {
-                    let from = own_path(headers.get(REFERER), &state.settings.server.public_url);
-                    return lead_back(&state, &from, &Notice::failed(STILL_SIGNED_IN));
-                }
-                return (StatusCode::SERVICE_UNAVAILABLE, STILL_SIGNED_IN).into_response();
+                return still_signed_in(&state, &headers);
             }
         }
     }
@@ -65,13 +61,26 @@ pub async fn sign_out(
     response
 }
 
+fn still_signed_in(state: &AppState, headers: &HeaderMap) -> Response {
+    if wants_page(headers) {
+        let from = own_path(headers.get(REFERER), &state.settings.server.public_url);
+        return lead_back(state, &from, &Notice::failed(STILL_SIGNED_IN));
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, STILL_SIGNED_IN).into_response()
+}
+
 /// The way to sign-in that leads back to this path; what is no path of ours is left out.
 fn sign_in_and_back(state: &AppState, path: &str) -> String {
-    let (public_url, page) = (&state.settings.server.public_url, &state.settings.clerk.sign_in_url);
+    let (public_url, clerk) = (&state.settings.server.public_url, &state.settings.clerk);
+    let origin = clerk.satellite.as_ref().map(|_| state.settings.public_url());
     let is_own = path.starts_with('/')
         && !path.chars().any(char::is_control)
         && public_url.join(path).is_ok_and(|url| url.origin() == public_url.origin() && !url.path().starts_with("//"));
-    if is_own { format!("{page}?redirect_url={}", utf8_percent_encode(path, NON_ALPHANUMERIC)) } else { page.clone() }
+    if is_own {
+        sign_in::sign_in_and_back(&clerk.sign_in_url, origin, path)
+    } else {
+        sign_in::sign_in(&clerk.sign_in_url, origin)
+    }
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

@@ -23,7 +23,8 @@ use crate::server::clerk::handshake::decision::Decision;
 use crate::server::clerk::handshake::reason::RefreshFailure;
 use crate::server::clerk::handshake::refresh::RefreshRequest;
 use crate::server::clerk::handshake::{self, Facts, Redemption, Refreshed, authenticate};
-use crate::server::clerk::session::{VerifyOptions, verify_token};
+use crate::server::clerk::jwt::Decoded;
+use crate::server::clerk::session::{Reason, VerifyOptions, verify_decoded, wants_new_keys};
 use crate::server::cookie::{BARRED, ENDED};
 use crate::server::error::Error;
 use crate::server::http::addresses::Address;
@@ -237,15 +238,28 @@ fn token_in_cookies(state: &AppState, headers: &HeaderMap) -> Option<String> {
 
 /// The session to end at sign-out. Its token may have run out, which ends no session: signature, issuer and the rest still
 /// say whose it was. It opens nothing.
-pub async fn session_to_end(state: &AppState, headers: &HeaderMap) -> Option<String> {
+///
+/// # Errors
+/// Why Clerk's keys are not there, without which nobody knows whose it was.
+pub async fn session_to_end(state: &AppState, headers: &HeaderMap) -> Result<Option<String>, Reason> {
     const HOWEVER_OLD: Duration = Duration::from_hours(24 * 400);
     let now = Timestamp::now();
     let barred = BARRED.name(&state.settings.server.public_url);
     let barred = || own_cookies(headers, &barred).next().map(str::to_owned);
-    let token = token_in_cookies(state, headers).or_else(barred)?;
+    let Some(token) = token_in_cookies(state, headers).or_else(barred) else { return Ok(None) };
+    let Some(token) = Decoded::read(&token) else { return Ok(None) };
     let options = VerifyOptions { clock_skew: HOWEVER_OLD, ..state.session.verify.clone() };
-    let keys = state.keys.current(now).await;
-    verify_token(&token, &keys, &options, now).ok().map(|claims| claims.sid)
+    let mut keys = state.keys.current(now).await;
+    if wants_new_keys(&token, &keys, Some(options.issuer.as_str())) {
+        keys = state.keys.refetched(now).await;
+    }
+    match verify_decoded(&token, &keys, &options, now) {
+        Ok(claims) => Ok(Some(claims.sid)),
+        Err(reason @ (Reason::JwkRemoteFailedToLoad | Reason::SecretKeyInvalid)) => Err(reason),
+        // It may be a new key of Clerk's, which does not say so.
+        Err(reason @ Reason::JwkKidMismatch) if state.keys.are_failing() => Err(reason),
+        Err(_) => Ok(None),
+    }
 }
 
 fn session_of(decision: &Decision) -> Session {

@@ -6,11 +6,11 @@ use serde_json::Value;
 use crate::model::audit::{Action, Fact};
 use crate::model::notice::Notice;
 use crate::server::access::Viewer;
+use crate::server::accounts::impersonation::own_fact;
 use crate::server::accounts::moderation::undo;
 use crate::server::accounts::{NOBODY, departures};
 use crate::server::clerk;
 use crate::server::error::Error;
-use crate::server::profile::fact_of;
 use crate::server::settings::fields::Fields;
 use crate::server::state::AppState;
 use crate::server::store::dossier::Dossier;
@@ -32,7 +32,7 @@ pub async fn export_profile(state: &AppState, viewer: &Viewer) -> Result<Dossier
     viewer.demand_fresh_factor(state)?;
     let id = &viewer.user().clerk_id;
     state.limits.edits.take(id)?;
-    state.store.audit.append(&fact_of(viewer, Action::ExportUser)).await?;
+    state.store.audit.append(&own_fact(viewer, Action::ExportUser)).await?;
     let dossier = state.store.find_dossier(id).await?.ok_or(NOBODY)?;
     Ok(for_themselves(dossier, id, &state.settings.fields))
 }
@@ -89,7 +89,7 @@ pub async fn delete_account(state: &AppState, viewer: &Viewer, typed: &str) -> R
     let fact = Fact {
         before: Some("kept".to_owned()),
         after: Some("deleted".to_owned()),
-        ..fact_of(viewer, Action::DeleteAccount)
+        ..own_fact(viewer, Action::DeleteAccount)
     };
     let last = ["typed", "The last admin cannot leave. Make somebody else an admin first."];
     let departing = departures::begin(state, None, &fact, false, last).await?;

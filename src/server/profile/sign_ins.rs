@@ -6,10 +6,10 @@ use crate::model::audit::Action;
 use crate::model::notice::Notice;
 use crate::model::profile::SignIn;
 use crate::server::access::Viewer;
+use crate::server::accounts::impersonation::note;
 use crate::server::clerk;
 use crate::server::clerk::wire::{Session, SessionActivity};
 use crate::server::error::Error;
-use crate::server::profile::note;
 use crate::server::state::AppState;
 
 /// The viewer's sessions: the one that asks first, then the most recently used.
@@ -37,9 +37,11 @@ pub async fn revoke_session(state: &AppState, viewer: &Viewer, id: &str) -> Resu
     if !sessions.iter().any(|session| session.id == id) {
         return Err(Error::NotFound { what: "This session" });
     }
-    note(state, viewer, Action::RevokeSession).await?;
-    revoke(state, id).await?;
-    Ok(Notice::done("Signed out there."))
+    let noted = note(state, viewer, Action::RevokeSession).await?;
+    match revoke(state, id).await {
+        Ok(()) => Ok(Notice::done("Signed out there.")),
+        Err(error) => Err(noted.undone(state, error).await),
+    }
 }
 
 /// Ends all of the viewer's sessions but the one that asks.
@@ -50,12 +52,18 @@ pub async fn revoke_other_sessions(state: &AppState, viewer: &Viewer) -> Result<
     state.limits.edits.take(&viewer.user().clerk_id)?;
     let mut others = sessions_of(state, viewer).await?;
     others.retain(|session| session.id != viewer.session_id());
-    note(state, viewer, Action::RevokeSession).await?;
-    for session in &others {
-        revoke(state, &session.id).await?;
+    if others.is_empty() {
+        return Ok(Notice::done("There was no other session."));
+    }
+    let noted = note(state, viewer, Action::RevokeSession).await?;
+    for (ended, session) in others.iter().enumerate() {
+        match revoke(state, &session.id).await {
+            Ok(()) => {}
+            Err(error) if ended == 0 => return Err(noted.undone(state, error).await),
+            Err(error) => return Err(error.into()),
+        }
     }
     Ok(Notice::done(match others.len() {
-        0 => "There was no other session.".to_owned(),
         1 => "Signed out of the other session.".to_owned(),
         count => format!("Signed out of {count} other sessions."),
     }))
@@ -68,11 +76,11 @@ async fn sessions_of(state: &AppState, viewer: &Viewer) -> Result<Vec<Session>, 
     Ok(sessions)
 }
 
-async fn revoke(state: &AppState, id: &str) -> Result<(), Error> {
+async fn revoke(state: &AppState, id: &str) -> Result<(), clerk::Error> {
     match state.clerk.revoke_session(id).await {
         // It ended by itself meanwhile, which is as good.
         Err(clerk::Error::NotFound) => Ok(()),
-        revoked => Ok(revoked.map(|_| ())?),
+        revoked => revoked.map(|_| ()),
     }
 }
 

@@ -45,7 +45,7 @@ fn change(values: &[(&str, &str)]) -> Result<Value, (&'static str, String)> {
     let values_here: FieldValues = fields().rows().iter().map(|field| (field.name, known(field.name))).collect();
     let values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     match change_of_fields(&fields(), &values_here, &values, &BTreeMap::new()) {
-        Ok(change) => Ok(Value::Object(change)),
+        Ok((change, _)) => Ok(Value::Object(change)),
         Err(Error::Refused { field, message }) => Err((field, message)),
         Err(error) => panic!("{error}"),
     }
@@ -57,6 +57,18 @@ fn a2_24_only_what_differs_goes_to_clerk_under_its_path_and_with_its_type() {
     assert_eq!(change(&all), Ok(json!({ "work": { "team": "Red" }, "height": 1.5, "remote": true })));
     assert_eq!(change(&[("team", ""), ("floor", "4")]), Ok(json!({ "work": { "team": null, "floor": 4 } })));
     assert_eq!(change(&[("team", "Blue"), ("remote", "")]), Ok(json!({})));
+}
+
+#[test]
+fn what_clerk_refuses_of_several_fields_is_said_at_the_first_of_the_form() {
+    let stored = FieldValues::default();
+    let first = |values: &[(&str, &str)]| {
+        let values = values.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        change_of_fields(&fields(), &stored, &values, &BTreeMap::new()).expect("a change").1
+    };
+    assert_eq!(first(&[("floor", "3"), ("team", "Red")]), Some("team"));
+    assert_eq!(first(&[("remote", "true"), ("team", "")]), Some("remote"));
+    assert_eq!(first(&[("team", "")]), None);
 }
 
 #[test]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::admin_users::{page, post, read, someone, submit, text_of, trail};
 use crate::support::app::TestApp;
+use crate::support::eventually;
 
 #[tokio::test]
 async fn e_13_a_role_given_by_a_plain_form_is_in_force_on_record_and_can_be_undone() {
@@ -16,7 +17,7 @@ async fn e_13_a_role_given_by_a_plain_form_is_in_force_on_record_and_can_be_undo
     let body = format!("id={member}&role=moderator&reason=helps+out");
     let (location, shown) = submit(&app, &admin, "/api/admin_users/change_role", &body).await;
     assert_eq!(location, path);
-    assert!(shown.contains("Mo is moderator now, was user."), "said once");
+    assert!(shown.contains("\u{2068}Mo\u{2069} is moderator now, was user."), "said once");
     assert!(shown.contains("helps out"), "on the person's page, with its reason");
     for field in
         ["name=\"role\" value=\"user\"", "name=\"expected\" value=\"moderator\"", "name=\"reason\" value=\"undo\""]
@@ -44,7 +45,10 @@ async fn e_13_a_role_that_somebody_else_changed_meanwhile_is_not_undone() {
     let back = format!("id={member}&role=user&expected=moderator&reason=undo");
     assert_eq!(post(&app, &ad, "change_role", &back).await.status(), 422);
     let (_, shown) = submit(&app, &ad, "/api/admin_users/change_role", &back).await;
-    assert!(shown.contains("Mo is admin by now: the role was changed meanwhile, so it stays."), "{shown}");
+    assert!(
+        shown.contains("\u{2068}Mo\u{2069} is admin by now: the role was changed meanwhile, so it stays."),
+        "{shown}"
+    );
     assert!(!shown.contains("value=\"undo\""), "it is no reason that somebody typed");
     assert_eq!(text_of(&app, &member, "role").await, "admin");
     assert_eq!(trail(&app, &member).await.len(), 2, "what was refused is not on record");
@@ -79,6 +83,33 @@ async fn a3_10_e_28_moderators_look_and_every_form_of_theirs_is_403() {
         assert_eq!(app.post_as(Some(&moderator), &format!("/admin/users/{file}"), &body).await.status(), 403, "{file}");
     }
     assert_eq!(trail(&app, &member).await, []);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn e_28_moderators_see_what_was_done_to_somebody_and_not_by_which_admin_nor_why() {
+    let app = TestApp::new().await;
+    let (admin, member) = (someone(&app, "Ad", "admin").await, someone(&app, "Jo", "user").await);
+    let moderator = someone(&app, "Mo", "moderator").await;
+    for (verb, body) in [("change_role", "&role=moderator"), ("lock", "")] {
+        let body = format!("id={member}{body}&reason=seen+at+the+pub");
+        assert_eq!(post(&app, &admin, verb, &body).await.status(), 200, "{verb}");
+    }
+    app.settled().await;
+    for (who, is_admin) in [(&admin, true), (&moderator, false)] {
+        let timeline = read(&app, who, &format!("list_timeline?id={member}")).await;
+        let entries = timeline["entries"].as_array().expect("entries");
+        let done: Vec<&Value> = entries.iter().filter(|entry| entry["kind"] == "Admin").collect();
+        let titles: Vec<&str> = done.iter().filter_map(|entry| entry["title"].as_str()).collect();
+        assert_eq!(titles, ["lock", "change role"]);
+        assert!(done.iter().all(|entry| entry["text"].is_string()), "what was done: {done:?}");
+        let person = read(&app, who, &format!("get_person?id={member}")).await;
+        assert!(person["saga"][0]["text"].as_str().expect("text").starts_with("user to moderator"), "{person}");
+        let (_, shown) = page(&app, who, &format!("/admin/users/{member}")).await;
+        for text in [timeline.to_string(), person.to_string(), shown] {
+            assert_eq!((text.contains(&admin), text.contains("seen at the pub")), (is_admin, is_admin), "{text}");
+        }
+    }
     app.finish().await;
 }
 
@@ -218,6 +249,36 @@ async fn c_11_e_13_erasing_wants_the_id_typed_and_leaves_a_tombstone_to_look_at(
 }
 
 #[tokio::test]
+async fn c_11_an_erasure_that_clerk_refuses_is_on_record_as_undone() {
+    let app = TestApp::new().await;
+    let (admin, member) = (someone(&app, "Ad", "admin").await, someone(&app, "Mo", "user").await);
+    let calls = app.clerk.backend_calls();
+    app.clerk.set_levers(Levers { bapi_delay_ms: 500, ..Levers::default() });
+    let refuse = async {
+        // Clerk still says that it knows them, and refuses what comes next.
+        eventually("Clerk is asked", || async {
+            if app.clerk.backend_calls() > calls { Ok(()) } else { Err("not yet".to_owned()) }
+        })
+        .await;
+        app.clerk.set_levers(Levers { bapi_status: Some(422), ..Levers::default() });
+    };
+    let body = format!("id={member}&typed={member}&reason=asked");
+    let (answer, ()) = tokio::join!(post(&app, &admin, "erase_user", &body), refuse);
+    assert_eq!(answer.status(), 500);
+    app.clerk.set_levers(Levers::default());
+    assert!(app.clerk.user(&member).is_some());
+    assert_eq!(text_of(&app, &member, "name").await, "Mo", "nothing of theirs is gone");
+    let told: Vec<_> = trail(&app, &member).await.into_iter().map(|entry| (entry.action, entry.reason)).collect();
+    let row = |action: &str, reason: &str| (action.to_owned(), Some(reason.to_owned()));
+    assert_eq!(
+        told,
+        [row("erase_user", "asked"), row("undone", "Clerk refused (422 internal_clerk_error)")],
+        "the trail says both"
+    );
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn one_persons_data_is_a_file_for_admins_and_on_record() {
     let app = TestApp::new().await;
     let (admin, member) = (someone(&app, "Ad", "admin").await, someone(&app, "Mo", "user").await);
@@ -249,6 +310,7 @@ async fn one_role_for_many_is_shown_before_and_summed_up_after() {
         assert!(shown.contains(text), "{text}");
     }
     assert_eq!(text_of(&app, &jo, "role").await, "user", "only shown");
+    assert_eq!(app.database.count("locks", doc! { "_id": "roles" }).await, 0, "nobody's turn is taken for a look");
     let body = format!("ids={jo},{admin}&role=moderator&reason=together");
     let (location, shown) = submit(&app, &admin, "/api/admin_users/change_roles", &body).await;
     assert_eq!(location, "/admin/users");

@@ -7,7 +7,7 @@ use mongodb::bson::doc;
 use rollcall::standin::levers::Levers;
 use serde_json::{Value, json};
 
-use crate::admin_users::{page, post, read, someone, trail};
+use crate::admin_users::{page, post, read, someone, submit, trail};
 use crate::support::app::{TestApp, Wishes};
 use crate::support::eventually;
 
@@ -42,6 +42,25 @@ async fn e_18_the_page_is_found_by_either_id_and_says_where_each_field_comes_fro
         let (status, _) = page(&app, &admin, &format!("/admin/users/{nobody}")).await;
         assert_eq!(status, 404, "{nobody} is no id");
     }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn e_30_a_name_in_a_question_and_in_a_notice_turns_nothing_around_it() {
+    let app = TestApp::new().await;
+    let admin = someone(&app, "Ad", "admin").await;
+    let member = app.person(json!({ "email_address": ["aisha@example.com"], "first_name": "عائشة" })).await;
+    let (_, shown) = page(&app, &admin, &format!("/admin/users/{member}")).await;
+    for question in [
+        "End every session of \u{2068}عائشة\u{2069}?",
+        "Ban \u{2068}عائشة\u{2069}?",
+        "Lock \u{2068}عائشة\u{2069}?",
+        "Erase \u{2068}عائشة\u{2069} for ever?",
+    ] {
+        assert!(shown.contains(question), "{question}");
+    }
+    let (_, shown) = submit(&app, &admin, "/api/admin_users/lock", &format!("id={member}&reason=r")).await;
+    assert!(shown.contains("\u{2068}عائشة\u{2069} is locked"), "{shown}");
     app.finish().await;
 }
 

@@ -64,6 +64,25 @@ async fn what_clerk_refuses_is_422_with_the_field_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn what_clerk_refuses_without_saying_what_is_422_with_a_field_that_was_to_change() {
+    let app = app().await;
+    let id = someone(&app, "Jo", "user").await;
+    app.clerk.set_levers(Levers { bapi_status: Some(400), ..Levers::default() });
+    for (edit, field) in [
+        (json!({ "firstName": "Joan", "username": "joan" }), "username"),
+        (json!({ "firstName": "Joan", "lastName": "Doe" }), "firstName"),
+        (json!({ "lastName": "Doe" }), "lastName"),
+    ] {
+        let answer = patch(&app, &id, "/api/profile", &edit).await;
+        assert_eq!(answer.status(), 422, "{edit}");
+        let body: Value = answer.json().await.expect("JSON");
+        assert_eq!(body, json!({ "error": "Clerk fails, on request.", "field": field }));
+    }
+    app.clerk.set_levers(Levers::default());
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn with_clerk_away_an_edit_is_told_to_come_back() {
     let app = app().await;
     let id = someone(&app, "Jo", "user").await;

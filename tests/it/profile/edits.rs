@@ -2,6 +2,7 @@
 
 use reqwest::Response;
 use reqwest::header::{COOKIE, SET_COOKIE};
+use rollcall::standin::levers::Levers;
 use serde_json::json;
 
 use crate::profile::{FIELDS, input, jo, landed, page, send, text};
@@ -115,5 +116,20 @@ async fn e_19_a_bio_and_own_fields_that_changed_meanwhile_are_not_overwritten_un
     assert!(refused.contains("Changed meanwhile to") && refused.contains("Red"), "{refused}");
     assert!(refused.contains("<option value=\"false\" selected"), "what was chosen is chosen again: {refused}");
     assert_eq!(metadata(), json!({ "work": { "team": "Blue" }, "home": true }));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn e_19_what_clerk_refuses_of_ones_own_fields_is_said_at_the_first_that_was_changed() {
+    let app = TestApp::with(Wishes { config: FIELDS, ..Wishes::default() }).await;
+    let (_, token) = jo(&app).await;
+    app.clerk.set_levers(Levers { bapi_status: Some(422), ..Levers::default() });
+    let typed = [("values[homeOffice]", "true"), ("values[team]", "Blue")];
+    let answer = send(&app, &token, "/api/profile/edit_fields", &typed).await;
+    app.clerk.set_levers(Levers::default());
+    let page = landed(&app, &token, answer, "/profile").await;
+    let field = input(&page, "edit_fields-team");
+    assert!(field.contains("aria-invalid=\"true\"") && field.contains("value=\"Blue\""), "{field}");
+    assert!(page.contains("Clerk fails, on request."), "{page}");
     app.finish().await;
 }

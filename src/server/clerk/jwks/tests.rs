@@ -198,6 +198,19 @@ async fn d4_26_a_rotated_key_works_after_one_fetch() {
 }
 
 #[tokio::test]
+async fn d2_17_a_key_that_is_unknown_while_clerk_is_away_may_be_one_of_its() {
+    let clerk = FakeClerk::default();
+    let keys = clerk.keys();
+    keys.current(now()).await;
+    assert!(!keys.are_failing());
+    clerk.answer(Answer::Down);
+    keys.refetched(at(31)).await;
+    assert!(keys.are_failing());
+    clerk.answer(Answer::Rotated);
+    assert!(knows(&keys.refetched(at(62)).await, "ins_new") && !keys.are_failing());
+}
+
+#[tokio::test]
 async fn d2_17_old_keys_serve_for_a_day_of_outage_and_then_none_do() {
     let clerk = FakeClerk::default();
     let keys = clerk.keys();

@@ -8,12 +8,15 @@ use crate::server::store::encoding::to_date;
 
 /// Which people; what is not said does not matter.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is something that is asked for or not")]
 pub struct Filter {
     pub role: Option<Role>,
     pub status: Option<SyncStatus>,
     /// Who checks their password.
     pub provider: Option<AuthProvider>,
     pub is_banned: bool,
+    /// All but the banned.
+    pub without_banned: bool,
     pub is_locked: bool,
     /// When they joined Clerk.
     pub joined: Span,
@@ -51,6 +54,8 @@ impl Filter {
         }
         if self.is_banned {
             filter.insert("banned", true);
+        } else if self.without_banned {
+            filter.insert("banned", doc! { "$ne": true });
         }
         if self.is_locked {
             filter.insert("locked", true);

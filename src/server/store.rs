@@ -74,8 +74,6 @@ use crate::server::store::users::Users;
 /// MongoDB's code for a duplicate key.
 const DUPLICATE_KEY: i32 = 11_000;
 const GOODBYE: Duration = Duration::from_secs(1);
-/// How long a majority may take to confirm a command of many writes.
-const WRITE_WITHIN_MS: i32 = 10_000;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {

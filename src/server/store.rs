@@ -41,9 +41,8 @@ use std::time::Duration;
 use mongodb::bson::{Document, doc};
 use mongodb::error::{ErrorKind, RETRYABLE_WRITE_ERROR, TRANSIENT_TRANSACTION_ERROR, WriteFailure};
 use mongodb::options::{Acknowledgment, ClientOptions, IndexOptions, ReadPreference, SelectionCriteria, WriteConcern};
-use mongodb::{Client, Collection, Database, IndexModel};
+use mongodb::{Client, Database, IndexModel};
 use secrecy::ExposeSecret;
-use serde::Serialize;
 
 use crate::server::settings;
 use crate::server::settings::fields::Fields;

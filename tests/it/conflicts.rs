@@ -4,6 +4,7 @@ use mongodb::IndexModel;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, DateTime, Document, doc};
 use mongodb::options::IndexOptions;
+use rollcall::server::health;
 use serde_json::{Value, json};
 
 use crate::support::app::{TestApp, Wishes};
@@ -154,6 +155,8 @@ async fn a2_20_d2_29_a_unique_index_that_is_none_of_ours_makes_the_event_dead_wi
     let unique = IndexOptions::builder().unique(true).name("legacy_email".to_owned()).build();
     let model = IndexModel::builder().keys(doc! { "email": 1, "legacy": 1 }).options(unique).build();
     users.create_index(model).await.expect("an index");
+    let looked = health::database::examine(&app.state.store).await;
+    assert!(looked.iter().any(|finding| finding.seen.contains("legacy_email")), "doctor says so: {looked:?}");
     for id in ["user_first", "user_second", "user_third"] {
         let mut body = user_event("user.created", id, "Somebody", NOW);
         let address = if id == "user_third" { "third@example.com" } else { "same@example.com" };

@@ -91,7 +91,14 @@ async fn indexes(store: &Store) -> Finding {
         Err(error) => return Finding::bad(CHECK, causes(&error), "grant the user the right to list indexes"),
     };
     if missing.is_empty() {
-        return Finding::good(CHECK, "all there");
+        return match store.users.foreign_unique_indexes().await {
+            Ok(foreign) if !foreign.is_empty() => Finding::warning(
+                CHECK,
+                format!("unique indexes on users that are not ours: {}", foreign.join(", ")),
+                "remove them, or make them not unique: Clerk may know two people whom they tell apart from nobody",
+            ),
+            _ => Finding::good(CHECK, "all there"),
+        };
     }
     match store.find_doubled_field().await {
         Ok(Some(field)) => Finding::bad(

@@ -75,7 +75,8 @@ fn is_write_concern_error(kind: &ErrorKind) -> bool {
 mod tests {
     use mongodb::bson::doc;
 
-    use crate::server::store::{Error, read_answer};
+    use crate::server::store::Error;
+    use crate::server::store::commands::{Answer, read_answer};
 
     #[test]
     fn d2_11_a_full_disk_or_cache_is_no_refusal_of_a_document_but_a_reason_to_try_later() {
@@ -85,8 +86,8 @@ mod tests {
         }
         let refused = answer(121).map(|answer| answer.refused.len());
         assert!(matches!(refused, Ok(1)), "{refused:?}");
-        let whole = read_answer(&doc! { "n": 2 }).and_then(crate::server::store::Answer::whole);
+        let whole = read_answer(&doc! { "n": 2 }).and_then(Answer::whole);
         assert!(whole.is_ok());
-        assert!(matches!(answer(121).and_then(crate::server::store::Answer::whole), Err(Error::Document(121))));
+        assert!(matches!(answer(121).and_then(Answer::whole), Err(Error::Document(121))));
     }
 }

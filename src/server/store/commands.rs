@@ -119,7 +119,7 @@ async fn run_command<T: Send + Sync>(collection: &Collection<T>, command: RawDoc
 }
 
 /// What it cannot take now, it takes when the whole command is repeated: only what it will not have is a refusal.
-fn read_answer(answer: &Document) -> Result<Answer, Error> {
+pub(super) fn read_answer(answer: &Document) -> Result<Answer, Error> {
     if answer.contains_key("writeConcernError") {
         return Err(Error::TimedOut);
     }

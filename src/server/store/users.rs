@@ -17,7 +17,6 @@ pub mod writes;
 
 use std::sync::Arc;
 
-use futures::TryStreamExt;
 use jiff::Timestamp;
 use mongodb::bson::{
     Bson, Document, RawDocument, RawDocumentBuf, deserialize_from_slice, doc, oid::ObjectId, serialize_to_bson,

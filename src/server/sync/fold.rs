@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 
 use crate::model::event::EventState;
+use crate::model::user::SyncSource;
 use crate::server::clerk::webhook::event::Event as Delivered;
 use crate::server::settings::fields::Fields;
 use crate::server::store::deliveries::ERASED;

@@ -57,6 +57,13 @@ impl Users {
         Ok(theirs.is_some_and(|validator| !is_ours(&validator)))
     }
 
+    /// Names of unique indexes that are not ours, for `doctor`: they refuse people whom Clerk knows.
+    pub async fn foreign_unique_indexes(&self) -> Result<Vec<String>, Error> {
+        let found: Vec<IndexModel> = self.documents.list_indexes().await?.try_collect().await?;
+        let unique = found.into_iter().filter_map(|index| index.options.filter(|options| options.unique == Some(true)));
+        Ok(unique.filter_map(|options| options.name).filter(|name| !INDEXES.contains(&name.as_str())).collect())
+    }
+
     /// Names of the indexes that are there, for `doctor`.
     pub async fn index_names(&self) -> Result<Vec<String>, Error> {
         Ok(self.documents.list_index_names().await?)

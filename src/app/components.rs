@@ -13,6 +13,7 @@ pub mod fields;
 pub mod keep_fresh;
 pub mod loaded;
 pub mod mute;
+pub mod named;
 pub mod notice;
 pub mod number_tile;
 pub mod pager;

@@ -17,6 +17,8 @@ pub fn original_of(field: &str) -> String {
 pub struct Notice {
     pub tone: Tone,
     pub text: String,
+    /// The person's name that is in the text.
+    pub name: Option<String>,
     /// The form it is about, by the name of its operation; filled in on the way.
     pub form: Option<String>,
     /// Which of its fields was wrong.
@@ -44,12 +46,19 @@ pub struct Undo {
 impl Notice {
     /// It went well.
     pub fn done(text: impl Into<String>) -> Self {
-        Self { tone: Tone::Done, text: text.into(), form: None, field: None, values: Vec::new(), undo: None }
+        let text = text.into();
+        Self { tone: Tone::Done, text, name: None, form: None, field: None, values: Vec::new(), undo: None }
     }
 
     /// It did not, and why.
     pub fn failed(text: impl Into<String>) -> Self {
         Self { tone: Tone::Failed, ..Self::done(text) }
+    }
+
+    /// Says whose name is in the text.
+    #[must_use]
+    pub fn naming(self, name: &str) -> Self {
+        Self { name: Some(name.to_owned()), ..self }
     }
 
     /// Says whom or what it is about.

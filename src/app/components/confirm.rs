@@ -2,11 +2,13 @@
 
 use leptos::prelude::*;
 
+use crate::app::components::named::Named;
 use crate::app::components::post_form::{Draft, PostForm};
 
 /// A button that opens the question; `submit` names what will happen, `typed` is a word that has to be typed, sent as the
-/// field `typed`. `hidden` says whom or what it is about; children are the explanation and what else the form holds. `id` is
-/// unique on the page. What was refused is asked again, with all that was typed and ticked.
+/// field `typed`. `hidden` says whom or what it is about, `named` is the name in the title that somebody chose; children are
+/// the explanation and what else the form holds. `id` is unique on the page. What was refused is asked again, with all that
+/// was typed and ticked.
 #[component]
 pub fn Confirm(
     #[prop(into)] id: String,
@@ -15,6 +17,7 @@ pub fn Confirm(
     #[prop(into)] action: String,
     #[prop(into)] submit: String,
     #[prop(optional)] danger: bool,
+    #[prop(optional, into)] named: Option<String>,
     #[prop(optional, into)] typed: Option<String>,
     #[prop(optional)] hidden: Vec<(&'static str, String)>,
     children: Children,
@@ -55,7 +58,7 @@ pub fn Confirm(
         <dialog id=id class="confirm" popover="auto" open=is_open aria-labelledby=labelled>
             <PostForm class="flex flex-col gap-4" action hidden>
                 <h2 id=heading class="text-xl font-bold">
-                    {title}
+                    <Named text=title name=named />
                 </h2>
                 {refused}
                 {children()}

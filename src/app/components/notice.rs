@@ -4,6 +4,7 @@
 
 use leptos::prelude::*;
 
+use crate::app::components::named::Named;
 use crate::app::components::trail_table::OwnTrail;
 use crate::app::shell::here;
 use crate::model::notice::{Notice, Tone, Undo};
@@ -30,7 +31,9 @@ pub fn NoticeView() -> impl IntoView {
     let undo = notice.undo.map(|undo| view! { <UndoForm undo /> });
     Some(view! {
         <div class=class role=role tabindex="-1" autofocus=is_announced>
-            <span>{notice.text}</span>
+            <span>
+                <Named text=notice.text name=notice.name />
+            </span>
             {undo}
         </div>
         {own}

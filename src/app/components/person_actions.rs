@@ -95,6 +95,7 @@ fn Harmless(person: Person) -> impl IntoView {
             id="revoke-sessions"
             label="End sessions"
             title=format!("End every session of {}?", person.name)
+            named=person.name
             action="/api/admin_users/revoke_sessions"
             submit="End sessions"
             hidden=vec![("id", person.clerk_id)]
@@ -131,6 +132,7 @@ fn Doors(person: Person) -> impl IntoView {
                 id=verb
                 label
                 title
+                named=name.clone()
                 action=format!("/api/admin_users/{verb}")
                 submit=label
                 danger=consequence.is_some()
@@ -164,6 +166,7 @@ fn Erase(person: Person) -> impl IntoView {
             id="erase"
             label="Erase"
             title=format!("Erase {} for ever?", person.name)
+            named=person.name
             action="/api/admin_users/erase_user"
             submit="Erase for ever"
             danger=true

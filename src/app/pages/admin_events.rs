@@ -227,6 +227,7 @@ fn EditSaved(view: SavedView) -> impl IntoView {
                 id=format!("delete-{id}")
                 label=format!("Delete {name}")
                 title=format!("Delete the filter {name}?")
+                named=name
                 action="/api/events/delete_filter"
                 submit="Delete it"
                 danger=true

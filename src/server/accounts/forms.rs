@@ -30,10 +30,11 @@ pub async fn change_role(
     let before = find_subject(state, admin, id).await?.role;
     let user = accounts::change_expected_role(state, admin, id, expected, role, &intent).await?;
     if before == role {
-        return Ok(Notice::done(format!("{} is {role} already.", user.name)));
+        return Ok(Notice::done(format!("{} is {role} already.", user.name)).naming(&user.name));
     }
     let back = [("id", id), ("role", before.as_str()), ("expected", role.as_str()), ("reason", "undo")];
-    Ok(Notice::done(format!("{} is {role} now, was {before}.", user.name)).with_undo(CHANGE_ROLE, &back))
+    let said = Notice::done(format!("{} is {role} now, was {before}.", user.name)).naming(&user.name);
+    Ok(said.with_undo(CHANGE_ROLE, &back))
 }
 
 /// Gives many one role, and sums up.
@@ -54,28 +55,28 @@ pub async fn change_roles(
 /// As of `moderation::ban`.
 pub async fn ban(state: &AppState, admin: &Admin, id: &str, reason: &str) -> Result<Notice, Error> {
     let user = moderation::ban(state, admin, id, &intent(reason)?).await?;
-    Ok(Notice::done(format!("{} is banned: every session has ended.", user.name)))
+    Ok(Notice::done(format!("{} is banned: every session has ended.", user.name)).naming(&user.name))
 }
 
 /// # Errors
 /// As of `moderation::ban`.
 pub async fn unban(state: &AppState, admin: &Admin, id: &str, reason: &str) -> Result<Notice, Error> {
     let user = moderation::unban(state, admin, id, &intent(reason)?).await?;
-    Ok(Notice::done(format!("{} may sign in again.", user.name)))
+    Ok(Notice::done(format!("{} may sign in again.", user.name)).naming(&user.name))
 }
 
 /// # Errors
 /// As of `moderation::ban`.
 pub async fn lock(state: &AppState, admin: &Admin, id: &str, reason: &str) -> Result<Notice, Error> {
     let user = moderation::lock(state, admin, id, &intent(reason)?).await?;
-    Ok(Notice::done(format!("{} is locked: no new session begins.", user.name)))
+    Ok(Notice::done(format!("{} is locked: no new session begins.", user.name)).naming(&user.name))
 }
 
 /// # Errors
 /// As of `moderation::ban`.
 pub async fn unlock(state: &AppState, admin: &Admin, id: &str, reason: &str) -> Result<Notice, Error> {
     let user = moderation::unlock(state, admin, id, &intent(reason)?).await?;
-    Ok(Notice::done(format!("{} is not locked any more.", user.name)))
+    Ok(Notice::done(format!("{} is not locked any more.", user.name)).naming(&user.name))
 }
 
 /// # Errors

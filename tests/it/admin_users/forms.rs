@@ -16,7 +16,7 @@ async fn e_13_a_role_given_by_a_plain_form_is_in_force_on_record_and_can_be_undo
     let body = format!("id={member}&role=moderator&reason=helps+out");
     let (location, shown) = submit(&app, &admin, "/api/admin_users/change_role", &body).await;
     assert_eq!(location, path);
-    assert!(shown.contains("Mo is moderator now, was user."), "said once");
+    assert!(shown.contains("<bdi>Mo</bdi> is moderator now, was user."), "said once");
     assert!(shown.contains("helps out"), "on the person's page, with its reason");
     for field in
         ["name=\"role\" value=\"user\"", "name=\"expected\" value=\"moderator\"", "name=\"reason\" value=\"undo\""]

@@ -14,7 +14,7 @@ const PNG = Buffer.from(
   'base64',
 );
 
-test('e_21 somebody names and shows themselves, ends sessions, proves who they are, takes their data and leaves', async ({ page, users }) => {
+test('e_21 somebody says who they are, ends sessions, signs in again, takes their data and leaves', async ({ page, users }) => {
   test.setTimeout(120_000);
   const person = newcomer();
   const username = `keys_${randomUUID().slice(0, 8)}`;

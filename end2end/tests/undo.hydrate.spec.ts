@@ -16,7 +16,7 @@ interface Given {
   since: number;
 }
 
-test('e_13 the way back goes after ten seconds, without motion too, and stays for the pointer and the focus', async ({ context, users }) => {
+test('e_13 the way back goes after ten seconds, without motion too, and waits for pointer and focus', async ({ context, users }) => {
   test.setTimeout(90_000);
   // One after the other: what the next page says travels in the browser's one notice.
   const still = await give(context, users, 'no-preference');

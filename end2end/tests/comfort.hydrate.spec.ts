@@ -1,4 +1,6 @@
 // What a page does for its reader: their own times, keys that save a way, no motion, names in any script.
+import type { Page } from '@playwright/test';
+import { clerkIsThere } from './support/pages';
 import { arrived, state } from './support/people';
 import { expect, test } from './support/test';
 
@@ -124,15 +126,37 @@ test('e_22 with the spacing that a reader sets nothing sticks out of a narrow sc
   }
 });
 
-test('e_25 nothing moves for whoever wants no motion', async ({ page }) => {
+test('e_25 nothing moves for whoever wants no motion', async ({ page, users }) => {
+  const user = await users.findOne({ email: 'user@example.com' });
   await page.emulateMedia({ reducedMotion: 'reduce' });
-  for (const path of ['/admin/users', '/admin/sync', '/profile']) {
+  for (const path of ['/admin/users', '/admin/sync', '/profile', '/people']) {
     await page.goto(path);
-    const moving = await page.evaluate(() =>
-      document.getAnimations().filter(({ effect }) => Number(effect?.getComputedTiming().duration) > 1).length,
-    );
-    expect(moving, path).toBe(0);
+    expect(await moving(page), path).toBe(0);
   }
+  await page.getByRole('button', { name: 'Keyboard shortcuts' }).click();
+  await expect(page.getByRole('dialog', { name: 'Keyboard shortcuts' })).toBeVisible();
+  expect(await moving(page), 'the list of keys').toBe(0);
+  await page.goto(`/admin/users/${user?.clerkId}`);
+  await page.getByRole('button', { name: 'Ban', exact: true }).click();
+  await expect(page.getByRole('dialog')).toBeVisible();
+  expect(await moving(page), 'a question').toBe(0);
+});
+
+test.describe('nobody', () => {
+  test.use({ storageState: { cookies: [], origins: [] } });
+
+  test('e_25 nothing of Clerk\'s component moves either', async ({ page }) => {
+    await page.emulateMedia({ reducedMotion: 'reduce' });
+    await page.goto('/sign-in');
+    await clerkIsThere(page, 'form');
+    expect(await moving(page)).toBe(0);
+    // What it says while it asks Clerk, and what comes next.
+    await page.getByRole('textbox', { name: /^email address/i }).fill('user@example.com');
+    await page.getByRole('button', { name: 'Continue', exact: true }).click();
+    expect(await moving(page), 'on the way').toBe(0);
+    await expect(page.getByRole('textbox', { name: 'Password', exact: true })).toBeVisible();
+    expect(await moving(page), 'the next step').toBe(0);
+  });
 });
 
 test('e_30 a name that is read from the right stays by itself', async ({ page, users }) => {
@@ -148,3 +172,10 @@ test('e_30 a name that is read from the right stays by itself', async ({ page, u
   const [own, all] = await Promise.all([heading.locator('bdi').boundingBox(), heading.boundingBox()]);
   expect(Math.abs(own!.x - all!.x)).toBeLessThanOrEqual(1);
 });
+
+/** How many animations there are that take any time. */
+function moving(page: Page): Promise<number> {
+  return page.evaluate(() => {
+    return document.getAnimations().filter(({ effect }) => Number(effect?.getComputedTiming().duration) > 1).length;
+  });
+}

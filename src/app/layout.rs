@@ -38,6 +38,7 @@ pub fn Layout(children: Children) -> impl IntoView {
 #[component]
 fn Header() -> impl IntoView {
     let viewer = Resource::new_blocking(|| (), |()| get_viewer());
+    let is_home = here().path == "/";
     view! {
         <Suspense>
             {move || Suspend::new(async move {
@@ -51,7 +52,7 @@ fn Header() -> impl IntoView {
         </Suspense>
         <header class="border-b border-base-300 bg-base-200">
             <nav class="mx-auto flex max-w-6xl flex-wrap items-center justify-end gap-y-1 px-1 py-2 sm:gap-2 sm:px-4" aria-label="Main">
-                <a class="btn btn-ghost me-auto gap-2 px-1 text-lg" href="/">
+                <a class="btn btn-ghost me-auto gap-2 px-1 text-lg" href="/" aria-current=is_home.then_some("page")>
                     <img src="/favicon.svg" alt="" width="24" height="24" />
                     <span class="max-sm:sr-only">"Rollcall"</span>
                 </a>
@@ -130,11 +131,15 @@ fn NavLink(path: &'static str, children: Children) -> impl IntoView {
 
 #[component]
 fn SignedOut() -> impl IntoView {
+    let Here { path: shown, .. } = here();
+    let (sign_in, sign_up) = (sign_in_url(), sign_up_url());
+    let current = |page: &String| (*page == shown).then_some("page");
+    let (on_sign_in, on_sign_up) = (current(&sign_in), current(&sign_up));
     view! {
-        <a class="btn btn-ghost px-2 sm:px-4" href=sign_in_url()>
+        <a class="btn btn-ghost px-2 sm:px-4" href=sign_in aria-current=on_sign_in>
             "Sign in"
         </a>
-        <a class="btn btn-primary px-3 sm:px-4" href=sign_up_url()>
+        <a class="btn btn-primary px-3 sm:px-4" href=sign_up aria-current=on_sign_up>
             "Sign up"
         </a>
     }

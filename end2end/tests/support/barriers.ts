@@ -3,6 +3,13 @@ import { join } from 'node:path';
 import AxeBuilder from '@axe-core/playwright';
 import { expect, type Page } from '@playwright/test';
 
+export interface Look {
+  look: string;
+  colorScheme: 'light' | 'dark';
+  width: number;
+  height: number;
+}
+
 /** In which every state is looked at. */
 export const looks = [
   { look: 'light', colorScheme: 'light', width: 1280, height: 800 },
@@ -21,8 +28,8 @@ export async function barriers(page: Page, without?: string): Promise<string[]> 
 
 /** A picture of the page as it is now in each look; none has a barrier, and nothing sticks out. What is wrong fails the test
  * once it has seen everything. */
-export async function lookAt(page: Page, name: string): Promise<void> {
-  for (const { look, colorScheme, width, height } of looks) {
+export async function lookAt(page: Page, name: string, among: readonly Look[] = looks): Promise<void> {
+  for (const { look, colorScheme, width, height } of among) {
     await page.emulateMedia({ colorScheme });
     await page.setViewportSize({ width, height });
     await page.screenshot({ path: join(__dirname, '../../screenshots', `sync-${name}-${look}.png`), fullPage: true });

@@ -61,8 +61,12 @@ export async function signOut(page: Page): Promise<void> {
   await expect(page.getByRole('banner').getByRole('link', { name: 'Sign in' })).toBeVisible();
 }
 
-/** Somebody new at the local Clerk, who has arrived here. */
-export async function arrived(users: Collection<Document>, first: string): Promise<{ id: string; name: string }> {
+/** Somebody new at the local Clerk, who has arrived here; `more` is what else Clerk is told of them. */
+export async function arrived(
+  users: Collection<Document>,
+  first: string,
+  more: object = {},
+): Promise<{ id: string; name: string; username: string; email: string }> {
   const unique = randomUUID().slice(0, 8);
   const answer = await fetch(`${process.env.E2E_STANDIN}/v1/users`, {
     method: 'POST',
@@ -73,11 +77,12 @@ export async function arrived(users: Collection<Document>, first: string): Promi
       username: `u_${unique}`,
       email_address: [`${unique}@example.com`],
       skip_password_requirement: true,
+      ...more,
     }),
   });
   const { id } = (await answer.json()) as { id: string };
   await expect.poll(() => users.countDocuments({ clerkId: id })).toBe(1);
-  return { id, name: `${first} ${unique}` };
+  return { id, name: `${first} ${unique}`, username: `u_${unique}`, email: `${unique}@example.com` };
 }
 
 function signOutButton(page: Page) {

@@ -22,6 +22,8 @@ export class OwnServer {
     private readonly people: number,
     /** To be killed by itself. */
     private readonly hasOwnMongodb = false,
+    /** What it is told beside what every one is. */
+    private readonly variables: Record<string, string> = {},
   ) {
     this.mongodb = mongodbUri().replace('/rollcall?', `/${this.name}?`);
   }
@@ -40,6 +42,7 @@ export class OwnServer {
       ROLLCALL_METADATA: 'false',
       ROLLCALL_RECONCILE_HOURS: '0',
       ROLLCALL_CATCH_UP_MINUTES: '0',
+      ...this.variables,
     };
     const people = ['--seed-users', String(this.people), '--unannounced'];
     this.process = spawn(binary, ['dev', ...options, ...people], { cwd: this.folder, env, stdio: 'ignore' });

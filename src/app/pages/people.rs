@@ -91,7 +91,14 @@ fn Card(person: Listed) -> impl IntoView {
         <Avatar name=person.name.clone() image_url=person.image_url size=Size::Medium />
         <span class="min-w-0">
             <bdi class="block font-semibold wrap-anywhere">{person.name}</bdi>
-            {handle.map(|username| view! { <span class="block text-sm wrap-anywhere">"@" {username}</span> })}
+            {handle
+                .map(|username| {
+                    view! {
+                        <span class="block text-sm wrap-anywhere">
+                            "@" <bdi>{username}</bdi>
+                        </span>
+                    }
+                })}
         </span>
     };
     match person.username {

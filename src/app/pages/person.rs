@@ -70,7 +70,7 @@ fn Person(person: PublicProfile) -> impl IntoView {
                 <h1 class="text-3xl font-bold wrap-anywhere">
                     <bdi>{person.name}</bdi>
                 </h1>
-                <p class="wrap-anywhere">"@" {person.username}</p>
+                <p class="wrap-anywhere">"@" <bdi>{person.username}</bdi></p>
             </div>
             {edit}
         </div>

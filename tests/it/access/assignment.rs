@@ -5,6 +5,8 @@ use std::collections::BTreeSet;
 
 use mongodb::bson::{DateTime, doc};
 use reqwest::header::{CONTENT_TYPE, LOCATION};
+use rollcall::model::alert::AlertKind;
+use rollcall::server::jobs::watch::raise;
 use serde_json::{Value, json};
 
 use crate::access::callers::Ask;
@@ -218,6 +220,12 @@ async fn d5_10_what_the_forms_of_our_own_pages_send_is_understood() {
         "generation": 1_i64, "cause": "refused (550)", "createdAt": DateTime::now(), "finishedAt": DateTime::now(),
     };
     app.database.insert("jobs", job).await;
+    let about = [("kind", "jobs-dead"), ("hours", "4")];
+    raise(&app.state, AlertKind::JobsDead, "").await.expect("raised");
+    raise(&app.state, AlertKind::ProofOld, "").await.expect("raised");
+    let muted =
+        app.client.post(app.at("/api/admin_sync/mute_alert")).bearer_auth(app.token(&admin)).form(&about).send().await;
+    assert_eq!(muted.expect("an answer").status(), 200);
     let mut pages: Vec<String> = PAGES.iter().map(|row| row.0.to_owned()).collect();
     pages.extend([
         format!("/admin/users/{member}"),

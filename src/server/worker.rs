@@ -91,7 +91,7 @@ pub async fn run(state: Arc<AppState>, mut arrivals: Arrivals, mut stop: watch::
             }
         }
     }
-    work.drain(arrivals, limit).await;
+    Box::pin(work.drain(arrivals, limit)).await;
 }
 
 /// What was done, or that nothing was, for a reason that is logged.

@@ -81,15 +81,15 @@ async fn write_command<T: Send + Sync, S: Serialize>(
     statements: Vec<S>,
 ) -> Result<Answer, Error> {
     let mut whole = Answer { matched: 0, refused: Vec::new() };
-    let mut parts = vec![0..statements.len()];
-    while let Some(part) = parts.pop() {
-        let command = command_of(collection, verb, &statements[part.clone()])?;
-        if command.as_bytes().len() > LARGEST_COMMAND && part.len() > 1 {
-            let middle = part.start + part.len() / 2;
-            parts.extend([middle..part.end, part.start..middle]);
+    let mut parts = vec![(0, statements.len())];
+    while let Some((first, end)) = parts.pop() {
+        let command = command_of(collection, verb, &statements[first..end])?;
+        if command.as_bytes().len() > LARGEST_COMMAND && end - first > 1 {
+            let middle = first.midpoint(end);
+            parts.extend([(middle, end), (first, middle)]);
             continue;
         }
-        whole.add(part.start, run_command(collection, command).await?);
+        whole.add(first, run_command(collection, command).await?);
     }
     Ok(whole)
 }

@@ -79,7 +79,7 @@ async fn e_05_whoever_a_run_found_or_skipped_is_listed_a_page_at_a_time_each_lis
     let id = proof.get_str("_id").expect("an id");
     let finding = |letter: char, number: usize| {
         let who = format!("user_{letter}{number:03}");
-        let (kind, reason) = if letter == 'd' { (Some("Missing"), None) } else { (None, Some("Clerk refused it")) };
+        let (kind, reason) = if letter == 'd' { (Some("missing"), None) } else { (None, Some("Clerk refused it")) };
         doc! {
             "_id": format!("{id}:{letter}:{who}"), "runId": id, "runKind": "proof", "at": DateTime::now(), "dryRun": false,
             "clerkId": who, "kind": kind, "fields": [], "reason": reason,

@@ -3,7 +3,7 @@
 
 use mongodb::Collection;
 use mongodb::bson::oid::ObjectId;
-use mongodb::bson::{DateTime, Document, doc};
+use mongodb::bson::{Bson, DateTime, Document, doc};
 use rollcall::model::user::Role;
 use rollcall::server::store::directory::filter::Filter;
 use rollcall::server::store::directory::{Order, Page, Wanted};
@@ -105,6 +105,27 @@ async fn e_20_lists_are_whole_and_in_order() {
     app.finish().await;
 }
 
+/// Ends what MongoDB's profiler writes down: every query went by an index and looked at few.
+async fn assert_few_are_looked_at(app: &TestApp, what: &str) {
+    let database = app.database.handle();
+    let profile = database.collection::<Document>("system.profile");
+    let about = doc! { "op": "query", "ns": format!("{}.users", database.name()) };
+    let mut seen = profile.find(about).await.expect("the profile");
+    let mut queries = 0;
+    while seen.advance().await.expect("a row") {
+        let query: Document = seen.deserialize_current().expect("a document");
+        let plan = query.get_str("planSummary").unwrap_or_default();
+        assert!(!plan.contains("COLLSCAN"), "{what}: {plan}");
+        assert!(!query.get_bool("hasSortStage").unwrap_or(false), "{what} sorts in memory: {plan}");
+        let examined = query.get_i32("keysExamined").unwrap_or(i32::MAX);
+        assert!(examined <= 60, "{what}: {examined} keys: {plan}");
+        queries += 1;
+    }
+    assert!(queries > 0, "{what}");
+    database.run_command(doc! { "profile": 0 }).await.expect("the profiler");
+    profile.drop().await.expect("emptied");
+}
+
 /// Asks MongoDB's profiler what it did: the queries are those of the product, not copies of them.
 #[tokio::test]
 async fn e_20_every_list_and_search_is_served_by_an_index() {
@@ -129,6 +150,7 @@ async fn e_20_every_list_and_search_is_served_by_an_index() {
         ("failed", Wanted { filter: failed, ..wanted(None, None) }),
         ("deleted", Wanted { filter: gone, ..wanted(None, None) }),
         ("people", Wanted { order: Order::Name, filter: open, ..wanted(None, None) }),
+        ("people to each other", Wanted { with_email: false, order: Order::Name, filter: open, ..wanted(None, None) }),
         ("search for people", Wanted { with_email: false, filter: open, ..wanted(Some("bob"), None) }),
     ] {
         let page = app.state.store.directory.list(wanted).await.expect("a page");
@@ -136,25 +158,37 @@ async fn e_20_every_list_and_search_is_served_by_an_index() {
             let further = Wanted { after: Some(&next), ..wanted };
             app.state.store.directory.list(further).await.expect("a page");
         }
-        let profile = database.collection::<Document>("system.profile");
-        let about = doc! { "op": "query", "ns": format!("{}.users", database.name()) };
-        let mut seen = profile.find(about).await.expect("the profile");
-        let mut queries = 0;
-        while seen.advance().await.expect("a row") {
-            let query: Document = seen.deserialize_current().expect("a document");
-            let plan = query.get_str("planSummary").unwrap_or_default();
-            assert!(!plan.contains("COLLSCAN"), "{what}: {plan}");
-            assert!(!query.get_bool("hasSortStage").unwrap_or(false), "{what} sorts in memory: {plan}");
-            let examined = query.get_i32("keysExamined").unwrap_or(i32::MAX);
-            assert!(examined <= 60, "{what}: {examined} keys: {plan}");
-            queries += 1;
-        }
-        assert!(queries > 0, "{what}");
-        database.run_command(doc! { "profile": 0 }).await.expect("the profiler");
-        profile.drop().await.expect("emptied");
+        assert_few_are_looked_at(&app, what).await;
         database.run_command(doc! { "profile": 2 }).await.expect("the profiler");
     }
     database.run_command(doc! { "profile": 0 }).await.expect("the profiler");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d5_19_whoever_has_no_name_comes_last_by_an_index_of_their_own() {
+    let app = TestApp::new().await;
+    let users = crowd(&app).await;
+    let nameless = (0..20).map(|number| {
+        let mut person = person(CROWD + number, "Hidden", "Address");
+        for field in ["firstName", "lastName", "username"] {
+            person.insert(field, Bson::Null);
+        }
+        person
+    });
+    users.insert_many(nameless).await.expect("stored");
+    app.database.handle().run_command(doc! { "profile": 2 }).await.expect("the profiler");
+    let everybody = Wanted { with_email: false, order: Order::Name, ..wanted(None, None) };
+    let found = walk(&app, everybody).await;
+    assert_few_are_looked_at(&app, "everybody").await;
+    let named = usize::try_from(CROWD).expect("a number") - 3;
+    assert_eq!(found.len(), named + 20);
+    assert!(found[named..].iter().all(|name| name.starts_with("Hidden Address")), "{:?}", &found[named..]);
+    let distinct: std::collections::BTreeSet<&String> = found.iter().collect();
+    assert_eq!(distinct.len(), found.len(), "nobody twice");
+    let looked_for = wanted(Some("hidden"), None);
+    assert_eq!(walk(&app, Wanted { with_email: false, ..looked_for }).await, Vec::<String>::new());
+    assert_eq!(walk(&app, looked_for).await.len(), 20, "for those who may see addresses");
     app.finish().await;
 }
 

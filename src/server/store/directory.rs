@@ -36,7 +36,8 @@ pub struct Wanted<'a> {
     pub after: Option<&'a str>,
     /// What name, last name or username begins with, whatever its case and accents. The order then is of what was found.
     pub prefix: Option<&'a str>,
-    /// Whether the address may begin with it, too.
+    /// Whether the address may begin with it, too, and a name that is made of it. Without, whoever has no other name comes after
+    /// all who have one.
     pub with_email: bool,
     pub order: Order,
     pub filter: Filter,
@@ -199,7 +200,8 @@ impl Wanted<'_> {
             _ if self.filter.is_deleted => vec![Walk::deleted()],
             (Some(prefix), _) => Walk::search(prefix, self.with_email),
             (None, Order::Stored) => vec![Walk::stored()],
-            (None, Order::Name) => vec![Walk::by_name()],
+            (None, Order::Name) if self.with_email => vec![Walk::by_name()],
+            (None, Order::Name) => vec![Walk::by_own_name(), Walk::nameless()],
             (None, Order::Newest) => vec![Walk::newest()],
         }
     }

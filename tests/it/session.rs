@@ -230,6 +230,28 @@ async fn a_first_visit_goes_to_clerk_and_comes_back_with_a_session() {
 }
 
 #[tokio::test]
+async fn d4_16_whoever_has_a_step_of_signing_in_left_is_told_and_led_to_it() {
+    let app = TestApp::new().await;
+    let id = jo(&app).await;
+    let says = "One step of signing in is left.";
+    let pending = TokenOptions { sts: "pending".to_owned(), ..TokenOptions::asked_by(&app.url) };
+    let pending = cookies(&app.clerk.session_token(&id, pending));
+    for path in ["/", "/sign-in", "/no-such-page"] {
+        let shown = app.visit(&pending, path).await.text().await.expect("text");
+        let (_, rest) = shown.split_once(says).expect("it is said");
+        let (way, _) = rest.split_once("</aside>").expect("with the way there");
+        assert!(way.contains("href=\"/sign-in\""), "{path}: {way}");
+        assert!(!shown.contains("action=\"/sign-out\""), "{path}: signed out everywhere else");
+    }
+    let led = app.visit(&pending, "/profile").await;
+    assert_eq!(led.headers()["location"], "/sign-in?redirect_url=%2Fprofile");
+    for cookies in ["__clerk_db_jwt=dvb_test".to_owned(), cookies(&app.token(&id))] {
+        assert!(!app.visit(&cookies, "/").await.text().await.expect("text").contains(says), "{cookies}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn sign_out_ends_the_session_at_clerk_and_takes_the_cookies() {
     let app = TestApp::new().await;
     let id = jo(&app).await;

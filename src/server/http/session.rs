@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use crate::server::access::Session;
+use crate::server::access::{PENDING, Session};
 use crate::server::clerk;
 use crate::server::clerk::cookies::{Chosen, Cookies, clear_session_cookies};
 use crate::server::clerk::handshake::decision::Decision;
@@ -266,7 +266,7 @@ fn session_of(decision: &Decision) -> Session {
     match decision {
         Decision::SignedIn { claims, .. } => Session::SignedIn { claims: Arc::clone(claims) },
         // Something is left to do at Clerk first; until then nobody is signed in (D4-16).
-        Decision::Pending { .. } => Session::SignedOut { reason: "session-pending".into() },
+        Decision::Pending { .. } => Session::SignedOut { reason: PENDING.into() },
         Decision::SignedOut { reason, .. } | Decision::Handshake { reason, .. } => {
             Session::SignedOut { reason: reason.text() }
         }

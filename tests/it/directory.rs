@@ -18,14 +18,19 @@ fn wanted<'a>(prefix: Option<&'a str>, after: Option<&'a str>) -> Wanted<'a> {
 
 fn person(number: i64, first: &str, last: &str) -> Document {
     let at = DateTime::from_millis(1_760_000_000_000 + number * 1000);
-    doc! {
+    let mut person = doc! {
         "_id": ObjectId::new(), "clerkId": format!("user_{number}"), "name": format!("{first} {last}"),
         "firstName": first, "lastName": last, "username": format!("{}{number}", first.to_lowercase()),
         "email": format!("{}.{number}@example.com", last.to_lowercase()), "emailVerified": true,
         "role": if number == 5 { "admin" } else { "user" }, "banned": number % 500 == 3,
         "syncStatus": if number % 400 == 1 { "error" } else { "active" }, "authProvider": "clerk",
         "version": { "updatedAt": 1_i64, "eventAt": 1_i64 }, "createdAt": at, "updatedAt": at,
+    };
+    // A day has many of them.
+    if number % 10 == 9 {
+        person.insert("lastActiveAt", DateTime::from_millis(1_760_000_000_000 + number / 100 * 86_400_000));
     }
+    person
 }
 
 async fn crowd(app: &TestApp) -> Collection<Document> {
@@ -95,6 +100,15 @@ async fn e_20_lists_are_whole_and_in_order() {
     assert!(first_of("Ádám") < first_of("Ana") && first_of("Ana") < first_of("Bob"), "as in a dictionary");
     let newest = walk(&app, Wanted { order: Order::Newest, ..wanted(None, None) }).await;
     assert_eq!((newest.len(), newest[0].ends_with("user_1999")), (living, true));
+    let mut oldest = walk(&app, Wanted { order: Order::Oldest, ..wanted(None, None) }).await;
+    oldest.reverse();
+    assert_eq!(oldest, newest);
+    let active = walk(&app, Wanted { order: Order::Active, ..wanted(None, None) }).await;
+    let number_of = |name: &String| name.rsplit('_').next().and_then(|end| end.parse::<i64>().ok()).expect("a number");
+    let days: Vec<i64> = active.iter().map(|name| number_of(name) / 100).collect();
+    let distinct: std::collections::BTreeSet<&String> = active.iter().collect();
+    assert_eq!((active.len(), distinct.len()), (200, 200), "whoever was here, each once");
+    assert!(days.is_sorted_by(|one, next| one >= next), "{days:?}");
     assert_eq!(walk(&app, wanted(None, None)).await.len(), living);
     let gone = Filter { is_deleted: true, ..Filter::default() };
     assert_eq!(walk(&app, Wanted { filter: gone, ..wanted(None, None) }).await.len(), 3);
@@ -142,6 +156,8 @@ async fn e_20_every_list_and_search_is_served_by_an_index() {
         ("stored", wanted(None, None)),
         ("name", Wanted { order: Order::Name, ..wanted(None, None) }),
         ("newest", Wanted { order: Order::Newest, ..wanted(None, None) }),
+        ("oldest", Wanted { order: Order::Oldest, ..wanted(None, None) }),
+        ("active", Wanted { order: Order::Active, ..wanted(None, None) }),
         ("search", wanted(Some("bob"), None)),
         ("search for an address", wanted(Some("adams.7@"), None)),
         ("search for nobody", wanted(Some("nobody"), None)),

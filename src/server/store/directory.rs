@@ -53,6 +53,10 @@ pub enum Order {
     Name,
     /// The newest at Clerk first; of the deleted, whoever went last.
     Newest,
+    /// The newest last.
+    Oldest,
+    /// Who was here last comes first; those who never were are left out.
+    Active,
 }
 
 /// Some people, and where to go on, if there are more.
@@ -203,6 +207,8 @@ impl Wanted<'_> {
             (None, Order::Name) if self.with_email => vec![Walk::by_name()],
             (None, Order::Name) => vec![Walk::by_own_name(), Walk::nameless()],
             (None, Order::Newest) => vec![Walk::newest()],
+            (None, Order::Oldest) => vec![Walk::oldest()],
+            (None, Order::Active) => vec![Walk::active()],
         }
     }
 }

@@ -16,6 +16,8 @@ enum Whom {
     Everybody,
     Named,
     Nameless,
+    /// Who was here themselves at all.
+    Seen,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +69,16 @@ impl Walk {
         Self { is_descending: true, ..Self::by("newest", Some("createdAt"), "clerkId") }
     }
 
+    /// Who joined first comes first.
+    pub fn oldest() -> Self {
+        Self::by("oldest", Some("createdAt"), "clerkId")
+    }
+
+    /// Who was here last comes first; nobody else is in its index.
+    pub fn active() -> Self {
+        Self { is_descending: true, whom: Whom::Seen, ..Self::by("active", Some("lastActiveAt"), "_id") }
+    }
+
     /// Who was deleted last comes first.
     pub fn deleted() -> Self {
         Self { is_descending: true, ..Self::by("deleted", Some("deletedAt"), "_id") }
@@ -99,6 +111,7 @@ impl Walk {
                 doc! { "$and": [reached, { "$or": any.to_vec() }] }
             }
             Whom::Nameless => doc! { "$and": [reached, nameless()] },
+            Whom::Seen => doc! { "$and": [reached, { "lastActiveAt": { "$exists": true } }] },
         }
     }
 

@@ -12,7 +12,7 @@ use crate::app::components::notice::NoticeView;
 use crate::app::components::preferences::Preferences;
 use crate::app::components::renewal::SessionRenewal;
 use crate::app::components::time::LocalTimes;
-use crate::app::shell::{Here, Theme, here};
+use crate::app::shell::{Here, PendingSession, Theme, here};
 use crate::model::user::Viewer;
 
 #[component]
@@ -50,6 +50,7 @@ fn Header() -> impl IntoView {
                 })
             })}
         </Suspense>
+        <StepLeft />
         <header class="border-b border-base-300 bg-base-200">
             <nav class="mx-auto flex max-w-6xl flex-wrap items-center justify-end gap-y-1 px-1 py-2 sm:gap-2 sm:px-4" aria-label="Main">
                 <a class="btn btn-ghost me-auto gap-2 px-1 text-lg" href="/" aria-current=is_home.then_some("page")>
@@ -82,6 +83,21 @@ fn Impersonation(viewer: Viewer) -> impl IntoView {
                 "You act as " <strong><bdi>{viewer.name}</bdi></strong> ", and are "
                 <code class="wrap-anywhere">{impersonator}</code>
                 ". What you change is recorded under both; what matters most is refused. Sign out to end it."
+            </p>
+        </aside>
+    })
+}
+
+/// Until it is taken, whoever is signed in at Clerk is nobody here (D4-16), and would not know why.
+#[component]
+fn StepLeft() -> impl IntoView {
+    use_context::<PendingSession>()?;
+    Some(view! {
+        <aside class="alert alert-info justify-center rounded-none" aria-label="Sign-in">
+            <p>
+                "One step of signing in is left. " <a class="link" href=sign_in_url()>
+                    "Take it"
+                </a>
             </p>
         </aside>
     })

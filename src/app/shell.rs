@@ -31,6 +31,10 @@ impl Default for Choices {
     }
 }
 
+/// Whoever asks has a step of signing in left at Clerk. Provided as context by the server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PendingSession;
+
 /// What the log calls the request that asked for this page. Provided as context by the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId(pub String);

@@ -26,7 +26,7 @@ pub struct Query {
     pub joined_to: String,
     pub active_from: String,
     pub active_to: String,
-    /// `joined`, the newest first, or `name`.
+    /// The word of an [`Order`].
     pub sort: String,
     /// Names of columns, with commas.
     pub columns: String,
@@ -38,7 +38,32 @@ pub struct Query {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     Newest,
+    Oldest,
     Name,
+    /// Who was here last comes first, and whoever never was here is left out.
+    Active,
+}
+
+impl Order {
+    pub const ALL: [Self; 4] = [Self::Newest, Self::Oldest, Self::Name, Self::Active];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Newest => "joined",
+            Self::Oldest => "oldest",
+            Self::Name => "name",
+            Self::Active => "active",
+        }
+    }
+
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::Newest => "Newest",
+            Self::Oldest => "Oldest",
+            Self::Name => "By name",
+            Self::Active => "Last active",
+        }
+    }
 }
 
 impl Query {
@@ -47,7 +72,7 @@ impl Query {
         if !self.q.trim().is_empty() || self.mark == "deleted" {
             return None;
         }
-        Some(if self.sort == "name" { Order::Name } else { Order::Newest })
+        Some(Order::ALL.into_iter().find(|order| order.as_str() == self.sort).unwrap_or(Order::Newest))
     }
 }
 

@@ -20,6 +20,8 @@ use crate::server::sync::provision::ensure_person;
 
 /// In seconds, in UTC.
 const DAY: i64 = 86_400;
+/// Why nobody is signed in who has something left to do at Clerk first.
+pub const PENDING: &str = "session-pending";
 
 /// Who the request's session token names: verified, but not yet known to be allowed anything.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +31,13 @@ pub enum Session {
     SignedIn { claims: Arc<Claims> },
     /// Why nobody is signed in, in Clerk's words.
     SignedOut { reason: Cow<'static, str> },
+}
+
+impl Session {
+    /// Whether a step of signing in is left, until which nobody is signed in (D4-16).
+    pub fn is_pending(&self) -> bool {
+        matches!(self, Self::SignedOut { reason } if reason == PENDING)
+    }
 }
 
 /// A session, and nothing else: its person may be banned, or not known here.

@@ -32,6 +32,41 @@
 //! the two is away, 403 for the banned. A role that does not suffice is 403, `Forbidden - admin access only` or `Forbidden -
 //! insufficient permissions`; in development it says which role it was.
 //!
+//! [`session::attach`] sends a browser to Clerk and back where only Clerk can say who asks: at every first visit while the
+//! instance is one of development, and when a session cannot be renewed on the spot. Routes for which that is too much are
+//! behind [`session::attach_quietly`], which sends nobody there: whoever would go is signed out, with the reason.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use axum::middleware::from_fn_with_state;
+//! use axum::routing::get;
+//! use axum::{Extension, Router};
+//! use rollcall::server::access::Session;
+//! use rollcall::server::http::Shared;
+//! use rollcall::server::http::session::{attach, attach_quietly};
+//! use rollcall::server::rpc::caller::Caller;
+//!
+//! // GET /prices: the same for everybody, but for a greeting.
+//! async fn prices(Extension(caller): Extension<Arc<Caller>>) -> String {
+//!     match &caller.session {
+//!         Session::SignedIn { claims } => format!("1 €, {}", claims.sub),
+//!         // "dev-browser-missing" at a first visit.
+//!         Session::SignedOut { reason } => format!("1 € ({reason})"),
+//!     }
+//! }
+//!
+//! fn routes(shared: &Shared) -> Router<Shared> {
+//!     let open = Router::new()
+//!         .route("/prices", get(prices))
+//!         .layer(from_fn_with_state(shared.clone(), attach_quietly));
+//!     let own = Router::new()
+//!         .route("/basket", get(|| async { "yours" }))
+//!         .layer(from_fn_with_state(shared.clone(), attach));
+//!     open.merge(own)
+//! }
+//! ```
+//!
 //! One's own: whoever is signed in.
 //!
 //! ```

@@ -3,6 +3,7 @@
 //! Whoever is banned, deleted or not there at all is the same nobody. Every function demands a `Viewer`.
 
 use crate::model::people::{LONGEST_SEARCH, Listed, ListedPage, PublicProfile};
+use crate::model::user::display_name;
 use crate::server::access::Viewer;
 use crate::server::accounts::{NOBODY, text_of};
 use crate::server::error::Error;
@@ -15,7 +16,8 @@ use crate::server::store::users::User;
 
 const PAGE: u16 = 48;
 
-/// People in the order of a dictionary, or those of whom a name or username begins with `prefix`.
+/// People in the order of a dictionary, and at the end those without any name; or those of whom a name or username begins with
+/// `prefix`.
 ///
 /// # Errors
 /// `NotFound` when the directory is off, `Invalid` for a page that is none, `TooOften`, or MongoDB's.
@@ -44,8 +46,14 @@ pub async fn list_people(
 }
 
 fn listed(state: &AppState, user: User) -> Listed {
+    let name = public_name(&user);
     let image_url = user.image_url.filter(|_| state.settings.access.is_public(PublicField::Picture));
-    Listed { name: user.name, username: user.username, image_url }
+    Listed { name, username: user.username, image_url }
+}
+
+/// Never made of the address, which is nobody else's to see.
+fn public_name(user: &User) -> String {
+    display_name(user.first_name.as_deref(), user.last_name.as_deref(), user.username.as_deref(), None)
 }
 
 /// The public page of whoever has this username.
@@ -62,7 +70,7 @@ pub async fn get_person(state: &AppState, viewer: &Viewer, username: &str) -> Re
     Ok(PublicProfile {
         fields: fields.filter_map(|(name, value)| Some((name.to_owned(), text_of(&value)?))).collect(),
         is_own: user.clerk_id == viewer.user().clerk_id,
-        name: user.name,
+        name: public_name(&user),
         username: user.username.ok_or(NOBODY)?,
         image_url: user.image_url.filter(|_| access.is_public(PublicField::Picture)),
         bio: user.bio.filter(|_| access.is_public(PublicField::Bio)),

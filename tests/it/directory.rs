@@ -3,7 +3,7 @@
 
 use mongodb::Collection;
 use mongodb::bson::oid::ObjectId;
-use mongodb::bson::{DateTime, Document, doc};
+use mongodb::bson::{Bson, DateTime, Document, doc};
 use rollcall::model::user::Role;
 use rollcall::server::store::directory::filter::Filter;
 use rollcall::server::store::directory::{Order, Page, Wanted};
@@ -18,14 +18,19 @@ fn wanted<'a>(prefix: Option<&'a str>, after: Option<&'a str>) -> Wanted<'a> {
 
 fn person(number: i64, first: &str, last: &str) -> Document {
     let at = DateTime::from_millis(1_760_000_000_000 + number * 1000);
-    doc! {
+    let mut person = doc! {
         "_id": ObjectId::new(), "clerkId": format!("user_{number}"), "name": format!("{first} {last}"),
         "firstName": first, "lastName": last, "username": format!("{}{number}", first.to_lowercase()),
         "email": format!("{}.{number}@example.com", last.to_lowercase()), "emailVerified": true,
         "role": if number == 5 { "admin" } else { "user" }, "banned": number % 500 == 3,
         "syncStatus": if number % 400 == 1 { "error" } else { "active" }, "authProvider": "clerk",
         "version": { "updatedAt": 1_i64, "eventAt": 1_i64 }, "createdAt": at, "updatedAt": at,
+    };
+    // A day has many of them.
+    if number % 10 == 9 {
+        person.insert("lastActiveAt", DateTime::from_millis(1_760_000_000_000 + number / 100 * 86_400_000));
     }
+    person
 }
 
 async fn crowd(app: &TestApp) -> Collection<Document> {
@@ -95,6 +100,15 @@ async fn e_20_lists_are_whole_and_in_order() {
     assert!(first_of("Ádám") < first_of("Ana") && first_of("Ana") < first_of("Bob"), "as in a dictionary");
     let newest = walk(&app, Wanted { order: Order::Newest, ..wanted(None, None) }).await;
     assert_eq!((newest.len(), newest[0].ends_with("user_1999")), (living, true));
+    let mut oldest = walk(&app, Wanted { order: Order::Oldest, ..wanted(None, None) }).await;
+    oldest.reverse();
+    assert_eq!(oldest, newest);
+    let active = walk(&app, Wanted { order: Order::Active, ..wanted(None, None) }).await;
+    let number_of = |name: &String| name.rsplit('_').next().and_then(|end| end.parse::<i64>().ok()).expect("a number");
+    let days: Vec<i64> = active.iter().map(|name| number_of(name) / 100).collect();
+    let distinct: std::collections::BTreeSet<&String> = active.iter().collect();
+    assert_eq!((active.len(), distinct.len()), (200, 200), "whoever was here, each once");
+    assert!(days.is_sorted_by(|one, next| one >= next), "{days:?}");
     assert_eq!(walk(&app, wanted(None, None)).await.len(), living);
     let gone = Filter { is_deleted: true, ..Filter::default() };
     assert_eq!(walk(&app, Wanted { filter: gone, ..wanted(None, None) }).await.len(), 3);
@@ -103,6 +117,27 @@ async fn e_20_lists_are_whole_and_in_order() {
     let again = app.state.store.directory.list(wanted(None, next.as_deref())).await.expect("a page");
     assert!(again.users[0].clerk_id == "user_0", "a cursor of another order begins anew");
     app.finish().await;
+}
+
+/// Ends what MongoDB's profiler writes down: every query went by an index and looked at few.
+async fn assert_few_are_looked_at(app: &TestApp, what: &str) {
+    let database = app.database.handle();
+    let profile = database.collection::<Document>("system.profile");
+    let about = doc! { "op": "query", "ns": format!("{}.users", database.name()) };
+    let mut seen = profile.find(about).await.expect("the profile");
+    let mut queries = 0;
+    while seen.advance().await.expect("a row") {
+        let query: Document = seen.deserialize_current().expect("a document");
+        let plan = query.get_str("planSummary").unwrap_or_default();
+        assert!(!plan.contains("COLLSCAN"), "{what}: {plan}");
+        assert!(!query.get_bool("hasSortStage").unwrap_or(false), "{what} sorts in memory: {plan}");
+        let examined = query.get_i32("keysExamined").unwrap_or(i32::MAX);
+        assert!(examined <= 60, "{what}: {examined} keys: {plan}");
+        queries += 1;
+    }
+    assert!(queries > 0, "{what}");
+    database.run_command(doc! { "profile": 0 }).await.expect("the profiler");
+    profile.drop().await.expect("emptied");
 }
 
 /// Asks MongoDB's profiler what it did: the queries are those of the product, not copies of them.
@@ -121,6 +156,8 @@ async fn e_20_every_list_and_search_is_served_by_an_index() {
         ("stored", wanted(None, None)),
         ("name", Wanted { order: Order::Name, ..wanted(None, None) }),
         ("newest", Wanted { order: Order::Newest, ..wanted(None, None) }),
+        ("oldest", Wanted { order: Order::Oldest, ..wanted(None, None) }),
+        ("active", Wanted { order: Order::Active, ..wanted(None, None) }),
         ("search", wanted(Some("bob"), None)),
         ("search for an address", wanted(Some("adams.7@"), None)),
         ("search for nobody", wanted(Some("nobody"), None)),
@@ -129,6 +166,7 @@ async fn e_20_every_list_and_search_is_served_by_an_index() {
         ("failed", Wanted { filter: failed, ..wanted(None, None) }),
         ("deleted", Wanted { filter: gone, ..wanted(None, None) }),
         ("people", Wanted { order: Order::Name, filter: open, ..wanted(None, None) }),
+        ("people to each other", Wanted { with_email: false, order: Order::Name, filter: open, ..wanted(None, None) }),
         ("search for people", Wanted { with_email: false, filter: open, ..wanted(Some("bob"), None) }),
     ] {
         let page = app.state.store.directory.list(wanted).await.expect("a page");
@@ -136,25 +174,37 @@ async fn e_20_every_list_and_search_is_served_by_an_index() {
             let further = Wanted { after: Some(&next), ..wanted };
             app.state.store.directory.list(further).await.expect("a page");
         }
-        let profile = database.collection::<Document>("system.profile");
-        let about = doc! { "op": "query", "ns": format!("{}.users", database.name()) };
-        let mut seen = profile.find(about).await.expect("the profile");
-        let mut queries = 0;
-        while seen.advance().await.expect("a row") {
-            let query: Document = seen.deserialize_current().expect("a document");
-            let plan = query.get_str("planSummary").unwrap_or_default();
-            assert!(!plan.contains("COLLSCAN"), "{what}: {plan}");
-            assert!(!query.get_bool("hasSortStage").unwrap_or(false), "{what} sorts in memory: {plan}");
-            let examined = query.get_i32("keysExamined").unwrap_or(i32::MAX);
-            assert!(examined <= 60, "{what}: {examined} keys: {plan}");
-            queries += 1;
-        }
-        assert!(queries > 0, "{what}");
-        database.run_command(doc! { "profile": 0 }).await.expect("the profiler");
-        profile.drop().await.expect("emptied");
+        assert_few_are_looked_at(&app, what).await;
         database.run_command(doc! { "profile": 2 }).await.expect("the profiler");
     }
     database.run_command(doc! { "profile": 0 }).await.expect("the profiler");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d5_19_whoever_has_no_name_comes_last_by_an_index_of_their_own() {
+    let app = TestApp::new().await;
+    let users = crowd(&app).await;
+    let nameless = (0..20).map(|number| {
+        let mut person = person(CROWD + number, "Hidden", "Address");
+        for field in ["firstName", "lastName", "username"] {
+            person.insert(field, Bson::Null);
+        }
+        person
+    });
+    users.insert_many(nameless).await.expect("stored");
+    app.database.handle().run_command(doc! { "profile": 2 }).await.expect("the profiler");
+    let everybody = Wanted { with_email: false, order: Order::Name, ..wanted(None, None) };
+    let found = walk(&app, everybody).await;
+    assert_few_are_looked_at(&app, "everybody").await;
+    let named = usize::try_from(CROWD).expect("a number") - 3;
+    assert_eq!(found.len(), named + 20);
+    assert!(found[named..].iter().all(|name| name.starts_with("Hidden Address")), "{:?}", &found[named..]);
+    let distinct: std::collections::BTreeSet<&String> = found.iter().collect();
+    assert_eq!(distinct.len(), found.len(), "nobody twice");
+    let looked_for = wanted(Some("hidden"), None);
+    assert_eq!(walk(&app, Wanted { with_email: false, ..looked_for }).await, Vec::<String>::new());
+    assert_eq!(walk(&app, looked_for).await.len(), 20, "for those who may see addresses");
     app.finish().await;
 }
 

@@ -120,6 +120,29 @@ async fn d5_19_d5_20_a_search_finds_by_name_and_username_never_by_address() {
 }
 
 #[tokio::test]
+async fn d5_19_whoever_has_no_name_is_neither_called_nor_found_by_their_address() {
+    let app = TestApp::new().await;
+    let zoe = app.person(named("Zoë", "Adams", "zoe")).await;
+    let nameless = app.person(json!({ "email_address": ["hidden.bob@example.com"] })).await;
+    app.person(json!({ "email_address": ["else@example.com"], "username": "handle" })).await;
+    let mut attributes = named("Mo", "Bold", "mo");
+    attributes["public_metadata"] = json!({ "role": "moderator" });
+    let moderator = app.person(attributes).await;
+    assert_eq!(app.database.user(&nameless).await.expect("stored").get_str("name"), Ok("hidden.bob"));
+    let listed: serde_json::Value = app.get_as(&zoe, "/api/people/list_people").await.json().await.expect("JSON");
+    let names: Vec<&str> =
+        listed["people"].as_array().expect("people").iter().filter_map(|person| person["name"].as_str()).collect();
+    assert_eq!(names, ["handle", "Mo Bold", "Zoë Adams", "Unnamed"], "at the end, wherever the address would stand");
+    for path in ["/people", "/people?q=hidden", "/people?q=unnamed"] {
+        let shown = page(&app, &zoe, path).await;
+        assert!(!shown.contains("hidden.bob"), "{path}");
+        assert_eq!(shown.contains("Nobody's name or username begins so."), path != "/people", "{path}");
+    }
+    assert!(page(&app, &moderator, "/admin/users?q=hidden").await.contains("hidden.bob@example.com"));
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn d7_08_whoever_looks_for_people_too_often_is_told_when_to_come_back() {
     let app = TestApp::new().await;
     let mut attributes = named("Zoë", "Adams", "zoe");

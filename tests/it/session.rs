@@ -1,10 +1,20 @@
 //! Sessions as requests carry them: header, cookies, keys fetched or configured, the way to Clerk and back.
 
+use std::sync::Arc;
+
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+use axum::{Extension, Router};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rollcall::server::access::Session;
+use rollcall::server::http::Shared;
+use rollcall::server::http::session::{attach, attach_quietly};
+use rollcall::server::rpc::caller::Caller;
 use rollcall::standin::keys::cookie_suffix;
 use rollcall::standin::token::TokenOptions;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use crate::support::app::{TestApp, Wishes};
 
@@ -226,6 +236,77 @@ async fn a_first_visit_goes_to_clerk_and_comes_back_with_a_session() {
     let set: Vec<&str> =
         returned.headers().get_all("set-cookie").iter().filter_map(|value| value.to_str().ok()).collect();
     assert!(set.iter().any(|cookie| cookie.starts_with("__clerk_db_jwt=")), "{set:?}");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d4_16_whoever_has_a_step_of_signing_in_left_is_told_and_led_to_it() {
+    let app = TestApp::new().await;
+    let id = jo(&app).await;
+    let says = "One step of signing in is left.";
+    let pending = TokenOptions { sts: "pending".to_owned(), ..TokenOptions::asked_by(&app.url) };
+    let pending = cookies(&app.clerk.session_token(&id, pending));
+    for path in ["/", "/sign-in", "/no-such-page"] {
+        let shown = app.visit(&pending, path).await.text().await.expect("text");
+        let (_, rest) = shown.split_once(says).expect("it is said");
+        let (way, _) = rest.split_once("</aside>").expect("with the way there");
+        assert!(way.contains("href=\"/sign-in\""), "{path}: {way}");
+        assert!(!shown.contains("action=\"/sign-out\""), "{path}: signed out everywhere else");
+    }
+    let led = app.visit(&pending, "/profile").await;
+    assert_eq!(led.headers()["location"], "/sign-in?redirect_url=%2Fprofile");
+    for cookies in ["__clerk_db_jwt=dvb_test".to_owned(), cookies(&app.token(&id))] {
+        assert!(!app.visit(&cookies, "/").await.text().await.expect("text").contains(says), "{cookies}");
+    }
+    app.finish().await;
+}
+
+/// Who asks, in one line.
+async fn who(Extension(caller): Extension<Arc<Caller>>) -> String {
+    match &caller.session {
+        Session::SignedIn { claims } => claims.sub.clone(),
+        Session::SignedOut { reason } => format!("nobody: {reason}"),
+    }
+}
+
+#[tokio::test]
+async fn a3_02_a_route_may_take_visitors_as_they_come_and_send_nobody_to_clerk() {
+    let app = TestApp::new().await;
+    let id = jo(&app).await;
+    let shared = Shared(Arc::clone(&app.state));
+    let quiet = Router::new().route("/quiet", get(who)).layer(from_fn_with_state(shared.clone(), attach_quietly));
+    let usual = Router::new().route("/usual", get(who)).layer(from_fn_with_state(shared.clone(), attach));
+    let router: Router = quiet.merge(usual).with_state(shared);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let origin = format!("http://{}", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    let ask = async |cookies: &str, path: &str| {
+        let request = app.client.get(format!("{origin}{path}")).header("accept", "text/html");
+        request.header("sec-fetch-dest", "document").header("cookie", cookies).send().await.expect("an answer")
+    };
+    let old = || TokenOptions { iat_offset_s: -120, ..TokenOptions::asked_by(&app.url) };
+    let (token, other) = (app.clerk.session_token(&id, old()), app.clerk.session_token(&id, old()));
+    let stale = stale_cookies(&app, &token, &refresh_token(&app, &other));
+    let renewable = stale_cookies(&app, &token, &refresh_token(&app, &token));
+    for (carried, reason) in [
+        ("", "dev-browser-missing"),
+        ("__clerk_db_jwt=dvb_test; __client_uat=1", "client-uat-but-no-session-token"),
+        (stale.as_str(), "session-token-expired-refresh-invalid_refresh_token"),
+    ] {
+        let usual = ask(carried, "/usual").await;
+        assert_eq!(usual.status(), 307, "{reason}");
+        assert_eq!(usual.headers()["x-clerk-auth-status"], "handshake", "{reason}");
+        let quiet = ask(carried, "/quiet").await;
+        assert_eq!(quiet.status(), 200, "{reason}");
+        assert_eq!(quiet.headers()["x-clerk-auth-status"], "signed-out", "{reason}");
+        for header in ["location", "set-cookie"] {
+            assert!(!quiet.headers().contains_key(header), "{reason}: {header}");
+        }
+        assert_eq!(quiet.text().await.expect("text"), format!("nobody: {reason}"));
+    }
+    for carried in [cookies(&app.token(&id)), renewable] {
+        assert_eq!(ask(&carried, "/quiet").await.text().await.expect("text"), id);
+    }
     app.finish().await;
 }
 

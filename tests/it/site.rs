@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::Command;
 
 use reqwest::header::{ACCEPT_ENCODING, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, VARY};
 
@@ -114,4 +115,27 @@ async fn a_deploy_never_mixes_old_and_new_files() {
     for app in [before, after, again] {
         app.finish().await;
     }
+}
+
+/// The check that follows the production build, over files of which only the size matters.
+#[test]
+fn what_a_page_loads_is_checked_against_the_budget_to_the_byte() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/.ci/test");
+    let check = "source <(sed -n '/^BUDGET=/,/^}/p' \"$1\"); budget_holds \"$2\"";
+    let holds = || {
+        let check = Command::new("bash").args(["-c", check, "bash", script]).arg(folder.path()).output();
+        check.expect("bash").status.success()
+    };
+    let write = |ending: &str, bytes: usize| {
+        let file = folder.path().join(format!("rollcall.{ending}.br"));
+        std::fs::write(file, vec![0_u8; bytes]).expect("a file");
+    };
+    write("wasm", 100_000);
+    write("js", 8_000);
+    assert!(!holds(), "a file is missing");
+    write("css", 12_000);
+    assert!(holds(), "120 000 bytes are allowed");
+    write("css", 12_001);
+    assert!(!holds(), "and not one more");
 }

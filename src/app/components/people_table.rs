@@ -43,7 +43,11 @@ pub fn PeopleTable(
     }
     let Page { rows, columns, can_change, .. } = page;
     let heads = columns.iter().map(|column| {
-        let sort = (*column == Column::Joined && order == Some(Order::Newest)).then_some("descending");
+        let sort = match (*column, order) {
+            (Column::Joined, Some(Order::Newest)) | (Column::Active, Some(Order::Active)) => Some("descending"),
+            (Column::Joined, Some(Order::Oldest)) => Some("ascending"),
+            _ => None,
+        };
         view! {
             <th scope="col" aria-sort=sort>
                 {column.title()}

@@ -76,22 +76,24 @@ fn Whole(page: Page, query: Query, asked: ParamsMap) -> impl IntoView {
     let next = page.next.as_deref().map(|next| address(&asked, "after", Some(next)));
     let order = query.order();
     let orders = order.map(|chosen| {
-        let links =
-            [(Order::Newest, "joined", "Newest"), (Order::Name, "name", "By name")].map(|(order, word, name)| {
-                let is_chosen = order == chosen;
-                let class = if is_chosen { "btn btn-sm btn-active" } else { "btn btn-sm" };
-                view! {
-                    <a class=class href=address(&asked, "sort", Some(word)) aria-current=is_chosen.then_some("true")>
-                        {name}
-                    </a>
-                }
-            });
+        let links = Order::ALL.map(|order| {
+            let is_chosen = order == chosen;
+            let class = if is_chosen { "btn btn-sm btn-active" } else { "btn btn-sm" };
+            let href = address(&asked, "sort", Some(order.as_str()));
+            view! {
+                <a class=class href=href aria-current=is_chosen.then_some("true")>
+                    {order.title()}
+                </a>
+            }
+        });
         view! {
-            <div class="flex items-center gap-2" role="group" aria-label="Order">
+            <div class="flex flex-wrap items-center gap-2" role="group" aria-label="Order">
                 {links.into_iter().collect_view()}
             </div>
         }
     });
+    let without = (order == Some(Order::Active))
+        .then(|| view! { <p class="mt-2 text-sm">"Whoever never was here is not in this order."</p> });
     let is_all = asked.get("chosen").is_some();
     let mut other_way = asked.clone();
     other_way.remove("chosen");
@@ -109,6 +111,7 @@ fn Whole(page: Page, query: Query, asked: ParamsMap) -> impl IntoView {
             {orders}
             {file}
         </div>
+        {without}
         <PeopleTable page first next is_asked order choice />
     }
     .into_any()

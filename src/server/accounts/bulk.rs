@@ -66,14 +66,16 @@ pub async fn change_roles(
                 Err(error) => {
                     error.log("change_roles");
                     let left = ids.len() - place;
+                    let left = if left == 1 { "1 is as before".to_owned() } else { format!("{left} are as before") };
                     return Ok(Notice::failed(format!(
-                        "{changed} people are {role} now; then something failed, and {left} are as they were. Try those again."
+                        "{} {role} now; then something failed, and {left}. Try again.",
+                        people(changed)
                     )));
                 }
             },
         }
     }
-    let people = if changed == 1 { "1 person is".to_owned() } else { format!("{changed} people are") };
+    let people = people(changed);
     if refused.is_empty() {
         return Ok(Notice::done(format!("{people} {role} now.")));
     }
@@ -81,6 +83,10 @@ pub async fn change_roles(
     refused.truncate(MOST_TOLD);
     let more = if count > MOST_TOLD { " …" } else { "" };
     Ok(Notice::done(format!("{people} {role} now. Refused: {count}. {}{more}", refused.join(" "))))
+}
+
+fn people(count: usize) -> String {
+    if count == 1 { "1 person is".to_owned() } else { format!("{count} people are") }
 }
 
 /// What concerns this person alone, in words; the error itself if it concerns everybody.

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
 use crate::model::audit::{Action, Fact};
-use crate::model::roster::{Column, Page, Query, Row};
+use crate::model::roster::{self, Column, Page, Query, Row};
 use crate::model::user::{AuthProvider, SyncStatus};
 use crate::server::access::{Admin, Moderator};
 use crate::server::accounts::person::find_anybody;
@@ -55,7 +55,7 @@ impl Search {
             return invalid("after", "it is of no page");
         }
         let mark = one_of("mark", &query.mark, &["banned", "locked", "deleted"])?;
-        let sort = one_of("sort", &query.sort, &["joined", "name"])?;
+        let sort = one_of("sort", &query.sort, &roster::Order::ALL.map(roster::Order::as_str))?;
         let filter = Filter {
             role: given(&query.role).map(str::parse).transpose().or_else(|_| invalid("role", "it is no role"))?,
             status: status_of(&query.state)?,
@@ -70,7 +70,12 @@ impl Search {
         Ok(Self {
             text: given(text).map(str::to_owned),
             filter,
-            order: if sort == Some("name") { Order::Name } else { Order::Newest },
+            order: match sort {
+                Some("oldest") => Order::Oldest,
+                Some("name") => Order::Name,
+                Some("active") => Order::Active,
+                _ => Order::Newest,
+            },
             after: after.map(str::to_owned),
             columns: columns_of(&query.columns)?,
         })

@@ -19,13 +19,14 @@ use url::Url;
 use crate::app::App;
 use crate::app::components::clerk_widget::ClerkAddresses;
 use crate::app::pages::WITH_CLERK;
-use crate::app::shell::{Choices, RequestId, Theme, shell};
+use crate::app::shell::{Choices, PendingSession, RequestId, Theme, shell};
 use crate::server::clerk::handshake;
 use crate::server::clerk::handshake::redirect::API_VERSION;
 use crate::server::cookie::{NOTICE, OwnCookie, SHORTCUTS, THEME, TIMES};
 use crate::server::http::site::Site;
 use crate::server::http::{Shared, layers, own_cookies};
 use crate::server::notice;
+use crate::server::rpc::caller::Caller;
 use crate::server::settings::clerk::Clerk;
 use crate::server::state::AppState;
 
@@ -79,6 +80,9 @@ fn provide_page_context(state: &Arc<AppState>) {
     provide_context(Choices { is_utc: is_set(TIMES, "utc"), has_shortcuts: !is_set(SHORTCUTS, "off") });
     if let Some(layers::RequestId(id)) = parts.extensions.get() {
         provide_context(RequestId(id.clone()));
+    }
+    if parts.extensions.get::<Arc<Caller>>().is_some_and(|caller| caller.session.is_pending()) {
+        provide_context(PendingSession);
     }
     let carried = |cookie: OwnCookie| {
         let name = cookie.name(public_url);

@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use crate::server::access::Session;
+use crate::server::access::{PENDING, Session};
 use crate::server::clerk;
 use crate::server::clerk::cookies::{Chosen, Cookies, clear_session_cookies};
 use crate::server::clerk::handshake::decision::Decision;
@@ -40,9 +40,19 @@ const MOST_ROUNDS: usize = 4;
 
 /// Settles who asks and puts a `Caller` into the request.
 pub async fn attach(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    let state = &shared.0;
+    respond(&shared.0, Asker::Browser, request, next).await
+}
+
+/// The same for routes that are worth no way to Clerk and back: whoever would be sent there is signed out, and the reason is
+/// what Clerk calls it. That is every first visit of an instance in development, and whose session cannot be renewed on the
+/// spot.
+pub async fn attach_quietly(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    respond(&shared.0, Asker::Passer, request, next).await
+}
+
+async fn respond(state: &AppState, asker: Asker, request: Request, next: Next) -> Response {
     let (mut head, body) = request.into_parts();
-    let decision = decide(state, &state.session, &head, Asker::Browser).await;
+    let decision = decide(state, &state.session, &head, asker).await;
     if decision.location().is_some() {
         let mut response = empty(StatusCode::TEMPORARY_REDIRECT);
         response.headers_mut().extend(decision.headers());
@@ -97,6 +107,8 @@ pub async fn identify(State(sessions): State<ScriptSessions>, request: Request, 
 enum Asker {
     /// Follows a redirect and comes back.
     Browser,
+    /// Could, and is not to be sent to Clerk. What it brings from there counts.
+    Passer,
     /// Does not. Nothing that Clerk says by query is meant for it.
     Script,
 }
@@ -105,6 +117,7 @@ async fn decide(state: &AppState, config: &handshake::Config, request: &Parts, a
     let headers = &request.headers;
     let cookie = cookie_line(headers);
     let is_script = asker == Asker::Script;
+    let may_be_sent = asker == Asker::Browser;
     let mut public_url = public_url(&state.settings.server.public_url, &request.uri);
     if is_script {
         public_url.set_query(None);
@@ -114,12 +127,12 @@ async fn decide(state: &AppState, config: &handshake::Config, request: &Parts, a
         public_url: &public_url,
         authorization: text(headers, &AUTHORIZATION),
         cookie: cookie.as_deref(),
-        sec_fetch_dest: if is_script {
-            Some("empty")
-        } else {
+        sec_fetch_dest: if may_be_sent {
             text(headers, &HeaderName::from_static("sec-fetch-dest"))
+        } else {
+            Some("empty")
         },
-        accept: text(headers, &ACCEPT).filter(|_| !is_script),
+        accept: text(headers, &ACCEPT).filter(|_| may_be_sent),
         referer: text(headers, &REFERER).filter(|_| !is_script),
         redeemed: Redemption::NotTried,
         refreshed: Refreshed::NotTried,
@@ -266,7 +279,7 @@ fn session_of(decision: &Decision) -> Session {
     match decision {
         Decision::SignedIn { claims, .. } => Session::SignedIn { claims: Arc::clone(claims) },
         // Something is left to do at Clerk first; until then nobody is signed in (D4-16).
-        Decision::Pending { .. } => Session::SignedOut { reason: "session-pending".into() },
+        Decision::Pending { .. } => Session::SignedOut { reason: PENDING.into() },
         Decision::SignedOut { reason, .. } | Decision::Handshake { reason, .. } => {
             Session::SignedOut { reason: reason.text() }
         }

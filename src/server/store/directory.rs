@@ -36,7 +36,8 @@ pub struct Wanted<'a> {
     pub after: Option<&'a str>,
     /// What name, last name or username begins with, whatever its case and accents. The order then is of what was found.
     pub prefix: Option<&'a str>,
-    /// Whether the address may begin with it, too.
+    /// Whether the address may begin with it, too, and a name that is made of it. Without, whoever has no other name comes after
+    /// all who have one.
     pub with_email: bool,
     pub order: Order,
     pub filter: Filter,
@@ -52,6 +53,10 @@ pub enum Order {
     Name,
     /// The newest at Clerk first; of the deleted, whoever went last.
     Newest,
+    /// The newest last.
+    Oldest,
+    /// Who was here last comes first; those who never were are left out.
+    Active,
 }
 
 /// Some people, and where to go on, if there are more.
@@ -199,8 +204,11 @@ impl Wanted<'_> {
             _ if self.filter.is_deleted => vec![Walk::deleted()],
             (Some(prefix), _) => Walk::search(prefix, self.with_email),
             (None, Order::Stored) => vec![Walk::stored()],
-            (None, Order::Name) => vec![Walk::by_name()],
+            (None, Order::Name) if self.with_email => vec![Walk::by_name()],
+            (None, Order::Name) => vec![Walk::by_own_name(), Walk::nameless()],
             (None, Order::Newest) => vec![Walk::newest()],
+            (None, Order::Oldest) => vec![Walk::oldest()],
+            (None, Order::Active) => vec![Walk::active()],
         }
     }
 }

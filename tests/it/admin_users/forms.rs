@@ -1,6 +1,6 @@
 //! What admins do about somebody, what is refused to whom, and what is on record afterwards.
 
-use mongodb::bson::doc;
+use mongodb::bson::{Document, doc};
 use rollcall::standin::levers::Levers;
 use rollcall::standin::token::TokenOptions;
 use serde_json::{Value, json};
@@ -289,6 +289,41 @@ async fn one_persons_data_is_a_file_for_admins_and_on_record() {
     let dossier: Value = answer.json().await.expect("JSON");
     assert_eq!(dossier["user"]["clerkId"], member.as_str());
     assert_eq!(trail(&app, &member).await.len(), 1);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn e_13_one_role_for_many_that_fails_half_way_says_how_far_it_came() {
+    let app = TestApp::new().await;
+    let admin = someone(&app, "Ad", "admin").await;
+    let jo = someone(&app, "Jo", "user").await;
+    let mo = someone(&app, "Mo", "user").await;
+    let zed = someone(&app, "Zed", "user").await;
+    let demand = async |validator: Document| {
+        let change = doc! { "collMod": "users", "validator": validator };
+        app.database.handle().run_command(change).await.expect("changed");
+    };
+    demand(doc! { "$nor": [{ "clerkId": &mo, "role": "moderator" }] }).await;
+    let body = format!("ids={jo},{mo},{zed}&role=moderator&reason=together");
+    let (location, shown) = submit(&app, &admin, "/api/admin_users/change_roles", &body).await;
+    assert_eq!(location, "/admin/users");
+    let said = "1 person is moderator now; then something failed, and 2 are as before. Try again.";
+    assert!(shown.contains(said) && shown.contains("alert-error"), "{shown}");
+    for (id, role, entries) in [(&jo, "moderator", 1), (&mo, "user", 0), (&zed, "user", 0)] {
+        assert_eq!(text_of(&app, id, "role").await, role, "{id}");
+        assert_eq!(trail(&app, id).await.len(), entries, "{id}: on record is what was done");
+        let pending = app.database.user(id).await.expect("stored").get_bool("rolePending").unwrap_or(false);
+        assert_eq!(pending, entries == 1, "{id}: nothing else waits for Clerk");
+    }
+    let first = post(&app, &admin, "change_roles", &format!("ids={mo},{zed}&role=moderator")).await;
+    assert_eq!(first.status(), 500, "where nothing was done, that is all there is to say");
+    assert_eq!(text_of(&app, &zed, "role").await, "user");
+    demand(doc! {}).await;
+    let (_, shown) = submit(&app, &admin, "/api/admin_users/change_roles", &body).await;
+    assert!(shown.contains("3 people are moderator now."), "{shown}");
+    for id in [&jo, &mo, &zed] {
+        assert_eq!(trail(&app, id).await.len(), 1, "{id}: once each");
+    }
     app.finish().await;
 }
 

@@ -10,6 +10,16 @@ use crate::server::store::directory::cursor::Cursor;
 /// Greater than every text that begins with what stands before it, also under a collation.
 const LAST: char = '\u{ffff}';
 
+/// Whom a walk passes. Whoever has neither a name nor a username is called by their address, which not everybody may see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whom {
+    Everybody,
+    Named,
+    Nameless,
+    /// Who was here themselves at all.
+    Seen,
+}
+
 #[derive(Clone, Debug, PartialEq)]
 pub struct Walk {
     /// Names the walk in a cursor.
@@ -20,13 +30,14 @@ pub struct Walk {
     tie: &'static str,
     is_descending: bool,
     is_collated: bool,
+    whom: Whom,
     /// What the field begins with.
     prefix: Option<String>,
 }
 
 impl Walk {
     fn by(name: &'static str, field: Option<&'static str>, tie: &'static str) -> Self {
-        Self { name, field, tie, is_descending: false, is_collated: false, prefix: None }
+        Self { name, field, tie, is_descending: false, is_collated: false, whom: Whom::Everybody, prefix: None }
     }
 
     /// As they were first stored.
@@ -39,6 +50,16 @@ impl Walk {
         Self { is_collated: true, ..Self::by("name", Some("name"), "_id") }
     }
 
+    /// The same, of those whose name is not made of their address.
+    pub fn by_own_name() -> Self {
+        Self { whom: Whom::Named, ..Self::by_name() }
+    }
+
+    /// The others, as they were first stored: their place in a dictionary would tell their address.
+    pub fn nameless() -> Self {
+        Self { whom: Whom::Nameless, ..Self::by("nameless", None, "_id") }
+    }
+
     fn by_last_name() -> Self {
         Self { is_collated: true, ..Self::by("lastName", Some("lastName"), "_id") }
     }
@@ -48,19 +69,29 @@ impl Walk {
         Self { is_descending: true, ..Self::by("newest", Some("createdAt"), "clerkId") }
     }
 
+    /// Who joined first comes first.
+    pub fn oldest() -> Self {
+        Self::by("oldest", Some("createdAt"), "clerkId")
+    }
+
+    /// Who was here last comes first; nobody else is in its index.
+    pub fn active() -> Self {
+        Self { is_descending: true, whom: Whom::Seen, ..Self::by("active", Some("lastActiveAt"), "_id") }
+    }
+
     /// Who was deleted last comes first.
     pub fn deleted() -> Self {
         Self { is_descending: true, ..Self::by("deleted", Some("deletedAt"), "_id") }
     }
 
     /// The walks that together find whoever has something that begins with `prefix`, each person in the first of them that
-    /// finds them. Addresses are for those who may see them.
+    /// finds them. Addresses, and names made of them, are for those who may see them.
     pub fn search(prefix: &str, with_email: bool) -> Vec<Self> {
         // Clerk keeps both in lower case.
         let lower = prefix.to_lowercase();
         let begins = |prefix: &str, walk: Self| Self { prefix: Some(prefix.to_owned()), ..walk };
         let mut walks = vec![
-            begins(prefix, Self::by_name()),
+            begins(prefix, if with_email { Self::by_name() } else { Self::by_own_name() }),
             begins(prefix, Self::by_last_name()),
             begins(&lower, Self::by("username", Some("username"), "username")),
         ];
@@ -72,6 +103,19 @@ impl Walk {
 
     /// What of the people this walk passes, from `after` on.
     pub fn condition(&self, after: Option<&Cursor>) -> Document {
+        let reached = self.reached(after);
+        match self.whom {
+            Whom::Everybody => reached,
+            Whom::Named => {
+                let any = ["firstName", "lastName", "username"].map(|field| doc! { field: { "$ne": Bson::Null } });
+                doc! { "$and": [reached, { "$or": any.to_vec() }] }
+            }
+            Whom::Nameless => doc! { "$and": [reached, nameless()] },
+            Whom::Seen => doc! { "$and": [reached, { "lastActiveAt": { "$exists": true } }] },
+        }
+    }
+
+    fn reached(&self, after: Option<&Cursor>) -> Document {
         let Some(field) = self.field else {
             let beyond = |cursor: &Cursor| doc! { self.tie: { self.beyond(): cursor.tie() } };
             return after.map(beyond).unwrap_or_default();
@@ -124,6 +168,11 @@ impl Walk {
     }
 }
 
+/// People without a name of any kind, whom an index of their own holds.
+pub fn nameless() -> Document {
+    doc! { "firstName": Bson::Null, "lastName": Bson::Null, "username": Bson::Null }
+}
+
 /// The order of names: neither case nor accents matter.
 pub fn collation() -> Collation {
     Collation::builder().locale("en").strength(CollationStrength::Primary).build()
@@ -142,6 +191,10 @@ mod tests {
             assert_eq!(begins, Some(doc! { "name": { "$gte": prefix, "$lt": format!("{prefix}\u{ffff}") } }));
         }
         assert_eq!(Walk::search("ADA", true).len(), 4);
+        assert_eq!(
+            Walk::search("ADA", true)[0],
+            Walk { whom: Whom::Everybody, ..Walk::search("ADA", false)[0].clone() }
+        );
         assert_eq!(Walk::search("ADA", true)[2].begins(), Walk::search("ada", true)[2].begins());
     }
 

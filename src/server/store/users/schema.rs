@@ -7,7 +7,7 @@ use mongodb::options::{CreateCollectionOptions, IndexOptions, ValidationLevel};
 use mongodb::{Database, IndexModel};
 
 use crate::server::store::Error;
-use crate::server::store::directory::walk::collation;
+use crate::server::store::directory::walk::{collation, nameless};
 use crate::server::store::expiry::forget_index;
 use crate::server::store::users::Users;
 
@@ -71,7 +71,7 @@ impl Users {
 }
 
 /// Names of the indexes that `ensure_schema` makes.
-pub const INDEXES: [&str; 19] = [
+pub const INDEXES: [&str; 20] = [
     "clerkId_1",
     "username_1",
     "email_1__id_1",
@@ -91,6 +91,7 @@ pub const INDEXES: [&str; 19] = [
     "syncStatus_1_name_1__id_1",
     "authProvider_1_createdAt_1_clerkId_1",
     "authProvider_1_name_1__id_1",
+    "firstName_1__id_1_nameless",
 ];
 
 const REPLACED: [&str; 3] = ["email_1", "deletedAt_1", "createdAt_1_clerkId_1"];
@@ -112,6 +113,11 @@ fn indexes() -> Vec<IndexModel> {
     let with_role = || doc! { "role": { "$lt": "user" } };
     let in_trouble = || doc! { "syncStatus": { "$gt": "active" } };
     // The application's own people who have no Clerk id, of whom there may be many, are in no list.
+    let living_nameless = || {
+        let mut partial = nameless();
+        partial.extend(doc! { "clerkId": { "$gt": "" }, "deletedAt": Bson::Null });
+        partial
+    };
     let local_of_clerk = || doc! { "authProvider": "local", "clerkId": { "$gt": "" } };
     let [
         clerk_id,
@@ -133,6 +139,7 @@ fn indexes() -> Vec<IndexModel> {
         status_by_name,
         provider,
         provider_by_name,
+        without_name,
     ] = INDEXES;
     vec![
         // The application may keep people of its own here who have no Clerk id; and many people have no username.
@@ -156,6 +163,8 @@ fn indexes() -> Vec<IndexModel> {
         collated(doc! { "syncStatus": 1, "name": 1, "_id": 1 }, status_by_name, in_trouble()),
         named(doc! { "authProvider": 1, "createdAt": 1, "clerkId": 1 }, provider, false, Some(local_of_clerk())),
         collated(doc! { "authProvider": 1, "name": 1, "_id": 1 }, provider_by_name, local_of_clerk()),
+        // Whom people find at the end of their directory, in no order that tells anything.
+        named(doc! { "firstName": 1, "_id": 1 }, without_name, false, Some(living_nameless())),
         named(doc! { "banned": 1, "_id": 1 }, banned, false, Some(doc! { "banned": true })),
         named(doc! { "locked": 1, "_id": 1 }, locked, false, Some(doc! { "locked": true })),
         // Those who were here themselves at all.

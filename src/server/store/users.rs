@@ -235,10 +235,23 @@ impl Users {
         Ok(rows.find_one(any).projection(doc! { "_id": 1 }).await?.is_some())
     }
 
-    /// People whose username carries a suffix, as many as `most`.
-    pub async fn list_username_conflicts(&self, most: usize) -> Result<Vec<User>, Error> {
-        let conflicts = doc! { "usernameConflict": true };
-        let found = self.documents.find(conflicts).sort(doc! { "createdAt": 1, "clerkId": 1 }).await?;
+    /// People whose username carries a suffix and who want one of these, as many as `most`: name by name, of each whoever
+    /// joined first at the front.
+    pub async fn list_username_conflicts(&self, names: &[&str], most: usize) -> Result<Vec<User>, Error> {
+        self.list_conflicts(doc! { "$in": names }, most).await
+    }
+
+    /// The same of all names behind this one.
+    pub async fn list_username_conflicts_after(&self, name: &str, most: usize) -> Result<Vec<User>, Error> {
+        self.list_conflicts(doc! { "$gt": name }, most).await
+    }
+
+    /// In the order of an index, so that nothing is read that nobody wants.
+    async fn list_conflicts(&self, names: Document, most: usize) -> Result<Vec<User>, Error> {
+        let conflicts = doc! { "usernameConflict": true, "clerkUsername": names };
+        let order = doc! { "clerkUsername": 1, "createdAt": 1, "clerkId": 1 };
+        let found = self.documents.find(conflicts).projection(without_history()).sort(order);
+        let found = found.batch_size(u32::try_from(most).unwrap_or(u32::MAX)).await?;
         legible::take("users", found, most, |document| read_user(document, &self.fields).ok()).await
     }
 

@@ -116,8 +116,10 @@ async fn heal(shared: Shared, is_lossy: bool) {
     if is_lossy && let Err(error) = rescan(&process).await {
         enter(&shared).store.breaches.push(format!("the rescan failed: {error}"));
     }
-    for _ in 0..4 {
-        if let Err(error) = sweep(&process).await {
+    let mut place = None;
+    // Several times over all names, of which each takes some.
+    for _ in 0..12 {
+        if let Err(error) = sweep(&process, &mut place).await {
             enter(&shared).store.breaches.push(format!("the sweep failed: {error}"));
         }
     }

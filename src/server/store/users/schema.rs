@@ -77,7 +77,7 @@ pub const INDEXES: [&str; 19] = [
     "locked_1__id_1",
     "lastActiveAt_1__id_1",
     "email_1_local",
-    "createdAt_1_usernameConflict",
+    "clerkUsername_1_createdAt_1_clerkId_1",
     "outbox.key_1",
     "createdAt_1_clerk",
     "role_1_name_1__id_1",
@@ -86,7 +86,7 @@ pub const INDEXES: [&str; 19] = [
     "authProvider_1_name_1__id_1",
 ];
 
-const REPLACED: [&str; 3] = ["email_1", "deletedAt_1", "createdAt_1_clerkId_1"];
+const REPLACED: [&str; 4] = ["email_1", "deletedAt_1", "createdAt_1_clerkId_1", "createdAt_1_usernameConflict"];
 
 fn indexes() -> Vec<IndexModel> {
     let named = |keys: Document, name: &str, unique: bool, partial: Option<Document>| {
@@ -104,6 +104,7 @@ fn indexes() -> Vec<IndexModel> {
     // `admin` and `moderator` come before `user`, `error` and `pending` after `active`.
     let with_role = || doc! { "role": { "$lt": "user" } };
     let in_trouble = || doc! { "syncStatus": { "$gt": "active" } };
+    let in_conflict = || doc! { "usernameConflict": true };
     // The application's own people who have no Clerk id, of whom there may be many, are in no list.
     let local_of_clerk = || doc! { "authProvider": "local", "clerkId": { "$gt": "" } };
     let [
@@ -154,7 +155,8 @@ fn indexes() -> Vec<IndexModel> {
         // Those who were here themselves at all.
         named(doc! { "lastActiveAt": 1, "_id": 1 }, active, false, Some(doc! { "lastActiveAt": { "$exists": true } })),
         named(doc! { "email": 1, "_id": 1 }, local, false, Some(doc! { "authProvider": "local" })),
-        named(doc! { "createdAt": 1, "clerkId": 1 }, conflict, false, Some(doc! { "usernameConflict": true })),
+        // Of each name whoever has the best claim comes first.
+        named(doc! { "clerkUsername": 1, "createdAt": 1, "clerkId": 1 }, conflict, false, Some(in_conflict())),
         named(doc! { "outbox.key": 1 }, outbox, false, Some(doc! { "outbox.key": { "$gt": "" } })),
     ]
 }

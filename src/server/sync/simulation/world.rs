@@ -184,6 +184,9 @@ pub static FIELDS: LazyLock<Fields> = LazyLock::new(|| {
     Fields::read(&mut Reader::new(table, &Variables::default()).expect("TOML"))
 });
 
+/// Fewer than there may be, so that a sweep has to go on where the last one ended.
+const CONFLICTS_AT_ONCE: usize = 2;
+
 /// As `settings` has it.
 const MOST_ATTEMPTS: u32 = 10;
 
@@ -264,8 +267,12 @@ impl Ports for Process {
         .await
     }
 
-    async fn list_username_conflicts(&self) -> Result<Vec<User>, Error> {
-        self.call(0, |universe, _| universe.store.conflicts()).await
+    async fn list_username_conflicts(&self, names: &[&str]) -> Result<Vec<User>, Error> {
+        self.call(0, |universe, _| universe.store.conflicts(|name| names.contains(&name), names.len())).await
+    }
+
+    async fn list_username_conflicts_after(&self, name: &str) -> Result<Vec<User>, Error> {
+        self.call(0, |universe, _| universe.store.conflicts(|other| other > name, CONFLICTS_AT_ONCE)).await
     }
 
     async fn find_username(&self, username: &str) -> Result<Holder, Error> {

@@ -194,6 +194,35 @@ async fn a4_06_a_local_person_with_the_same_verified_address_is_adopted_and_lose
 }
 
 #[tokio::test]
+async fn a4_06_the_case_of_an_address_does_not_matter_and_its_letters_do() {
+    let app = TestApp::new().await;
+    let (known, similar) = (local("Ada@X.com", true), local("adá@x.com", true));
+    let id = known.get_object_id("_id").expect("an id");
+    let others = (0..100).map(|number| local(&format!("other{number}@x.com"), true));
+    insert(&app, others.chain([similar, known]).collect()).await;
+    app.database.handle().run_command(doc! { "profile": 2 }).await.expect("the profiler");
+    for (number, (user, address)) in [("user_a", "ada@x.com"), ("user_b", "ada@x.co")].into_iter().enumerate() {
+        let mut body = user_event("user.created", user, "Ada", NOW);
+        body["data"]["email_addresses"][0]["email_address"] = json!(address);
+        app.deliver(&format!("msg_{number}"), &body).await;
+        app.settled().await;
+    }
+    app.database.handle().run_command(doc! { "profile": 0 }).await.expect("the profiler");
+    let adopted = app.database.user("user_a").await.expect("adopted");
+    assert_eq!(adopted.get_object_id("_id").ok(), Some(id));
+    assert_eq!(adopted.get_str("email").ok(), Some("ada@x.com"), "as Clerk spells it");
+    assert_eq!(app.database.count("users", doc! {}).await, 103);
+    assert_eq!(app.database.count("users", doc! { "email": "adá@x.com", "authProvider": "local" }).await, 1);
+    let profile = app.database.handle().collection::<Document>("system.profile");
+    let asked = doc! { "op": "query", "command.filter.authProvider": "local" };
+    let by_index = doc! { "planSummary": "IXSCAN { email: 1, _id: 1 }" };
+    let all = profile.count_documents(asked.clone()).await.expect("a count");
+    let by_index = profile.count_documents(doc! { "$and": [asked, by_index] }).await.expect("a count");
+    assert!(all >= 4 && by_index == all, "{by_index} of {all} by the index");
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn a4_06_an_address_that_either_side_has_not_verified_adopts_nobody() {
     let app = TestApp::new().await;
     app.database.relax("users").await;

@@ -22,6 +22,7 @@ use jiff::Timestamp;
 use mongodb::bson::{
     Bson, Document, RawDocument, RawDocumentBuf, deserialize_from_slice, doc, oid::ObjectId, serialize_to_bson,
 };
+use mongodb::options::{Collation, CollationStrength};
 use mongodb::{ClientSession, Collection, Database};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -157,6 +158,11 @@ pub fn new_id() -> String {
     ObjectId::new().to_hex()
 }
 
+/// How addresses are compared whose case somebody else chose.
+fn any_case() -> Collation {
+    Collation::builder().locale("en").strength(CollationStrength::Secondary).build()
+}
+
 /// What came over a person is asked for by itself ([`Users::find_history`]): it can be larger than all else.
 fn without_history() -> Document {
     doc! { "history": 0 }
@@ -216,14 +222,16 @@ impl Users {
         Ok(legible::take("users", found, 1, |document| read_user(document, &self.fields).ok()).await?.pop())
     }
 
-    /// People of the application's own with one of these addresses, which somebody has proved to be theirs. Whoever goes by
-    /// another kind of id than ours stays what they are: a document cannot change it.
+    /// People of the application's own with one of these addresses in any case, which somebody has proved to be theirs; and
+    /// with some that only a dictionary holds for the same, so the caller compares. Whoever goes by another kind of id than
+    /// ours stays what they are: a document cannot change it.
     pub async fn find_local(&self, emails: &[&str]) -> Result<Vec<LocalUser>, Error> {
         let filter = doc! {
             "authProvider": "local", "email": { "$in": emails }, "emailVerified": true, "clerkId": Bson::Null,
             "_id": { "$type": "objectId" },
         };
-        let found = self.documents.find(filter).projection(doc! { "email": 1 }).sort(doc! { "_id": 1 }).await?;
+        let found = self.documents.find(filter).projection(doc! { "email": 1 }).sort(doc! { "_id": 1 });
+        let found = found.collation(any_case()).await?;
         legible::take("users", found, usize::MAX, legible::parse).await
     }
 
@@ -232,7 +240,7 @@ impl Users {
         // By the address, so that the small index of these people is used.
         let any = doc! { "authProvider": "local", "email": { "$gt": "" }, "clerkId": Bson::Null };
         let rows = self.documents.clone_with_type::<Document>();
-        Ok(rows.find_one(any).projection(doc! { "_id": 1 }).await?.is_some())
+        Ok(rows.find_one(any).projection(doc! { "_id": 1 }).collation(any_case()).await?.is_some())
     }
 
     /// People whose username carries a suffix and who want one of these, as many as `most`: name by name, of each whoever

@@ -43,6 +43,7 @@ pub trait Ports: Sync {
     fn find_people(&self, ids: &[&str]) -> impl Future<Output = Result<Found, Error>> + Send;
     /// Whether there are people of the application's own.
     fn has_local(&self) -> impl Future<Output = Result<bool, Error>> + Send;
+    /// Those of them with one of these addresses, in any case.
     fn find_local(&self, emails: &[&str]) -> impl Future<Output = Result<Vec<LocalUser>, Error>> + Send;
     fn write_people(&self, writes: &[Write]) -> impl Future<Output = Result<Vec<Written>, Error>> + Send;
     /// Those with a suffix who want one of these usernames, as many as there are names: name by name, in the order of claims.

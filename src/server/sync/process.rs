@@ -200,15 +200,14 @@ pub(super) async fn find_locals<P: Ports>(
 ) -> Result<HashMap<String, LocalUser>, Error> {
     let newcomers = cases.iter().filter(|case| !stored.contains_key(&case.clerk_id));
     let mut emails: Vec<&str> = newcomers.flat_map(Case::verified_emails).collect();
-    let lower: Vec<String> = emails.iter().map(|email| email.to_lowercase()).collect();
-    emails.extend(lower.iter().map(String::as_str));
     emails.sort_unstable();
     emails.dedup();
     if emails.is_empty() {
         return Ok(HashMap::new());
     }
     let locals = ports.find_local(&emails).await?;
-    // Of several with one address the oldest is taken: they come in order.
+    // Looked up by the address in lower case, so that nobody is found by one that is only similar. Of several with one address
+    // the oldest is taken: they come in order.
     Ok(locals.into_iter().rev().map(|local| (local.email.to_lowercase(), local)).collect())
 }
 

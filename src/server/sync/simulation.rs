@@ -87,8 +87,9 @@ fn run(history: &History, plant: Plant) -> Result<Shared, String> {
 fn universe_of(history: &History, plant: Plant) -> Shared {
     let mut store = Store::default();
     for (number, local) in history.locals.iter().enumerate() {
+        // Spelled as neither Clerk nor we would.
         let found =
-            LocalUser { id: format!("{:024x}", 0xFFFF_0000 + number), email: email(local.person).to_lowercase() };
+            LocalUser { id: format!("{:024x}", 0xFFFF_0000 + number), email: email(local.person).to_uppercase() };
         store.locals.push(Local { found, username: local.username });
     }
     Arc::new(Mutex::new(Universe {

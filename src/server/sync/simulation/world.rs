@@ -255,7 +255,8 @@ impl Ports for Process {
     async fn find_local(&self, emails: &[&str]) -> Result<Vec<LocalUser>, Error> {
         self.call(0, |universe, _| {
             let locals = universe.store.locals.iter().map(|local| &local.found);
-            locals.filter(|local| emails.contains(&local.email.as_str())).cloned().collect()
+            let is_asked = |local: &&LocalUser| emails.iter().any(|email| email.eq_ignore_ascii_case(&local.email));
+            locals.filter(is_asked).cloned().collect()
         })
         .await
     }

@@ -33,8 +33,8 @@ use crate::server::store::users::User;
 use crate::server::store::users::writes::Guard;
 use crate::server::sync::effects::{Step, effects_of};
 use crate::server::sync::mapping::from_fetched;
-use crate::server::sync::outboxes::sweep;
-use crate::server::sync::ports::Ports;
+use crate::server::sync::outboxes::relay_some;
+use crate::server::sync::ports::{PEOPLE_AT_ONCE, Ports};
 use crate::server::sync::process::write;
 
 /// How an admin means a change of somebody else.
@@ -155,9 +155,9 @@ pub async fn change_expected_role(
         RoleWritten::Done(before) => {
             let by = admin.actor().id;
             tracing::info!(user.id = user.clerk_id, by, %before, after = %role, "role changed");
-            if let Err(error) = sweep(state).await {
+            if let Err(error) = relay_some(state, PEOPLE_AT_ONCE).await {
                 // The change holds; its effects are in the outbox, where the next sweep finds them.
-                error.log("sweep");
+                error.log("relay_effects");
             }
             Ok(User { role, ..user })
         }

@@ -43,6 +43,7 @@ pub async fn run(state: Arc<AppState>, mut arrivals: Arrivals, mut stop: watch::
         unfinished: None,
         questions: JoinSet::new(),
         swept_at: None,
+        swept_to: None,
         has_more_due: false,
         has_effects_left: false,
         pushes: 0,
@@ -109,6 +110,8 @@ struct Work {
     /// Cases for which Clerk is being asked, which must hold up nobody else.
     questions: JoinSet<()>,
     swept_at: Option<Instant>,
+    /// The contested username that the last sweep came to.
+    swept_to: Option<String>,
     /// A backlog is worked off batch by batch, in turn with what arrives.
     has_more_due: bool,
     /// A burst left effects in the outboxes.
@@ -129,7 +132,7 @@ impl Work {
         self.pushes = PUSHES_A_SECOND;
         if self.swept_at.is_none_or(|at| at.elapsed() >= SWEEP_EVERY) {
             self.swept_at = Some(Instant::now());
-            self.has_effects_left |= or_log(sweep(self.state.as_ref()).await, "sweep");
+            self.has_effects_left |= or_log(sweep(self.state.as_ref(), &mut self.swept_to).await, "sweep");
         } else if self.has_effects_left {
             // Most go to those who have waited; whoever is new does not wait for all of them.
             self.pushes = PUSHES_OF_THE_NEW;

@@ -6,29 +6,43 @@ use mongodb::bson::doc;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use crate::effects;
 use crate::mongod::Mongod;
 use crate::proxy::{Line, Proxy};
 use crate::site::{Site, change_somebody};
 use crate::support::invariants::settled;
 use crate::support::mongo::TestDatabase;
+use crate::support::process::Server;
 use crate::support::{eventually, eventually_within};
 
 const CHANGES: usize = 5_000;
 const KILLS: u64 = 20;
+const CHANGES_WITH_EFFECTS: usize = 1_000;
+const KILLS_WITH_EFFECTS: u64 = 8;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d2_01_killed_at_twenty_random_moments_of_five_thousand_events_nothing_acknowledged_is_lost() {
-    let (site, mut server) = Site::simple().await;
+    let (site, server) = Site::simple().await;
     let mut ids = Vec::new();
     for number in 0..CHANGES {
         change_somebody(&site.clerk, &mut ids, number);
     }
     let total = site.clerk.deliveries().len() as u64;
+    let _server = killed_again_and_again(&site, server, total, KILLS).await;
+    site.delivered(Duration::from_mins(3)).await;
+    settled(&site.database, Duration::from_mins(1)).await;
+    assert_eq!(site.database.count("events", doc! {}).await, total);
+    assert_eq!(site.database.count("events", doc! { "state": "dead" }).await, 0);
+    site.finish(&[]).await;
+}
+
+/// The server at the end of a burst of so many events, killed at so many moments of it.
+async fn killed_again_and_again(site: &Site, mut server: Server, total: u64, kills: u64) -> Server {
     // The seed is fixed, so that a failure can be looked at again.
     let mut random = StdRng::seed_from_u64(2_026);
-    for kill in 0..KILLS {
-        // Somewhere in each twentieth of the burst.
-        let target = (kill * total + random.random_range(0..total)) / (KILLS + 1);
+    for kill in 0..kills {
+        // Somewhere in each part of the burst.
+        let target = (kill * total + random.random_range(0..total)) / (kills + 1);
         eventually_within(Duration::from_mins(1), "the burst goes on", || async {
             let stored = site.database.count("events", doc! {}).await;
             if stored >= target { Ok(()) } else { Err(format!("{stored} of {target}")) }
@@ -38,10 +52,33 @@ async fn d2_01_killed_at_twenty_random_moments_of_five_thousand_events_nothing_a
         server.kill();
         server = site.start(0).await;
     }
-    site.delivered(Duration::from_mins(3)).await;
-    settled(&site.database, Duration::from_mins(1)).await;
-    assert_eq!(site.database.count("events", doc! {}).await, total);
+    server
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn d2_01_d2_04_killed_again_and_again_each_change_is_told_under_one_id_and_clerk_holds_what_is_wanted() {
+    let mut site = Site::of(1, TestDatabase::new().await).await;
+    let receiver = effects::switched_on(&mut site).await;
+    let server = site.start(0).await;
+    let mut ids = Vec::new();
+    for number in 0..CHANGES_WITH_EFFECTS {
+        change_somebody(&site.clerk, &mut ids, number);
+    }
+    let total = site.clerk.deliveries().len() as u64;
+    let mut server = killed_again_and_again(&site, server, total, KILLS_WITH_EFFECTS).await;
+    // Once more when most is written, and effects are on their way.
+    eventually_within(Duration::from_mins(1), "webhooks arrive", || async {
+        let told = receiver.received().len() as u64;
+        if told >= total / 3 { Ok(()) } else { Err(format!("{told} of {total}")) }
+    })
+    .await;
+    server.kill();
+    let _server = site.start(0).await;
+    effects::at_rest(&site).await;
     assert_eq!(site.database.count("events", doc! { "state": "dead" }).await, 0);
+    effects::each_was_told_under_one_id(&site, &receiver).await;
+    effects::no_change_was_told_under_two_ids(&receiver);
+    effects::clerk_holds_what_is_wanted(&site).await;
     site.finish(&[]).await;
 }
 

@@ -8,8 +8,8 @@
 //! |---|---|
 //! | D2-01 | `crash::d2_01_…`; in short form `it::crash` |
 //! | D2-02, D2-03 | `crash::d2_02_…`, `crash::d2_03_…` |
-//! | D2-04 | `it::jobs::webhook`, `it::jobs::welcome`: killed in between, by two processes; what Clerk was told in `invariants` |
-//! | D2-05 | `two_processes::d2_05_…` |
+//! | D2-04 | `it::jobs::webhook`, `it::jobs::welcome`: killed in between, by two processes; `crash::d2_01_d2_04_…`, killed in a burst with effects |
+//! | D2-05 | `two_processes::d2_05_…`, with effects |
 //! | D2-06 | `mongodb::d2_06_…`; answers in `it::webhooks`, pages in `it::pages` |
 //! | D2-07 | `mongodb::d2_07_…` (an answer that is lost, too) |
 //! | D2-08 | `mongodb::d2_08_…`; the connection string in `server::settings::tests::d2_08_…` |
@@ -41,6 +41,7 @@ mod between;
 mod clerk;
 mod clock;
 mod crash;
+mod effects;
 mod mongod;
 mod mongodb;
 mod order;

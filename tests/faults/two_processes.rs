@@ -8,6 +8,7 @@ use mongodb::bson::doc;
 use rollcall::standin::levers::Levers;
 use serde_json::json;
 
+use crate::effects;
 use crate::site::{Site, Traffic, change_somebody};
 use crate::support::delivery::user_event;
 use crate::support::eventually_within;
@@ -21,7 +22,8 @@ const ON_THE_WAY: usize = 32;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn d2_05_servers_restarted_by_turns_under_load_finish_what_they_have_and_end_with_0() {
-    let site = Site::of(2, TestDatabase::new().await).await;
+    let mut site = Site::of(2, TestDatabase::new().await).await;
+    let receiver = effects::switched_on(&mut site).await;
     let mut servers = [site.start(0).await, site.start(1).await];
     let traffic = Traffic::start(&site.clerk, 150);
     for turn in 0..6 {
@@ -42,6 +44,9 @@ async fn d2_05_servers_restarted_by_turns_under_load_finish_what_they_have_and_e
     site.delivered(Duration::from_mins(1)).await;
     assert!(site.statuses().iter().all(|status| matches!(status, Some(200) | None)), "{:?}", site.statuses());
     assert!(site.answers(None) <= 6 * ON_THE_WAY, "{} requests without an answer", site.answers(None));
+    effects::at_rest(&site).await;
+    effects::each_was_told_under_one_id(&site, &receiver).await;
+    effects::clerk_holds_what_is_wanted(&site).await;
     site.finish(&[]).await;
 }
 

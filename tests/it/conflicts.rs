@@ -5,6 +5,7 @@ use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, DateTime, Document, doc};
 use mongodb::options::IndexOptions;
 use rollcall::server::health;
+use rollcall::server::sync::outboxes::sweep;
 use serde_json::{Value, json};
 
 use crate::support::app::{TestApp, Wishes};
@@ -37,6 +38,94 @@ fn local(email: &str, is_verified: bool) -> Document {
         "authProvider": "local", "passwordHash": "$argon2id$…", "wishlist": ["book"], "syncStatus": "active",
         "version": {}, "createdAt": DateTime::now(), "updatedAt": DateTime::now(),
     }
+}
+
+/// More than are looked at in one go.
+const CROWD: i64 = 600;
+
+/// Somebody whose username carries a suffix; they joined before everybody else.
+fn suffixed(number: i64, name: &str) -> Document {
+    let joined = DateTime::from_millis(NOW - 1_000_000 + number);
+    doc! {
+        "_id": ObjectId::new(), "clerkId": format!("user_loser{number:06}"), "name": "Loser", "emailVerified": false,
+        "clerkUsername": name, "username": format!("{name}-{number:06}"), "usernameConflict": true, "role": "user",
+        "syncStatus": "active", "authProvider": "clerk", "version": { "updatedAt": NOW, "eventAt": NOW },
+        "etag": ObjectId::new(), "lastClerkSync": joined, "createdAt": joined, "updatedAt": joined,
+    }
+}
+
+/// A person of the application's own who has this username, and keeps it.
+fn keeper(name: &str) -> Document {
+    let mut keeper = local(&format!("{name}@example.com"), false);
+    keeper.insert("username", name);
+    keeper
+}
+
+async fn insert(app: &TestApp, people: Vec<Document>) {
+    app.database.relax("users").await;
+    app.database.handle().collection::<Document>("users").insert_many(people).await.expect("inserted");
+}
+
+/// What MongoDB's profiler saw of the searches for those who want a name: each in an index, in its order.
+async fn searched_in_order(app: &TestApp) -> Vec<Document> {
+    let profile = app.database.handle().collection::<Document>("system.profile");
+    let about = doc! { "op": "query", "command.sort.clerkUsername": 1 };
+    let mut rows = profile.find(about).await.expect("the profile");
+    let mut seen = Vec::new();
+    while rows.advance().await.expect("a row") {
+        let row: Document = rows.deserialize_current().expect("a document");
+        let plan = row.get_str("planSummary").unwrap_or_default();
+        assert!(plan.contains("IXSCAN") && !plan.contains("COLLSCAN"), "{row}");
+        assert!(!row.get_bool("hasSortStage").unwrap_or(false), "{row}");
+        seen.push(row);
+    }
+    seen
+}
+
+#[tokio::test]
+async fn a4_05_a_name_is_taken_back_at_once_however_many_wait_in_front_for_what_they_cannot_have() {
+    let app = TestApp::new().await;
+    let losers = (0..CROWD).map(|number| suffixed(number, "crowded"));
+    insert(&app, losers.chain([keeper("crowded")]).collect()).await;
+    for (id, joined) in [("user_older", NOW - 9_000), ("user_younger", NOW - 1_000)] {
+        app.deliver(&format!("msg_{id}"), &named(id, "zoe", joined, NOW)).await;
+        app.settled().await;
+    }
+    username_is(&app, "user_younger", "zoe-ounger").await;
+    let database = app.database.handle();
+    database.run_command(doc! { "profile": 2 }).await.expect("the profiler");
+    app.deliver("msg_renamed", &named("user_older", "zelda", NOW - 9_000, NOW + 1)).await;
+    username_is(&app, "user_younger", "zoe").await;
+    database.run_command(doc! { "profile": 0 }).await.expect("the profiler");
+    let searches = searched_in_order(&app).await;
+    let of_names = searches.iter().filter(|row| row.to_string().contains("$in"));
+    let examined: Vec<i32> = of_names.map(|row| row.get_i32("keysExamined").unwrap_or(i32::MAX)).collect();
+    assert!(!examined.is_empty() && examined.iter().all(|keys| *keys <= 5), "{examined:?}");
+    assert_eq!(app.database.count("users", doc! { "clerkUsername": "crowded", "usernameConflict": true }).await, 600);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a4_05_the_sweep_comes_to_every_name_though_it_takes_only_some_at_once() {
+    let app = TestApp::new().await;
+    let names: Vec<String> = (0..CROWD).map(|number| format!("n{number:06}")).collect();
+    let losers = (0..CROWD).zip(&names).map(|(number, name)| suffixed(number, name));
+    let people = losers.chain(names.iter().map(|name| keeper(name)));
+    // As a crash may leave it: nobody has the name.
+    insert(&app, people.chain([suffixed(CROWD, "zoe")]).collect()).await;
+    app.database.handle().run_command(doc! { "profile": 2 }).await.expect("the profiler");
+    let mut place = None;
+    sweep(app.state.as_ref(), &mut place).await.expect("a sweep");
+    assert_eq!(place.as_deref(), Some("n000499"));
+    sweep(app.state.as_ref(), &mut place).await.expect("a sweep");
+    assert_eq!(place.as_deref(), Some("zoe"));
+    username_is(&app, "user_loser000600", "zoe").await;
+    sweep(app.state.as_ref(), &mut place).await.expect("a sweep");
+    assert_eq!(place.as_deref(), Some("n000499"), "and begins at the front again");
+    app.database.handle().run_command(doc! { "profile": 0 }).await.expect("the profiler");
+    assert!(searched_in_order(&app).await.len() >= 4);
+    assert_eq!(app.database.count("users", doc! { "usernameConflict": true }).await, 600);
+    app.finish().await;
 }
 
 #[tokio::test]
@@ -102,6 +191,35 @@ async fn a4_06_a_local_person_with_the_same_verified_address_is_adopted_and_lose
     assert_eq!(adopted.get_str("firstName").ok(), Some("Ada"));
     assert!(!adopted.contains_key("passwordHash"));
     assert_eq!(adopted.get_array("wishlist").expect("kept").len(), 1);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a4_06_the_case_of_an_address_does_not_matter_and_its_letters_do() {
+    let app = TestApp::new().await;
+    let (known, similar) = (local("Ada@X.com", true), local("adá@x.com", true));
+    let id = known.get_object_id("_id").expect("an id");
+    let others = (0..100).map(|number| local(&format!("other{number}@x.com"), true));
+    insert(&app, others.chain([similar, known]).collect()).await;
+    app.database.handle().run_command(doc! { "profile": 2 }).await.expect("the profiler");
+    for (number, (user, address)) in [("user_a", "ada@x.com"), ("user_b", "ada@x.co")].into_iter().enumerate() {
+        let mut body = user_event("user.created", user, "Ada", NOW);
+        body["data"]["email_addresses"][0]["email_address"] = json!(address);
+        app.deliver(&format!("msg_{number}"), &body).await;
+        app.settled().await;
+    }
+    app.database.handle().run_command(doc! { "profile": 0 }).await.expect("the profiler");
+    let adopted = app.database.user("user_a").await.expect("adopted");
+    assert_eq!(adopted.get_object_id("_id").ok(), Some(id));
+    assert_eq!(adopted.get_str("email").ok(), Some("ada@x.com"), "as Clerk spells it");
+    assert_eq!(app.database.count("users", doc! {}).await, 103);
+    assert_eq!(app.database.count("users", doc! { "email": "adá@x.com", "authProvider": "local" }).await, 1);
+    let profile = app.database.handle().collection::<Document>("system.profile");
+    let asked = doc! { "op": "query", "command.filter.authProvider": "local" };
+    let by_index = doc! { "planSummary": "IXSCAN { email: 1, _id: 1 }" };
+    let all = profile.count_documents(asked.clone()).await.expect("a count");
+    let by_index = profile.count_documents(doc! { "$and": [asked, by_index] }).await.expect("a count");
+    assert!(all >= 4 && by_index == all, "{by_index} of {all} by the index");
     app.finish().await;
 }
 

@@ -21,6 +21,7 @@ use jiff::Timestamp;
 use mongodb::bson::{
     Bson, Document, RawDocument, RawDocumentBuf, deserialize_from_slice, doc, oid::ObjectId, serialize_to_bson,
 };
+use mongodb::options::{Collation, CollationStrength};
 use mongodb::{ClientSession, Collection, Database};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -156,6 +157,11 @@ pub fn new_id() -> String {
     ObjectId::new().to_hex()
 }
 
+/// How addresses are compared whose case somebody else chose.
+fn any_case() -> Collation {
+    Collation::builder().locale("en").strength(CollationStrength::Secondary).build()
+}
+
 /// What came over a person is asked for by itself ([`Users::find_history`]): it can be larger than all else.
 fn without_history() -> Document {
     doc! { "history": 0 }
@@ -215,14 +221,16 @@ impl Users {
         Ok(legible::take("users", found, 1, |document| read_user(document, &self.fields).ok()).await?.pop())
     }
 
-    /// People of the application's own with one of these addresses, which somebody has proved to be theirs. Whoever goes by
-    /// another kind of id than ours stays what they are: a document cannot change it.
+    /// People of the application's own with one of these addresses in any case, which somebody has proved to be theirs; and
+    /// with some that only a dictionary holds for the same, so the caller compares. Whoever goes by another kind of id than
+    /// ours stays what they are: a document cannot change it.
     pub async fn find_local(&self, emails: &[&str]) -> Result<Vec<LocalUser>, Error> {
         let filter = doc! {
             "authProvider": "local", "email": { "$in": emails }, "emailVerified": true, "clerkId": Bson::Null,
             "_id": { "$type": "objectId" },
         };
-        let found = self.documents.find(filter).projection(doc! { "email": 1 }).sort(doc! { "_id": 1 }).await?;
+        let found = self.documents.find(filter).projection(doc! { "email": 1 }).sort(doc! { "_id": 1 });
+        let found = found.collation(any_case()).await?;
         legible::take("users", found, usize::MAX, legible::parse).await
     }
 
@@ -231,13 +239,26 @@ impl Users {
         // By the address, so that the small index of these people is used.
         let any = doc! { "authProvider": "local", "email": { "$gt": "" }, "clerkId": Bson::Null };
         let rows = self.documents.clone_with_type::<Document>();
-        Ok(rows.find_one(any).projection(doc! { "_id": 1 }).await?.is_some())
+        Ok(rows.find_one(any).projection(doc! { "_id": 1 }).collation(any_case()).await?.is_some())
     }
 
-    /// People whose username carries a suffix, as many as `most`.
-    pub async fn list_username_conflicts(&self, most: usize) -> Result<Vec<User>, Error> {
-        let conflicts = doc! { "usernameConflict": true };
-        let found = self.documents.find(conflicts).sort(doc! { "createdAt": 1, "clerkId": 1 }).await?;
+    /// People whose username carries a suffix and who want one of these, as many as `most`: name by name, of each whoever
+    /// joined first at the front.
+    pub async fn list_username_conflicts(&self, names: &[&str], most: usize) -> Result<Vec<User>, Error> {
+        self.list_conflicts(doc! { "$in": names }, most).await
+    }
+
+    /// The same of all names behind this one.
+    pub async fn list_username_conflicts_after(&self, name: &str, most: usize) -> Result<Vec<User>, Error> {
+        self.list_conflicts(doc! { "$gt": name }, most).await
+    }
+
+    /// In the order of an index, so that nothing is read that nobody wants.
+    async fn list_conflicts(&self, names: Document, most: usize) -> Result<Vec<User>, Error> {
+        let conflicts = doc! { "usernameConflict": true, "clerkUsername": names };
+        let order = doc! { "clerkUsername": 1, "createdAt": 1, "clerkId": 1 };
+        let found = self.documents.find(conflicts).projection(without_history()).sort(order);
+        let found = found.batch_size(u32::try_from(most).unwrap_or(u32::MAX)).await?;
         legible::take("users", found, most, |document| read_user(document, &self.fields).ok()).await
     }
 

@@ -8,7 +8,7 @@ use crate::model::job::JobKind;
 use crate::server::error::Error;
 use crate::server::store::users::outbox::Outbox;
 use crate::server::sync::ports::{PEOPLE_AT_ONCE, Ports};
-use crate::server::sync::usernames::settle_usernames;
+use crate::server::sync::usernames::settle_some;
 
 /// So many people's metadata become jobs in a second. Clerk takes at most a hundred changes a second, so under a burst the
 /// rest is as well off in the outboxes as among the jobs, and costs nothing there.
@@ -51,13 +51,13 @@ pub fn put_back(outboxes: &mut Vec<Outbox>, pushes: &mut usize) -> bool {
     outboxes.len() < before
 }
 
-/// Finishes what a crash left between a change and its jobs, or between two people of one username; answers whether more may
-/// be left.
+/// Finishes what a crash left between a change and its jobs, or between two people of one username; answers whether more
+/// effects may be left. Of the usernames it takes some, from `place` on, which it moves for the next sweep.
 ///
 /// # Errors
 /// MongoDB away.
-pub async fn sweep<P: Ports>(ports: &P) -> Result<bool, Error> {
-    let settled = settle_usernames(ports).await;
+pub async fn sweep<P: Ports>(ports: &P, place: &mut Option<String>) -> Result<bool, Error> {
+    let settled = settle_some(ports, place).await;
     let has_more = relay_some(ports, PEOPLE_AT_ONCE).await?;
     settled.map(|()| has_more)
 }

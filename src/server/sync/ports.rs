@@ -43,9 +43,13 @@ pub trait Ports: Sync {
     fn find_people(&self, ids: &[&str]) -> impl Future<Output = Result<Found, Error>> + Send;
     /// Whether there are people of the application's own.
     fn has_local(&self) -> impl Future<Output = Result<bool, Error>> + Send;
+    /// Those of them with one of these addresses, in any case.
     fn find_local(&self, emails: &[&str]) -> impl Future<Output = Result<Vec<LocalUser>, Error>> + Send;
     fn write_people(&self, writes: &[Write]) -> impl Future<Output = Result<Vec<Written>, Error>> + Send;
-    fn list_username_conflicts(&self) -> impl Future<Output = Result<Vec<User>, Error>> + Send;
+    /// Those with a suffix who want one of these usernames, as many as there are names: name by name, in the order of claims.
+    fn list_username_conflicts(&self, names: &[&str]) -> impl Future<Output = Result<Vec<User>, Error>> + Send;
+    /// The same of all names behind this one, as many as are looked at in one go.
+    fn list_username_conflicts_after(&self, name: &str) -> impl Future<Output = Result<Vec<User>, Error>> + Send;
     /// The person of Clerk's with this username, or that it is somebody else's, or nobody's.
     fn find_username(&self, username: &str) -> impl Future<Output = Result<Holder, Error>> + Send;
 
@@ -131,8 +135,12 @@ impl Ports for AppState {
         Ok(ends)
     }
 
-    async fn list_username_conflicts(&self) -> Result<Vec<User>, Error> {
-        Ok(self.store.users.list_username_conflicts(PEOPLE_AT_ONCE).await?)
+    async fn list_username_conflicts(&self, names: &[&str]) -> Result<Vec<User>, Error> {
+        Ok(self.store.users.list_username_conflicts(names, names.len()).await?)
+    }
+
+    async fn list_username_conflicts_after(&self, name: &str) -> Result<Vec<User>, Error> {
+        Ok(self.store.users.list_username_conflicts_after(name, PEOPLE_AT_ONCE).await?)
     }
 
     async fn find_username(&self, username: &str) -> Result<Holder, Error> {

@@ -3,7 +3,7 @@
 //!
 //! Safe to run anywhere, any number of times, at once: the guard makes it correct. Does not know when it runs (`worker`).
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::SystemTime;
 
 use jiff::Timestamp;
@@ -37,8 +37,8 @@ pub struct Settled {
     pub records: Vec<Record>,
     /// Batches of deliveries that are done with when all is recorded.
     pub batches: Vec<String>,
-    /// Somebody let go of a username, or could not have theirs.
-    pub has_name_to_settle: bool,
+    /// Usernames that somebody let go of, or could not have.
+    pub names: BTreeSet<String>,
     /// Effects that are written and not jobs yet.
     pub outboxes: Vec<Outbox>,
     /// Some of them are left where they are for now.
@@ -109,7 +109,7 @@ async fn settle_once<P: Ports>(ports: &P, cases: Vec<Case>, settled: &mut Settle
                 for effect in &mut write.effects {
                     (effect.trace, effect.events) = (trace.cloned(), events.clone());
                 }
-                settled.has_name_to_settle |= lets_go(before.as_ref(), &write);
+                settled.names.extend(names_to_settle(before.as_ref(), &write).into_iter().flatten());
                 writes.push(*write);
                 written.push((case, outcomes));
             }
@@ -125,7 +125,7 @@ async fn settle_once<P: Ports>(ports: &P, cases: Vec<Case>, settled: &mut Settle
             Written::Done => settled.close(case, outcomes, write),
             Written::Lost => again.push(case),
             Written::UsernameTaken => {
-                settled.has_name_to_settle = true;
+                settled.names.extend(write.user.clerk_username);
                 match lengthen(case) {
                     Ok(case) => again.push(case),
                     Err(case) => settled.ended.push(fail(ports, case, Error::Unstorable { code: None })),
@@ -155,13 +155,13 @@ impl Settled {
 
     /// Takes what came of others to what came of these.
     pub fn absorb(&mut self, other: Self) {
-        let Self { ended, asks, records, batches, has_name_to_settle, outboxes, has_effects_left, began_at: _ } = other;
+        let Self { ended, asks, records, batches, names, outboxes, has_effects_left, began_at: _ } = other;
         self.ended.extend(ended);
         self.asks.extend(asks);
         self.records.extend(records);
         self.batches.extend(batches);
         self.outboxes.extend(outboxes);
-        self.has_name_to_settle |= has_name_to_settle;
+        self.names.extend(names);
         self.has_effects_left |= has_effects_left;
     }
 
@@ -200,21 +200,23 @@ pub(super) async fn find_locals<P: Ports>(
 ) -> Result<HashMap<String, LocalUser>, Error> {
     let newcomers = cases.iter().filter(|case| !stored.contains_key(&case.clerk_id));
     let mut emails: Vec<&str> = newcomers.flat_map(Case::verified_emails).collect();
-    let lower: Vec<String> = emails.iter().map(|email| email.to_lowercase()).collect();
-    emails.extend(lower.iter().map(String::as_str));
     emails.sort_unstable();
     emails.dedup();
     if emails.is_empty() {
         return Ok(HashMap::new());
     }
     let locals = ports.find_local(&emails).await?;
-    // Of several with one address the oldest is taken: they come in order.
+    // Looked up by the address in lower case, so that nobody is found by one that is only similar. Of several with one address
+    // the oldest is taken: they come in order.
     Ok(locals.into_iter().rev().map(|local| (local.email.to_lowercase(), local)).collect())
 }
 
-fn lets_go(before: Option<&User>, write: &Write) -> bool {
-    write.user.username_conflict
-        || before.is_some_and(|before| before.username.is_some() && before.username != write.user.username)
+/// The username that a write lets go of, and the one that it could not have.
+fn names_to_settle(before: Option<&User>, write: &Write) -> [Option<String>; 2] {
+    let after = &write.user;
+    let had = before.and_then(|before| before.username.clone());
+    let wants = after.clerk_username.clone().filter(|_| after.username_conflict);
+    [had.filter(|had| Some(had) != after.username.as_ref()), wants]
 }
 
 /// The case with the next longer suffix; the case itself if there is none.
@@ -258,10 +260,7 @@ pub async fn finish_some<P: Ports>(ports: &P, settled: &mut Settled, pushes: &mu
     let (recorded, relayed) = futures::join!(recorded, relay(ports, &settled.outboxes));
     recorded?;
     relayed?;
-    if settled.has_name_to_settle {
-        settle_usernames(ports).await?;
-    }
-    Ok(())
+    settle_usernames(ports, &settled.names).await
 }
 
 /// Carries out one stored event now, due or not, and records how it ended. `None`: there is no such event.

@@ -87,8 +87,9 @@ fn run(history: &History, plant: Plant) -> Result<Shared, String> {
 fn universe_of(history: &History, plant: Plant) -> Shared {
     let mut store = Store::default();
     for (number, local) in history.locals.iter().enumerate() {
+        // Spelled as neither Clerk nor we would.
         let found =
-            LocalUser { id: format!("{:024x}", 0xFFFF_0000 + number), email: email(local.person).to_lowercase() };
+            LocalUser { id: format!("{:024x}", 0xFFFF_0000 + number), email: email(local.person).to_uppercase() };
         store.locals.push(Local { found, username: local.username });
     }
     Arc::new(Mutex::new(Universe {
@@ -116,8 +117,10 @@ async fn heal(shared: Shared, is_lossy: bool) {
     if is_lossy && let Err(error) = rescan(&process).await {
         enter(&shared).store.breaches.push(format!("the rescan failed: {error}"));
     }
-    for _ in 0..4 {
-        if let Err(error) = sweep(&process).await {
+    let mut place = None;
+    // Several times over all names, of which each takes some.
+    for _ in 0..12 {
+        if let Err(error) = sweep(&process, &mut place).await {
             enter(&shared).store.breaches.push(format!("the sweep failed: {error}"));
         }
     }

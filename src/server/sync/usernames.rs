@@ -1,9 +1,10 @@
 //! Who of several people has a username they all want: the one who joined Clerk first, whatever the order of events (A4-05).
 //!
 //! Everybody else carries a suffix until the name is free. The application's own people keep theirs. Runs after every change
-//! that may matter and from time to time, so that a crash in the middle heals.
+//! that may matter, for the names that it is about; and from time to time for some of all that are contested, so that a crash
+//! in the middle heals.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use jiff::Timestamp;
 
@@ -17,14 +18,46 @@ use crate::server::sync::fold::Suffix;
 use crate::server::sync::history::entry_of;
 use crate::server::sync::ports::{Holder, Ports};
 
-/// Gives every contested username to whom it belongs, as far as it can be had.
+/// Gives each of these usernames to whom it belongs, as far as it can be had.
 ///
 /// # Errors
 /// MongoDB away.
-pub async fn settle_usernames<P: Ports>(ports: &P) -> Result<(), Error> {
+pub async fn settle_usernames<P: Ports>(ports: &P, names: &BTreeSet<String>) -> Result<(), Error> {
+    let mut names: Vec<&str> = names.iter().map(String::as_str).collect();
+    while !names.is_empty() {
+        let contenders = ports.list_username_conflicts(&names).await?;
+        let last = if contenders.len() < names.len() { None } else { last_name(&contenders) };
+        settle_each(ports, contenders).await?;
+        // Of the last name the best was among them; however many more want it, they are passed over.
+        names.retain(|name| last.as_deref().is_some_and(|last| *name > last));
+    }
+    Ok(())
+}
+
+/// The same of some that are contested, those behind `place`, which is moved on; after the last it begins at the front, so
+/// that every name has its turn however many nobody can have.
+///
+/// # Errors
+/// MongoDB away.
+pub async fn settle_some<P: Ports>(ports: &P, place: &mut Option<String>) -> Result<(), Error> {
+    let before = place.take();
+    let mut contenders = ports.list_username_conflicts_after(before.as_deref().unwrap_or_default()).await?;
+    if contenders.is_empty() && before.is_some() {
+        contenders = ports.list_username_conflicts_after("").await?;
+    }
+    // Before they are settled: one that fails must not hold up those behind it.
+    *place = last_name(&contenders);
+    settle_each(ports, contenders).await
+}
+
+fn last_name(contenders: &[User]) -> Option<String> {
+    contenders.last().and_then(|contender| contender.clerk_username.clone())
+}
+
+async fn settle_each<P: Ports>(ports: &P, contenders: Vec<User>) -> Result<(), Error> {
     let mut settled = HashSet::new();
     // They come in the order of their claims, so the first of a name is the best of those who carry a suffix.
-    for contender in ports.list_username_conflicts().await? {
+    for contender in contenders {
         let Some(name) = contender.clerk_username.clone() else { continue };
         if settled.insert(name.clone()) {
             settle_name(ports, contender, &name).await?;

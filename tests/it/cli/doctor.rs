@@ -261,8 +261,9 @@ async fn a2_21_doctor_finds_what_is_wrong_in_the_database() {
         assert!(found["verdict"] == verdict && found["fix"].as_str().is_some_and(|text| text.contains(fix)), "{found}");
     };
     let users = database.collection::<mongodb::bson::Document>("users");
-    users.drop_index("createdAt_1_usernameConflict").await.expect("dropped");
-    say("indexes", "missing: users.createdAt_1_usernameConflict", "warning", "start `rollcall serve` once").await;
+    users.drop_index("clerkUsername_1_createdAt_1_clerkId_1").await.expect("dropped");
+    say("indexes", "missing: users.clerkUsername_1_createdAt_1_clerkId_1", "warning", "start `rollcall serve` once")
+        .await;
 
     app.database.relax("users").await;
     users.drop_index("username_1").await.expect("dropped");

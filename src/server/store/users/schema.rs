@@ -3,13 +3,13 @@
 use futures::TryStreamExt;
 use mongodb::bson::{Bson, Document, doc};
 use mongodb::error::ErrorKind;
-use mongodb::options::{CreateCollectionOptions, IndexOptions, ValidationLevel};
+use mongodb::options::{Collation, CreateCollectionOptions, IndexOptions, ValidationLevel};
 use mongodb::{Database, IndexModel};
 
 use crate::server::store::Error;
 use crate::server::store::directory::walk::{collation, nameless};
 use crate::server::store::expiry::forget_index;
-use crate::server::store::users::Users;
+use crate::server::store::users::{Users, any_case};
 
 impl Users {
     /// The collection with its validator, and its indexes.
@@ -83,8 +83,8 @@ pub const INDEXES: [&str; 20] = [
     "banned_1__id_1",
     "locked_1__id_1",
     "lastActiveAt_1__id_1",
-    "email_1_local",
-    "createdAt_1_usernameConflict",
+    "email_1_local_any_case",
+    "clerkUsername_1_createdAt_1_clerkId_1",
     "outbox.key_1",
     "createdAt_1_clerk",
     "role_1_name_1__id_1",
@@ -94,7 +94,8 @@ pub const INDEXES: [&str; 20] = [
     "firstName_1__id_1_nameless",
 ];
 
-const REPLACED: [&str; 3] = ["email_1", "deletedAt_1", "createdAt_1_clerkId_1"];
+const REPLACED: [&str; 5] =
+    ["email_1", "deletedAt_1", "createdAt_1_clerkId_1", "createdAt_1_usernameConflict", "email_1_local"];
 
 fn indexes() -> Vec<IndexModel> {
     let named = |keys: Document, name: &str, unique: bool, partial: Option<Document>| {
@@ -103,15 +104,12 @@ fn indexes() -> Vec<IndexModel> {
         options.partial_filter_expression = partial;
         IndexModel::builder().keys(keys).options(options).build()
     };
-    let collated = |keys: Document, name: &str, partial: Document| {
-        let mut options = IndexOptions::builder().name(name.to_owned()).collation(collation()).build();
-        options.partial_filter_expression = Some(partial);
-        IndexModel::builder().keys(keys).options(options).build()
-    };
+    let collated = |keys: Document, name: &str, partial: Document| under(collation(), keys, name, partial);
     let living = || doc! { "deletedAt": Bson::Null };
     // `admin` and `moderator` come before `user`, `error` and `pending` after `active`.
     let with_role = || doc! { "role": { "$lt": "user" } };
     let in_trouble = || doc! { "syncStatus": { "$gt": "active" } };
+    let in_conflict = || doc! { "usernameConflict": true };
     // The application's own people who have no Clerk id, of whom there may be many, are in no list.
     let living_nameless = || {
         let mut partial = nameless();
@@ -169,10 +167,18 @@ fn indexes() -> Vec<IndexModel> {
         named(doc! { "locked": 1, "_id": 1 }, locked, false, Some(doc! { "locked": true })),
         // Those who were here themselves at all.
         named(doc! { "lastActiveAt": 1, "_id": 1 }, active, false, Some(doc! { "lastActiveAt": { "$exists": true } })),
-        named(doc! { "email": 1, "_id": 1 }, local, false, Some(doc! { "authProvider": "local" })),
-        named(doc! { "createdAt": 1, "clerkId": 1 }, conflict, false, Some(doc! { "usernameConflict": true })),
+        under(any_case(), doc! { "email": 1, "_id": 1 }, local, doc! { "authProvider": "local" }),
+        // Of each name whoever has the best claim comes first.
+        named(doc! { "clerkUsername": 1, "createdAt": 1, "clerkId": 1 }, conflict, false, Some(in_conflict())),
         named(doc! { "outbox.key": 1 }, outbox, false, Some(doc! { "outbox.key": { "$gt": "" } })),
     ]
+}
+
+/// An index in an order of its own, which serves those only who ask in the same.
+fn under(collation: Collation, keys: Document, name: &str, partial: Document) -> IndexModel {
+    let mut options = IndexOptions::builder().name(name.to_owned()).collation(collation).build();
+    options.partial_filter_expression = Some(partial);
+    IndexModel::builder().keys(keys).options(options).build()
 }
 
 /// By this name our own validator is known again.

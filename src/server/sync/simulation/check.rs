@@ -9,7 +9,7 @@ use crate::server::sync::apply::{Change, apply};
 use crate::server::sync::history::unexplained;
 use crate::server::sync::mapping::from_fetched;
 use crate::server::sync::simulation::clerk::{Clerk, Member};
-use crate::server::sync::simulation::store::{Store, is_pending};
+use crate::server::sync::simulation::store::{Local, Store, is_pending};
 use crate::server::sync::simulation::world::{FIELDS, Universe};
 
 /// Whether nothing is on its way and nothing waits.
@@ -74,7 +74,9 @@ fn examine_person(store: &Store, clerk: &Clerk, member: &Member) -> Result<(), S
     if !differing.is_empty() {
         return Err(format!("{id} differs from Clerk in {}", differing.join(", ")));
     }
-    if let Some(local) = store.locals.iter().find(|local| stored.email.as_ref() == Some(&local.found.email)) {
+    let has_address =
+        |local: &&Local| stored.email.as_ref().is_some_and(|email| email.eq_ignore_ascii_case(&local.found.email));
+    if let Some(local) = store.locals.iter().find(has_address) {
         return Err(format!("{id} is here twice: also as the application's own {}", local.found.id));
     }
     let is_contested = store.locals.iter().any(|local| local.username.is_some() && local.username == member.username);

@@ -46,7 +46,7 @@ pub async fn restart(shared: Shared, index: usize) {
 }
 
 async fn run(process: Process) {
-    let mut work = Work { process, unfinished: None, swept_at: None };
+    let mut work = Work { process, unfinished: None, swept_at: None, swept_to: None };
     let mut look_at = 0;
     loop {
         let now = enter(&work.process.shared).now;
@@ -99,6 +99,7 @@ struct Work {
     process: Process,
     unfinished: Option<Settled>,
     swept_at: Option<i64>,
+    swept_to: Option<String>,
 }
 
 impl Work {
@@ -113,7 +114,7 @@ impl Work {
         let now = enter(&self.process.shared).now;
         if self.swept_at.is_none_or(|at| now - at >= SWEEP_EVERY) {
             // The rest goes on without it, and the next sweep does it.
-            let _ = sweep(&self.process).await;
+            let _ = sweep(&self.process, &mut self.swept_to).await;
             self.swept_at = Some(now);
         }
         loop {

@@ -124,10 +124,15 @@ impl Store {
         }
     }
 
-    pub fn conflicts(&self) -> Vec<User> {
-        let mut users: Vec<User> =
-            self.people.values().map(|row| &row.user).filter(|user| user.username_conflict).cloned().collect();
-        users.sort_by(|one, other| (one.created_at, &one.clerk_id).cmp(&(other.created_at, &other.clerk_id)));
+    /// Name by name, in the order of claims.
+    pub fn conflicts(&self, is_wanted: impl Fn(&str) -> bool, most: usize) -> Vec<User> {
+        let wants = |user: &&User| user.username_conflict && user.clerk_username.as_deref().is_some_and(&is_wanted);
+        let mut users: Vec<User> = self.people.values().map(|row| &row.user).filter(wants).cloned().collect();
+        users.sort_by(|one, other| {
+            let before = (&one.clerk_username, one.created_at, &one.clerk_id);
+            before.cmp(&(&other.clerk_username, other.created_at, &other.clerk_id))
+        });
+        users.truncate(most);
         users
     }
 

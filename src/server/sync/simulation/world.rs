@@ -184,6 +184,9 @@ pub static FIELDS: LazyLock<Fields> = LazyLock::new(|| {
     Fields::read(&mut Reader::new(table, &Variables::default()).expect("TOML"))
 });
 
+/// Fewer than there may be, so that a sweep has to go on where the last one ended.
+const CONFLICTS_AT_ONCE: usize = 2;
+
 /// As `settings` has it.
 const MOST_ATTEMPTS: u32 = 10;
 
@@ -252,7 +255,8 @@ impl Ports for Process {
     async fn find_local(&self, emails: &[&str]) -> Result<Vec<LocalUser>, Error> {
         self.call(0, |universe, _| {
             let locals = universe.store.locals.iter().map(|local| &local.found);
-            locals.filter(|local| emails.contains(&local.email.as_str())).cloned().collect()
+            let is_asked = |local: &&LocalUser| emails.iter().any(|email| email.eq_ignore_ascii_case(&local.email));
+            locals.filter(is_asked).cloned().collect()
         })
         .await
     }
@@ -264,8 +268,12 @@ impl Ports for Process {
         .await
     }
 
-    async fn list_username_conflicts(&self) -> Result<Vec<User>, Error> {
-        self.call(0, |universe, _| universe.store.conflicts()).await
+    async fn list_username_conflicts(&self, names: &[&str]) -> Result<Vec<User>, Error> {
+        self.call(0, |universe, _| universe.store.conflicts(|name| names.contains(&name), names.len())).await
+    }
+
+    async fn list_username_conflicts_after(&self, name: &str) -> Result<Vec<User>, Error> {
+        self.call(0, |universe, _| universe.store.conflicts(|other| other > name, CONFLICTS_AT_ONCE)).await
     }
 
     async fn find_username(&self, username: &str) -> Result<Holder, Error> {

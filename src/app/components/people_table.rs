@@ -15,6 +15,15 @@ pub struct Choice {
     pub other_way: String,
 }
 
+/// Which way a column is sorted, if it is.
+fn sort_of(column: Column, order: Option<Order>) -> Option<&'static str> {
+    match (column, order) {
+        (Column::Joined, Some(Order::Newest)) | (Column::Active, Some(Order::Active)) => Some("descending"),
+        (Column::Joined, Some(Order::Oldest)) => Some("ascending"),
+        _ => None,
+    }
+}
+
 /// `first` and `next` are addresses of other pages; `is_asked`: somebody is looked for, so there may be others. The
 /// `order` is marked, if it was a choice.
 #[component]
@@ -43,13 +52,8 @@ pub fn PeopleTable(
     }
     let Page { rows, columns, can_change, .. } = page;
     let heads = columns.iter().map(|column| {
-        let sort = match (*column, order) {
-            (Column::Joined, Some(Order::Newest)) | (Column::Active, Some(Order::Active)) => Some("descending"),
-            (Column::Joined, Some(Order::Oldest)) => Some("ascending"),
-            _ => None,
-        };
         view! {
-            <th scope="col" aria-sort=sort>
+            <th scope="col" aria-sort=sort_of(*column, order)>
                 {column.title()}
             </th>
         }

@@ -24,6 +24,7 @@ pub mod jwks;
 pub mod jwt;
 pub mod key;
 pub mod lenient;
+pub mod membership;
 pub mod session;
 pub mod verified;
 pub mod webhook;

@@ -437,7 +437,7 @@ async fn d4_04_nonces_that_were_made_up_do_not_use_up_what_clerk_allows() {
     let app = TestApp::new().await;
     let before = app.clerk.backend_calls();
     for number in 0..60 {
-        let answer = app.get(&format!("/?__clerk_handshake_nonce=made-up-{number}")).await;
+        let answer = app.visit("", &format!("/?__clerk_handshake_nonce=made-up-{number}")).await;
         assert!(answer.status().as_u16() < 500, "{}", answer.status());
     }
     let calls = app.clerk.backend_calls() - before;

@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use crate::server::clerk::jwks::{KeySet, Lookup};
 use crate::server::clerk::jwt::Decoded;
 use crate::server::clerk::lenient::is_id;
+use crate::server::clerk::membership::Organization;
 
 /// Why a token was not accepted. The texts are Clerk's own, which its tools and documentation use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
@@ -154,22 +155,6 @@ pub struct Actor {
 pub struct FactorAge {
     pub first: Option<u32>,
     pub second: Option<u32>,
-}
-
-/// The organization a session is in. The role is without its `org:` prefix in either version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Organization {
-    pub id: String,
-    pub slug: Option<String>,
-    pub role: Option<String>,
-    /// As Clerk writes them everywhere else, such as `org:invoices:read`.
-    pub permissions: Vec<String>,
-}
-
-impl Organization {
-    pub fn has_permission(&self, permission: &str) -> bool {
-        self.permissions.iter().any(|held| held == permission)
-    }
 }
 
 /// Decides about one token, in the order of Clerk's own library: form, key, type, algorithm, signature, then claims, so
@@ -342,7 +327,7 @@ fn read_claims(token: &Decoded<'_>, times: &Times) -> Result<Claims, Reason> {
         act,
         fva: claims.get("fva").and_then(read_factor_age),
         v: claims.get("v").and_then(Value::as_u64).and_then(|version| u8::try_from(version).ok()).unwrap_or(1),
-        org: read_organization(claims),
+        org: Organization::read(claims),
         extra: claims
             .iter()
             .filter(|(name, _)| !READ.contains(&name.as_str()))
@@ -362,47 +347,6 @@ fn read_factor_age(fva: &Value) -> Option<FactorAge> {
     let [first, second] = fva.as_array()?.as_slice() else { return None };
     let minutes = |value: &Value| value.as_u64().and_then(|minutes| u32::try_from(minutes).ok());
     Some(FactorAge { first: minutes(first), second: minutes(second) })
-}
-
-fn read_organization(claims: &Map<String, Value>) -> Option<Organization> {
-    let text = |value: Option<&Value>| value.and_then(Value::as_str).map(str::to_owned);
-    if let Some(o) = claims.get("o").and_then(Value::as_object) {
-        let [features, names, masks] =
-            [claims.get("fea"), o.get("per"), o.get("fpm")].map(|list| text(list).unwrap_or_default());
-        return Some(Organization {
-            id: text(o.get("id"))?,
-            slug: text(o.get("slg")),
-            role: text(o.get("rol")),
-            permissions: permissions(&features, &names, &masks),
-        });
-    }
-    let role = claims.get("org_role").and_then(Value::as_str);
-    Some(Organization {
-        id: text(claims.get("org_id"))?,
-        slug: text(claims.get("org_slug")),
-        role: role.map(|role| role.strip_prefix("org:").unwrap_or(role).to_owned()),
-        permissions: claims
-            .get("org_permissions")
-            .and_then(Value::as_array)
-            .map(|named| named.iter().filter_map(Value::as_str).map(str::to_owned).collect())
-            .unwrap_or_default(),
-    })
-}
-
-/// The permissions of version 2, in which each feature of an organization has a number whose bits stand for the names, the lowest
-/// for the first (clerk.md 1.3).
-fn permissions(features: &str, names: &str, masks: &str) -> Vec<String> {
-    let of_organizations = features.split(',').filter_map(|feature| {
-        let (scope, name) = feature.trim().split_once(':')?;
-        scope.contains('o').then_some(name)
-    });
-    let names: Vec<&str> = names.split(',').map(str::trim).filter(|name| !name.is_empty()).collect();
-    let masks = masks.split(',').map(|mask| mask.trim().parse::<u64>().unwrap_or_default());
-    let held = of_organizations.zip(masks).flat_map(|(feature, mask)| {
-        let held = names.iter().take(64).enumerate().filter(move |(place, _)| mask >> place & 1 == 1);
-        held.map(move |(_, name)| format!("org:{feature}:{name}"))
-    });
-    held.collect()
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@
 //! | [`jwks`] | signing keys: fixed, or fetched and cached |
 //! | [`jwt`] | the outer form of a signed token |
 //! | [`session`] | session token → claims |
+//! | [`membership`] | the organization of a session, and what it permits |
 //! | [`verified`] | tokens that were found good, until they run out |
 //! | [`cookies`] | which of Clerk's cookies count |
 //! | [`handshake`] | request facts → signed in, signed out, or a redirect |

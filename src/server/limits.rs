@@ -23,6 +23,9 @@ const EDITS: Quota = Quota::per_minute(NonZeroU32::new(30).expect("thirty is not
 /// A page of people as fast as one can read, and a long list in one go.
 const SEARCHES: Quota = Quota::per_second(NonZeroU32::new(2).expect("two is not zero"))
     .allow_burst(NonZeroU32::new(40).expect("forty is not zero"));
+/// Each is up to a hundred changes, of which Clerk is told one by one.
+const BULK: Quota = Quota::per_minute(NonZeroU32::new(10).expect("ten is not zero"))
+    .allow_burst(NonZeroU32::new(5).expect("five is not zero"));
 /// What Clerk gives out as proof of a handshake is good once, and whoever was sent by Clerk has it.
 const REDEMPTIONS: Quota = Quota::per_minute(NonZeroU32::new(10).expect("ten is not zero"));
 /// From this many on, those who have been quiet are forgotten, but not at every request of a flood.
@@ -35,6 +38,8 @@ pub struct Limits {
     pub edits: Pace<String>,
     /// Lists of people, and searches in them, by Clerk's id.
     pub searches: Pace<String>,
+    /// Changes of many people at once, by the admin's id.
+    pub bulk: Pace<String>,
     /// Files that are taken away, by Clerk's id.
     pub exports: Turns,
     /// Requests of people and front ends, by address.
@@ -51,6 +56,7 @@ impl Limits {
         Self {
             edits: Pace::new(Some(EDITS)),
             searches: Pace::new(Some(SEARCHES)),
+            bulk: Pace::new(Some(BULK)),
             exports: Turns::default(),
             requests: Pace::new(requests.map(Quota::per_minute)),
             failures: Pace::new(failures.map(Quota::per_minute)),
@@ -173,6 +179,8 @@ mod tests {
         assert!((1..=3).contains(&wait), "{wait}");
         assert!(limits.edits.take(&second).is_ok(), "another person is not concerned");
         assert!(limits.searches.take(&first).is_ok(), "another limit is not concerned");
+        let allowed = (0..100).filter(|_| limits.bulk.take(&first).is_ok()).count();
+        assert_eq!(allowed, 5, "an admin's changes of many");
     }
 
     #[test]

@@ -56,6 +56,7 @@ pub async fn change_roles(
     intent: &Intent,
 ) -> Result<Notice, Error> {
     let ids = ids_of(ids)?;
+    state.limits.bulk.take(&admin.actor().id)?;
     let (mut changed, mut refused) = (0, Vec::new());
     for (place, id) in ids.iter().enumerate() {
         match change_role(state, admin, id, role, intent).await {

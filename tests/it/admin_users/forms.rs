@@ -357,5 +357,14 @@ async fn one_role_for_many_is_shown_before_and_summed_up_after() {
     assert_eq!(preview["rows"], json!([]));
     let wrong = app.get_as(&admin, "/api/admin_users/list_role_changes?ids=a&role=king").await;
     assert_eq!(wrong.status(), 400);
+
+    // Once was asked for above.
+    for number in 2..=6 {
+        let many = app.client.post(app.at("/api/admin_users/change_roles")).bearer_auth(app.token(&admin));
+        let answer = many.form(&[("ids", jo.as_str()), ("role", "moderator"), ("reason", "again")]).send().await;
+        let answer = answer.expect("an answer");
+        let is_told = answer.headers().contains_key("retry-after");
+        assert_eq!((answer.status().as_u16(), is_told), if number < 6 { (200, false) } else { (429, true) }, "d7_08");
+    }
     app.finish().await;
 }

@@ -4,7 +4,6 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
 use serde_json::json;
 
 use crate::model::job::JobKind;
@@ -27,6 +26,8 @@ pub const KIND: JobKind = JobKind::Metadata;
 
 /// A key that Clerk refuses is not shown to it again for so long (D2-15).
 const AFTER_REFUSAL: Duration = Duration::from_mins(1);
+/// So often one attempt looks again at once, when something newer came between.
+const MOST_ROUNDS: usize = 5;
 
 /// Brings Clerk's copy of one person's role to MongoDB's.
 pub async fn run(state: &AppState, job: &Job) -> Result<End, Error> {
@@ -44,45 +45,64 @@ pub async fn run(state: &AppState, job: &Job) -> Result<End, Error> {
     }
 }
 
-async fn push(state: &AppState, clerk_id: &str) -> Result<End, Error> {
-    if !state.plan.metadata {
+/// The same where everything is a port. A role that was set here is confirmed by Clerk's answer to our own write; if something
+/// newer came between, it is looked at again, because nothing else would ever confirm it.
+///
+/// # Errors
+/// `Behind` if something came between each time; MongoDB's or Clerk's.
+pub async fn push<P: Ports>(ports: &P, clerk_id: &str) -> Result<End, Error> {
+    if !ports.plan().metadata {
         return Ok(End::Done("not configured"));
     }
-    let theirs = state.clerk.in_background().fetch_user(clerk_id).await?;
-    let Some(user) = newest(state, clerk_id, &theirs).await? else { return Ok(End::Done("nobody by this id")) };
-    if user.deleted_at.is_some() {
-        return Ok(End::Done("deleted meanwhile"));
-    }
-    let wanted = Claims::wanted(&user);
-    if claims_of(&theirs) == wanted {
-        // A crash may have come between the write at Clerk and its answer's way back.
-        if user.role_pending {
-            write(state, pushed(state, &theirs)).await?;
+    for _ in 0..MOST_ROUNDS {
+        if let Some(end) = push_once(ports, clerk_id).await? {
+            return Ok(end);
         }
-        return Ok(End::Done("was there already"));
     }
-    let answer = state.clerk.merge_user_metadata(clerk_id, &change(&user)).await?;
-    write(state, pushed(state, &answer)).await?;
-    Ok(End::Done("written"))
+    Err(Error::Behind)
+}
+
+/// `None`: Clerk holds it, and that is not confirmed here.
+async fn push_once<P: Ports>(ports: &P, clerk_id: &str) -> Result<Option<End>, Error> {
+    let done = |cause: &'static str| Ok(Some(End::Done(cause)));
+    let Some(theirs) = ports.fetch_person(clerk_id).await? else { return done("Clerk has no such person") };
+    let Some(user) = newest(ports, clerk_id, &theirs).await? else { return done("nobody by this id") };
+    if user.deleted_at.is_some() {
+        return done("deleted meanwhile");
+    }
+    let is_there = claims_of(&theirs) == Claims::wanted(&user);
+    // A crash may have come between the write at Clerk and its answer's way back.
+    if is_there && !user.role_pending {
+        return done("was there already");
+    }
+    let answer = if is_there { theirs } else { ports.merge_metadata(clerk_id, &change(&user)).await? };
+    let (_, after) = write(ports, pushed(ports, &answer)).await?;
+    if after.is_some_and(|after| after.role_pending && after.role == user.role) {
+        return Ok(None);
+    }
+    done(if is_there { "was there already" } else { "written" })
 }
 
 /// The person as stored, after what Clerk knows and we do not yet: a role that was given in Clerk's dashboard a moment ago
 /// must not be undone by our older one. A role that was set here stands (design 2.5).
-async fn newest(state: &AppState, clerk_id: &str, theirs: &wire::User) -> Result<Option<User>, Error> {
-    let stored = state.store.users.find(clerk_id).await?;
-    let Some(user) = &stored else { return Ok(None) };
-    let incoming = from_fetched(theirs, SyncSource::Push, Timestamp::now(), &state.settings.fields);
+async fn newest<P: Ports>(ports: &P, clerk_id: &str, theirs: &wire::User) -> Result<Option<User>, Error> {
+    let found = ports.find_people(&[clerk_id]).await?;
+    if !found.unreadable.is_empty() {
+        return Err(Error::Unreadable);
+    }
+    let Some(user) = found.users.into_iter().next() else { return Ok(None) };
+    let incoming = pushed(ports, theirs);
     let is_newer =
         matches!(&incoming, Incoming::Person { version, .. } if version.updated_at > user.version.updated_at);
     if user.deleted_at.is_some() || !is_newer {
-        return Ok(stored);
+        return Ok(Some(user));
     }
-    let (_, user) = write(state, incoming).await?;
+    let (_, user) = write(ports, incoming).await?;
     Ok(user)
 }
 
-fn pushed(state: &AppState, theirs: &wire::User) -> Incoming {
-    from_fetched(theirs, SyncSource::Push, Timestamp::now(), &state.settings.fields)
+fn pushed<P: Ports>(ports: &P, theirs: &wire::User) -> Incoming {
+    from_fetched(theirs, SyncSource::Push, ports.now(), ports.fields())
 }
 
 /// Our three keys; every other stays as it is, for Clerk merges.

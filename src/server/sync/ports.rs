@@ -9,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::model::event::EventState;
 use crate::server::clerk;
+use crate::server::clerk::client::MetadataChange;
 use crate::server::clerk::wire;
 use crate::server::error::Error;
 use crate::server::metrics::METRICS;
@@ -76,6 +77,12 @@ pub trait Ports: Sync {
     fn fetch_people(&self, ids: &[&str]) -> impl Future<Output = Result<Vec<wire::User>, Error>> + Send;
     /// Clerk's answer about a person now; `None` if it knows nobody by this id.
     fn fetch_person(&self, id: &str) -> impl Future<Output = Result<Option<wire::User>, Error>> + Send;
+    /// Merges this into a person's metadata at Clerk, which answers with the person as they are then.
+    fn merge_metadata(
+        &self,
+        id: &str,
+        change: &MetadataChange,
+    ) -> impl Future<Output = Result<wire::User, Error>> + Send;
 }
 
 /// Who has a username.
@@ -206,5 +213,9 @@ impl Ports for AppState {
             Err(clerk::Error::NotFound) => instance::ensure_own(self).await.map(|()| None),
             Err(error) => Err(error.into()),
         }
+    }
+
+    async fn merge_metadata(&self, id: &str, change: &MetadataChange) -> Result<wire::User, Error> {
+        Ok(self.clerk.merge_user_metadata(id, change).await?)
     }
 }

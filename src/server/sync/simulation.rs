@@ -64,6 +64,10 @@ fn run(history: &History, plant: Plant) -> Result<Shared, String> {
         enter(&shared).outside += 1;
         spawn(&shared, Owner::Outside, engine::refresh(Arc::clone(&shared), refresh.clone()));
     }
+    for assignment in &history.assignments {
+        enter(&shared).outside += 1;
+        spawn(&shared, Owner::Outside, engine::assign(Arc::clone(&shared), assignment.clone()));
+    }
     for index in 0..history.processes {
         engine::start(&shared, index);
     }
@@ -303,6 +307,7 @@ fn c_3_the_seeds_reach_every_corner() {
             ("adoption", store.locals.len() < history.locals.len()),
             ("tombstone", store.people.values().any(|row| row.user.deleted_at.is_some())),
             ("suffix at the end", store.people.values().any(|row| row.user.username_conflict)),
+            ("a role given here", store.people.values().any(|row| row.is_or_was_pending())),
             ("metadata asked for again", store.jobs.values().any(|job| job.generation > 1)),
         ];
         for (corner, is_reached) in corners {

@@ -11,6 +11,7 @@ use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use rollcall::standin::Standin;
 use serde_json::Value;
+use tokio::sync::{Mutex as Hold, OwnedMutexGuard};
 
 use crate::support::app::client;
 
@@ -40,13 +41,15 @@ pub struct Between {
     pub url: String,
     clerk: Standin,
     script: Arc<Mutex<Script>>,
+    /// Whoever has it keeps back what Clerk answers to a write of metadata.
+    merged: Arc<Hold<()>>,
 }
 
 impl Between {
     pub async fn start(clerk: &Standin) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let between = Self { url, clerk: clerk.clone(), script: Arc::default() };
+        let between = Self { url, clerk: clerk.clone(), script: Arc::default(), merged: Arc::default() };
         let router = Router::new().fallback(pass).with_state(between.clone());
         tokio::spawn(axum::serve(listener, router).into_future());
         between
@@ -58,6 +61,11 @@ impl Between {
 
     pub fn answer_nobody(&self, questions: usize) {
         self.script.lock().expect("no panic").silent = questions;
+    }
+
+    /// Until this is dropped, a write of metadata is done and not answered.
+    pub async fn hold_back_merges(&self) -> OwnedMutexGuard<()> {
+        Arc::clone(&self.merged).lock_owned().await
     }
 
     pub fn miscount(&self, by: i64) {
@@ -112,6 +120,9 @@ async fn pass(State(between): State<Between>, request: Request) -> Response {
     let answer = call.send().await.expect("an answer");
     let status = answer.status();
     let mut body: Bytes = answer.bytes().await.expect("a body");
+    if parts.uri.path().ends_with("/metadata") {
+        drop(between.merged.lock().await);
+    }
     let by = between.script.lock().expect("no panic").miscount;
     if parts.uri.path() == "/v1/users/count" && by != 0 {
         let mut count: Value = serde_json::from_slice(&body).expect("JSON");

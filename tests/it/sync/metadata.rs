@@ -1,10 +1,17 @@
 //! `rollcall sync metadata`: Clerk's public metadata is compared with MongoDB, and what differs is pushed by the jobs of the engine.
 
+use std::time::Duration;
+
 use mongodb::bson::doc;
+use mongodb::bson::oid::ObjectId;
+use rollcall::server::jobs::metadata::push;
+use rollcall::server::state::AppState;
 use serde_json::{Value, json};
 
 use crate::cli;
+use crate::support::app::TestApp;
 use crate::support::eventually;
+use crate::sync::between::Between;
 use crate::sync::world::World;
 
 fn held(world: &World, id: &str) -> Value {
@@ -82,4 +89,39 @@ async fn a2_15_where_metadata_is_not_written_nothing_is_pushed() {
     refused.says(&["Clerk's metadata is not written: ROLLCALL_METADATA is off."]);
     assert_eq!(world.app.database.count("jobs", doc! {}).await, 0);
     world.finish().await;
+}
+
+#[tokio::test]
+async fn d2_38_a_role_is_confirmed_though_something_newer_is_here_before_clerks_answer() {
+    let app = TestApp::new().await;
+    let id = app.person(json!({ "email_address": ["ada@example.com"], "first_name": "Ada" })).await;
+    let between = Between::start(&app.clerk).await;
+    let mut settings = app.state.settings.clone();
+    settings.clerk.api_url = between.url.parse().expect("an address");
+    settings.effects.metadata = true;
+    let pushing = AppState::assemble(settings).await.expect("a state");
+    let given = doc! { "role": "admin", "rolePending": true, "etag": ObjectId::new() };
+    app.database.set("users", doc! { "clerkId": &id }, given).await;
+    let held_back = between.hold_back_merges().await;
+    let pushed = tokio::spawn({
+        let id = id.clone();
+        async move { push(&pushing, &id).await }
+    });
+    eventually("Clerk holds the role", || async {
+        match app.clerk.user(&id).expect("alive")["public_metadata"]["role"].as_str() {
+            Some("admin") => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    })
+    .await;
+    app.clerk.update_user(&id, json!({ "first_name": "Grace" }));
+    assert!(app.clerk.drained(Duration::from_secs(10)).await);
+    app.settled().await;
+    let stored = app.database.user(&id).await.expect("stored");
+    assert_eq!((stored.get_str("firstName"), stored.get_bool("rolePending")), (Ok("Grace"), Ok(true)), "{stored}");
+    drop(held_back);
+    pushed.await.expect("no panic").expect("pushed");
+    let stored = app.database.user(&id).await.expect("stored");
+    assert_eq!((stored.get_str("role"), stored.get_bool("rolePending")), (Ok("admin"), Ok(false)), "{stored}");
+    app.finish().await;
 }

@@ -5,9 +5,9 @@ use crate::model::event::EventState;
 use crate::model::job::JobKind;
 use crate::model::user::SyncSource;
 use crate::server::store::users::User;
-use crate::server::sync::apply::{Change, apply};
+use crate::server::sync::apply::{Change, Claims, apply};
 use crate::server::sync::history::unexplained;
-use crate::server::sync::mapping::from_fetched;
+use crate::server::sync::mapping::{claims_of, from_fetched};
 use crate::server::sync::simulation::clerk::{Clerk, Member};
 use crate::server::sync::simulation::store::{Local, Store, is_pending};
 use crate::server::sync::simulation::world::{FIELDS, Universe};
@@ -73,6 +73,13 @@ fn examine_person(store: &Store, clerk: &Clerk, member: &Member) -> Result<(), S
     }
     if !differing.is_empty() {
         return Err(format!("{id} differs from Clerk in {}", differing.join(", ")));
+    }
+    let claims = claims_of(&answer);
+    if claims != Claims::wanted(stored) {
+        return Err(format!(
+            "Clerk holds {claims:?} of {id}, which is here {} with the role {}",
+            stored.id, stored.role
+        ));
     }
     let has_address =
         |local: &&Local| stored.email.as_ref().is_some_and(|email| email.eq_ignore_ascii_case(&local.found.email));

@@ -95,19 +95,19 @@ impl Clerk {
         Some(self.made(&payload))
     }
 
-    /// Our own push into the public metadata; no event if that says what is there.
-    pub fn push(&mut self, id: &str, mongo_id: &str, role: &str, now: i64) -> Option<Made> {
+    /// Our own push into the public metadata, and the answer to it; no event if that says what is there.
+    pub fn merge(&mut self, id: &str, mongo_id: &str, role: &str, now: i64) -> Option<(wire::User, Option<Made>)> {
         let member = self.members.iter_mut().find(|member| member.id == id && !member.is_deleted)?;
-        if member.mongo_id.as_deref() == Some(mongo_id) && member.role.is_some() {
-            return None;
+        if member.mongo_id.as_deref() == Some(mongo_id) && member.role == Some(role) {
+            return Some((self.answer(id)?, None));
         }
         member.mongo_id = Some(mongo_id.to_owned());
-        member.role = member.role.or(ROLES.into_iter().find(|known| *known == role));
+        member.role = ROLES.into_iter().find(|known| *known == role);
         member.changed_at = None;
         member.tick(false, now);
         member.changed_at = None;
         let payload = member.event("user.updated");
-        Some(self.made(&payload))
+        Some((self.answer(id)?, Some(self.made(&payload))))
     }
 
     /// The Backend API's answer.

@@ -12,6 +12,7 @@ use crate::model::event::EventState;
 use crate::model::job::JobKind;
 use crate::model::user::SyncSource;
 use crate::server::error::Error;
+use crate::server::jobs::metadata::push;
 use crate::server::store::deliveries::Batch;
 use crate::server::store::events::Event;
 use crate::server::sync::arrivals::{Arrived, Intake};
@@ -21,7 +22,7 @@ use crate::server::sync::process::{Settled, finish, settle, write};
 use crate::server::sync::questions::{Question, ask, ask_and_settle};
 use crate::server::sync::refresh::refresh_person;
 use crate::server::sync::simulation::clerk::{Made, START, clerk_id};
-use crate::server::sync::simulation::history::{Refresh, Step};
+use crate::server::sync::simulation::history::{Assignment, Refresh, Step};
 use crate::server::sync::simulation::scheduler::{Owner, pause};
 use crate::server::sync::simulation::store::Job;
 use crate::server::sync::simulation::world::{Plant, Process, Shared, enter, spawn};
@@ -201,6 +202,24 @@ pub async fn refresh(shared: Shared, refresh: Refresh) {
     enter(&shared).outside -= 1;
 }
 
+/// An admin gives somebody a role here, by one of the processes.
+pub async fn assign(shared: Shared, assignment: Assignment) {
+    pause(&shared, assignment.at).await;
+    let index = {
+        let mut universe = enter(&shared);
+        let count = universe.processes.len();
+        universe.rng.random_range(0..count)
+    };
+    if enter(&shared).processes[index].is_up {
+        let process = Process::of(&shared, index);
+        let (id, role) = (clerk_id(assignment.person), assignment.role);
+        let (etag, plan, now) = (process.new_id(), process.plan(), process.now());
+        // Whoever wanted it sees the error and may do it again.
+        let _ = process.call(0, |universe, _| universe.store.set_role(&id, role, etag, plan, now)).await;
+    }
+    enter(&shared).outside -= 1;
+}
+
 async fn refresh_over_anything(process: &Process, id: &str) -> Result<(), Error> {
     let answer = ask(process, id, SyncSource::Refetch).await?;
     // By then something else may be stored.
@@ -216,7 +235,7 @@ fn send(shared: &Shared, made: Option<Made>, delay: i64) {
 }
 
 /// Again and again, to whichever process answers, until one has acknowledged it.
-async fn deliver(shared: Shared, made: Made, delay: i64) {
+pub async fn deliver(shared: Shared, made: Made, delay: i64) {
     pause(&shared, delay).await;
     loop {
         let chosen = {
@@ -302,21 +321,10 @@ async fn run_jobs(process: Process) {
 }
 
 async fn run_job(process: &Process, key: &str, job: &Job) -> Result<(), Error> {
-    let performed = process.call(0, |universe, _| {
-        universe.store.perform(key, &job.effect);
-        let Some(row) = universe.store.people.get(&job.effect.clerk_id) else { return };
-        if job.effect.kind != JobKind::Metadata || row.user.deleted_at.is_some() {
-            return;
-        }
-        let now = START + universe.now;
-        // Clerk tells of it whether or not we get its answer.
-        if let Some(made) = universe.clerk.push(&row.user.clerk_id, &row.user.id, row.user.role.as_str(), now) {
-            universe.outside += 1;
-            let delivery = deliver(Arc::clone(&process.shared), made, 50);
-            universe.spawned.push((Owner::Outside, Box::pin(delivery)));
-        }
-    });
-    performed.await?;
+    process.call(0, |universe, _| universe.store.perform(key, &job.effect)).await?;
+    if job.effect.kind == JobKind::Metadata {
+        push(process, &job.effect.clerk_id).await?;
+    }
     process
         .call(0, |universe, _| {
             if let Some(stored) = universe.store.jobs.get_mut(key)

@@ -7,6 +7,7 @@ use std::fmt;
 use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 
+use crate::model::user::Role;
 use crate::server::sync::simulation::clerk::{ROLES, TICK};
 
 /// Names that everybody wants.
@@ -25,6 +26,7 @@ pub struct History {
     /// Which questions to Clerk, counted from one, get no answer.
     pub unanswered: Vec<u32>,
     pub refreshes: Vec<Refresh>,
+    pub assignments: Vec<Assignment>,
 }
 
 /// Somebody wants this person brought up to date, in the middle of everything.
@@ -32,6 +34,14 @@ pub struct History {
 pub struct Refresh {
     pub at: i64,
     pub person: usize,
+}
+
+/// An admin gives this person a role here, if they are stored by then.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    pub at: i64,
+    pub person: usize,
+    pub role: Role,
 }
 
 /// A person of the application's own: with the address of a person of Clerk's, and perhaps a name that others want.
@@ -132,7 +142,13 @@ impl History {
             Refresh { at: at + rng.random_range(0..300), person }
         });
         let refreshes = refreshes.collect();
-        Self { seed, processes, locals, steps, faults, unanswered, refreshes }
+        let assignments = (0..rng.random_range(0..=3)).map(|_| {
+            let Step { at, person, .. } = steps[rng.random_range(0..steps.len())];
+            let role = [Role::User, Role::Moderator, Role::Admin][rng.random_range(0..3)];
+            Assignment { at: at + rng.random_range(0..3_000), person, role }
+        });
+        let assignments = assignments.collect();
+        Self { seed, processes, locals, steps, faults, unanswered, refreshes, assignments }
     }
 
     pub fn is_lossy(&self) -> bool {
@@ -147,6 +163,7 @@ impl History {
             reduce(&mut shortest, |history| &mut history.faults, &fails);
             reduce(&mut shortest, |history| &mut history.unanswered, &fails);
             reduce(&mut shortest, |history| &mut history.refreshes, &fails);
+            reduce(&mut shortest, |history| &mut history.assignments, &fails);
             reduce(&mut shortest, |history| &mut history.steps, &fails);
             reduce(&mut shortest, |history| &mut history.locals, &fails);
             for place in 0..shortest.steps.len() {
@@ -261,6 +278,9 @@ impl fmt::Display for History {
         }
         for Refresh { at, person } in &self.refreshes {
             writeln!(f, "  at {at} ms: person {person} is refreshed")?;
+        }
+        for Assignment { at, person, role } in &self.assignments {
+            writeln!(f, "  at {at} ms: person {person} is given the role {role} here")?;
         }
         Ok(())
     }

@@ -8,6 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::model::event::EventState;
 use crate::model::job::JobKind;
+use crate::model::user::Role;
 use crate::server::store::deliveries::Batch;
 use crate::server::store::events::{Event, Origin, Outcome, Record};
 use crate::server::store::jobs::Effect;
@@ -15,7 +16,10 @@ use crate::server::store::users::history::Entry;
 use crate::server::store::users::outbox::Outbox;
 use crate::server::store::users::writes::{Guard, Write, Written};
 use crate::server::store::users::{LocalUser, User};
+use crate::server::sync::effects::{Plan, Step, effects_of};
+use crate::server::sync::history::entry_of;
 use crate::server::sync::ports::Holder;
+use crate::server::sync::simulation::world::FIELDS;
 
 /// As in `ports`.
 const LEASE: SignedDuration = SignedDuration::from_secs(15);
@@ -41,6 +45,13 @@ pub struct Row {
     pub user: User,
     pub outbox: Vec<Effect>,
     pub history: Vec<Entry>,
+}
+
+impl Row {
+    /// Whether a role was set here at any time.
+    pub fn is_or_was_pending(&self) -> bool {
+        self.history.iter().flat_map(|entry| &entry.fields).any(|change| change.field == "rolePending")
+    }
 }
 
 /// The application's own person.
@@ -83,6 +94,21 @@ impl Store {
         entries.extend(history.iter().cloned());
         self.people.insert(user.clerk_id.clone(), Row { user: user.clone(), outbox, history: entries });
         Written::Done
+    }
+
+    /// As an admin does it: the effects come with the role, which stands until Clerk's answer to our push shows it.
+    pub fn set_role(&mut self, clerk_id: &str, role: Role, etag: String, plan: Plan, now: Timestamp) {
+        let Some(row) = self.people.get(clerk_id) else { return };
+        let before = row.user.clone();
+        if before.deleted_at.is_some() || before.role == role {
+            return;
+        }
+        let after = User { role, role_pending: true, etag: Some(etag), ..before.clone() };
+        let guard = Guard::Unchanged(before.etag.clone());
+        let step = Step { before: Some(&before), after: &after, claims: None, guard: &guard };
+        let effects = effects_of(step, plan, now);
+        let history = entry_of(now, &before, &after, &FIELDS).into_iter().collect();
+        self.write(&Write { user: after, before: Some(Box::new(before)), guard, effects, history });
     }
 
     fn is_taken(&self, name: &str, by: &User) -> bool {

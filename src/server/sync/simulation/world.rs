@@ -11,6 +11,7 @@ use rand::rngs::StdRng;
 
 use crate::model::user::SyncSource;
 use crate::server::clerk;
+use crate::server::clerk::client::MetadataChange;
 use crate::server::clerk::wire;
 use crate::server::error::Error;
 use crate::server::settings::environment::Variables;
@@ -351,5 +352,22 @@ impl Ports for Process {
         });
         let answer = answer.await.flatten();
         answer.map_err(|_| Error::from(clerk::Error::UnavailableStatus(503)))
+    }
+
+    async fn merge_metadata(&self, id: &str, change: &MetadataChange) -> Result<wire::User, Error> {
+        let text = |key: &str| change.public.get(key).and_then(|value| value.as_str()).unwrap_or_default();
+        let (mongo_id, role) = (text("userMongoId"), text("role"));
+        let answer = self.call(0, |universe, _| {
+            let (answer, made) = universe.clerk.merge(id, mongo_id, role, START + universe.now)?;
+            // Clerk tells of it whether or not we get its answer.
+            if let Some(made) = made {
+                universe.outside += 1;
+                let delivery = engine::deliver(Arc::clone(&self.shared), made, 50);
+                universe.spawned.push((Owner::Outside, Box::pin(delivery)));
+            }
+            Some(answer)
+        });
+        let answer = answer.await.map_err(|_| Error::from(clerk::Error::UnavailableStatus(503)))?;
+        answer.ok_or_else(|| Error::from(clerk::Error::NotFound))
     }
 }

@@ -36,7 +36,7 @@ use crate::server::sync::simulation::check::{examine, is_quiet};
 use crate::server::sync::simulation::clerk::{Clerk, email};
 use crate::server::sync::simulation::history::{EventTime, History, Step};
 use crate::server::sync::simulation::scheduler::{Owner, Scheduler};
-use crate::server::sync::simulation::store::{Local, Store};
+use crate::server::sync::simulation::store::{Local, Row, Store};
 use crate::server::sync::simulation::world::{GUILTY, Plant, Process, Shared, State, Universe, enter, spawn};
 
 /// By then everything must have come to rest, in virtual milliseconds: clocks may be wrong by twenty minutes.
@@ -307,7 +307,7 @@ fn c_3_the_seeds_reach_every_corner() {
             ("adoption", store.locals.len() < history.locals.len()),
             ("tombstone", store.people.values().any(|row| row.user.deleted_at.is_some())),
             ("suffix at the end", store.people.values().any(|row| row.user.username_conflict)),
-            ("a role given here", store.people.values().any(|row| row.is_or_was_pending())),
+            ("a role given here", store.people.values().any(Row::is_or_was_pending)),
             ("metadata asked for again", store.jobs.values().any(|job| job.generation > 1)),
         ];
         for (corner, is_reached) in corners {

@@ -208,3 +208,21 @@ async fn calls_to_clerk_and_jobs_are_counted_by_how_they_end() {
     assert!(app.clerk.drained(std::time::Duration::from_secs(10)).await);
     app.finish().await;
 }
+
+#[tokio::test]
+async fn d4_04_nonces_that_were_made_up_do_not_use_up_what_clerk_allows() {
+    let app = start(&[]).await;
+    let calls = async || {
+        let text = read(&app).await;
+        let made = text.lines().filter(|line| line.starts_with("rollcall_clerk_calls_total{"));
+        made.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum::<u64>()
+    };
+    let before = calls().await;
+    for number in 0..60 {
+        let answer = app.visit("", &format!("/?__clerk_handshake_nonce=made-up-{number}")).await;
+        assert!(answer.status().as_u16() < 500, "{}", answer.status());
+    }
+    let made = calls().await - before;
+    assert!((1..=20).contains(&made), "{made} calls for sixty nonces of one address");
+    app.finish().await;
+}

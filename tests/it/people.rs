@@ -125,7 +125,7 @@ async fn d5_19_whoever_has_no_name_is_neither_called_nor_found_by_their_address(
     let zoe = app.person(named("Zoë", "Adams", "zoe")).await;
     let nameless = app.person(json!({ "email_address": ["hidden.bob@example.com"] })).await;
     app.person(json!({ "email_address": ["else@example.com"], "username": "handle" })).await;
-    let mut attributes = named("Mo", "Bold", "mo");
+    let mut attributes = named("Mo", "Bold", "moe");
     attributes["public_metadata"] = json!({ "role": "moderator" });
     let moderator = app.person(attributes).await;
     assert_eq!(app.database.user(&nameless).await.expect("stored").get_str("name").ok(), Some("hidden.bob"));

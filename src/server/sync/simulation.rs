@@ -172,7 +172,7 @@ fn assert_all_hold(seeds: &Range<u64>) {
 
 /// Planted, found among few seeds, and told in few steps.
 fn assert_caught(plant: Plant) {
-    let (history, reason) = find_failure(0..1_000, plant).expect("a history that shows the fault");
+    let (history, reason) = find_failure(0..10_000, plant).expect("a history that shows the fault");
     assert!(history.steps.len() < 6, "{reason}\n{history}");
     assert_eq!(simulate(&history, Plant::Nothing), Ok(()), "the engine itself passes this history:\n{history}");
 }

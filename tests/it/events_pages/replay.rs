@@ -267,6 +267,8 @@ async fn c_7_a_replay_that_is_paused_in_the_middle_waits_there_and_goes_on_with_
     let (app, admin, _receiver) = with_a_receiver().await;
     // What they say is as new as what is stored, and something else: each batch has to ask Clerk, which takes its time.
     let other = app.person(json!({ "email_address": ["other@example.com"], "first_name": "Other" })).await;
+    app.jobs_settled().await;
+    app.settled().await;
     let known = app.clerk.find_user("other@example.com").expect("at Clerk");
     let body = user_event("user.updated", &other, "Another", known["updated_at"].as_i64().expect("a time"));
     let (app_of_all, body) = (&app, &body);

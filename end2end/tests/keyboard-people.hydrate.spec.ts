@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import type { Locator, Page } from '@playwright/test';
 import { secretKey } from './support/data';
 import { tabTo } from './support/keyboard';
-import { arrived, newcomer, signUp, state } from './support/people';
+import { arrived, isolated, newcomer, signUp, state } from './support/people';
 import { expect, test } from './support/test';
 
 /** A pixel. */
@@ -116,17 +116,17 @@ test.describe('an admin', () => {
 
     await page.goto(`/admin/users/${first.id}`);
     await press(page, /^Lock$/);
-    await asked(page, `Lock ${first.name}?`);
+    await asked(page, `Lock ${isolated(first.name)}?`);
     await press(page, /^Lock$/);
-    await told(page, `${first.name} is locked: no new session begins.`);
+    await told(page, `${isolated(first.name)} is locked: no new session begins.`);
     expect((await users.findOne({ clerkId: first.id }))?.locked).toBe(true);
     await press(page, /^Unlock$/);
-    await asked(page, `Unlock ${first.name}?`);
+    await asked(page, `Unlock ${isolated(first.name)}?`);
     await press(page, /^Unlock$/);
-    await told(page, `${first.name} is not locked any more.`);
+    await told(page, `${isolated(first.name)} is not locked any more.`);
 
     await press(page, /^Erase$/);
-    await asked(page, `Erase ${first.name} for ever?`);
+    await asked(page, `Erase ${isolated(first.name)} for ever?`);
     await page.keyboard.press('Shift+Tab');
     await expect(page.getByRole('dialog').getByLabel(/to confirm$/)).toBeFocused();
     await page.keyboard.type(first.id);

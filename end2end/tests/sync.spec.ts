@@ -22,16 +22,13 @@ test('an event that Clerk sends is on the next page that is asked for, in two br
   const other = await (await browser.newContext({ storageState: state('admin'), javaScriptEnabled })).newPage();
   await Promise.all([page.goto('/admin/sync'), other.goto('/admin/sync')]);
   const clerkId = await signedUpAtClerk(request);
-  const sent = Date.now();
-
   const listed = async (one: Page) => {
     await one.goto('/admin/sync');
     return one.getByRole('table', { name: 'Last 50 events' }).getByRole('row').filter({ hasText: clerkId }).count();
   };
-  // Writing our id back to Clerk may have made a second one by then.
-  await Promise.all([page, other].map((one) => expect.poll(() => listed(one), { intervals: [50] }).toBeGreaterThan(0)));
-  // Two browsers load it at the same time, each a second at most after the event.
-  expect(Date.now() - sent).toBeLessThan(1_000);
+  // A page that is asked for a second later has it. Writing our id back to Clerk may have made a second one by then.
+  await page.waitForTimeout(1_000);
+  for (const count of await Promise.all([page, other].map(listed))) expect(count).toBeGreaterThan(0);
   await other.context().close();
 });
 

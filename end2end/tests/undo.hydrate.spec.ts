@@ -1,7 +1,7 @@
 // What can be taken back can be for ten seconds, and for as long as somebody is about to.
 import type { BrowserContext, Locator, Page } from '@playwright/test';
 import type { Collection, Document } from 'mongodb';
-import { arrived, state } from './support/people';
+import { arrived, isolated, state } from './support/people';
 import { expect, test } from './support/test';
 
 test.use({ storageState: state('admin') });
@@ -62,7 +62,7 @@ async function give(
   await page.getByRole('button', { name: 'Change role' }).click();
   await page.mouse.move(1, 1);
   const undo = page.getByRole('button', { name: 'Undo', exact: true });
-  await expect(page.getByRole('status')).toContainText(`${person.name} is moderator now, was user.`);
+  await expect(page.getByRole('status')).toContainText(`${isolated(person.name)} is moderator now, was user.`);
   await expect(undo).toBeVisible();
   return { page, undo, since };
 }

@@ -2,11 +2,8 @@
 //!
 //! Knows no collection, and not what is written.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use futures::{StreamExt, TryStreamExt};
 use mongodb::Collection;
-use mongodb::bson::oid::ObjectId;
 use mongodb::bson::{Bson, Document, RawDocumentBuf, doc, serialize_to_raw_document_buf};
 use serde::Serialize;
 
@@ -23,32 +20,16 @@ const INSERT_COMMANDS: usize = 2;
 const WRITE_WITHIN_MS: i32 = 10_000;
 
 /// How a command of many writes ended.
-#[derive(Default)]
 pub(super) struct Answer {
     /// Documents that some statement matched or added.
     pub(super) matched: u64,
     pub(super) refused: Vec<Refusal>,
-    /// Who took it: a primary, by the election that made it one. A cluster of shards does not say.
-    primary: Option<ObjectId>,
 }
-
-/// When a command is answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Confirmed {
-    /// As soon as the primary has it, which may still lose it.
-    ByPrimary,
-    /// When it is journaled on a majority.
-    ByMajority,
-}
-
-/// Whether answers name the primary: then it can be told whether several commands went to one.
-static IS_PRIMARY_NAMED: AtomicBool = AtomicBool::new(false);
 
 impl Answer {
     /// Adds the answer about those statements that begin with this place.
     fn add(&mut self, first: usize, answer: Self) {
         self.matched += answer.matched;
-        self.primary = answer.primary;
         let moved = |refusal: Refusal| Refusal { place: first + refusal.place, ..refusal };
         self.refused.extend(answer.refused.into_iter().map(moved));
     }
@@ -76,37 +57,17 @@ pub(super) async fn write_each<T: Send + Sync, S: Serialize>(
     statements: Vec<S>,
 ) -> Result<Answer, Error> {
     if verb != "insert" || statements.len() <= INSERTS_AT_ONCE {
-        return write_command(collection, verb, statements, Confirmed::ByMajority).await;
+        return write_command(collection, verb, statements).await;
     }
-    Box::pin(insert_parts(collection, statements)).await
-}
-
-/// Fifty documents a command, of which the last is confirmed by a majority: by one primary that confirms the earlier as well.
-async fn insert_parts<T: Send + Sync, S: Serialize>(
-    collection: &Collection<T>,
-    documents: Vec<S>,
-) -> Result<Answer, Error> {
-    let verb = "insert";
-    let first_confirmed =
-        if IS_PRIMARY_NAMED.load(Ordering::Relaxed) { Confirmed::ByPrimary } else { Confirmed::ByMajority };
-    let mut left = documents.into_iter();
+    let mut left = statements.into_iter();
     let parts = std::iter::from_fn(|| {
         let part: Vec<S> = left.by_ref().take(INSERTS_AT_ONCE).collect();
         (!part.is_empty()).then_some(part)
     });
-    let mut parts: Vec<Vec<S>> = parts.collect();
-    let last = parts.pop().unwrap_or_default();
-    let commands = parts.into_iter().map(|part| write_command(collection, verb, part, first_confirmed));
-    let mut answers: Vec<Answer> = futures::stream::iter(commands).buffered(INSERT_COMMANDS).try_collect().await?;
-    answers.push(write_command(collection, verb, last, Confirmed::ByMajority).await?);
-    let primary = answers.last().and_then(|answer| answer.primary);
-    IS_PRIMARY_NAMED.store(primary.is_some(), Ordering::Relaxed);
-    let is_one = primary.is_some() && answers.iter().all(|answer| answer.primary == primary);
-    if first_confirmed == Confirmed::ByPrimary && !is_one {
-        // Another was elected meanwhile, and may not have what the one before took.
-        return Err(Error::TimedOut);
-    }
-    let mut whole = Answer::default();
+    let parts: Vec<Vec<S>> = parts.collect();
+    let commands = parts.into_iter().map(|part| write_command(collection, verb, part));
+    let answers: Vec<Answer> = futures::stream::iter(commands).buffered(INSERT_COMMANDS).try_collect().await?;
+    let mut whole = Answer { matched: 0, refused: Vec::new() };
     for (number, answer) in answers.into_iter().enumerate() {
         whole.add(number * INSERTS_AT_ONCE, answer);
     }
@@ -118,18 +79,17 @@ async fn write_command<T: Send + Sync, S: Serialize>(
     collection: &Collection<T>,
     verb: &'static str,
     statements: Vec<S>,
-    confirmed: Confirmed,
 ) -> Result<Answer, Error> {
-    let mut whole = Answer::default();
+    let mut whole = Answer { matched: 0, refused: Vec::new() };
     let mut parts = vec![(0, statements.len())];
     while let Some((first, end)) = parts.pop() {
-        let command = command_of(collection, verb, &statements[first..end], confirmed)?;
+        let command = command_of(collection, verb, &statements[first..end])?;
         if command.as_bytes().len() > LARGEST_COMMAND && end - first > 1 {
             let middle = first.midpoint(end);
             parts.extend([(middle, end), (first, middle)]);
             continue;
         }
-        whole.add(first, Box::pin(run_command(collection, command)).await?);
+        whole.add(first, run_command(collection, command).await?);
     }
     Ok(whole)
 }
@@ -138,12 +98,11 @@ fn command_of<T: Send + Sync, S: Serialize>(
     collection: &Collection<T>,
     verb: &'static str,
     statements: &[S],
-    confirmed: Confirmed,
 ) -> Result<RawDocumentBuf, Error> {
     let namespace = collection.namespace();
     let command = match verb {
-        "insert" => serialize_to_raw_document_buf(&Insert::of(&namespace.coll, statements, confirmed)),
-        _ => serialize_to_raw_document_buf(&Update::of(&namespace.coll, statements, confirmed)),
+        "insert" => serialize_to_raw_document_buf(&Insert::of(&namespace.coll, statements)),
+        _ => serialize_to_raw_document_buf(&Update::of(&namespace.coll, statements)),
     };
     command.map_err(|error| Error::from(mongodb::error::Error::custom(error)))
 }
@@ -168,11 +127,7 @@ pub(super) fn read_answer(answer: &Document) -> Result<Answer, Error> {
     let refused: Vec<Refusal> = errors.iter().filter_map(Bson::as_document).filter_map(refusal).collect();
     match refused.iter().find(|refusal| codes::is_passing(refusal.code)) {
         Some(refusal) => Err(Error::NotNow(refusal.code)),
-        None => Ok(Answer {
-            matched: answer.get_i32("n").map_or(0, |count| u64::from(count.unsigned_abs())),
-            refused,
-            primary: answer.get_object_id("electionId").ok(),
-        }),
+        None => Ok(Answer { matched: answer.get_i32("n").map_or(0, |count| u64::from(count.unsigned_abs())), refused }),
     }
 }
 
@@ -206,20 +161,17 @@ struct Update<'a, S> {
 }
 
 impl<'a, S> Insert<'a, S> {
-    fn of(collection: &'a str, documents: &'a [S], confirmed: Confirmed) -> Self {
-        Self { collection, documents, ordered: false, write_concern: concern(confirmed) }
+    fn of(collection: &'a str, documents: &'a [S]) -> Self {
+        Self { collection, documents, ordered: false, write_concern: journaled() }
     }
 }
 
 impl<'a, S> Update<'a, S> {
-    fn of(collection: &'a str, updates: &'a [S], confirmed: Confirmed) -> Self {
-        Self { collection, updates, ordered: false, write_concern: concern(confirmed) }
+    fn of(collection: &'a str, updates: &'a [S]) -> Self {
+        Self { collection, updates, ordered: false, write_concern: journaled() }
     }
 }
 
-fn concern(confirmed: Confirmed) -> Document {
-    match confirmed {
-        Confirmed::ByPrimary => doc! { "w": 1 },
-        Confirmed::ByMajority => doc! { "w": "majority", "j": true, "wtimeout": WRITE_WITHIN_MS },
-    }
+fn journaled() -> Document {
+    doc! { "w": "majority", "j": true, "wtimeout": WRITE_WITHIN_MS }
 }

@@ -42,9 +42,8 @@ pub fn visits() -> Vec<Visit> {
         list("state=stale", "/admin/sync/events?state=stale"),
         list("state=duplicate", "/admin/sync/events?state=duplicate"),
         list("state=ignored", "/admin/sync/events?state=ignored"),
-        // None over few events.
-        visit("state=failed", Path::Fixed("/admin/sync/events?state=failed"), "Events"),
-        visit("state=waiting", Path::Fixed("/admin/sync/events?state=waiting"), "Events"),
+        list("state=failed", "/admin/sync/events?state=failed"),
+        list("state=waiting", "/admin/sync/events?state=waiting"),
         list("state=dead", "/admin/sync/events?state=dead"),
         visit("state=discarded: none", Path::Fixed("/admin/sync/events?state=discarded"), "Nothing matches"),
         visit("state=received: none", Path::Fixed("/admin/sync/events?state=received"), "Nothing matches"),

@@ -26,7 +26,9 @@ test('e_13 the way back goes after ten seconds, without motion too, and waits fo
   const focused = await give(context, users, 'no-preference');
   await focused.undo.focus();
 
-  for (const { undo, since } of [still, calm]) {
+  for (const { page, undo, since } of [still, calm]) {
+    // Nothing moves in a page that nobody sees.
+    await page.bringToFront();
     await expect(undo).toBeHidden({ timeout: 15_000 });
     expect(Date.now() - since).toBeGreaterThanOrEqual(TEN_SECONDS);
   }
@@ -69,6 +71,7 @@ async function give(
 
 /** Lets a moment be left of the time, without which the test would wait for all of it. */
 async function shorten({ page }: Given): Promise<void> {
+  await page.bringToFront();
   const left = await page.locator('form.undo').evaluate((form) => {
     const [withdrawing] = form.getAnimations();
     if (!withdrawing) return undefined;

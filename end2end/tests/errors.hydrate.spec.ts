@@ -23,13 +23,13 @@ test('e_03 Clerk is slow, Clerk is away, and one address asks for too much: each
     const page = await context.newPage();
     await signIn(page, admin);
 
-    await lever(server, { bapi_delay_ms: 8_000 });
+    await server.lever({ bapi_delay_ms: 8_000 });
     expect((await page.goto('/profile/sessions'))?.status()).toBe(503);
     await expect(page.getByRole('heading', { level: 1 })).toHaveText('Not answered in time');
     await expect(page.getByRole('main')).toContainText(/Try again in \d+ s\./);
     await lookAt(page, 'error-slow', BARE);
 
-    await lever(server, { bapi_delay_ms: 0, bapi_status: 503 });
+    await server.lever({ bapi_delay_ms: 0, bapi_status: 503 });
     expect((await page.goto('/profile/sessions'))?.status()).toBe(503);
     await expect(page.getByRole('heading', { level: 1 })).toHaveText('Not available right now');
     await expect(page.getByText('Tell an operator this id')).toBeVisible();
@@ -93,14 +93,4 @@ test.describe('somebody acts in the place of another', () => {
 
 function banner(page: Page) {
   return page.getByRole('complementary', { name: 'Impersonation' });
-}
-
-/** Moves these levers of its Clerk. */
-async function lever(server: OwnServer, levers: object): Promise<void> {
-  const answer = await fetch(`${server.standin}/__standin/levers`, {
-    method: 'PATCH',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify(levers),
-  });
-  expect(answer.ok).toBe(true);
 }

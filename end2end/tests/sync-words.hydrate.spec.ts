@@ -173,12 +173,7 @@ async function ended(database: Db, kind: string): Promise<void> {
 /** Sets all levers of its Clerk; those that are not named are as they were made. */
 async function lever(server: OwnServer, levers: object): Promise<void> {
   const usual = { bapi_delay_ms: 0, signing_secret: null, disabled: false };
-  const answer = await fetch(`${server.standin}/__standin/levers`, {
-    method: 'PATCH',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ ...usual, ...levers }),
-  });
-  expect(answer.ok).toBe(true);
+  await server.lever({ ...usual, ...levers });
 }
 
 /** Somebody signs up at its Clerk. */

@@ -111,14 +111,19 @@ async fn a_primary_sends_visitors_back_to_its_satellites_and_nowhere_else() {
     app.finish().await;
 }
 
-#[tokio::test]
-async fn a_satellite_asks_the_primary_when_it_is_told_to() {
+/// A satellite of a primary domain whose sign-in page is there.
+async fn satellite(sign_in_url: &str) -> TestApp {
     let variables = vec![
         ("CLERK_IS_SATELLITE", "true".to_owned()),
         ("CLERK_DOMAIN", "satellite.example".to_owned()),
-        ("CLERK_SIGN_IN_URL", "https://primary.example/sign-in".to_owned()),
+        ("CLERK_SIGN_IN_URL", sign_in_url.to_owned()),
     ];
-    let app = TestApp::with(Wishes { variables, ..Wishes::default() }).await;
+    TestApp::with(Wishes { variables, ..Wishes::default() }).await
+}
+
+#[tokio::test]
+async fn a_satellite_asks_the_primary_when_it_is_told_to() {
+    let app = satellite("https://primary.example/sign-in").await;
     let first = app.visit("__clerk_db_jwt=dvb_test", "/").await;
     assert_eq!(first.status(), 200, "a guest is left alone");
     let back = app.visit("__clerk_db_jwt=dvb_test", "/?__clerk_synced=false").await;
@@ -134,12 +139,7 @@ async fn a_satellite_asks_the_primary_when_it_is_told_to() {
 
 #[tokio::test]
 async fn e_31_who_signs_out_of_a_satellite_to_sign_in_again_comes_back_to_it() {
-    let variables = vec![
-        ("CLERK_IS_SATELLITE", "true".to_owned()),
-        ("CLERK_DOMAIN", "satellite.example".to_owned()),
-        ("CLERK_SIGN_IN_URL", "https://primary.example/sign-in?tenant=a".to_owned()),
-    ];
-    let app = TestApp::with(Wishes { variables, ..Wishes::default() }).await;
+    let app = satellite("https://primary.example/sign-in?tenant=a").await;
     let asked =
         [("/people?q=a", "/people?q=a&__clerk_synced=false"), ("//evil.example", "/profile?__clerk_synced=false")];
     for (back, led) in asked {

@@ -50,6 +50,16 @@ export class OwnServer {
     await expect.poll(ready, { timeout: 90_000 }).toBe(200);
   }
 
+  /** Sets these levers of its Clerk; the others stay as they are. */
+  async lever(levers: object): Promise<void> {
+    const answer = await fetch(`${this.standin}/__standin/levers`, {
+      method: 'PATCH',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(levers),
+    });
+    expect(answer.ok).toBe(true);
+  }
+
   /** SIGKILL: no chance to finish anything. */
   async kill(): Promise<void> {
     const ended = new Promise((resolve) => this.process?.once('exit', resolve));

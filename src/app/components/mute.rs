@@ -4,6 +4,7 @@ use leptos::prelude::*;
 
 use crate::app::components::confirm::Confirm;
 use crate::app::components::fields::Choice;
+use crate::app::components::post_form::PostForm;
 use crate::app::components::time::Time;
 use crate::model::failure::MUTES;
 
@@ -37,14 +38,12 @@ pub fn Muted(
 ) -> impl IntoView {
     let by = by.map(|by| view! { " by " <code>{by}</code> });
     let unmute = can_change.then(|| {
-        let fields = hidden.into_iter().map(|(name, value)| view! { <input type="hidden" name=name value=value /> });
         view! {
-            <form method="post" action=action>
-                {fields.collect_view()}
+            <PostForm class="contents" action hidden>
                 <button class="btn btn-sm" type="submit">
                     "Unmute"
                 </button>
-            </form>
+            </PostForm>
         }
     });
     view! {

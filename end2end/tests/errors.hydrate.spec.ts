@@ -39,8 +39,11 @@ test('e_03 Clerk is slow, Clerk is away, and one address asks for too much: each
     await page.getByRole('banner').getByRole('link', { name: 'Profile' }).click();
     await expect(page.getByRole('heading', { level: 1 })).toHaveText('Your profile');
 
-    await Promise.all(Array.from({ length: FLOOD }, async () => (await fetch(`${server.url}/favicon.svg`)).arrayBuffer()));
-    await expect(async () => expect((await page.goto('/people'))?.status()).toBe(429)).toPass();
+    // A slow machine gives back in the meantime what was taken.
+    await expect(async () => {
+      await Promise.all(Array.from({ length: FLOOD }, async () => (await fetch(`${server.url}/favicon.svg`)).arrayBuffer()));
+      expect((await page.goto('/people'))?.status()).toBe(429);
+    }).toPass({ timeout: 60_000 });
     await expect(page.getByRole('heading', { level: 1 })).toHaveText('Too many requests');
     await expect(page.getByRole('main')).toContainText(/Try again in \d+ s\./);
     await lookAt(page, 'error-too-many', BARE);

@@ -8,6 +8,7 @@ use leptos_router::hooks::use_location;
 use crate::api::session::get_viewer;
 use crate::app::components::avatar::{Avatar, Size};
 use crate::app::components::clerk_widget::{sign_in_url, sign_up_url};
+use crate::app::components::loaded::awaited;
 use crate::app::components::notice::NoticeView;
 use crate::app::components::preferences::Preferences;
 use crate::app::components::renewal::SessionRenewal;
@@ -40,16 +41,14 @@ fn Header() -> impl IntoView {
     let viewer = Resource::new_blocking(|| (), |()| get_viewer());
     let is_home = here().path == "/";
     view! {
-        <Suspense>
-            {move || Suspend::new(async move {
-                viewer.await.ok().flatten().map(|viewer| {
-                    view! {
-                        <Impersonation viewer />
-                        <SessionRenewal />
-                    }
-                })
-            })}
-        </Suspense>
+        {awaited(async move {
+            let Some(viewer) = viewer.await.ok().flatten() else { return ().into_any() };
+            view! {
+                <Impersonation viewer />
+                <SessionRenewal />
+            }
+                .into_any()
+        })}
         <StepLeft />
         <header class="border-b border-base-300 bg-base-200">
             <nav class="mx-auto flex max-w-6xl flex-wrap items-center justify-end gap-y-1 px-1 py-2 sm:gap-2 sm:px-4" aria-label="Main">
@@ -57,16 +56,14 @@ fn Header() -> impl IntoView {
                     <img src="/favicon.svg" alt="" width="24" height="24" />
                     <span class="max-sm:sr-only">"Rollcall"</span>
                 </a>
-                <Suspense>
-                    {move || Suspend::new(async move {
-                        match viewer.await {
-                            Ok(Some(viewer)) => view! { <SignedIn viewer /> }.into_any(),
-                            Ok(None) => view! { <SignedOut /> }.into_any(),
-                            // Who is signed in cannot be told now, so neither is claimed.
-                            Err(error) => view! { <span class="px-2 text-sm">{error.to_string()}</span> }.into_any(),
-                        }
-                    })}
-                </Suspense>
+                {awaited(async move {
+                    match viewer.await {
+                        Ok(Some(viewer)) => view! { <SignedIn viewer /> }.into_any(),
+                        Ok(None) => view! { <SignedOut /> }.into_any(),
+                        // Who is signed in cannot be told now, so neither is claimed.
+                        Err(error) => view! { <span class="px-2 text-sm">{error.to_string()}</span> }.into_any(),
+                    }
+                })}
                 <ThemeSwitch />
             </nav>
         </header>

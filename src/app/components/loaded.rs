@@ -1,10 +1,11 @@
 //! The frame of a page that shows one thing: read before anything is sent, then shown, or what went wrong.
 //!
-//! What is shown asks for nothing more: on the server it is made more than once, and what it asked for could be forgotten.
+//! What is shown asks for nothing more: whatever it waited for would be left out.
 
-use std::sync::Arc;
+use std::future::Future;
 
 use leptos::prelude::*;
+use leptos::tachys::html::InertElement;
 
 use crate::app::components::error_view::ErrorView;
 use crate::model::error::AppError;
@@ -12,21 +13,19 @@ use crate::model::error::AppError;
 /// What was read, as it is shown.
 pub fn loaded<T: Clone + Send + Sync + 'static>(
     read: Resource<Result<T, AppError>>,
-    show: impl Fn(T) -> AnyView + Send + Sync + 'static,
+    show: impl FnOnce(T) -> AnyView + Send + 'static,
 ) -> AnyView {
-    let show = Arc::new(show);
-    view! {
-        <Suspense>
-            {move || {
-                let show = Arc::clone(&show);
-                Suspend::new(async move {
-                    match read.await {
-                        Ok(thing) => show(thing),
-                        Err(error) => view! { <ErrorView error /> }.into_any(),
-                    }
-                })
-            }}
-        </Suspense>
-    }
-    .into_any()
+    awaited(async move {
+        match read.await {
+            Ok(thing) => show(thing),
+            Err(error) => view! { <ErrorView error /> }.into_any(),
+        }
+    })
+}
+
+/// What has to be waited for. Made and written once: inside of `Suspense` it would be made a second time, only to find out
+/// what it asks for, and be moved about as a view for as long as the page is not whole, which was a third of a page's time
+/// (benches/README.md).
+pub fn awaited(show: impl Future<Output = AnyView> + Send + 'static) -> AnyView {
+    Suspend::new(async move { InertElement::new(show.await.to_html()) }).into_any()
 }

@@ -10,6 +10,7 @@ use crate::app::components::effect_table::{EffectTable, effect_title, kind_words
 use crate::app::components::error_view::ErrorView;
 use crate::app::components::event_table::Empty;
 use crate::app::components::fields::{Choice, FilterButtons, Problem, TextField};
+use crate::app::components::loaded::awaited;
 use crate::app::components::number_tile::NumberTile;
 use crate::app::components::pager::Pager;
 use crate::model::error::AppError;
@@ -50,26 +51,17 @@ pub fn AdminEffectsPage() -> impl IntoView {
         move || (of.0.state.clone(), of.0.kind.clone(), of.0.person.clone(), of.1.clone()),
         |(state, kind, person, cursor)| async move { (list_effects(state, kind, person, cursor).await, can_change().await) },
     );
-    view! {
-        <Suspense>
-            {move || {
-                let (asked, is_first) = (asked.clone(), cursor.is_none());
-                Suspend::new(async move {
-                    let (list, can_change) = list.await;
-                    match list {
-                        Ok(list) => {
-                            view! { <Effects asked list=Some(list) problem=None is_first can_change /> }.into_any()
-                        }
-                        Err(AppError::Invalid { message, .. }) => {
-                            view! { <Effects asked list=None problem=Some(message) is_first can_change /> }.into_any()
-                        }
-                        Err(error) => view! { <ErrorView error /> }.into_any(),
-                    }
-                })
-            }}
-        </Suspense>
-    }
-    .into_any()
+    let is_first = cursor.is_none();
+    awaited(async move {
+        let (list, can_change) = list.await;
+        match list {
+            Ok(list) => view! { <Effects asked list=Some(list) problem=None is_first can_change /> }.into_any(),
+            Err(AppError::Invalid { message, .. }) => {
+                view! { <Effects asked list=None problem=Some(message) is_first can_change /> }.into_any()
+            }
+            Err(error) => view! { <ErrorView error /> }.into_any(),
+        }
+    })
 }
 
 #[component]

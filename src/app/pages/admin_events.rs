@@ -12,6 +12,7 @@ use crate::app::components::confirm::Confirm;
 use crate::app::components::error_view::ErrorView;
 use crate::app::components::event_table::{Empty, EventTable};
 use crate::app::components::fields::{Choice, FilterButtons, Problem, TextField};
+use crate::app::components::loaded::awaited;
 use crate::app::components::notice::{field_error, kept};
 use crate::app::components::pager::Pager;
 use crate::app::components::suggest_words::SuggestWords;
@@ -40,32 +41,23 @@ pub fn AdminEventsPage() -> impl IntoView {
         move || asked.clone(),
         |(query, cursor)| async move { (list_choices().await, list_events(query, cursor).await, can_change().await) },
     );
-    view! {
-        <Suspense>
-            {move || {
-                let (query, is_first) = (query.clone(), cursor.is_none());
-                Suspend::new(async move {
-                    let (choices, list, can_change) = list.await;
-                    let choices = choices.unwrap_or_default();
-                    let begins_with = choices.saved.iter().find(|saved| saved.is_default);
-                    if let Some(begins_with) = begins_with.filter(|_| is_first && !is_asked && query.is_nothing()) {
-                        return view! { <Redirect path=format!("{PATH}?{}", begins_with.query) /> }.into_any();
-                    }
-                    match list {
-                        Ok(list) => {
-                            view! { <Events query choices list=Some(list) problem=None is_first can_change /> }.into_any()
-                        }
-                        Err(AppError::Invalid { field, message }) => {
-                            let problem = Some((field, message));
-                            view! { <Events query choices list=None problem is_first can_change /> }.into_any()
-                        }
-                        Err(error) => view! { <ErrorView error /> }.into_any(),
-                    }
-                })
-            }}
-        </Suspense>
-    }
-    .into_any()
+    let is_first = cursor.is_none();
+    awaited(async move {
+        let (choices, list, can_change) = list.await;
+        let choices = choices.unwrap_or_default();
+        let begins_with = choices.saved.iter().find(|saved| saved.is_default);
+        if let Some(begins_with) = begins_with.filter(|_| is_first && !is_asked && query.is_nothing()) {
+            return view! { <Redirect path=format!("{PATH}?{}", begins_with.query) /> }.into_any();
+        }
+        match list {
+            Ok(list) => view! { <Events query choices list=Some(list) problem=None is_first can_change /> }.into_any(),
+            Err(AppError::Invalid { field, message }) => {
+                let problem = Some((field, message));
+                view! { <Events query choices list=None problem is_first can_change /> }.into_any()
+            }
+            Err(error) => view! { <ErrorView error /> }.into_any(),
+        }
+    })
 }
 
 #[component]

@@ -11,6 +11,7 @@ use crate::app::components::effect_table::kind_words;
 use crate::app::components::error_view::ErrorView;
 use crate::app::components::event_table::{Empty, EventBadge, PersonLink, event_path};
 use crate::app::components::fields::{Problem, Reason, Tick};
+use crate::app::components::loaded::awaited;
 use crate::app::components::replay_sums::Sums;
 use crate::model::error::AppError;
 use crate::model::event_filter::EventQuery;
@@ -34,31 +35,23 @@ pub fn AdminReplayPage() -> impl IntoView {
     let is_empty = query.is_empty() && ids.is_empty();
     let asked = (query.clone(), ids.clone());
     let preview = Resource::new_blocking(move || asked.clone(), |(query, ids)| get_replay_preview(query, ids));
-    view! {
-        <Suspense>
-            {move || {
-                let (query, ids) = (query.clone(), ids.clone());
-                Suspend::new(async move {
-                    let shown = match preview.await {
-                        Ok(_) if is_empty => view! { <SayWhich /> }.into_any(),
-                        Ok(preview) => view! { <Preview preview query ids /> }.into_any(),
-                        Err(AppError::Invalid { message, .. }) => view! { <Problem text=message /> }.into_any(),
-                        Err(error) => return view! { <ErrorView error /> }.into_any(),
-                    };
-                    view! {
-                        <Title text="Replay" />
-                        <h1 class="text-3xl font-bold">"Replay"</h1>
-                        <div class="mt-4">
-                            <AdminNav here=EVENTS can_change=true within=true />
-                        </div>
-                        {shown}
-                    }
-                        .into_any()
-                })
-            }}
-        </Suspense>
-    }
-    .into_any()
+    awaited(async move {
+        let shown = match preview.await {
+            Ok(_) if is_empty => view! { <SayWhich /> }.into_any(),
+            Ok(preview) => view! { <Preview preview query ids /> }.into_any(),
+            Err(AppError::Invalid { message, .. }) => view! { <Problem text=message /> }.into_any(),
+            Err(error) => return view! { <ErrorView error /> }.into_any(),
+        };
+        view! {
+            <Title text="Replay" />
+            <h1 class="text-3xl font-bold">"Replay"</h1>
+            <div class="mt-4">
+                <AdminNav here=EVENTS can_change=true within=true />
+            </div>
+            {shown}
+        }
+        .into_any()
+    })
 }
 
 #[component]

@@ -9,6 +9,7 @@ use crate::app::components::admin_nav::AdminNav;
 use crate::app::components::error_view::ErrorView;
 use crate::app::components::event_table::Empty;
 use crate::app::components::fields::{Choice, FilterButtons, Problem, TextField};
+use crate::app::components::loaded::awaited;
 use crate::app::components::pager::Pager;
 use crate::app::components::time::Ago;
 use crate::app::components::trail_table::{OwnTrail, TrailTable, Who};
@@ -32,23 +33,15 @@ pub fn AdminTrailPage() -> impl IntoView {
     let before = part("before");
     let (asked, is_first) = ((query.clone(), before.clone()), before.is_none());
     let trail = Resource::new_blocking(move || asked.clone(), |(query, before)| list_trail(query, before));
-    view! {
-        <Suspense>
-            {move || {
-                let query = query.clone();
-                Suspend::new(async move {
-                    match trail.await {
-                        Ok(trail) => view! { <Trail query trail=Some(trail) problem=None is_first /> }.into_any(),
-                        Err(AppError::Invalid { message, .. }) => {
-                            view! { <Trail query trail=None problem=Some(message) is_first=true /> }.into_any()
-                        }
-                        Err(error) => view! { <ErrorView error /> }.into_any(),
-                    }
-                })
-            }}
-        </Suspense>
-    }
-    .into_any()
+    awaited(async move {
+        match trail.await {
+            Ok(trail) => view! { <Trail query trail=Some(trail) problem=None is_first /> }.into_any(),
+            Err(AppError::Invalid { message, .. }) => {
+                view! { <Trail query trail=None problem=Some(message) is_first=true /> }.into_any()
+            }
+            Err(error) => view! { <ErrorView error /> }.into_any(),
+        }
+    })
 }
 
 #[component]

@@ -10,7 +10,8 @@ use leptos_router::hooks::{use_params_map, use_query_map};
 use crate::api::admin_users::{get_person, list_timeline};
 use crate::app::components::avatar::{Avatar, Size};
 use crate::app::components::copy::CopyButton;
-use crate::app::components::loaded::loaded;
+use crate::app::components::error_view::ErrorView;
+use crate::app::components::loaded::awaited;
 use crate::app::components::person_actions::Actions;
 use crate::app::components::time::Time;
 use crate::app::components::timeline::TimelineView;
@@ -26,11 +27,17 @@ pub fn AdminUserPage() -> impl IntoView {
     let person = Resource::new_blocking(move || asked.clone(), get_person);
     let timeline =
         Resource::new_blocking(move || (id.clone(), cursor.clone()), |(id, cursor)| list_timeline(id, cursor));
-    loaded(person, move |person| view! { <Whole person timeline is_first /> }.into_any())
+    awaited(async move {
+        let timeline = timeline.await;
+        match person.await {
+            Ok(person) => view! { <Whole person timeline is_first /> }.into_any(),
+            Err(error) => view! { <ErrorView error /> }.into_any(),
+        }
+    })
 }
 
 #[component]
-fn Whole(person: Person, timeline: Resource<Result<Timeline, AppError>>, is_first: bool) -> impl IntoView {
+fn Whole(person: Person, timeline: Result<Timeline, AppError>, is_first: bool) -> impl IntoView {
     let path = format!("/admin/users/{}", person.clerk_id);
     let marks = [
         (person.is_deleted, "deleted", "badge badge-error"),
@@ -178,27 +185,15 @@ fn Row(field: Field) -> impl IntoView {
 }
 
 #[component]
-fn History(timeline: Resource<Result<Timeline, AppError>>, path: String, is_first: bool) -> impl IntoView {
+fn History(timeline: Result<Timeline, AppError>, path: String, is_first: bool) -> impl IntoView {
     let first = (!is_first).then(|| format!("{path}#timeline"));
-    view! {
-        <Suspense>
-            {move || {
-                let (path, first) = (path.clone(), first.clone());
-                Suspend::new(async move {
-                    match timeline.await {
-                        Ok(timeline) => view! { <TimelineView timeline path first /> }.into_any(),
-                        Err(error) => {
-                            view! {
-                                <p class="alert alert-error mt-8" role="alert">
-                                    {error.to_string()}
-                                </p>
-                            }
-                                .into_any()
-                        }
-                    }
-                })
-            }}
-        </Suspense>
+    match timeline {
+        Ok(timeline) => view! { <TimelineView timeline path first /> }.into_any(),
+        Err(error) => view! {
+            <p class="alert alert-error mt-8" role="alert">
+                {error.to_string()}
+            </p>
+        }
+        .into_any(),
     }
-    .into_any()
 }

@@ -10,6 +10,7 @@ use leptos_router::params::ParamsMap;
 
 use crate::api::admin_users::list_users;
 use crate::app::components::error_view::ErrorView;
+use crate::app::components::loaded::awaited;
 use crate::app::components::people_table::{Choice, PeopleTable};
 use crate::app::components::roster_filter::RosterFilter;
 use crate::model::error::AppError;
@@ -23,21 +24,13 @@ pub fn AdminUsersPage() -> impl IntoView {
     let query = query_of(&asked);
     let wanted = query.clone();
     let page = Resource::new_blocking(move || wanted.clone(), list_users);
-    view! {
-        <Suspense>
-            {move || {
-                let (query, asked) = (query.clone(), asked.clone());
-                Suspend::new(async move {
-                    match page.await {
-                        Ok(page) => view! { <Whole page query asked /> }.into_any(),
-                        Err(error @ AppError::Invalid { .. }) => view! { <Wrong error query /> }.into_any(),
-                        Err(error) => view! { <ErrorView error /> }.into_any(),
-                    }
-                })
-            }}
-        </Suspense>
-    }
-    .into_any()
+    awaited(async move {
+        match page.await {
+            Ok(page) => view! { <Whole page query asked /> }.into_any(),
+            Err(error @ AppError::Invalid { .. }) => view! { <Wrong error query /> }.into_any(),
+            Err(error) => view! { <ErrorView error /> }.into_any(),
+        }
+    })
 }
 
 fn query_of(asked: &ParamsMap) -> Query {

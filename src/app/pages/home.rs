@@ -5,6 +5,7 @@ use leptos_meta::Title;
 
 use crate::api::session::get_viewer;
 use crate::app::components::clerk_widget::{sign_in_url, sign_up_url};
+use crate::app::components::loaded::awaited;
 use crate::model::user::Viewer;
 
 #[component]
@@ -19,15 +20,13 @@ pub fn HomePage() -> impl IntoView {
                 "every deletion, in whatever order the webhooks arrive."
             </p>
             <p class="mt-8 flex flex-wrap justify-center gap-2">
-                <Suspense>
-                    {move || Suspend::new(async move {
-                        match viewer.await {
-                            Ok(Some(viewer)) => view! { <Continue viewer /> }.into_any(),
-                            Ok(None) => view! { <Begin /> }.into_any(),
-                            Err(_) => ().into_any(),
-                        }
-                    })}
-                </Suspense>
+                {awaited(async move {
+                    match viewer.await {
+                        Ok(Some(viewer)) => view! { <Continue viewer /> }.into_any(),
+                        Ok(None) => view! { <Begin /> }.into_any(),
+                        Err(_) => ().into_any(),
+                    }
+                })}
             </p>
         </section>
         <section class="grid gap-4 md:grid-cols-3" aria-label="How it works">

@@ -24,8 +24,7 @@ pub fn loaded<T: Clone + Send + Sync + 'static>(
 }
 
 /// What has to be waited for. Made and written once: inside of `Suspense` it would be made a second time, only to find out
-/// what it asks for, and be moved about as a view for as long as the page is not whole, which was a third of a page's time
-/// (benches/README.md).
+/// what it asks for, and be moved about as a view until the page is whole.
 pub fn awaited(show: impl Future<Output = AnyView> + Send + 'static) -> AnyView {
     Suspend::new(async move { InertElement::new(show.await.to_html()) }).into_any()
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::future::OptionFuture;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::server::error::Error;
@@ -27,7 +27,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(30);
 /// How far apart batches of arrivals begin, and how far when much arrives.
 const APART: Duration = Duration::from_millis(40);
 const APART_IN_A_CROWD: Duration = Duration::from_millis(100);
-/// For so long after a panic each event is carried out alone: longer than it takes until what was left is due again.
+/// For so long after a panic or a refusal each event is carried out alone: longer than until what was left is due again.
 const CAREFUL_FOR: Duration = Duration::from_mins(2);
 /// So many events in a batch are a crowd.
 const CROWD: usize = 64;
@@ -49,7 +49,7 @@ pub async fn run(state: Arc<AppState>, mut arrivals: Arrivals, mut stop: watch::
         pushes: 0,
         had: 0,
         began_at: None,
-        panicked_at: None,
+        failed_at: None,
     };
     let mut look = interval(LOOK_EVERY);
     look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -58,11 +58,9 @@ pub async fn run(state: Arc<AppState>, mut arrivals: Arrivals, mut stop: watch::
     while !*stop.borrow() {
         // Whoever has been answered is let go of, however much arrives.
         while let Some(asked) = work.questions.try_join_next() {
-            if asked.is_err() {
-                work.panicked_at = Some(Instant::now());
-            }
+            work.take_answer(asked);
         }
-        // What a panic leaves undone is due again before long, and is then carried out event by event.
+        // What a panic or a refusal leaves undone is due again before long, and is then carried out event by event.
         let turn = unless_it_panics(async {
             tokio::select! {
                 biased;
@@ -77,7 +75,8 @@ pub async fn run(state: Arc<AppState>, mut arrivals: Arrivals, mut stop: watch::
                 // Nothing new: what was applied last is recorded now.
                 () = std::future::ready(()), if work.unfinished.is_some() => work.record().await,
                 Some(asked) = work.questions.join_next(), if !work.questions.is_empty() => {
-                    asked.map_err(|_| Error::Panicked)
+                    work.take_answer(asked);
+                    Ok(())
                 }
             }
         });
@@ -85,7 +84,7 @@ pub async fn run(state: Arc<AppState>, mut arrivals: Arrivals, mut stop: watch::
             Ok(()) => {}
             Err(error) => {
                 if matches!(error, Error::Panicked) {
-                    work.panicked_at = Some(Instant::now());
+                    work.failed_at = Some(Instant::now());
                 }
                 error.log("apply_events");
                 tokio::time::sleep(PAUSE).await;
@@ -107,8 +106,8 @@ struct Work {
     state: Arc<AppState>,
     /// Written and not recorded yet: that goes along with the next batch's writes.
     unfinished: Option<Settled>,
-    /// Cases for which Clerk is being asked, which must hold up nobody else.
-    questions: JoinSet<()>,
+    /// Cases for which Clerk is being asked, which must hold up nobody else; each ends with whether MongoDB refused.
+    questions: JoinSet<bool>,
     swept_at: Option<Instant>,
     /// The contested username that the last sweep came to.
     swept_to: Option<String>,
@@ -122,8 +121,8 @@ struct Work {
     had: usize,
     /// When the last batch of arrivals was begun.
     began_at: Option<Instant>,
-    /// When an event last made us panic.
-    panicked_at: Option<Instant>,
+    /// When an event last made us panic, or MongoDB refused what concerned several.
+    failed_at: Option<Instant>,
 }
 
 impl Work {
@@ -172,7 +171,7 @@ impl Work {
 
     /// Whether each event is carried out alone.
     fn is_careful(&self) -> bool {
-        self.panicked_at.is_some_and(|at| at.elapsed() < CAREFUL_FOR)
+        self.failed_at.is_some_and(|at| at.elapsed() < CAREFUL_FOR)
     }
 
     /// Batches begin a little apart, so that many events make large ones: their commands cost nearly the same for one event
@@ -204,6 +203,9 @@ impl Work {
             self.has_effects_left |= before.has_effects_left;
             self.ask(before.asks);
         }
+        if settled.as_ref().is_err_and(|error| !error.is_passing()) {
+            self.failed_at = Some(Instant::now());
+        }
         self.unfinished = Some(Settled { records, batches, ..settled? });
         recorded.unwrap_or(Ok(()))
     }
@@ -227,10 +229,17 @@ impl Work {
                 if is_careful { ask_apart(ports, questions).await } else { ask_and_settle(ports, questions).await }
             };
             let answered = async { finish(ports, &mut settled.await?).await };
-            if let Err(error) = Box::pin(answered).await {
-                error.log("ask_clerk");
-            }
+            let Err(error) = Box::pin(answered).await else { return false };
+            error.log("ask_clerk");
+            !error.is_passing()
         });
+    }
+
+    /// A panic counts as a refusal.
+    fn take_answer(&mut self, asked: Result<bool, JoinError>) {
+        if asked.unwrap_or(true) {
+            self.failed_at = Some(Instant::now());
+        }
     }
 
     /// Everything that was acknowledged is in the database; this spares the next process the work.

@@ -1,5 +1,5 @@
-//! What a panic of ours leaves: each event carried out alone, so that the one that causes it ends by itself, dead and with
-//! its cause, and holds up nobody else.
+//! What a panic of ours leaves, or a command of many that MongoDB refuses: each event carried out alone, so that the one that
+//! causes it ends by itself and with its cause, and holds up nobody else.
 //!
 //! Slow, and for a while only. Does not know when that is (`worker`).
 
@@ -10,6 +10,7 @@ use futures::FutureExt;
 
 use crate::model::event::EventState;
 use crate::server::error::Error;
+use crate::server::sync::attempts::fail;
 use crate::server::sync::fold::{Case, end};
 use crate::server::sync::ports::Ports;
 use crate::server::sync::process::{Ended, Settled, settle};
@@ -23,31 +24,64 @@ pub async fn unless_it_panics<T>(work: impl Future<Output = T>) -> Option<T> {
 /// As `settle`, event by event.
 ///
 /// # Errors
-/// Only those that concern all of them: MongoDB away.
+/// Only those that concern all of them: MongoDB away, or each refused.
 pub async fn settle_apart<P: Ports>(ports: &P, cases: Vec<Case>) -> Result<Settled, Error> {
-    let mut settled = Settled::default();
+    let mut ends = Ends::default();
     for case in cases.into_iter().flat_map(apart) {
-        match unless_it_panics(settle(ports, vec![case.clone()])).await {
-            Some(ended) => settled.absorb(ended?),
-            None => settled.ended.push(give_up(case)),
-        }
+        let ended = unless_it_panics(settle(ports, vec![case.clone()])).await;
+        ends.take(case, ended)?;
     }
-    Ok(settled)
+    ends.whole(ports)
 }
 
 /// As `ask_and_settle`, question by question.
 ///
 /// # Errors
-/// Only those that concern all of them: MongoDB away.
+/// Only those that concern all of them: MongoDB away, or each refused.
 pub async fn ask_apart<P: Ports>(ports: &P, questions: Vec<Question>) -> Result<Settled, Error> {
-    let mut settled = Settled::default();
+    let mut ends = Ends::default();
     for question in questions {
-        match unless_it_panics(ask_and_settle(ports, vec![question.clone()])).await {
-            Some(ended) => settled.absorb(ended?),
-            None => settled.ended.push(give_up(question.case)),
-        }
+        let ended = unless_it_panics(ask_and_settle(ports, vec![question.clone()])).await;
+        ends.take(question.case, ended)?;
     }
-    Ok(settled)
+    ends.whole(ports)
+}
+
+/// What came of them so far.
+#[derive(Default)]
+struct Ends {
+    settled: Settled,
+    /// MongoDB refused these by themselves.
+    refused: Vec<(Case, Error)>,
+    has_gone_well: bool,
+}
+
+impl Ends {
+    /// `ended` is none of a panic.
+    fn take(&mut self, case: Case, ended: Option<Result<Settled, Error>>) -> Result<(), Error> {
+        match ended {
+            Some(Ok(ended)) => {
+                self.has_gone_well = true;
+                self.settled.absorb(ended);
+            }
+            Some(Err(error)) if error.is_passing() => return Err(error),
+            Some(Err(error)) => self.refused.push((case, error)),
+            None => self.settled.ended.push(give_up(case)),
+        }
+        Ok(())
+    }
+
+    /// Where others went well it is the event's own fault. Where none did it may be MongoDB's, rights taken away say, and no
+    /// event is given up for that.
+    fn whole<P: Ports>(mut self, ports: &P) -> Result<Settled, Error> {
+        if !self.has_gone_well
+            && let Some((_, error)) = self.refused.pop()
+        {
+            return Err(error);
+        }
+        self.settled.ended.extend(self.refused.into_iter().map(|(case, error)| fail(ports, case, error)));
+        Ok(self.settled)
+    }
 }
 
 fn apart(case: Case) -> impl Iterator<Item = Case> {

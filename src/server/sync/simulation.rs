@@ -31,6 +31,7 @@ use crate::server::sync::fold::{Case, Said, group};
 use crate::server::sync::isolation::settle_apart;
 use crate::server::sync::outboxes::sweep;
 use crate::server::sync::ports::Ports;
+use crate::server::sync::process::Settled;
 use crate::server::sync::refresh::refresh_person;
 use crate::server::sync::simulation::check::{examine, is_quiet};
 use crate::server::sync::simulation::clerk::{Clerk, email};
@@ -259,30 +260,48 @@ fn c_3_a_planted_fault_is_caught_and_shrunk_arrival_decides() {
 
 #[test]
 fn d2_29_an_event_that_makes_us_panic_ends_dead_and_the_others_are_carried_out() {
+    let ends = apart(Plant::Panic, &["user_one", GUILTY, "user_other"]).expect("MongoDB is there");
+    assert_eq!(ends, [EventState::Applied, EventState::Dead, EventState::Applied]);
+}
+
+#[test]
+fn d2_29_an_event_that_has_a_whole_command_refused_is_put_off_and_the_others_are_carried_out() {
+    let ends = apart(Plant::Refusal, &["user_one", GUILTY, "user_other"]).expect("the others are carried out");
+    assert_eq!(ends, [EventState::Applied, EventState::Applied, EventState::Failed]);
+}
+
+#[test]
+fn d2_29_where_nothing_is_taken_no_event_is_blamed() {
+    apart(Plant::Refusal, &[GUILTY]).expect_err("it may be MongoDB's fault");
+}
+
+/// How deletions of these end, carried out one by one.
+fn apart(plant: Plant, ids: &[&str]) -> Result<Vec<EventState>, Error> {
     let history = History { faults: Vec::new(), ..History::of(1) };
-    let shared = universe_of(&history, Plant::Panic);
-    let ends = Arc::new(Mutex::new(Vec::new()));
+    let shared = universe_of(&history, plant);
+    let ends = Arc::new(Mutex::new(None));
     enter(&shared).outside = 1;
     spawn(&shared, Owner::Outside, {
         let (process, ends) = (Process::of(&shared, 0), Arc::clone(&ends));
+        let at = process.now();
+        let said = ids.iter().map(|id| Said {
+            event: None,
+            attempts: 0,
+            waits: 0,
+            incoming: Incoming::Deleted { clerk_id: (*id).to_owned(), at },
+            trace: None,
+        });
+        let said = said.collect();
         async move {
-            let at = process.now();
-            let said = ["user_one", GUILTY, "user_other"].map(|id| Said {
-                event: None,
-                attempts: 0,
-                waits: 0,
-                incoming: Incoming::Deleted { clerk_id: id.to_owned(), at },
-                trace: None,
-            });
-            let settled = settle_apart(&process, group(said.to_vec())).await.expect("MongoDB is there");
-            let states = settled.ended.iter().map(|ended| ended.outcomes[0].state);
-            ends.lock().expect("nobody panics with it").extend(states);
+            let settled = settle_apart(&process, group(said)).await;
+            let states = |settled: Settled| settled.ended.iter().map(|ended| ended.outcomes[0].state).collect();
+            *ends.lock().expect("nobody panics with it") = Some(settled.map(states));
             enter(&process.shared).outside -= 1;
         }
     });
     assert!(Scheduler::default().run(&shared, REST_WITHIN, |universe| universe.outside == 0));
-    let ends = ends.lock().expect("nobody panics with it");
-    assert_eq!(*ends, [EventState::Applied, EventState::Dead, EventState::Applied]);
+    let ends = ends.lock().expect("nobody panics with it").take();
+    ends.expect("it ended")
 }
 
 #[test]

@@ -213,6 +213,9 @@ pub const ROUTES: &[(&str, &str)] = &[
 /// The whole service.
 pub fn router(state: Arc<AppState>) -> Router {
     let shared = Shared(Arc::clone(&state));
+    // Layers are given together, the outermost first: for each call of `layer` a request copies all the layers below it.
+    let limit = from_fn_with_state(shared.clone(), addresses::limit_requests);
+    let attach = from_fn_with_state(shared.clone(), session::attach);
     // Machines: no session, no origin check, no page.
     let failures = from_fn_with_state(shared.clone(), addresses::limit_failures);
     let machines = Router::new()
@@ -224,10 +227,7 @@ pub fn router(state: Arc<AppState>) -> Router {
     // A function may take longer than a request; what comes in is read in its time all the same.
     let functions = Router::new().route("/api/inngest", any(inngest::receive).layer(failures));
     // It goes on for as long as the page is open: no timeout, and nothing that gathers what is sent.
-    let streams = Router::new()
-        .route("/admin/sync/live", get(live::stream))
-        .layer(from_fn_with_state(shared.clone(), session::attach))
-        .layer(from_fn_with_state(shared.clone(), addresses::limit_requests));
+    let streams = Router::new().route("/admin/sync/live", get(live::stream)).layer((limit.clone(), attach.clone()));
     // People: who asks is settled before anything else.
     let site = Site::read(&state.settings.leptos);
     let people = pages::router(&shared, &site)
@@ -240,27 +240,31 @@ pub fn router(state: Arc<AppState>) -> Router {
         .route("/profile/export", post(exports::export_profile))
         .route("/admin/sync/audit/export", post(exports::export_trail))
         .route("/api/{*none}", any(|| async { StatusCode::NOT_FOUND }))
-        .layer(compression())
-        .layer(from_fn_with_state(shared.clone(), session::attach))
-        .layer(from_fn_with_state(shared.clone(), layers::same_origin))
-        .layer(from_fn_with_state(shared.clone(), layers::own_referer))
-        .layer(from_fn_with_state(shared.clone(), addresses::limit_requests));
+        .layer((
+            limit.clone(),
+            from_fn_with_state(shared.clone(), layers::own_referer),
+            from_fn_with_state(shared.clone(), layers::same_origin),
+            attach,
+            compression(),
+        ));
     let timeout =
         TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, state.settings.server.request_timeout);
     Router::<Shared>::new()
         .merge(machines)
         .merge(people)
         // Everybody's, the same for all: no session.
-        .merge(site.router().layer(compression()).layer(from_fn_with_state(shared.clone(), addresses::limit_requests)))
+        .merge(site.router().layer((limit.clone(), compression())))
         // Front ends: a session, but no redirect; their own origin check, and CORS.
-        .merge(api::router(&shared).layer(from_fn_with_state(shared.clone(), addresses::limit_requests)))
+        .merge(api::router(&shared).layer(limit))
         .layer(timeout)
         .merge(functions)
         .merge(streams)
-        .layer(from_fn_with_state(shared.clone(), layers::headers))
-        .layer(from_fn(outcome::explain))
-        .layer(from_fn(layers::log_request))
-        .layer(from_fn(layers::trace_request))
+        .layer((
+            from_fn(layers::trace_request),
+            from_fn(layers::log_request),
+            from_fn(outcome::explain),
+            from_fn_with_state(shared.clone(), layers::headers),
+        ))
         .with_state::<()>(shared)
 }
 

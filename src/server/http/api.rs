@@ -83,12 +83,11 @@ pub fn router(shared: &Shared) -> Router<Shared> {
     if !state.settings.api.is_enabled {
         return router;
     }
-    table()
-        .into_iter()
-        .fold(router, |router, route| router.route(route.path, route.handler))
-        .layer(from_fn_with_state(shared.clone(), layers::own_or_client_origin))
-        .layer(from_fn_with_state(ScriptSessions::of(state), identify))
-        .layer(cors(&state.settings.api))
+    table().into_iter().fold(router, |router, route| router.route(route.path, route.handler)).layer((
+        cors(&state.settings.api),
+        from_fn_with_state(ScriptSessions::of(state), identify),
+        from_fn_with_state(shared.clone(), layers::own_or_client_origin),
+    ))
 }
 
 /// D5-18: an origin is one of the list, letter by letter, or nothing is allowed.

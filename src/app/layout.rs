@@ -34,6 +34,7 @@ pub fn Layout(children: Children) -> impl IntoView {
         </footer>
         <LocalTimes />
     }
+    .into_any()
 }
 
 #[component]
@@ -68,6 +69,7 @@ fn Header() -> impl IntoView {
             </nav>
         </header>
     }
+    .into_any()
 }
 
 /// Says on every page that somebody acts in another's place (D4-17).
@@ -119,6 +121,7 @@ fn SignedIn(viewer: Viewer) -> impl IntoView {
             </button>
         </form>
     }
+    .into_any()
 }
 
 /// Pages that belong to a link of the header, though their addresses do not say so.
@@ -140,6 +143,7 @@ fn NavLink(path: &'static str, children: Children) -> impl IntoView {
             {children()}
         </a>
     }
+    .into_any()
 }
 
 #[component]
@@ -156,6 +160,7 @@ fn SignedOut() -> impl IntoView {
             "Sign up"
         </a>
     }
+    .into_any()
 }
 
 /// One button that goes round the three choices; the next one is named.
@@ -176,4 +181,5 @@ fn ThemeSwitch() -> impl IntoView {
             </button>
         </form>
     }
+    .into_any()
 }

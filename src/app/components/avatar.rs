@@ -65,4 +65,5 @@ pub fn Avatar(name: String, image_url: Option<String>, size: Size) -> impl IntoV
             {picture}
         </span>
     }
+    .into_any()
 }

@@ -2,7 +2,7 @@
 //!
 //! What is shown asks for nothing more: whatever it waited for would be left out.
 
-use std::future::Future;
+use std::future::{Future, IntoFuture};
 
 use leptos::prelude::*;
 use leptos::tachys::html::InertElement;
@@ -11,10 +11,12 @@ use crate::app::components::error_view::ErrorView;
 use crate::model::error::AppError;
 
 /// What was read, as it is shown.
-pub fn loaded<T: Clone + Send + Sync + 'static>(
-    read: Resource<Result<T, AppError>>,
-    show: impl FnOnce(T) -> AnyView + Send + 'static,
-) -> AnyView {
+pub fn loaded<T, R>(read: R, show: impl FnOnce(T) -> AnyView + Send + 'static) -> AnyView
+where
+    R: IntoFuture<Output = Result<T, AppError>>,
+    R::IntoFuture: Send + 'static,
+{
+    let read = read.into_future();
     awaited(async move {
         match read.await {
             Ok(thing) => show(thing),

@@ -48,6 +48,7 @@ fn UndoForm(undo: Undo) -> impl IntoView {
             </button>
         </form>
     }
+    .into_any()
 }
 
 /// What is wrong with a field of this operation's form.

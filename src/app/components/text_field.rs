@@ -46,6 +46,7 @@ pub fn TextField(
             {about.view()}
         </div>
     }
+    .into_any()
 }
 
 /// Several lines of it.
@@ -84,6 +85,7 @@ pub fn TextArea(
             {about.view()}
         </div>
     }
+    .into_any()
 }
 
 /// What stands in a field when its form is made, unseen, so that nobody overwrites what they have not seen. Whoever is told

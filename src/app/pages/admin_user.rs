@@ -10,8 +10,7 @@ use leptos_router::hooks::{use_params_map, use_query_map};
 use crate::api::admin_users::{get_person, list_timeline};
 use crate::app::components::avatar::{Avatar, Size};
 use crate::app::components::copy::CopyButton;
-use crate::app::components::error_view::ErrorView;
-use crate::app::components::loaded::awaited;
+use crate::app::components::loaded::loaded;
 use crate::app::components::person_actions::Actions;
 use crate::app::components::time::Time;
 use crate::app::components::timeline::TimelineView;
@@ -27,13 +26,11 @@ pub fn AdminUserPage() -> impl IntoView {
     let person = Resource::new_blocking(move || asked.clone(), get_person);
     let timeline =
         Resource::new_blocking(move || (id.clone(), cursor.clone()), |(id, cursor)| list_timeline(id, cursor));
-    awaited(async move {
+    let both = async move {
         let timeline = timeline.await;
-        match person.await {
-            Ok(person) => view! { <Whole person timeline is_first /> }.into_any(),
-            Err(error) => view! { <ErrorView error /> }.into_any(),
-        }
-    })
+        Ok((person.await?, timeline))
+    };
+    loaded(both, move |(person, timeline)| view! { <Whole person timeline is_first /> }.into_any())
 }
 
 #[component]

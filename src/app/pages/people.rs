@@ -81,6 +81,7 @@ fn Directory(page: ListedPage, looked_for: Option<String>, is_first: bool) -> im
         {shown}
         <Pager first next />
     }
+    .into_any()
 }
 
 #[component]

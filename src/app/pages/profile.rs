@@ -46,6 +46,7 @@ pub fn ProfileNav(here: &'static str) -> impl IntoView {
             {links.collect_view()}
         </nav>
     }
+    .into_any()
 }
 
 #[component]
@@ -81,6 +82,7 @@ fn Document(profile: Profile) -> impl IntoView {
         <History profile=profile.clone() />
         <Changes changes=profile.changes />
     }
+    .into_any()
 }
 
 /// A heading, a form, and nothing else.
@@ -98,6 +100,7 @@ pub fn Card(#[prop(into)] title: String, children: Children) -> impl IntoView {
             </div>
         </section>
     }
+    .into_any()
 }
 
 #[component]
@@ -109,6 +112,7 @@ fn Save() -> impl IntoView {
             </button>
         </div>
     }
+    .into_any()
 }
 
 #[component]
@@ -156,6 +160,7 @@ fn Names(profile: Profile) -> impl IntoView {
             </form>
         </Card>
     }
+    .into_any()
 }
 
 #[component]
@@ -201,6 +206,7 @@ fn Picture() -> impl IntoView {
             </div>
         </Card>
     }
+    .into_any()
 }
 
 #[component]
@@ -222,6 +228,7 @@ fn Bio(bio: String) -> impl IntoView {
             </form>
         </Card>
     }
+    .into_any()
 }
 
 /// The application's own fields that people may change.
@@ -236,6 +243,7 @@ fn Own(fields: Vec<OwnField>) -> impl IntoView {
             </form>
         </Card>
     }
+    .into_any()
 }
 
 #[component]
@@ -287,6 +295,7 @@ fn Choice(field: String, name: String, label: String, value: String) -> impl Int
             {about.view()}
         </div>
     }
+    .into_any()
 }
 
 /// `homeOffice` as people read it: `Home office`.

@@ -75,6 +75,7 @@ pub fn Holdings(profile: Profile) -> impl IntoView {
             </a> "."
         </p>
     }
+    .into_any()
 }
 
 fn held(profile: Profile) -> Vec<Held> {
@@ -137,6 +138,7 @@ pub fn History(profile: Profile) -> impl IntoView {
             </div>
         </section>
     }
+    .into_any()
 }
 
 /// What changed, as far as it is on record: which fields, and not what was in them.
@@ -175,6 +177,7 @@ fn Moment(term: &'static str, at: Option<Timestamp>) -> impl IntoView {
         <dt>{term}</dt>
         <dd>{at.map_or_else(|| "never".into_any(), |at| view! { <Time at /> }.into_any())}</dd>
     }
+    .into_any()
 }
 
 /// What has not reached everybody yet; nothing, most of the time.

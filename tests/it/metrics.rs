@@ -145,7 +145,7 @@ async fn d3_05_each_secret_has_its_counter_and_each_end_of_a_webhook_its_own() {
     let duplicates =
         value(&after, "events_total{end=\"duplicate\"}") - value(&before, "events_total{end=\"duplicate\"}");
     assert!((1..=2).contains(&duplicates), "{after}");
-    assert_eq!((value(&after, "events_pending"), value(&after, "inbox_free")), (0, 4096));
+    assert_eq!((value(&after, "events_pending"), value(&after, "inbox_free")), (0, 2048));
     app.finish().await;
 }
 

@@ -7,7 +7,7 @@ use crate::server::settings::reader::Reader;
 
 #[derive(Clone, Debug)]
 pub struct Sync {
-    /// Deliveries that may wait to be stored; more are refused with 503.
+    /// Deliveries that may wait to be stored, more are refused with 503; and as many events that may wait to be applied.
     pub inbox_capacity: usize,
     /// The most events in one command.
     pub batch: usize,

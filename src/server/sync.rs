@@ -1,6 +1,6 @@
 //! What can be done to the mirror. One path: every source ends in the pure `apply` and one guarded write.
 //!
-//! `inbox` accepts a delivery durably, `arrivals` is its way to the worker, `process` carries events out, `outboxes` makes jobs of effects, `questions` asks Clerk where only Clerk can say, `isolation` finds what makes us panic, `usernames`
+//! `inbox` accepts a delivery durably, `arrivals` is its way to the worker, `process` carries events out, `outboxes` makes jobs of effects, `questions` asks Clerk where only Clerk can say, `isolation` finds what makes us panic or has a whole command refused, `usernames`
 //! settles who has a contested name, `provision` brings a person on their first request, `refresh` on a hint, `scan`
 //! everybody and proves it, `metadata` pushes what Clerk's lacks; `intervention` is what operators do about one event, `rehearsal` what it would do, `consequences` what comes of it, `inspection`
 //! what pages show of events and their failures, `filters` what of them an admin looks at again, `mutes` what nobody wants to hear of for a while; `relay` hands events to Inngest and `functions` is what its calls do;

@@ -53,7 +53,7 @@ struct Ends {
     settled: Settled,
     /// MongoDB refused these by themselves.
     refused: Vec<(Case, Error)>,
-    has_gone_well: bool,
+    has_written: bool,
 }
 
 impl Ends {
@@ -61,7 +61,8 @@ impl Ends {
     fn take(&mut self, case: Case, ended: Option<Result<Settled, Error>>) -> Result<(), Error> {
         match ended {
             Some(Ok(ended)) => {
-                self.has_gone_well = true;
+                let mut outcomes = ended.ended.iter().flat_map(|ended| &ended.outcomes);
+                self.has_written |= outcomes.any(|outcome| outcome.state == EventState::Applied);
                 self.settled.absorb(ended);
             }
             Some(Err(error)) if error.is_passing() => return Err(error),
@@ -71,10 +72,10 @@ impl Ends {
         Ok(())
     }
 
-    /// Where others went well it is the event's own fault. Where none did it may be MongoDB's, rights taken away say, and no
+    /// Where others were written it is the event's own fault. Where none was it may be MongoDB's, rights taken away say, and no
     /// event is given up for that.
     fn whole<P: Ports>(mut self, ports: &P) -> Result<Settled, Error> {
-        if !self.has_gone_well
+        if !self.has_written
             && let Some((_, error)) = self.refused.pop()
         {
             return Err(error);

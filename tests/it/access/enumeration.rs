@@ -84,9 +84,11 @@ async fn d5_19_who_is_here_is_told_to_nobody_who_is_not_signed_in_nor_by_what_is
     app.finish().await;
 }
 
-/// What MongoDB was asked in which one of these texts stands.
+/// What MongoDB was asked in which one of these texts stands. The profiler rests meanwhile: it writes over its oldest rows, and
+/// whoever reads them then loses their place.
 async fn asked_about(app: &TestApp, texts: &[&str]) -> Vec<String> {
     let database = app.database.handle();
+    database.run_command(doc! { "profile": 0 }).await.expect("the profiler");
     let own = format!("{}.system.profile", database.name());
     let mut rows =
         database.collection::<Document>("system.profile").find(doc! { "ns": { "$ne": own } }).await.expect("rows");
@@ -98,5 +100,6 @@ async fn asked_about(app: &TestApp, texts: &[&str]) -> Vec<String> {
             found.push(asked);
         }
     }
+    database.run_command(doc! { "profile": 2 }).await.expect("the profiler");
     found
 }

@@ -31,6 +31,32 @@ test('a form is sent with a renewed session, whatever was typed arrives', async 
   expect(complaints).toEqual([]);
 });
 
+test('a form that is refused all the same comes back with a renewed session, and is sent once more', async ({ page, context, users }, info) => {
+  const person = newcomer();
+  await signUp(page, person);
+  await page.waitForURL('**/profile');
+  await page.goto('/profile');
+  await page.getByRole('textbox', { name: 'First name' }).fill('Augusta');
+  await outlive(page, context, info);
+  // Clerk does not answer the page, only the browser on its way through the handshake.
+  let asked = 0;
+  await page.route('**/v1/client/sessions/*/tokens*', async (route) => {
+    asked += 1;
+    await route.abort();
+  });
+  const sent: string[] = [];
+  page.on('request', (request) => {
+    if (request.method() === 'POST' && request.isNavigationRequest()) sent.push(new URL(request.url()).search);
+  });
+
+  await page.getByRole('region', { name: 'Names' }).getByRole('button', { name: 'Save' }).click();
+
+  await expect(page.getByRole('status')).toContainText(/saved|changed/i);
+  await expect.poll(async () => (await users.findOne({ email: person.email }))?.firstName).toBe('Augusta');
+  expect(asked).toBeGreaterThan(0);
+  expect(sent).toEqual(['', '?again']);
+});
+
 test('an operator comes back to a dashboard that goes on', async ({ page, context, complaints }, info) => {
   await signIn(page, admin);
   await page.goto('/admin/sync');

@@ -39,6 +39,10 @@ pub struct PendingSession;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId(pub String);
 
+/// What a script of this page must carry. Provided as context by the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Nonce(pub String);
+
 /// The page's own address, read once before anything else. The router's is worked out by whoever asks for it first, and on the
 /// server several threads may: one of two who do at the same time finds it taken, and the page is never answered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -25,6 +25,8 @@ pub struct Notice {
     pub values: Vec<(String, String)>,
     /// How to take it back, for a few seconds.
     pub undo: Option<Undo>,
+    /// How to send it once more, where only the session had run out.
+    pub repeat: Option<Repeat>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,10 +43,28 @@ pub struct Undo {
     pub values: Vec<(String, String)>,
 }
 
+/// A form that came with a token that had run out, as it was sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Repeat {
+    /// Whose it was: in another session it would be somebody else's.
+    pub session_id: String,
+    /// The server function's path.
+    pub action: String,
+    pub values: Vec<(String, String)>,
+}
+
 impl Notice {
     /// It went well.
     pub fn done(text: impl Into<String>) -> Self {
-        Self { tone: Tone::Done, text: text.into(), form: None, field: None, values: Vec::new(), undo: None }
+        Self {
+            tone: Tone::Done,
+            text: text.into(),
+            form: None,
+            field: None,
+            values: Vec::new(),
+            undo: None,
+            repeat: None,
+        }
     }
 
     /// It did not, and why.
@@ -75,6 +95,13 @@ impl Notice {
     pub fn at_first_field(self) -> Self {
         let first = self.values.iter().map(|(name, _)| name).find(|name| !NAMING.contains(&name.as_str())).cloned();
         Self { field: self.field.or(first), ..self }
+    }
+
+    /// As it may be shown in this session.
+    #[must_use]
+    pub fn within(self, session_id: Option<&str>) -> Self {
+        let repeat = self.repeat.filter(|repeat| session_id == Some(repeat.session_id.as_str()));
+        Self { repeat, ..self }
     }
 
     /// Offers to take it back.

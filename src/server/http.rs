@@ -150,6 +150,7 @@ pub mod metrics;
 pub mod outcome;
 pub mod pages;
 pub mod profile;
+pub mod repeat;
 pub mod session;
 pub mod site;
 pub mod webhooks;

@@ -22,7 +22,8 @@ const SKEW_S: i64 = 60;
 const COMPRESSION: i32 = 3;
 const PURPOSE: &str = "rollcall notice\n";
 
-/// The lines that set it for the next page, within a minute. What was typed is left out when it is too long to come along.
+/// The lines that set it for the next page, within a minute. What is too long to come along is left out: first the
+/// form to be sent once more, then what was typed.
 pub fn cookies(notice: &Notice, secret: &SecretKey, public_url: &Url) -> Vec<String> {
     let until = Timestamp::now().as_second().saturating_add(LIVES_S.into());
     let parts = NOTICE.into_iter().zip(seal(notice, until, secret));
@@ -46,8 +47,9 @@ pub fn open(carried: impl Fn(OwnCookie) -> Option<String>, secret: &SecretKey) -
 
 /// The values of the cookies, in their order; none if even the words are too long.
 fn seal(notice: &Notice, until: i64, secret: &SecretKey) -> Vec<String> {
-    let short = || sealed(&Notice { values: Vec::new(), ..notice.clone() }, until, secret);
-    sealed(notice, until, secret).or_else(short).unwrap_or_default()
+    let without_repeat = Notice { repeat: None, ..notice.clone() };
+    let words = Notice { values: Vec::new(), ..without_repeat.clone() };
+    [notice, &without_repeat, &words].into_iter().find_map(|notice| sealed(notice, until, secret)).unwrap_or_default()
 }
 
 /// How many there are stands first.

@@ -26,6 +26,7 @@ mod profile;
 mod proofs;
 mod provision;
 mod refusals;
+mod repeats;
 mod retention;
 mod session;
 mod site;

@@ -5,8 +5,8 @@
 use leptos::prelude::*;
 
 use crate::app::components::trail_table::OwnTrail;
-use crate::app::shell::here;
-use crate::model::notice::{Notice, Tone, Undo};
+use crate::app::shell::{Nonce, here};
+use crate::model::notice::{Notice, Repeat, Tone, Undo};
 
 /// The notice of this page, if there is one. It takes the focus, so that it is read out, unless the field that it is about
 /// does, which says the same (E-14).
@@ -28,10 +28,11 @@ pub fn NoticeView() -> impl IntoView {
         }
     });
     let undo = notice.undo.map(|undo| view! { <UndoForm undo /> });
+    let repeat = notice.repeat.map(|repeat| view! { <RepeatForm repeat /> });
     Some(view! {
         <div class=class role=role tabindex="-1" autofocus=is_announced>
             <span>{notice.text}</span>
-            {undo}
+            {undo} {repeat}
         </div>
         {own}
     })
@@ -39,16 +40,36 @@ pub fn NoticeView() -> impl IntoView {
 
 #[component]
 fn UndoForm(undo: Undo) -> impl IntoView {
-    let values = undo.values.into_iter().map(|(name, value)| view! { <input type="hidden" name=name value=value /> });
     view! {
         <form class="undo" method="post" action=undo.action>
-            {values.collect_view()}
+            {hidden(undo.values)}
             <button class="btn btn-sm" type="submit">
                 "Undo"
             </button>
         </form>
     }
     .into_any()
+}
+
+/// The session is renewed by now, and the form goes once more: by itself where scripts run, else by the button.
+#[component]
+fn RepeatForm(repeat: Repeat) -> impl IntoView {
+    let nonce = use_context::<Nonce>().map(|Nonce(nonce)| nonce);
+    view! {
+        <form method="post" action=repeat.action>
+            {hidden(repeat.values)}
+            <button class="btn btn-sm" type="submit">
+                "Send it again"
+            </button>
+            <script nonce=nonce inner_html="document.currentScript.parentElement.requestSubmit()"></script>
+        </form>
+    }
+    .into_any()
+}
+
+fn hidden(values: Vec<(String, String)>) -> impl IntoView {
+    let fields = values.into_iter().map(|(name, value)| view! { <input type="hidden" name=name value=value /> });
+    fields.collect_view()
 }
 
 /// What is wrong with a field of this operation's form.

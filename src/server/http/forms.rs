@@ -18,7 +18,7 @@ use crate::server::clerk;
 use crate::server::cookie::{OwnCookie, SHORTCUTS, THEME, TIMES};
 use crate::server::error::Error;
 use crate::server::http::outcome::lead_back;
-use crate::server::http::session::{ending_cookies, session_to_end};
+use crate::server::http::session::{ending_cookies, held_session};
 use crate::server::rpc::form::wants_page;
 use crate::server::rpc::referer::own_path;
 use crate::server::state::AppState;
@@ -40,7 +40,7 @@ pub async fn sign_out(
     headers: HeaderMap,
     form: Result<Form<SignOutForm>, FormRejection>,
 ) -> Response {
-    let Ok(ended) = session_to_end(&state, &headers).await else { return still_signed_in(&state, &headers) };
+    let Ok(ended) = held_session(&state, &headers).await else { return still_signed_in(&state, &headers) };
     if let Some(session_id) = &ended {
         match state.clerk.revoke_session(session_id).await {
             Ok(_) | Err(clerk::Error::NotFound) => {}

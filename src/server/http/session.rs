@@ -28,6 +28,7 @@ use crate::server::clerk::session::{Reason, VerifyOptions, verify_decoded, wants
 use crate::server::cookie::{BARRED, ENDED};
 use crate::server::error::Error;
 use crate::server::http::addresses::Address;
+use crate::server::http::repeat::keep_form;
 use crate::server::http::{Shared, empty, own_cookies};
 use crate::server::rpc::caller::Caller;
 use crate::server::state::AppState;
@@ -58,7 +59,10 @@ async fn respond(state: &AppState, asker: Asker, request: Request, next: Next) -
         response.headers_mut().extend(decision.headers());
         return response;
     }
-    let caller = Arc::new(Caller::new(unless_ended(state, session_of(&decision), &head.headers)));
+    let session = unless_ended(state, session_of(&decision), &head.headers);
+    let body =
+        if matches!(session, Session::SignedOut { .. }) { keep_form(state, &mut head, body).await } else { body };
+    let caller = Arc::new(Caller::new(session));
     let carried = credentials(&head.headers);
     head.extensions.insert(Arc::clone(&caller));
     let mut response = next.run(Request::from_parts(head, body)).await;
@@ -249,12 +253,12 @@ fn token_in_cookies(state: &AppState, headers: &HeaderMap) -> Option<String> {
     Chosen::from_cookies(&cookies, &config.publishable_key, &config.verify.issuer, Timestamp::now()).session
 }
 
-/// The session to end at sign-out. Its token may have run out, which ends no session: signature, issuer and the rest still
+/// The session whose token the browser holds. It may have run out, which ends no session: signature, issuer and the rest still
 /// say whose it was. It opens nothing.
 ///
 /// # Errors
 /// Why Clerk's keys are not there, without which nobody knows whose it was.
-pub async fn session_to_end(state: &AppState, headers: &HeaderMap) -> Result<Option<String>, Reason> {
+pub async fn held_session(state: &AppState, headers: &HeaderMap) -> Result<Option<String>, Reason> {
     const HOWEVER_OLD: Duration = Duration::from_hours(24 * 400);
     let now = Timestamp::now();
     let barred = BARRED.name(&state.settings.server.public_url);

@@ -12,7 +12,7 @@ use leptos_axum::ResponseOptions;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::model::error::AppError;
-use crate::model::notice::{Notice, original_of};
+use crate::model::notice::{Notice, Repeat, original_of};
 use crate::server::access::{Admin, Moderator, Session, Viewer};
 use crate::server::error::Error;
 use crate::server::http::session::ending_cookies;
@@ -148,6 +148,10 @@ impl Form {
             Ok(notice) => notice.clone(),
             // Typed and sent too soon: the same again, from the same field.
             Err(error @ AppError::TooOften) => Notice { values: self.values, ..failure(error) }.at_first_field(),
+            Err(error @ AppError::Unauthenticated) => {
+                let repeat = parts.extensions.get::<Repeat>().cloned();
+                Notice { values: self.values, repeat, ..failure(error) }
+            }
             Err(error) => Notice { values: self.values, ..failure(error) },
         };
         let said = Notice { form: Some(self.doing.to_owned()), ..said };

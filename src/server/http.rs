@@ -161,7 +161,7 @@ use std::sync::Arc;
 use axum::extract::FromRef;
 use axum::http::header::COOKIE;
 use axum::http::{HeaderMap, StatusCode};
-use axum::middleware::{from_fn, from_fn_with_state};
+use axum::middleware::from_fn_with_state;
 use axum::response::Response;
 use axum::routing::{any, get, post};
 use axum::{Router, body::Body};
@@ -260,12 +260,7 @@ pub fn router(state: Arc<AppState>) -> Router {
         .layer(timeout)
         .merge(functions)
         .merge(streams)
-        .layer((
-            from_fn(layers::trace_request),
-            from_fn(layers::log_request),
-            from_fn(outcome::explain),
-            from_fn_with_state(shared.clone(), layers::headers),
-        ))
+        .layer(from_fn_with_state(shared.clone(), layers::surround))
         .with_state::<()>(shared)
 }
 

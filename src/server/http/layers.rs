@@ -1,4 +1,4 @@
-//! What every request passes: the log line, the security headers, the origin check of mutations.
+//! What every request passes: the log line, the trace, the security headers, a word for people; and the origin checks of mutations.
 
 use std::time::Instant;
 
@@ -15,6 +15,7 @@ use url::Url;
 
 use crate::server::http::Shared;
 use crate::server::http::api::refusal::Refusal;
+use crate::server::http::outcome::explain;
 use crate::server::settings::Environment;
 use crate::server::traces::{self, Part};
 
@@ -31,16 +32,23 @@ const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 #[derive(Clone, Debug)]
 pub struct RequestId(pub String);
 
+/// What surrounds every answer, as one layer: each layer costs a request an allocation and a copy of what is below it.
+pub async fn surround(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+    let headed = async |request| with_headers(&shared, request, async |request| next.run(request).await).await;
+    let explained = async |request| explain(request, headed).await;
+    trace_request(request, async |request| log_request(request, explained).await).await
+}
+
 /// One line a request: method, path, status, time. No query, no cookie, nothing personal (D7-05). Its id stands beside
 /// everything that is logged meanwhile, and is all that an answer says of a failure's cause (D5-26).
-pub async fn log_request(mut request: Request, next: Next) -> Response {
+async fn log_request(mut request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
     let started = Instant::now();
     let method = request.method().clone();
     let path = loggable_path(&request);
     let id = format!("{:032x}", rand::random::<u128>());
     request.extensions_mut().insert(RequestId(id.clone()));
     let span = tracing::info_span!("request", id);
-    let mut response = next.run(request).instrument(span.clone()).await;
+    let mut response = next(request).instrument(span.clone()).await;
     let took_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
     span.in_scope(|| tracing::debug!(%method, path, status = response.status().as_u16(), took_ms, "request"));
     if let Ok(id) = HeaderValue::from_str(&id) {
@@ -56,11 +64,11 @@ fn loggable_path(request: &Request) -> String {
 }
 
 /// The beginning of a trace, or the next part of its caller's: method and route, for a path may name somebody.
-pub async fn trace_request(request: Request, next: Next) -> Response {
+async fn trace_request(request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
     let route = request.extensions().get::<MatchedPath>().map(|route| route.as_str().to_owned());
     let is_watched = route.as_deref().is_none_or(|route| !UNTRACED.contains(&route));
     if !traces::is_on() || !is_watched {
-        return next.run(request).await;
+        return next(request).await;
     }
     let (method, caller) = (request.method().as_str().to_owned(), traces::called_by(request.headers()));
     let name = route.as_deref().map_or_else(|| method.clone(), |route| format!("{method} {route}"));
@@ -69,7 +77,7 @@ pub async fn trace_request(request: Request, next: Next) -> Response {
         part = part.with("http.route", route);
     }
     let answered = async {
-        let response = next.run(request).await;
+        let response = next(request).await;
         traces::note("http.response.status_code", i64::from(response.status().as_u16()));
         if response.status().is_server_error() {
             traces::fail();
@@ -80,10 +88,10 @@ pub async fn trace_request(request: Request, next: Next) -> Response {
 }
 
 /// Headers of D6 that are the same everywhere; the content policy is the pages' own.
-pub async fn headers(State(shared): State<Shared>, request: Request, next: Next) -> Response {
+async fn with_headers(shared: &Shared, request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
     let is_asset = request.uri().path().starts_with("/pkg/") || request.uri().path() == "/favicon.svg";
     let began_at = Instant::now();
-    let mut response = next.run(request).await;
+    let mut response = next(request).await;
     // Also for what ran out of time, which no handler answered.
     let come_again = response.status() == StatusCode::SERVICE_UNAVAILABLE;
     let headers = response.headers_mut();

@@ -6,7 +6,6 @@ use axum::http::header::{
     ACCEPT, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION, RETRY_AFTER, SET_COOKIE,
 };
 use axum::http::{HeaderValue, StatusCode};
-use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 
 use crate::model::notice::Notice;
@@ -27,10 +26,10 @@ pub fn lead_back(state: &AppState, path: &str, said: &Notice) -> Response {
 
 /// For a browser that no page can be made for, because it was refused before anybody asked who it is, or waited in vain: a
 /// page of two sentences, of nothing that would have to be loaded.
-pub async fn explain(request: Request, next: Next) -> Response {
+pub async fn explain(request: Request, next: impl AsyncFnOnce(Request) -> Response) -> Response {
     let accepted = request.headers().get(ACCEPT).and_then(|accepted| accepted.to_str().ok());
     let is_for_people = accepted.is_some_and(|accepted| accepted.contains("text/html"));
-    let response = next.run(request).await;
+    let response = next(request).await;
     let (title, text) = match response.status() {
         StatusCode::TOO_MANY_REQUESTS => ("Too many requests", "More was asked from your address than is answered."),
         StatusCode::SERVICE_UNAVAILABLE => ("Not answered in time", "This page took too long, and was given up."),

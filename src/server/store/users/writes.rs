@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use mongodb::bson::{Bson, Document, doc, oid::ObjectId, serialize_to_document};
+use mongodb::bson::{Bson, Document, RawDocumentBuf, doc, oid::ObjectId, serialize_to_raw_document_buf};
 use serde::Serialize;
 
 use crate::server::store::commands::{Refusal, write_each};
@@ -120,7 +120,7 @@ struct Statement<'a> {
 #[derive(Serialize)]
 struct Modification<'a> {
     #[serde(rename = "$set")]
-    set: Document,
+    set: RawDocumentBuf,
     #[serde(rename = "$push", skip_serializing_if = "Option::is_none")]
     push: Option<Push<'a>>,
     #[serde(rename = "$unset", skip_serializing_if = "Option::is_none")]
@@ -172,13 +172,15 @@ impl<'a> Statement<'a> {
 }
 
 /// The fields of `after` that are not so `before`.
-fn changes(before: Option<&User>, after: &User) -> Result<Document, mongodb::bson::error::Error> {
-    let mut fields = serialize_to_document(after)?;
-    if let Some(before) = before {
-        for (name, value) in serialize_to_document(before)? {
-            if fields.get(&name) == Some(&value) {
-                fields.remove(&name);
-            }
+fn changes(before: Option<&User>, after: &User) -> Result<RawDocumentBuf, mongodb::bson::error::Error> {
+    let after = serialize_to_raw_document_buf(after)?;
+    let Some(before) = before else { return Ok(after) };
+    let before = serialize_to_raw_document_buf(before)?;
+    let mut fields = RawDocumentBuf::new();
+    for field in after.iter() {
+        let (name, value) = field?;
+        if before.get(name)? != Some(value) {
+            fields.append(name, value);
         }
     }
     Ok(fields)

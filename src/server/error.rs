@@ -136,6 +136,17 @@ impl Error {
         }
     }
 
+    /// Whether MongoDB refused single documents, and took the others.
+    pub fn is_of_a_document(&self) -> bool {
+        match self {
+            Self::Met(error) => error.is_of_a_document(),
+            Self::Store(error) => {
+                matches!(**error, store::Error::Document(code) if !store::codes::is_of_the_collection(code))
+            }
+            _ => false,
+        }
+    }
+
     /// Whether it waits for the right key, which is no fault of what was asked for.
     pub fn is_key_refused(&self) -> bool {
         match self {

@@ -152,7 +152,7 @@ impl Work {
         let left = state.list_left().await?;
         let has_more = left.len() >= usize::try_from(BATCHES_AT_ONCE).unwrap_or_default();
         if !left.is_empty() {
-            let left = left.into_iter().map(|batch| Arrived::of(batch, state.fields())).collect();
+            let left = left.into_iter().map(|batch| Arrived::of(batch, state.reading())).collect();
             self.apply(Intake::of_arrived(left)).await?;
         }
         Ok(has_more)
@@ -164,7 +164,7 @@ impl Work {
         let limit = state.settings.sync.batch;
         let due = state.list_due(limit).await?;
         if !due.is_empty() {
-            self.apply(Intake::of_events(&due, state.fields())).await?;
+            self.apply(Intake::of_events(&due, state.reading())).await?;
         }
         Ok(due.len() >= limit)
     }

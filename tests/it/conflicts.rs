@@ -152,6 +152,21 @@ async fn a4_05_d2_39_the_first_to_join_has_the_name_in_either_order_and_the_suff
 }
 
 #[tokio::test]
+async fn a4_05_whoever_must_let_go_of_a_name_does_so_though_somebody_has_its_suffixed_form() {
+    let app = TestApp::new().await;
+    for (id, name, joined) in
+        [("user_younger", "ada", NOW - 1_000), ("user_third", "ada-ounger", NOW), ("user_older", "ada", NOW - 9_000)]
+    {
+        app.deliver(&format!("msg_{id}"), &named(id, name, joined, NOW)).await;
+        app.settled().await;
+    }
+    username_is(&app, "user_older", "ada").await;
+    username_is(&app, "user_younger", "ada-user_younger").await;
+    username_is(&app, "user_third", "ada-ounger").await;
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn a4_05_a_name_is_free_again_when_its_owner_is_deleted() {
     let app = TestApp::new().await;
     app.deliver("msg_1", &named("user_first", "ada", NOW - 9_000, NOW)).await;
@@ -193,6 +208,34 @@ async fn a4_06_a_local_person_with_the_same_verified_address_is_adopted_and_lose
     assert_eq!(adopted.get_str("firstName").ok(), Some("Ada"));
     assert!(!adopted.contains_key("passwordHash"));
     assert_eq!(adopted.get_array("wishlist").expect("kept").len(), 1);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a4_06_who_is_banned_or_deleted_is_adopted_by_nobody_and_who_has_a_role_keeps_it() {
+    let variables = vec![("ROLLCALL_METADATA", "true".to_owned())];
+    let app = TestApp::with(Wishes { variables, ..Wishes::default() }).await;
+    let besides = [doc! { "banned": true }, doc! { "deletedAt": DateTime::now() }, doc! { "role": "admin" }];
+    let mut people = Vec::new();
+    for (number, besides) in besides.into_iter().enumerate() {
+        let mut person = local(&format!("local{number}@example.com"), true);
+        person.extend(besides);
+        people.push(person);
+    }
+    insert(&app, people.clone()).await;
+    let mut ids = Vec::new();
+    for number in 0..3 {
+        ids.push(app.person(json!({ "email_address": [format!("local{number}@example.com")] })).await);
+    }
+    for person in &people[..2] {
+        let stored = app.database.find("users", doc! { "_id": person.get("_id") }).await.expect("still there");
+        assert_eq!(&stored, person, "left alone");
+    }
+    let admin = app.database.user(&ids[2]).await.expect("adopted");
+    assert_eq!((admin.get("_id"), admin.get_str("role").ok()), (people[2].get("_id"), Some("admin")));
+    app.jobs_settled().await;
+    let there = app.clerk.user(&ids[2]).expect("at Clerk");
+    assert_eq!(there["public_metadata"]["role"], json!("admin"), "Clerk is told");
     app.finish().await;
 }
 

@@ -1,5 +1,7 @@
 //! One document in the way: what is about others is neither held up nor lost, and what it concerns itself stays visible.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use mongodb::bson::oid::ObjectId;
 use mongodb::bson::spec::BinarySubtype;
@@ -115,6 +117,37 @@ async fn d2_29_documents_that_cannot_be_read_stop_no_retry_and_no_recovery() {
     database.drop().await;
 }
 
+/// Of a command that MongoDB refuses as a whole nothing is recorded, whoever it is about: not a document is at fault.
+#[tokio::test]
+async fn d2_29_while_no_event_can_be_recorded_none_is_let_go_and_later_each_is() {
+    let app = TestApp::new().await;
+    let database = app.database.handle();
+    let rename = async |from: &str, to: &str| {
+        let (from, to) = (format!("{}.{from}", database.name()), format!("{}.{to}", database.name()));
+        let renamed = doc! { "renameCollection": from, "to": to };
+        database.client().database("admin").run_command(renamed).await.expect("renamed");
+    };
+    // What is written to a view is refused, and no document of it is named.
+    rename("events", "events_kept").await;
+    database.run_command(doc! { "create": "events", "viewOn": "events_kept" }).await.expect("a view");
+    for number in 0..3 {
+        let body = user_event("user.created", &format!("user_{number}"), "Ada", NOW);
+        let delivery =
+            Delivery::signed(app.clerk.webhook_secret(), &format!("msg_{number}"), body.to_string().as_bytes());
+        assert_eq!(delivery.send(&app).await.status(), 200, "it is stored");
+    }
+    is_there(&app.database, "users", doc! { "clerkId": "user_2", "firstName": "Ada" }).await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    assert!(app.database.open_batches().await > 0, "what is acknowledged is still there");
+    database.run_command(doc! { "drop": "events" }).await.expect("no view any more");
+    rename("events_kept", "events").await;
+    for number in 0..3 {
+        let done = doc! { "$in": ["applied", "duplicate"] };
+        is_there(&app.database, "events", doc! { "_id": format!("msg_{number}"), "state": done }).await;
+    }
+    app.finish().await;
+}
+
 #[tokio::test]
 async fn c_8_an_effect_whose_job_mongodb_refuses_is_kept_and_the_others_become_jobs() {
     let variables = vec![("ROLLCALL_METADATA", "true".to_owned())];
@@ -171,6 +204,9 @@ async fn d2_29_an_end_that_mongodb_will_not_record_keeps_back_no_other() {
 #[tokio::test]
 async fn what_a_burst_left_in_the_outboxes_goes_on_at_once_and_messages_before_metadata() {
     let app = TestApp::new().await;
+    // When an event is applied the first look at what others left is over, and takes nothing of what follows.
+    app.deliver("msg_first", &user_event("user.created", "user_first", "First", NOW)).await;
+    app.settled().await;
     let effect = |kind: &str, id: &str| doc! { "key": format!("{kind}:{id}"), "kind": kind, "clerkId": id };
     let mut people: Vec<Document> = (0..700)
         .map(|number| {

@@ -27,8 +27,10 @@ use crate::server::settings::clerk::WEBHOOK_SECRET_VARIABLES;
 use crate::server::state::AppState;
 use crate::server::statistics::tally::Refusal;
 use crate::server::store::events::Event;
+use crate::server::sync::fold::FOREIGN;
 use crate::server::sync::inbox::Handling;
 use crate::server::sync::mapping::from_event;
+use crate::server::sync::ports::Ports;
 use crate::server::sync::relay;
 use crate::server::traces;
 
@@ -141,12 +143,10 @@ async fn accept(
             return bury(state, event, verified.secret, now).await;
         }
     };
-    if let (Some(pinned), Some(other)) = (&state.settings.clerk.instance_id, &delivered.instance_id)
-        && pinned != other
-    {
+    if state.reading().is_foreign(delivered.instance_id.as_deref()) {
         let mut event = inbox_event(verified, headers, payload, &delivered, now);
         (event.state, event.due_at, event.finished_at) = (EventState::Dead, None, Some(now));
-        event.decision = Some("it is of another Clerk instance (ROLLCALL_CLERK_INSTANCE_ID)".to_owned());
+        event.decision = Some(FOREIGN.to_owned());
         return bury(state, event, verified.secret, now).await;
     }
     let mut event = inbox_event(verified, headers, payload, &delivered, now);

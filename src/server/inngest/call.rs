@@ -1,7 +1,7 @@
 //! A call (F.7): which events it is about, and whom an event of Clerk's names, in each shape seen in the wild (F.9).
 //!
-//! Read tolerantly: unknown fields are ignored. What an event says of a person beyond their id is not even read, because
-//! nobody has signed it.
+//! Read tolerantly: unknown fields are ignored. What an event says of a person beyond their id and version is not even read,
+//! because nobody has signed it.
 
 use serde_json::{Map, Value};
 
@@ -28,7 +28,18 @@ pub struct Event {
     /// What its sender called it, or an id of Inngest's.
     pub id: Option<String>,
     pub name: String,
+    /// When it was sent, in ms since 1970.
+    pub sent_at: Option<i64>,
     pub data: Value,
+}
+
+/// Whom an event is about. A claim, not a fact.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// The Clerk id.
+    pub id: String,
+    /// The version, in ms or s since 1970.
+    pub updated_at: Option<i64>,
 }
 
 /// Why a body is no call.
@@ -80,18 +91,23 @@ impl Event {
         let id = fields.get("id").and_then(Value::as_str);
         let id = id.filter(|id| !id.is_empty() && id.len() <= LONGEST_ID).map(str::to_owned);
         let name = fields.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-        Some(Self { id, name, data: fields.remove("data").unwrap_or_default() })
+        let sent_at = fields.get("ts").and_then(Value::as_i64);
+        Some(Self { id, name, sent_at, data: fields.remove("data").unwrap_or_default() })
     }
 
-    /// The Clerk id of the person it is about, wherever it stands: in `data`, in `data.user`, in a whole envelope, or in
-    /// the raw body of one. A claim, not a fact.
-    pub fn person(&self) -> Option<String> {
+    /// The person it is about, wherever they stand: in `data`, in `data.user`, in a whole envelope, or in the raw body of one.
+    pub fn person(&self) -> Option<Named> {
         person_in(&self.data, DEEPEST)
+    }
+
+    /// Whether it says that the person is gone, in either style of name.
+    pub fn is_deletion(&self) -> bool {
+        self.name.rsplit('/').next() == Some("user.deleted")
     }
 }
 
 /// Decided by `object` and `id`: an envelope and an e-mail address have ids as well.
-fn person_in(value: &Value, depth: usize) -> Option<String> {
+fn person_in(value: &Value, depth: usize) -> Option<Named> {
     let fields = value.as_object().filter(|_| depth > 0)?;
     let id = fields.get("id").and_then(Value::as_str).unwrap_or_default();
     let is_person = match fields.get("object").and_then(Value::as_str) {
@@ -99,7 +115,8 @@ fn person_in(value: &Value, depth: usize) -> Option<String> {
         None => id.starts_with("user_"),
     };
     if is_person && !id.is_empty() {
-        return Some(id.to_owned());
+        let updated_at = fields.get("updated_at").and_then(Value::as_i64);
+        return Some(Named { id: id.to_owned(), updated_at });
     }
     let mut inner = ["user", "data"].iter().filter_map(|name| fields.get(*name));
     inner.find_map(|inner| person_in(inner, depth - 1)).or_else(|| {
@@ -115,7 +132,8 @@ mod tests {
     use super::*;
 
     fn person(data: Value) -> Option<String> {
-        Event { id: None, name: "clerk/user.updated".to_owned(), data }.person()
+        let event = Event { id: None, name: "clerk/user.updated".to_owned(), sent_at: None, data };
+        event.person().map(|named| named.id)
     }
 
     #[test]

@@ -10,6 +10,9 @@ const CHANGE_OF_PRIMARY: [i32; 12] = [6, 7, 89, 91, 189, 262, 9_001, 10_107, 11_
 /// `LockTimeout`, `MaxTimeMSExpired`, `WriteConflict`, `ExceededMemoryLimit`, `NetworkInterfaceExceededTimeLimit`,
 /// `TransactionTooLargeForCache`, `TemporarilyUnavailable`, `Interrupted`, `OutOfDiskSpace`.
 const OVERLOAD: [i32; 9] = [24, 50, 112, 146, 202, 342, 365, 11_601, 14_031];
+/// Said of single documents, though none can be written there: `Unauthorized`, `IllegalOperation`, `CommandNotSupportedOnView`,
+/// and what a hosted MongoDB says of a quota.
+const WHOLE_COLLECTION: [i32; 4] = [13, 20, 166, 8_000];
 /// Of many that were refused at once so many are named.
 const MOST_CODES: usize = 5;
 
@@ -51,6 +54,11 @@ impl Display for Cause {
 /// Whether the same may be taken later, though nobody changes it.
 pub fn is_passing(code: i32) -> bool {
     CHANGE_OF_PRIMARY.contains(&code) || OVERLOAD.contains(&code)
+}
+
+/// Whether it is about the collection, whatever was to be written there.
+pub fn is_of_the_collection(code: i32) -> bool {
+    WHOLE_COLLECTION.contains(&code)
 }
 
 /// The same of an error. The driver marks such errors itself only where it repeats by itself, which it does not for commands.

@@ -129,6 +129,14 @@ pub struct LocalUser {
     #[serde(rename = "_id", with = "object_id")]
     pub id: String,
     pub email: String,
+    /// Whatever is no role is the least.
+    #[serde(default, deserialize_with = "role_or_least")]
+    pub role: Role,
+}
+
+fn role_or_least<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Role, D::Error> {
+    let role = Bson::deserialize(deserializer)?;
+    Ok(role.as_str().and_then(|role| role.parse().ok()).unwrap_or_default())
 }
 
 #[derive(Clone, Debug)]
@@ -221,15 +229,16 @@ impl Users {
         Ok(legible::take("users", found, 1, |document| read_user(document, &self.fields).ok()).await?.pop())
     }
 
-    /// People of the application's own with one of these addresses in any case, which somebody has proved to be theirs; and
+    /// People of the application's own with one of these addresses in any case, which somebody has proved to be theirs, and who
+    /// are neither banned nor deleted, which would be undone; and
     /// with some that only a dictionary holds for the same, so the caller compares. Whoever goes by another kind of id than
     /// ours stays what they are: a document cannot change it.
     pub async fn find_local(&self, emails: &[&str]) -> Result<Vec<LocalUser>, Error> {
         let filter = doc! {
             "authProvider": "local", "email": { "$in": emails }, "emailVerified": true, "clerkId": Bson::Null,
-            "_id": { "$type": "objectId" },
+            "_id": { "$type": "objectId" }, "banned": { "$ne": true }, "deletedAt": Bson::Null,
         };
-        let found = self.documents.find(filter).projection(doc! { "email": 1 }).sort(doc! { "_id": 1 });
+        let found = self.documents.find(filter).projection(doc! { "email": 1, "role": 1 }).sort(doc! { "_id": 1 });
         let found = found.collation(any_case()).await?;
         legible::take("users", found, usize::MAX, legible::parse).await
     }

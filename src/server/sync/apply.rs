@@ -67,11 +67,42 @@ pub enum Incoming {
         clerk_id: String,
         at: Timestamp,
     },
+    /// Clerk's answer that it knows nobody by this id.
+    Absent {
+        clerk_id: String,
+        at: Timestamp,
+    },
     /// Nothing but that there is something to ask Clerk about, and who said so.
     Hint {
         clerk_id: String,
         source: SyncSource,
+        news: Option<News>,
     },
+}
+
+/// What a hint says beyond the id. Nobody has signed it, so nothing of it is believed; but while it is fresh, an answer of Clerk's
+/// that does not know of it yet may lag behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct News {
+    pub at: Timestamp,
+    pub is_deletion: bool,
+    /// The version of the person that it is about, if it says so.
+    pub updated_at: Option<Timestamp>,
+}
+
+impl News {
+    /// Whether this answer may have been given before Clerk knew of the news.
+    pub fn is_ahead_of(&self, answer: &Incoming, now: Timestamp) -> bool {
+        let is_old = now.duration_since(self.at).abs() >= PATIENCE;
+        match answer {
+            _ if is_old => false,
+            Incoming::Absent { .. } => !self.is_deletion,
+            Incoming::Person { version, .. } => {
+                self.is_deletion || self.updated_at.is_some_and(|at| at.as_millisecond() > version.updated_at)
+            }
+            Incoming::Deleted { .. } | Incoming::Hint { .. } => false,
+        }
+    }
 }
 
 /// What to do about it.
@@ -85,6 +116,8 @@ pub enum Change {
     Stale(&'static str),
     /// Exactly this is stored.
     Unchanged,
+    /// Clerk knows nobody by this id, and neither do we.
+    Nobody,
     /// Two differ, and nothing says which is newer (D2-25), or somebody deleted is said to live (D2-24): only Clerk knows.
     Ask,
     /// An answer of Clerk's that is older than what is stored: it lags, and has to be asked again.
@@ -95,7 +128,7 @@ impl Incoming {
     pub fn clerk_id(&self) -> &str {
         match self {
             Self::Person { person, .. } => &person.clerk_id,
-            Self::Deleted { clerk_id, .. } | Self::Hint { clerk_id, .. } => clerk_id,
+            Self::Deleted { clerk_id, .. } | Self::Absent { clerk_id, .. } | Self::Hint { clerk_id, .. } => clerk_id,
         }
     }
 }
@@ -104,7 +137,10 @@ impl Incoming {
 pub fn apply(stored: Option<&User>, incoming: &Incoming, new_id: &str, now: Timestamp) -> Change {
     match (stored, incoming) {
         (_, Incoming::Hint { .. }) => Change::Ask,
-        (Some(User { deleted_at: Some(_), .. }), Incoming::Deleted { .. }) => Change::Unchanged,
+        (None, Incoming::Absent { .. }) => Change::Nobody,
+        (Some(User { deleted_at: Some(_), .. }), Incoming::Deleted { .. } | Incoming::Absent { .. }) => {
+            Change::Unchanged
+        }
         (Some(User { deleted_at: Some(deleted_at), .. }), Incoming::Person { version, source, .. }) => {
             let is_later = version.updated_at > deleted_at.as_millisecond();
             if is_later && *source == SyncSource::Webhook {
@@ -113,7 +149,7 @@ pub fn apply(stored: Option<&User>, incoming: &Incoming, new_id: &str, now: Time
             Change::Stale("the person is deleted, which is for ever")
         }
         (None, Incoming::Deleted { clerk_id, at }) => Change::Insert(Box::new(tombstone(new_id, clerk_id, *at, now))),
-        (Some(stored), Incoming::Deleted { at, .. }) => {
+        (Some(stored), Incoming::Deleted { at, .. } | Incoming::Absent { at, .. }) => {
             let mut user = tombstone(&stored.id, &stored.clerk_id, *at, now);
             user.created_at = stored.created_at;
             user.fields = stored.fields.keys().map(|name| (*name, FieldValue::default())).collect();

@@ -8,11 +8,10 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use crate::model::event::EventState;
-use crate::server::settings::fields::Fields;
 use crate::server::store::deliveries::Batch;
 use crate::server::store::events::{Event, Origin, Outcome, Record};
 use crate::server::sync::apply::Incoming;
-use crate::server::sync::fold::{Case, Said, end, group, read};
+use crate::server::sync::fold::{Case, Reading, Said, end, group, read};
 
 /// One batch, its bodies read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,16 +30,16 @@ pub struct Arrival {
 
 impl Arrived {
     /// A batch that somebody left behind.
-    pub fn of(batch: Batch, fields: &Fields) -> Self {
-        let events = batch.events.into_iter().map(|event| Arrival::of(event, fields));
+    pub fn of(batch: Batch, reading: Reading<'_>) -> Self {
+        let events = batch.events.into_iter().map(|event| Arrival::of(event, reading));
         Self { batch: batch.id, events: events.collect() }
     }
 }
 
 impl Arrival {
-    fn of(mut event: Event, fields: &Fields) -> Self {
+    fn of(mut event: Event, reading: Reading<'_>) -> Self {
         let incoming = match event.state {
-            EventState::Received => match read(&event, fields) {
+            EventState::Received => match read(&event, reading) {
                 Ok(said) => Some(said.incoming),
                 Err(Outcome { state, decision, .. }) => {
                     (event.state, event.decision) = (state, Some(decision));
@@ -66,11 +65,11 @@ pub struct Intake {
 
 impl Intake {
     /// Of stored events that are due.
-    pub fn of_events(events: &[Event], fields: &Fields) -> Self {
+    pub fn of_events(events: &[Event], reading: Reading<'_>) -> Self {
         let mut intake = Self::default();
         let mut said = Vec::with_capacity(events.len());
         for event in events {
-            match read(event, fields) {
+            match read(event, reading) {
                 Ok(event) => said.push(event),
                 Err(outcome) => intake.records.push(Record { event: Origin::Stored(event.id.clone()), outcome }),
             }

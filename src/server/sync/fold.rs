@@ -14,10 +14,13 @@ use crate::server::store::deliveries::ERASED;
 use crate::server::store::events::{Event, Origin, Outcome};
 use crate::server::store::users::writes::{Guard, Write};
 use crate::server::store::users::{LocalUser, User};
-use crate::server::sync::apply::{Change, Claims, Incoming, give_suffix};
+use crate::server::sync::apply::{Change, Claims, Incoming, News, give_suffix};
 use crate::server::sync::effects::{Plan, Step, effects_of};
 use crate::server::sync::history::{Stage, entries_of};
 use crate::server::sync::mapping::from_event;
+
+/// Why an event of another instance than the pinned one ends (D3-25).
+pub const FOREIGN: &str = "it is of another Clerk instance (ROLLCALL_CLERK_INSTANCE_ID)";
 
 /// One person, and what is said about them, in the order of arrival.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,7 +103,7 @@ impl Case {
             self.said.iter().map(|said| &said.incoming).chain(self.answer.iter().map(|answer| &answer.incoming));
         let people = incoming.filter_map(|incoming| match incoming {
             Incoming::Person { person, .. } => Some(person),
-            Incoming::Deleted { .. } | Incoming::Hint { .. } => None,
+            _ => None,
         });
         people
             .flat_map(|person| person.emails.iter().filter(|email| email.verified).map(|email| email.address.as_str()))
@@ -145,7 +148,11 @@ pub fn fold(
             let Some(answer) = case.answer.as_ref().filter(|answer| answer.over.as_ref() == etag) else {
                 return Folded::Ask;
             };
-            change = match decide(user.as_ref(), &answer.incoming, fresh.id) {
+            if is_behind_news(user.as_ref(), incoming, &answer.incoming, fresh.now) {
+                return Folded::Behind;
+            }
+            let confirmed = confirmed_deletion(incoming, &answer.incoming);
+            change = match decide(user.as_ref(), confirmed.as_ref().unwrap_or(&answer.incoming), fresh.id) {
                 Change::Behind => return Folded::Behind,
                 settled => of_the_deleted(user.as_ref(), incoming, &answer.incoming).unwrap_or(settled),
             };
@@ -171,6 +178,23 @@ pub fn fold(
     }
 }
 
+/// Whether Clerk's answer may lag behind the hint it was asked for. A deletion that is stored is for ever, whatever is said.
+fn is_behind_news(stored: Option<&User>, said: &Incoming, answer: &Incoming, now: Timestamp) -> bool {
+    let Incoming::Hint { news: Some(news), .. } = said else { return false };
+    stored.is_none_or(|stored| stored.deleted_at.is_none()) && news.is_ahead_of(answer, now)
+}
+
+/// A deletion of which a hint spoke, and which Clerk's answer confirms: it leaves a tombstone also of somebody who never was
+/// stored, for what created them may still be on its way (D2-24).
+fn confirmed_deletion(said: &Incoming, answer: &Incoming) -> Option<Incoming> {
+    match (said, answer) {
+        (Incoming::Hint { news: Some(News { is_deletion: true, .. }), .. }, Incoming::Absent { clerk_id, at }) => {
+            Some(Incoming::Deleted { clerk_id: clerk_id.clone(), at: *at })
+        }
+        _ => None,
+    }
+}
+
 /// What Clerk's answer makes of the news that somebody lives who is deleted here (D2-24).
 fn of_the_deleted(stored: Option<&User>, said: &Incoming, answer: &Incoming) -> Option<Change> {
     let is_deleted = stored.is_some_and(|stored| stored.deleted_at.is_some());
@@ -178,7 +202,7 @@ fn of_the_deleted(stored: Option<&User>, said: &Incoming, answer: &Incoming) -> 
         return None;
     }
     Some(Change::Stale(match answer {
-        Incoming::Deleted { .. } => "the person is deleted, which Clerk confirms",
+        Incoming::Absent { .. } => "the person is deleted, which Clerk confirms",
         _ => "the person is deleted, which is for ever, though Clerk knows them",
     }))
 }
@@ -199,6 +223,10 @@ fn write_of(
         (None, None) => Guard::New,
         (None, Some(local)) => {
             user.id.clone_from(&local.id);
+            // The role is ours: Clerk, which does not know of it, is told.
+            if local.role > user.role {
+                (user.role, user.role_pending) = (local.role, true);
+            }
             Guard::Local
         }
     };
@@ -209,24 +237,45 @@ fn write_of(
 fn claims_of(incoming: &Incoming) -> Option<&Claims> {
     match incoming {
         Incoming::Person { person, .. } => Some(&person.claims),
-        Incoming::Deleted { .. } | Incoming::Hint { .. } => None,
+        _ => None,
+    }
+}
+
+/// What a stored event is read by.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading<'a> {
+    /// The application's own fields.
+    pub fields: &'a Fields,
+    /// The only Clerk instance whose events count, if there is one (D3-25).
+    pub instance: Option<&'a str>,
+}
+
+impl Reading<'_> {
+    /// Whether an event of this instance is none of ours; of whom it is says nothing if it does not say.
+    pub fn is_foreign(&self, instance_id: Option<&str>) -> bool {
+        self.instance.zip(instance_id).is_some_and(|(ours, theirs)| ours != theirs)
     }
 }
 
 /// What a stored event says about a person, or how it ends because it says nothing.
-pub fn read(event: &Event, fields: &Fields) -> Result<Said, Outcome> {
+pub fn read(event: &Event, reading: Reading<'_>) -> Result<Said, Outcome> {
     if event.payload == ERASED {
         return Err(end(EventState::Ignored, "its person was erased"));
+    }
+    if reading.is_foreign(event.instance_id.as_deref()) {
+        return Err(end(EventState::Dead, FOREIGN));
     }
     if let Some(clerk_id) = waited_too_long(event) {
         // It says at least about whom there is something to ask Clerk.
         let source = SyncSource::Refetch;
-        return Ok(said(event, Incoming::Hint { clerk_id: clerk_id.to_owned(), source }));
+        let is_deletion = event.kind == "user.deleted";
+        let news = is_deletion.then_some(News { at: event.received_at, is_deletion, updated_at: None });
+        return Ok(said(event, Incoming::Hint { clerk_id: clerk_id.to_owned(), source, news }));
     }
     let Ok(delivered) = Delivered::parse(event.payload.as_bytes()) else {
         return Err(end(EventState::Dead, "the payload cannot be read"));
     };
-    match from_event(&delivered, event.received_at, fields) {
+    match from_event(&delivered, event.received_at, reading.fields) {
         Some(incoming) => Ok(said(event, incoming)),
         None => Err(end(EventState::Ignored, "not about a person")),
     }
@@ -251,6 +300,7 @@ pub fn outcome_of(change: &Change) -> Outcome {
         Change::Insert(_) => end(EventState::Applied, "created"),
         Change::Update { changed, .. } => end(EventState::Applied, describe(changed)),
         Change::Stale(reason) => end(EventState::Stale, *reason),
+        Change::Nobody => end(EventState::Ignored, "Clerk knows nobody by this id"),
         Change::Unchanged => end(EventState::Duplicate, "exactly this was already stored"),
         Change::Ask => end(EventState::Failed, "Clerk has to be asked"),
         Change::Behind => end(EventState::Failed, "Clerk's answer is older than what is stored"),

@@ -7,12 +7,14 @@ use serde_json::{Value, json};
 
 use crate::model::run::{RunKind, RunOptions, Starter};
 use crate::model::user::SyncSource;
+use crate::server::clerk::lenient::timestamp_of;
 use crate::server::error::Error;
 use crate::server::inngest::call::{Call, Event};
 use crate::server::inngest::functions::Task;
 use crate::server::state::AppState;
 use crate::server::store::events::Outcome;
 use crate::server::store::users::new_id;
+use crate::server::sync::apply::News;
 use crate::server::sync::process::carry_out;
 use crate::server::sync::refresh::refresh_person;
 use crate::server::sync::scan::carry_on;
@@ -63,7 +65,8 @@ async fn reconcile_users(state: &AppState) -> Result<Value, Error> {
     }))
 }
 
-/// `sync-user` and `delete-user` are the same: what becomes of a person is for Clerk to say, not for the event's name.
+/// `sync-user` and `delete-user` are the same: what becomes of a person is for Clerk to say, not for the event's name. While Clerk's
+/// answer may lag behind the event, the call fails, to be repeated.
 async fn sync_user(state: &AppState, event: &Event) -> Result<Outcome, Error> {
     if let Some(id) = &event.id
         && let Some(outcome) = carry_out(state, id).await?
@@ -71,8 +74,13 @@ async fn sync_user(state: &AppState, event: &Event) -> Result<Outcome, Error> {
         return Ok(outcome);
     }
     let nobody = || Error::Invalid { field: "event", message: "names no person".to_owned() };
-    let clerk_id = event.person().ok_or_else(nobody)?;
-    refresh_person(state, &clerk_id, SyncSource::Inngest).await.map(|(outcome, _)| outcome)
+    let person = event.person().ok_or_else(nobody)?;
+    let news = event.sent_at.and_then(timestamp_of).map(|at| News {
+        at,
+        is_deletion: event.is_deletion(),
+        updated_at: person.updated_at.and_then(timestamp_of),
+    });
+    refresh_person(state, &person.id, SyncSource::Inngest, news).await.map(|(outcome, _)| outcome)
 }
 
 fn shown(outcome: &Outcome) -> Value {

@@ -58,7 +58,7 @@ pub fn entry_of(now: Timestamp, before: &User, after: &User, table: &Fields) -> 
 fn source_of(incoming: &Incoming, after: &User) -> Option<SyncSource> {
     match incoming {
         Incoming::Person { .. } => Some(after.sync_source),
-        Incoming::Deleted { .. } | Incoming::Hint { .. } => None,
+        _ => None,
     }
 }
 

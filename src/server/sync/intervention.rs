@@ -78,7 +78,7 @@ pub async fn rehearse_replay(
 }
 
 async fn carry_out(state: &AppState, event: &Event, is_quiet: bool) -> Result<(Outcome, Option<Consequence>), Error> {
-    let Repeated { records, consequences, passing } = match read(event, state.fields()) {
+    let Repeated { records, consequences, passing } = match read(event, state.reading()) {
         Ok(said) => repeat(state, vec![said], is_quiet).await?,
         Err(outcome) => {
             let records = vec![Record { event: Origin::Stored(event.id.clone()), outcome }];

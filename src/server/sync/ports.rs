@@ -23,6 +23,7 @@ use crate::server::store::users::writes::{Write, Written};
 use crate::server::store::users::{Found, LocalUser, User, new_id};
 use crate::server::sync::apply::{Change, Incoming, apply};
 use crate::server::sync::effects::Plan;
+use crate::server::sync::fold::Reading;
 use crate::server::sync::instance;
 
 /// The world of the engine. Every call may fail, be late, or be the last before a crash.
@@ -33,6 +34,12 @@ pub trait Ports: Sync {
     fn plan(&self) -> Plan;
     /// The application's own fields.
     fn fields(&self) -> &Fields;
+    /// How events are read.
+    fn reading(&self) -> Reading<'_> {
+        Reading { fields: self.fields(), instance: self.instance() }
+    }
+    /// The only Clerk instance whose events count, if there is one.
+    fn instance(&self) -> Option<&str>;
     /// Attempts at what does not pass by itself.
     fn most_attempts(&self) -> u32;
 
@@ -117,6 +124,10 @@ impl Ports for AppState {
 
     fn fields(&self) -> &Fields {
         &self.settings.fields
+    }
+
+    fn instance(&self) -> Option<&str> {
+        self.settings.clerk.instance_id.as_deref()
     }
 
     fn most_attempts(&self) -> u32 {

@@ -247,7 +247,8 @@ pub async fn finish_some<P: Ports>(ports: &P, settled: &mut Settled, pushes: &mu
     let records = settled.take_records(ports.now());
     let recorded = async {
         let recorded = ports.record(records).await;
-        if recorded.as_ref().is_err_and(Error::is_passing) {
+        // Of a command that is refused as a whole nothing is recorded: the batch is all there is of its events.
+        if recorded.as_ref().is_err_and(|error| !error.is_of_a_document()) {
             return recorded;
         }
         applied.into_iter().for_each(Applied::trace);
@@ -272,7 +273,7 @@ pub async fn carry_out(state: &AppState, event_id: &str) -> Result<Option<Outcom
     if !matches!(event.state, EventState::Received | EventState::Failed) {
         return Ok(Some(end(event.state, event.decision.unwrap_or_default())));
     }
-    match read(&event, state.fields()) {
+    match read(&event, state.reading()) {
         Ok(said) => carry_out_alone(state, said).await.map(|(outcome, _)| Some(outcome)),
         Err(outcome) => {
             state.record(vec![Record { event: Origin::Stored(event.id), outcome: outcome.clone() }]).await?;

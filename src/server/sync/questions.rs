@@ -85,7 +85,7 @@ async fn ask_by_list<P: Ports>(ports: &P, questions: &[Question]) -> HashMap<Str
     answers
 }
 
-/// What Clerk says about a person now; gone there means deleted.
+/// What Clerk says about a person now; gone there means deleted, if they were ever here.
 ///
 /// # Errors
 /// Clerk away, or refusing.
@@ -94,6 +94,6 @@ pub async fn ask<P: Ports>(ports: &P, clerk_id: &str, source: SyncSource) -> Res
     let now = ports.now();
     Ok(match fetched {
         Some(user) => from_fetched(&user, source, now, ports.fields()),
-        None => Incoming::Deleted { clerk_id: clerk_id.to_owned(), at: now },
+        None => Incoming::Absent { clerk_id: clerk_id.to_owned(), at: now },
     })
 }

@@ -72,7 +72,7 @@ impl Recording {
         let mut batch = Batch::default();
         let (mut decided, mut said) = (HashMap::with_capacity(events.len()), Vec::with_capacity(events.len()));
         for event in events {
-            let body = if has_body(event) { read(event, ports.fields()) } else { Err(end(event.state, NO_BODY)) };
+            let body = if has_body(event) { read(event, ports.reading()) } else { Err(end(event.state, NO_BODY)) };
             match body {
                 Ok(of_event) => said.push(of_event),
                 Err(outcome) => {

@@ -21,11 +21,11 @@ use rand::SeedableRng;
 use rand::rngs::StdRng;
 
 use crate::model::event::EventState;
-use crate::model::user::SyncSource;
+use crate::model::user::{Role, SyncSource};
 use crate::server::error::Error;
 use crate::server::store::events::Event;
 use crate::server::store::users::LocalUser;
-use crate::server::sync::apply::Incoming;
+use crate::server::sync::apply::{Incoming, News};
 use crate::server::sync::attempts::fail;
 use crate::server::sync::fold::{Case, Said, group};
 use crate::server::sync::isolation::settle_apart;
@@ -93,8 +93,11 @@ fn universe_of(history: &History, plant: Plant) -> Shared {
     let mut store = Store::default();
     for (number, local) in history.locals.iter().enumerate() {
         // Spelled as neither Clerk nor we would.
-        let found =
-            LocalUser { id: format!("{:024x}", 0xFFFF_0000 + number), email: email(local.person).to_uppercase() };
+        let found = LocalUser {
+            id: format!("{:024x}", 0xFFFF_0000 + number),
+            email: email(local.person).to_uppercase(),
+            role: Role::User,
+        };
         store.locals.push(Local { found, username: local.username });
     }
     Arc::new(Mutex::new(Universe {
@@ -133,9 +136,11 @@ async fn heal(shared: Shared, is_lossy: bool) {
 }
 
 async fn rescan(process: &Process) -> Result<(), Error> {
-    let ids: Vec<String> = enter(&process.shared).clerk.members.iter().map(|member| member.id.clone()).collect();
-    for id in ids {
-        refresh_person(process, &id, SyncSource::Refetch).await?;
+    let members: Vec<(String, bool)> =
+        enter(&process.shared).clerk.members.iter().map(|member| (member.id.clone(), member.is_deleted)).collect();
+    for (id, is_deletion) in members {
+        let news = is_deletion.then(|| News { at: process.now(), is_deletion, updated_at: None });
+        refresh_person(process, &id, SyncSource::Refetch, news).await?;
     }
     Ok(())
 }

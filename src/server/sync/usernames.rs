@@ -72,9 +72,7 @@ async fn settle_name<P: Ports>(ports: &P, contender: User, name: &str) -> Result
         Holder::Person(holder)
             if claim(&contender) < claim(&holder) && holder.clerk_username.as_deref() == Some(name) =>
         {
-            let mut suffixed = (*holder).clone();
-            give_suffix(&mut suffixed, Suffix::Short);
-            if write(ports, &holder, suffixed).await? != Written::Done {
+            if demote(ports, &holder).await? != Written::Done {
                 return Ok(());
             }
         }
@@ -86,6 +84,20 @@ async fn settle_name<P: Ports>(ports: &P, contender: User, name: &str) -> Result
     owner.sync_reason = None;
     // Lost to somebody quicker: whoever that was settles it again.
     write(ports, &contender, owner).await.map(|_| ())
+}
+
+/// Gives whoever has a name its suffixed form, the longer one if somebody has the shorter.
+async fn demote<P: Ports>(ports: &P, holder: &User) -> Result<Written, Error> {
+    let mut end = Written::UsernameTaken;
+    for suffix in [Suffix::Short, Suffix::Whole] {
+        let mut suffixed = holder.clone();
+        give_suffix(&mut suffixed, suffix);
+        end = write(ports, holder, suffixed).await?;
+        if end != Written::UsernameTaken {
+            break;
+        }
+    }
+    Ok(end)
 }
 
 /// The earlier, the better.

@@ -1,5 +1,6 @@
 //! Calls of functions: who is believed, about what, and what is answered when something is in the way.
 
+use jiff::Timestamp;
 use mongodb::bson::{Bson, doc};
 use rollcall::standin::levers::Levers;
 use serde_json::{Value, json};
@@ -91,6 +92,54 @@ async fn a1_13_a1_14_a_person_gone_at_clerk_becomes_a_tombstone_by_either_id_of_
         let late = Ask::call(SYNC, &event("clerk/user.created", &user)).send(&app).await.expect(200);
         assert_eq!(late.json()["state"], json!("duplicate"));
     }
+    app.finish().await;
+}
+
+/// The same, sent just now.
+fn fresh(name: &str, data: &Value) -> Value {
+    let mut event = event(name, data);
+    event["ts"] = json!(Timestamp::now().as_millisecond());
+    event
+}
+
+#[tokio::test]
+async fn d3_28_while_clerks_answer_may_lag_behind_the_event_the_call_is_to_be_repeated() {
+    let inngest = FakeInngest::start().await;
+    let app = inngest.app().await;
+    let lags = async |function: &str, event: &Value| {
+        let answer = Ask::call(function, event).send(&app).await.expect(500);
+        assert_eq!(answer.header("x-inngest-no-retry"), Some("false"), "{event}");
+    };
+    // Of whom Clerk does not know yet nothing is written, and later everything.
+    let nobody = json!({ "object": "user", "id": "user_of_the_future" });
+    lags(SYNC, &fresh("clerk/user.created", &nobody)).await;
+    assert!(app.database.user("user_of_the_future").await.is_none());
+    let user = stranger(&app, "Ada");
+    Ask::call(SYNC, &fresh("clerk/user.created", &user)).send(&app).await.expect(200);
+    // A change and a deletion that Clerk's answer does not show yet.
+    let mut newer = user.clone();
+    newer["updated_at"] = json!(user["updated_at"].as_i64().expect("a time") + 1);
+    lags(SYNC, &fresh("clerk/user.updated", &newer)).await;
+    let deletion = json!({ "object": "user", "id": id_of(&user), "deleted": true });
+    lags(DELETE, &fresh("clerk/user.deleted", &deletion)).await;
+    assert_eq!(first_name(&app, id_of(&user)).await.as_deref(), Some("Ada"));
+    // Once it does it counts, however fresh the event is.
+    app.clerk.delete_user(id_of(&user));
+    let answer = Ask::call(DELETE, &fresh("clerk/user.deleted", &deletion)).send(&app).await.expect(200);
+    assert_eq!(answer.json(), json!({ "state": "applied", "decision": "deleted" }));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d3_28_of_whom_neither_clerk_nor_we_know_nothing_is_written_unless_they_are_said_to_be_gone() {
+    let inngest = FakeInngest::start().await;
+    let app = inngest.app().await;
+    let nobody = json!({ "object": "user", "id": "user_nobody" });
+    let answer = Ask::call(SYNC, &event("clerk/user.created", &nobody)).send(&app).await.expect(200);
+    assert_eq!(answer.json(), json!({ "state": "ignored", "decision": "Clerk knows nobody by this id" }));
+    assert_eq!(app.database.count("users", doc! {}).await, 0);
+    let answer = Ask::call(DELETE, &event("clerk/user.deleted", &nobody)).send(&app).await.expect(200);
+    assert_eq!(answer.json(), json!({ "state": "applied", "decision": "deleted; was never stored" }));
     app.finish().await;
 }
 

@@ -74,6 +74,16 @@ async fn d3_25_events_of_another_instance_are_refused_when_one_is_pinned_and_sta
     assert_eq!(answer.status(), 400);
     assert_eq!(answer.headers()["webhook-delivery"], "abort-message");
     assert_eq!(app.database.event("msg_foreign").await.expect("kept").get_str("state").ok(), Some("dead"));
+
+    let mut admin = user_event("user.created", "user_admin", "Root", NOW);
+    admin["instance_id"] = json!("ins_ours");
+    admin["data"]["public_metadata"] = json!({ "role": "admin" });
+    app.deliver("msg_admin", &admin).await;
+    app.settled().await;
+    let again = app.post_as(Some("user_admin"), "/api/events/replay_event", "id=msg_foreign&reason=in+vain").await;
+    assert_eq!(again.status(), 200);
+    assert_eq!(app.database.event("msg_foreign").await.expect("kept").get_str("state").ok(), Some("dead"), "again");
+    assert!(app.database.user("user_a").await.is_none());
     body["instance_id"] = json!("ins_ours");
     app.deliver("msg_own", &body).await;
     app.settled().await;

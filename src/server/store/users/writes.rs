@@ -150,7 +150,8 @@ impl<'a> Statement<'a> {
             }
             // Whoever signs in through Clerk has no password here (A4-06).
             Guard::Local | Guard::New => (
-                doc! { "_id": id_or_null(Some(&user.id)), "clerkId": Bson::Null, "authProvider": "local" },
+                doc! { "_id": id_or_null(Some(&user.id)), "clerkId": Bson::Null, "authProvider": "local",
+                "banned": { "$ne": true }, "deletedAt": Bson::Null },
                 doc! { "passwordHash": "" },
             ),
         };

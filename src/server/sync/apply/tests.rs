@@ -56,7 +56,7 @@ fn deleted(at_ms: i64) -> Incoming {
 fn step(stored: Option<User>, incoming: &Incoming, truth: &Incoming) -> Option<User> {
     match apply(stored.as_ref(), incoming, ID, at(99)) {
         Change::Insert(user) | Change::Update { user, .. } => Some(*user),
-        Change::Stale(_) | Change::Unchanged | Change::Behind => stored,
+        Change::Stale(_) | Change::Unchanged | Change::Behind | Change::Nobody => stored,
         Change::Ask => step(stored, truth, truth),
     }
 }
@@ -202,7 +202,7 @@ fn d2_25_without_a_time_nothing_is_newer() {
 
 #[test]
 fn d3_28_a_hint_is_a_question_and_no_more() {
-    let hint = Incoming::Hint { clerk_id: "user_1".to_owned(), source: SyncSource::Inngest };
+    let hint = Incoming::Hint { clerk_id: "user_1".to_owned(), source: SyncSource::Inngest, news: None };
     assert_eq!(apply(None, &hint, ID, at(9)), Change::Ask);
     assert_eq!(apply(fold(&[deleted(6)], &deleted(6)).as_ref(), &hint, ID, at(9)), Change::Ask);
 }

@@ -106,7 +106,11 @@ fn a4_05_a_taken_name_gets_its_suffix_in_the_same_write() {
 
 #[test]
 fn an_adopted_person_keeps_their_id_and_is_no_newcomer() {
-    let local = LocalUser { id: "507f1f77bcf86cd799439099".to_owned(), email: "ada@example.com".to_owned() };
+    let local = LocalUser {
+        id: "507f1f77bcf86cd799439099".to_owned(),
+        email: "ada@example.com".to_owned(),
+        role: Role::Moderator,
+    };
     let now = at(T + 9);
     let plan = Plan { metadata: true, welcome: true, webhook: true };
     let fresh = Fresh { id: ID, etag: ETAG, now, plan, fields: &Fields::default() };
@@ -117,6 +121,11 @@ fn an_adopted_person_keeps_their_id_and_is_no_newcomer() {
     assert_eq!((write.user.id.as_str(), write.guard), (local.id.as_str(), Guard::Local));
     let keys: Vec<&str> = write.effects.iter().map(|effect| effect.key.as_str()).collect();
     assert_eq!(keys, ["metadata:user_1", "webhook:user_1:507f1f77bcf86cd799439012"]);
+}
+
+/// Clerk's answer that it knows nobody.
+fn absent(time: i64) -> Incoming {
+    Incoming::Absent { clerk_id: "user_1".to_owned(), at: at(time) }
 }
 
 /// Clerk's answer over exactly this.
@@ -138,7 +147,7 @@ fn d2_24_that_somebody_deleted_lives_is_for_clerk_to_confirm_and_revives_nobody(
     let mut question = case([told("Revived", T + 2)]);
     assert_eq!(folded(Some(&first.user), &question, Plan::default()), Folded::Ask);
     let stale = |reason: &str| Folded::Settled(vec![end(EventState::Stale, reason)]);
-    question.answer = Some(answering(&first.user, gone(T + 3)));
+    question.answer = Some(answering(&first.user, absent(T + 3)));
     let confirmed = stale("the person is deleted, which Clerk confirms");
     assert_eq!(folded(Some(&first.user), &question, Plan::default()), confirmed);
     question.answer = Some(answering(&first.user, person("Revived", T + 2, SyncSource::Refetch)));
@@ -149,10 +158,48 @@ fn d2_24_that_somebody_deleted_lives_is_for_clerk_to_confirm_and_revives_nobody(
 #[test]
 fn d3_28_a_hint_takes_clerks_answer_only_over_what_was_stored_when_it_was_asked() {
     let (first, _) = written(None, &case([told("Ada", T)]));
-    let mut hint = case([Incoming::Hint { clerk_id: "user_1".to_owned(), source: SyncSource::Inngest }]);
+    let mut hint = case([Incoming::Hint { clerk_id: "user_1".to_owned(), source: SyncSource::Inngest, news: None }]);
     hint.answer = Some(Answer { incoming: person("Before", T, SyncSource::Refetch), over: None });
     assert_eq!(folded(Some(&first.user), &hint, Plan::default()), Folded::Ask, "an event came between");
     hint.answer = Some(answering(&first.user, person("After", T, SyncSource::Refetch)));
     let (write, _) = written(Some(&first.user), &hint);
     assert_eq!((write.user.first_name.as_deref(), write.user.sync_source), (Some("After"), SyncSource::Inngest));
+}
+
+#[test]
+fn d3_28_an_answer_that_does_not_know_of_fresh_news_may_lag_and_of_old_news_is_the_truth() {
+    let (first, _) = written(None, &case([told("Ada", T)]));
+    let stored = Some(&first.user);
+    let lives = |updated_at: i64| News { at: at(T), is_deletion: false, updated_at: Some(at(updated_at)) };
+    let dies = News { at: at(T), is_deletion: true, updated_at: None };
+    let old = |news: News| News { at: at(T - 300_000), ..news };
+    let decided = |stored: Option<&User>, news: News, answer: Incoming| {
+        let hint = Incoming::Hint { clerk_id: "user_1".to_owned(), source: SyncSource::Inngest, news: Some(news) };
+        let mut case = case([hint]);
+        case.answer = Some(Answer { incoming: answer, over: stored.and_then(|stored| stored.etag.clone()) });
+        match folded(stored, &case, Plan::default()) {
+            Folded::Behind => "behind".to_owned(),
+            Folded::Settled(outcomes) | Folded::Write(_, outcomes) => outcomes[0].decision.clone(),
+            Folded::Ask => "ask".to_owned(),
+        }
+    };
+    let known = || person("Ada", T, SyncSource::Refetch);
+    let same = "exactly this was already stored";
+    for (case, stored, news, answer, expected) in [
+        ("created, not known yet", None, lives(T), absent(T), "behind"),
+        ("changed, not known any more", stored, lives(T), absent(T), "behind"),
+        ("created long ago", None, old(lives(T)), absent(T), "Clerk knows nobody by this id"),
+        ("changed long ago", stored, old(lives(T)), absent(T), "deleted"),
+        ("changed since the answer", stored, lives(T + 1), known(), "behind"),
+        ("changed as answered", stored, lives(T), known(), same),
+        ("changed long ago, so they say", stored, old(lives(T + 1)), known(), same),
+        ("deleted, and still there", stored, dies, known(), "behind"),
+        ("deleted long ago, so they say", stored, old(dies), known(), same),
+        ("deleted", stored, dies, absent(T), "deleted"),
+        ("deleted, and never here", None, dies, absent(T), "deleted; was never stored"),
+    ] {
+        assert_eq!(decided(stored, news, answer), expected, "{case}");
+    }
+    let (gone, _) = written(stored, &case([gone(T + 1)]));
+    assert_eq!(decided(Some(&gone.user), lives(T + 2), absent(T)), same, "a deletion is for ever");
 }

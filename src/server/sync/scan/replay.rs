@@ -114,7 +114,7 @@ async fn again(
             progress.count_event(event, EventState::Failed, NO_BODY);
             continue;
         }
-        match read(event, state.fields()) {
+        match read(event, state.reading()) {
             Ok(of_event) => said.push(of_event),
             Err(outcome) => records.push(Record { event: Origin::Stored(event.id.clone()), outcome }),
         }

@@ -216,7 +216,7 @@ pub async fn refresh(state: &AppState, admin: &Admin, clerk_id: &str, intent: &I
     }
     let reason = intent.reason.clone();
     state.store.audit.append(&fact_of(admin, Action::RefreshUser, clerk_id, None, reason)).await?;
-    let (outcome, user) = refresh_person(state, clerk_id, SyncSource::Refetch).await?;
+    let (outcome, user) = refresh_person(state, clerk_id, SyncSource::Refetch, None).await?;
     state.store.findings.mark_mended(clerk_id, Timestamp::now()).await?;
     // Clerk's metadata may be what differed.
     let living = user.filter(|user| state.plan.metadata && user.deleted_at.is_none());

@@ -124,10 +124,10 @@ impl Work {
             if left.is_empty() && due.is_empty() {
                 return Ok(());
             }
-            let fields = self.process.fields();
-            let left = left.into_iter().map(|batch| Arrived::of(batch, fields)).collect();
+            let reading = self.process.reading();
+            let left = left.into_iter().map(|batch| Arrived::of(batch, reading)).collect();
             self.apply(Intake::of_arrived(left)).await?;
-            self.apply(Intake::of_events(&due, self.process.fields())).await?;
+            self.apply(Intake::of_events(&due, self.process.reading())).await?;
         }
     }
 
@@ -196,7 +196,7 @@ pub async fn refresh(shared: Shared, refresh: Refresh) {
         let _ = if plant == Plant::AnswerOverAnything {
             refresh_over_anything(&process, &id).await
         } else {
-            refresh_person(&process, &id, SyncSource::Refetch).await.map(|_| ())
+            refresh_person(&process, &id, SyncSource::Refetch, None).await.map(|_| ())
         };
     }
     enter(&shared).outside -= 1;
@@ -291,7 +291,7 @@ async fn accept(process: &Process, made: &Made) -> bool {
     if stored.is_err() {
         return false;
     }
-    state.arrivals.push_back(Arrived::of(batch, process.fields()));
+    state.arrivals.push_back(Arrived::of(batch, process.reading()));
     if let Some(waker) = state.waker.take() {
         waker.wake();
     }

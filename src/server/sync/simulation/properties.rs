@@ -14,9 +14,9 @@ use crate::model::user::SyncSource;
 use crate::server::settings::fields::FieldValue;
 use crate::server::store::events::Event;
 use crate::server::store::users::{User, Version};
-use crate::server::sync::apply::{Incoming, apply};
+use crate::server::sync::apply::{Incoming, News, apply};
 use crate::server::sync::effects::Plan;
-use crate::server::sync::fold::{Answer, Folded, Fresh, Said, fold, group, read};
+use crate::server::sync::fold::{Answer, Folded, Fresh, Reading, Said, fold, group, read};
 use crate::server::sync::mapping::from_fetched;
 use crate::server::sync::simulation::clerk::{Clerk, Made, START};
 use crate::server::sync::simulation::history::History;
@@ -33,7 +33,10 @@ fn said_by(history: &History) -> (Clerk, Vec<Said>) {
     for step in &history.steps {
         made.extend(clerk.change(step.person, &step.what, step.time, step.is_later, START + step.at));
     }
-    let said = made.into_iter().filter_map(|made| read(&stored(made), &FIELDS).ok()).collect();
+    let said = made
+        .into_iter()
+        .filter_map(|made| read(&stored(made), Reading { fields: &FIELDS, instance: None }).ok())
+        .collect();
     (clerk, said)
 }
 
@@ -69,7 +72,7 @@ fn now() -> Timestamp {
 fn answer(clerk: &Clerk, clerk_id: &str) -> Incoming {
     match clerk.answer(clerk_id) {
         Some(user) => from_fetched(&user, SyncSource::Refetch, now(), &FIELDS),
-        None => Incoming::Deleted { clerk_id: clerk_id.to_owned(), at: now() },
+        None => Incoming::Absent { clerk_id: clerk_id.to_owned(), at: now() },
     }
 }
 
@@ -186,7 +189,13 @@ proptest! {
         let kept: Vec<Said> = delivered.map(|(said, _)| said.clone()).collect();
         let mut people = in_batches(&scattered(&kept, &keys, &[]), &sizes, &clerk);
         for member in &clerk.members {
-            let incoming = answer(&clerk, &member.id);
+            let incoming = match answer(&clerk, &member.id) {
+                Incoming::Absent { clerk_id, at } => {
+                    let news = Some(News { at, is_deletion: true, updated_at: None });
+                    Incoming::Hint { clerk_id, source: SyncSource::Refetch, news }
+                }
+                person => person,
+            };
             deliver(&mut people, vec![Said { event: None, attempts: 0, waits: 0, incoming, trace: None }], &clerk);
         }
         prop_assert_eq!(without_versions(people), expected, "{}", history);

@@ -217,6 +217,10 @@ impl Ports for Process {
         &FIELDS
     }
 
+    fn instance(&self) -> Option<&str> {
+        None
+    }
+
     fn most_attempts(&self) -> u32 {
         MOST_ATTEMPTS
     }

@@ -27,7 +27,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(30);
 /// How far apart batches of arrivals begin, and how far when much arrives.
 const APART: Duration = Duration::from_millis(40);
 const APART_IN_A_CROWD: Duration = Duration::from_millis(100);
-/// For so long after a panic or a refusal each event is carried out alone: longer than until what was left is due again.
+/// For so long after a panic or a refusal what fails is carried out again in halves: longer than until what was left is due again.
 const CAREFUL_FOR: Duration = Duration::from_mins(2);
 /// So many events in a batch are a crowd.
 const CROWD: usize = 64;
@@ -60,7 +60,7 @@ pub async fn run(state: Arc<AppState>, mut arrivals: Arrivals, mut stop: watch::
         while let Some(asked) = work.questions.try_join_next() {
             work.take_answer(asked);
         }
-        // What a panic or a refusal leaves undone is due again before long, and is then carried out event by event.
+        // What a panic or a refusal leaves undone is due again before long, and is then carried out in ever smaller parts.
         let turn = unless_it_panics(async {
             tokio::select! {
                 biased;
@@ -169,7 +169,7 @@ impl Work {
         Ok(due.len() >= limit)
     }
 
-    /// Whether each event is carried out alone.
+    /// Whether what fails is carried out again in halves.
     fn is_careful(&self) -> bool {
         self.failed_at.is_some_and(|at| at.elapsed() < CAREFUL_FOR)
     }

@@ -1,7 +1,7 @@
-//! What a panic of ours leaves, or a command of many that MongoDB refuses: each event carried out alone, so that the one that
-//! causes it ends by itself and with its cause, and holds up nobody else.
+//! What a panic of ours leaves, or a command of many that MongoDB refuses: carried out in ever smaller parts, so that the event
+//! that causes it ends by itself and with its cause, and holds up nobody else.
 //!
-//! Slow, and for a while only. Does not know when that is (`worker`).
+//! For a while only. Does not know when that is (`worker`).
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -21,30 +21,70 @@ pub async fn unless_it_panics<T>(work: impl Future<Output = T>) -> Option<T> {
     AssertUnwindSafe(work).catch_unwind().await.ok()
 }
 
-/// As `settle`, event by event.
+/// As `settle`, and what fails as a whole again in halves, until it is one event.
 ///
 /// # Errors
 /// Only those that concern all of them: MongoDB away, or each refused.
 pub async fn settle_apart<P: Ports>(ports: &P, cases: Vec<Case>) -> Result<Settled, Error> {
     let mut ends = Ends::default();
-    for case in cases.into_iter().flat_map(apart) {
-        let ended = unless_it_panics(settle(ports, vec![case.clone()])).await;
-        ends.take(case, ended)?;
+    let mut groups = vec![cases];
+    while let Some(group) = groups.pop() {
+        let ended = unless_it_panics(settle(ports, group.clone())).await;
+        match ends.take(ended)? {
+            None => {}
+            Some(failed) => match halves(group).or_else(halves_of_one) {
+                Ok([first, second]) => groups.extend([second, first]),
+                Err(alone) => ends.give_up(alone, failed),
+            },
+        }
     }
     ends.whole(ports)
 }
 
-/// As `ask_and_settle`, question by question.
+/// As `ask_and_settle`, the same.
 ///
 /// # Errors
 /// Only those that concern all of them: MongoDB away, or each refused.
 pub async fn ask_apart<P: Ports>(ports: &P, questions: Vec<Question>) -> Result<Settled, Error> {
     let mut ends = Ends::default();
-    for question in questions {
-        let ended = unless_it_panics(ask_and_settle(ports, vec![question.clone()])).await;
-        ends.take(question.case, ended)?;
+    let mut groups = vec![questions];
+    while let Some(group) = groups.pop() {
+        let ended = unless_it_panics(ask_and_settle(ports, group.clone())).await;
+        match ends.take(ended)? {
+            None => {}
+            Some(failed) => match halves(group) {
+                Ok([first, second]) => groups.extend([second, first]),
+                Err(alone) => ends.give_up(alone.into_iter().map(|question| question.case).collect(), failed),
+            },
+        }
     }
     ends.whole(ports)
+}
+
+/// Both halves in their order; what is one, or nothing, as it is.
+fn halves<T>(mut group: Vec<T>) -> Result<[Vec<T>; 2], Vec<T>> {
+    if group.len() < 2 {
+        return Err(group);
+    }
+    let second = group.split_off(group.len() / 2);
+    Ok([group, second])
+}
+
+/// Of one person the first half of what is said, and the second.
+fn halves_of_one(group: Vec<Case>) -> Result<[Vec<Case>; 2], Vec<Case>> {
+    match <[Case; 1]>::try_from(group) {
+        Ok([case]) => match halves(case.said.clone()) {
+            Ok(halves) => Ok(halves.map(|said| vec![Case { said, ..case.clone() }])),
+            Err(_) => Err(vec![case]),
+        },
+        Err(group) => Err(group),
+    }
+}
+
+/// How a group failed as a whole.
+enum Failed {
+    Panicked,
+    Refused(Error),
 }
 
 /// What came of them so far.
@@ -57,19 +97,28 @@ struct Ends {
 }
 
 impl Ends {
-    /// `ended` is none of a panic.
-    fn take(&mut self, case: Case, ended: Option<Result<Settled, Error>>) -> Result<(), Error> {
+    /// `ended` is none of a panic. Answers how it failed, if not for what passes by itself.
+    fn take(&mut self, ended: Option<Result<Settled, Error>>) -> Result<Option<Failed>, Error> {
         match ended {
             Some(Ok(ended)) => {
                 let mut outcomes = ended.ended.iter().flat_map(|ended| &ended.outcomes);
                 self.has_written |= outcomes.any(|outcome| outcome.state == EventState::Applied);
                 self.settled.absorb(ended);
+                Ok(None)
             }
-            Some(Err(error)) if error.is_passing() => return Err(error),
-            Some(Err(error)) => self.refused.push((case, error)),
-            None => self.settled.ended.push(give_up(case)),
+            Some(Err(error)) if error.is_passing() => Err(error),
+            Some(Err(error)) => Ok(Some(Failed::Refused(error))),
+            None => Ok(Some(Failed::Panicked)),
         }
-        Ok(())
+    }
+
+    /// What cannot be taken apart any more.
+    fn give_up(&mut self, alone: Vec<Case>, failed: Failed) {
+        let Some(case) = alone.into_iter().next() else { return };
+        match failed {
+            Failed::Panicked => self.settled.ended.push(give_up(case)),
+            Failed::Refused(error) => self.refused.push((case, error)),
+        }
     }
 
     /// Where others were written it is the event's own fault. Where none was it may be MongoDB's, rights taken away say, and no
@@ -83,17 +132,6 @@ impl Ends {
         self.settled.ended.extend(self.refused.into_iter().map(|(case, error)| fail(ports, case, error)));
         Ok(self.settled)
     }
-}
-
-fn apart(case: Case) -> impl Iterator<Item = Case> {
-    let Case { clerk_id, said, answer, suffix, is_quiet } = case;
-    said.into_iter().map(move |said| Case {
-        clerk_id: clerk_id.clone(),
-        said: vec![said],
-        answer: answer.clone(),
-        suffix,
-        is_quiet,
-    })
 }
 
 fn give_up(case: Case) -> Ended {

@@ -1,5 +1,6 @@
 //! What was signed: bodies that are no event, odd texts, odd numbers (D3-16, D3-17, D3-21 to D3-24).
 
+use aws_lc_rs::digest;
 use mongodb::bson::doc;
 use serde_json::{Value, json};
 
@@ -62,6 +63,25 @@ async fn d3_16_d3_22_signed_bodies_that_are_no_event_are_400_and_change_nobody()
     app.settled().await;
     assert_eq!(app.database.count("users", doc! {}).await, 0);
     assert_eq!(app.database.count("events", doc! { "state": { "$ne": "dead" } }).await, 0);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d3_16_of_what_is_no_json_only_the_hash_is_kept() {
+    let app = TestApp::new().await;
+    let (cut, whole) = (r#"{"first_name":"Ada""#, r#"{"first_name":"Ada"}"#);
+    for (id, body) in [("msg_cut", cut), ("msg_whole", whole)] {
+        assert_eq!(
+            Delivery::signed_bytes(app.clerk.webhook_secret(), id, body.as_bytes()).send(&app).await.status(),
+            400
+        );
+    }
+    app.settled().await;
+    let kept = async |id: &str| app.state.store.events.find(id).await.expect("an answer").expect("kept").payload;
+    let hash = digest::digest(&digest::SHA256, cut.as_bytes());
+    let hash: String = hash.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(kept("msg_cut").await, format!("sha256:{hash}"));
+    assert_eq!(kept("msg_whole").await, whole, "what can be read can be looked at");
     app.finish().await;
 }
 

@@ -15,7 +15,8 @@ async function outlive(page: Page, context: BrowserContext, info: TestInfo): Pro
   expect((await page.request.get('/api/me')).status()).toBe(401);
 }
 
-test('a form is sent with a renewed session, whatever was typed arrives', async ({ page, context, users, complaints }, info) => {
+/** Somebody who has typed a new first name when their token runs out. */
+async function typeAndOutlive(page: Page, context: BrowserContext, info: TestInfo): Promise<{ email: string }> {
   const person = newcomer();
   await signUp(page, person);
   await page.waitForURL('**/profile');
@@ -23,6 +24,11 @@ test('a form is sent with a renewed session, whatever was typed arrives', async 
   await page.goto('/profile');
   await page.getByRole('textbox', { name: 'First name' }).fill('Augusta');
   await outlive(page, context, info);
+  return person;
+}
+
+test('a form is sent with a renewed session, whatever was typed arrives', async ({ page, context, users, complaints }, info) => {
+  const person = await typeAndOutlive(page, context, info);
 
   await page.getByRole('region', { name: 'Names' }).getByRole('button', { name: 'Save' }).click();
 
@@ -32,12 +38,7 @@ test('a form is sent with a renewed session, whatever was typed arrives', async 
 });
 
 test('a form that is refused all the same comes back with a renewed session, and is sent once more', async ({ page, context, users }, info) => {
-  const person = newcomer();
-  await signUp(page, person);
-  await page.waitForURL('**/profile');
-  await page.goto('/profile');
-  await page.getByRole('textbox', { name: 'First name' }).fill('Augusta');
-  await outlive(page, context, info);
+  const person = await typeAndOutlive(page, context, info);
   // Clerk does not answer the page, only the browser on its way through the handshake.
   let asked = 0;
   await page.route('**/v1/client/sessions/*/tokens*', async (route) => {

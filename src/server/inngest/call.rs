@@ -102,7 +102,7 @@ impl Event {
 
     /// Whether it says that the person is gone, in either style of name.
     pub fn is_deletion(&self) -> bool {
-        self.name.rsplit('/').next() == Some("user.deleted")
+        self.name.ends_with("user.deleted")
     }
 }
 

@@ -229,10 +229,9 @@ impl Users {
         Ok(legible::take("users", found, 1, |document| read_user(document, &self.fields).ok()).await?.pop())
     }
 
-    /// People of the application's own with one of these addresses in any case, which somebody has proved to be theirs, and who
-    /// are neither banned nor deleted, which would be undone; and
+    /// People of the application's own with one of these addresses in any case, which somebody has proved to be theirs; and
     /// with some that only a dictionary holds for the same, so the caller compares. Whoever goes by another kind of id than
-    /// ours stays what they are: a document cannot change it.
+    /// ours stays what they are, for a document cannot change it; and so does whoever is banned or deleted, which would be undone.
     pub async fn find_local(&self, emails: &[&str]) -> Result<Vec<LocalUser>, Error> {
         let filter = doc! {
             "authProvider": "local", "email": { "$in": emails }, "emailVerified": true, "clerkId": Bson::Null,

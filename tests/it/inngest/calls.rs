@@ -138,8 +138,11 @@ async fn d3_28_of_whom_neither_clerk_nor_we_know_nothing_is_written_unless_they_
     let answer = Ask::call(SYNC, &event("clerk/user.created", &nobody)).send(&app).await.expect(200);
     assert_eq!(answer.json(), json!({ "state": "ignored", "decision": "Clerk knows nobody by this id" }));
     assert_eq!(app.database.count("users", doc! {}).await, 0);
-    let answer = Ask::call(DELETE, &event("clerk/user.deleted", &nobody)).send(&app).await.expect(200);
-    assert_eq!(answer.json(), json!({ "state": "applied", "decision": "deleted; was never stored" }));
+    for (name, id) in [("clerk/user.deleted", "user_nobody"), ("clerk.user.deleted", "user_nobody_else")] {
+        let gone = json!({ "object": "user", "id": id, "deleted": true });
+        let answer = Ask::call(DELETE, &event(name, &gone)).send(&app).await.expect(200);
+        assert_eq!(answer.json(), json!({ "state": "applied", "decision": "deleted; was never stored" }), "{name}");
+    }
     app.finish().await;
 }
 

@@ -24,8 +24,8 @@ pub async fn keep_form(state: &AppState, head: &mut Parts, body: Body) -> Body {
     if head.method != Method::POST || head.uri.query() == Some(AGAIN) || !is_short_form(&head.headers) {
         return body;
     }
-    let held = held_session(state, &head.headers).await.ok().flatten();
-    let Some(session_id) = held.filter(|id| !id.is_empty()) else { return body };
+    let session_id = held_session(state, &head.headers).await.ok().flatten();
+    let Some(session_id) = session_id.filter(|id| !id.is_empty()) else { return body };
     // It is as long as it says; whoever breaks off waits for no answer.
     let Ok(sent) = to_bytes(body, LONGEST).await else { return Body::empty() };
     let values = form_urlencoded::parse(&sent).into_owned().collect();

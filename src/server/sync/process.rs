@@ -126,9 +126,9 @@ async fn settle_once<P: Ports>(ports: &P, cases: Vec<Case>, settled: &mut Settle
             Written::Lost => again.push(case),
             Written::UsernameTaken => {
                 settled.names.extend(write.user.clerk_username);
-                match lengthen(case) {
-                    Ok(case) => again.push(case),
-                    Err(case) => settled.ended.push(fail(ports, case, Error::Unstorable { code: None })),
+                match longer(case.suffix) {
+                    Some(suffix) => again.push(Case { suffix, ..case }),
+                    None => settled.ended.push(fail(ports, case, Error::Unstorable { code: None })),
                 }
             }
             Written::Refused(code) => {
@@ -219,12 +219,12 @@ fn names_to_settle(before: Option<&User>, write: &Write) -> [Option<String>; 2] 
     [had.filter(|had| Some(had) != after.username.as_ref()), wants]
 }
 
-/// The case with the next longer suffix; the case itself if there is none.
-fn lengthen(case: Case) -> Result<Case, Case> {
-    match case.suffix {
-        Suffix::None => Ok(Case { suffix: Suffix::Short, ..case }),
-        Suffix::Short => Ok(Case { suffix: Suffix::Whole, ..case }),
-        Suffix::Whole => Err(case),
+/// The next longer suffix.
+fn longer(suffix: Suffix) -> Option<Suffix> {
+    match suffix {
+        Suffix::None => Some(Suffix::Short),
+        Suffix::Short => Some(Suffix::Whole),
+        Suffix::Whole => None,
     }
 }
 

@@ -178,7 +178,7 @@ fn changes(before: Option<&User>, after: &User) -> Result<RawDocumentBuf, mongod
     let Some(before) = before else { return Ok(after) };
     let before = serialize_to_raw_document_buf(before)?;
     let mut fields = RawDocumentBuf::new();
-    for field in after.iter() {
+    for field in &after {
         let (name, value) = field?;
         if before.get(name)? != Some(value) {
             fields.append(name, value);

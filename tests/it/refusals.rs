@@ -1,9 +1,17 @@
 //! What is refused: nothing that was typed is lost, the way back is whole, and it is said on a page, with what to do next.
 
+use std::hint::black_box;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, COOKIE, LOCATION, REFERER, SET_COOKIE};
 use reqwest::{RequestBuilder, Response};
+use rollcall::server::http::{Shared, layers};
 use rollcall::standin::levers::Levers;
 use serde_json::json;
+use tokio::net::TcpListener;
 
 use crate::support::app::{TestApp, Wishes};
 use crate::support::delivery::user_event;
@@ -231,5 +239,24 @@ async fn e_03_a_file_that_is_refused_and_a_sign_out_that_fails_are_said_on_a_pag
     let out = out.send().await.expect("an answer");
     app.clerk.set_levers(Levers::default());
     says(&led_to(&app, &admin, out, "/people?q=a").await, &["you are still signed in"]);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn d5_26_what_panics_is_answered_with_an_id_and_no_cause() {
+    let app = TestApp::new().await;
+    let shared = Shared(Arc::clone(&app.state));
+    let fault = || async { black_box(None::<&str>).expect("a fault of ours") };
+    let surround = from_fn_with_state(shared.clone(), layers::surround);
+    let router: Router = Router::new().route("/fault", get(fault)).layer(surround).with_state(shared);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = format!("http://{}/fault", listener.local_addr().expect("an address"));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    for _ in 0..2 {
+        let answer = app.client.get(&address).send().await.expect("an answer");
+        assert_eq!(answer.status(), 500);
+        assert_eq!(answer.headers()["x-request-id"].len(), 32);
+        assert_eq!(answer.text().await.expect("text"), "Something went wrong on our side.");
+    }
     app.finish().await;
 }

@@ -277,6 +277,7 @@ fn OwnInput(field: OwnField) -> impl IntoView {
 fn Choice(field: String, name: String, label: String, value: String) -> impl IntoView {
     let value = kept("edit_fields", &field).unwrap_or(value);
     let about = About::of("edit_fields", &field, String::new());
+    let error = about.error.is_some();
     let options = [("", "Not said"), ("true", "Yes"), ("false", "No")].map(|(word, text)| {
         view! {
             <option value=word selected=word == value>
@@ -289,7 +290,14 @@ fn Choice(field: String, name: String, label: String, value: String) -> impl Int
             <label class="mb-1 block" for=about.id.clone()>
                 {label}
             </label>
-            <select class="select w-full" id=about.id.clone() name=name aria-describedby=about.described_by()>
+            <select
+                class="select w-full"
+                id=about.id.clone()
+                name=name
+                autofocus=error
+                aria-invalid=error.then_some("true")
+                aria-describedby=about.described_by()
+            >
                 {options.collect_view()}
             </select>
             {about.view()}

@@ -17,6 +17,7 @@ use crate::server::http::Shared;
 use crate::server::http::api::refusal::Refusal;
 use crate::server::http::outcome::explain;
 use crate::server::settings::Environment;
+use crate::server::sync::isolation::unless_it_panics;
 use crate::server::traces::{self, Part};
 
 /// Asked every few seconds by machines, or open for as long as a page is.
@@ -34,9 +35,17 @@ pub struct RequestId(pub String);
 
 /// What surrounds every answer, as one layer: each layer costs a request an allocation and a copy of what is below it.
 pub async fn surround(State(shared): State<Shared>, request: Request, next: Next) -> Response {
-    let headed = async |request| with_headers(&shared, request, async |request| next.run(request).await).await;
+    let headed = async |request| with_headers(&shared, request, async |request| answer(request, next).await).await;
     let explained = async |request| explain(request, headed).await;
     trace_request(request, async |request| log_request(request, explained).await).await
+}
+
+/// What panics is answered, too (D5-26): what it says is in the log, beside the request's id.
+async fn answer(request: Request, next: Next) -> Response {
+    match unless_it_panics(next.run(request)).await {
+        Some(response) => response,
+        None => (StatusCode::INTERNAL_SERVER_ERROR, "Something went wrong on our side.").into_response(),
+    }
 }
 
 /// One line a request: method, path, status, time. No query, no cookie, nothing personal (D7-05). Its id stands beside

@@ -115,6 +115,14 @@ async fn e_19_a_bio_and_own_fields_that_changed_meanwhile_are_not_overwritten_un
     let refused = save("edit_fields", &late).await;
     assert!(refused.contains("Changed meanwhile to") && refused.contains("Red"), "{refused}");
     assert!(refused.contains("<option value=\"false\" selected"), "what was chosen is chosen again: {refused}");
+    let alone = [&[("values[team]", ""), ("values[homeOffice]", "false")], &stood[..]].concat();
+    let refused = save("edit_fields", &alone).await;
+    let choice = refused.split("name=\"values[homeOffice]\"").nth(1).and_then(|rest| rest.split('>').next());
+    let choice = choice.expect("the choice");
+    assert!(
+        choice.contains("autofocus") && choice.contains("aria-invalid=\"true\""),
+        "it is where it is wrong: {choice}"
+    );
     assert_eq!(metadata(), json!({ "work": { "team": "Blue" }, "home": true }));
     app.finish().await;
 }

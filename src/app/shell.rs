@@ -39,7 +39,7 @@ pub struct PendingSession;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RequestId(pub String);
 
-/// What a script of this page must carry. Provided as context by the server.
+/// What a script of a notice must carry. Provided as context by the server, beside the notice.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Nonce(pub String);
 

@@ -34,6 +34,14 @@ pub enum Session {
 }
 
 impl Session {
+    /// The session's own id.
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::SignedIn { claims } => Some(&claims.sid),
+            Self::SignedOut { .. } => None,
+        }
+    }
+
     /// Whether a step of signing in is left, until which nobody is signed in (D4-16).
     pub fn is_pending(&self) -> bool {
         matches!(self, Self::SignedOut { reason } if reason == PENDING)

@@ -140,9 +140,7 @@ impl Error {
     pub fn is_of_a_document(&self) -> bool {
         match self {
             Self::Met(error) => error.is_of_a_document(),
-            Self::Store(error) => {
-                matches!(**error, store::Error::Document(code) if !store::codes::is_of_the_collection(code))
-            }
+            Self::Store(error) => error.is_of_a_document(),
             _ => false,
         }
     }

@@ -159,7 +159,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::extract::FromRef;
-use axum::http::header::COOKIE;
+use axum::http::header::{CONTENT_LENGTH, COOKIE};
 use axum::http::{HeaderMap, StatusCode};
 use axum::middleware::from_fn_with_state;
 use axum::response::Response;
@@ -274,6 +274,11 @@ fn own_cookies<'a>(headers: &'a HeaderMap, name: &'a str) -> impl Iterator<Item 
     let lines = headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
     let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
     pairs.filter_map(move |(known, value)| (known == name).then_some(value))
+}
+
+/// How long a body says that it is, in bytes.
+fn declared_length(headers: &HeaderMap) -> Option<usize> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// An empty answer of this status.

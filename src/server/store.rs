@@ -126,6 +126,11 @@ impl Error {
         }
     }
 
+    /// Whether single documents are refused, and the others taken.
+    pub fn is_of_a_document(&self) -> bool {
+        matches!(self, Self::Document(code) if !codes::is_of_the_collection(*code))
+    }
+
     /// Whether it refuses the user or the password.
     pub fn is_refused_login(&self) -> bool {
         matches!(self, Self::Refused(error) if matches!(*error.0.kind, ErrorKind::Authentication { .. }))

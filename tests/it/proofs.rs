@@ -1,7 +1,5 @@
 //! Who really acts, and how lately they proved it: impersonation (D4-17) and fresh first factors (D4-25).
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mongodb::bson::doc;
 use reqwest::Response;
 use reqwest::header::LOCATION;
@@ -10,7 +8,7 @@ use rollcall::standin::token::TokenOptions;
 use serde_json::{Value, json};
 
 use crate::profile::{landed, send};
-use crate::support::app::{TestApp, Wishes};
+use crate::support::app::{TestApp, Wishes, claims_of};
 use crate::support::delivery::user_event;
 
 fn admin(address: &str) -> Value {
@@ -25,9 +23,7 @@ fn impersonated(app: &TestApp, id: &str, by: &str) -> String {
 
 /// A token whose first factor was proved so many minutes ago, or never.
 fn proved(app: &TestApp, id: &str, minutes: i64) -> String {
-    let token = app.token(id);
-    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).expect("a payload")).expect("base64");
-    let mut claims: Value = serde_json::from_slice(&payload).expect("JSON");
+    let mut claims = claims_of(&app.token(id));
     claims["fva"] = json!([minutes, -1]);
     app.clerk.sign(&claims)
 }

@@ -1,13 +1,10 @@
 //! Forms that come with a token that has run out: sent once more from the page that they are answered with, within the
 //! same session and no other (issue 5, 1).
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::Response;
-use rollcall::standin::token::TokenOptions;
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::support::app::TestApp;
+use crate::support::app::{TestApp, claims_of};
 
 const BIO: &str = "/api/profile/edit_bio";
 const TYPED: &str = "\"Two\" & <b>more</b>";
@@ -17,7 +14,7 @@ async fn jo(app: &TestApp) -> String {
     app.person(json!({ "email_address": ["jo@example.com"], "first_name": "Jo" })).await
 }
 
-/// The claims of a session that has just begun, and what its tokens of now and of two minutes ago are.
+/// Two tokens of one session: of now, and of two minutes ago.
 struct Tokens {
     fresh: String,
     old: String,
@@ -25,8 +22,7 @@ struct Tokens {
 
 fn session_of(app: &TestApp, id: &str) -> Tokens {
     let fresh = app.token(id);
-    let claims = fresh.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok()).expect("claims");
-    let mut claims: Value = serde_json::from_slice(&claims).expect("JSON");
+    let mut claims = claims_of(&fresh);
     for name in ["iat", "nbf", "exp"] {
         claims[name] = (claims[name].as_i64().expect("a time") - 120).into();
     }
@@ -110,9 +106,8 @@ async fn what_was_sent_in_one_session_is_sent_again_in_no_other_nor_a_third_time
         let page = next_page(&app, &refused, &session.fresh).await;
         assert!(page.contains("Please send it once more.") && !page.contains(AGAIN), "{case}: {page}");
     }
-    let old = TokenOptions { iat_offset_s: -120, ..TokenOptions::asked_by(&app.url) };
     let script = app.client.post(app.at(BIO)).header("sec-fetch-site", "same-origin").form(&[("bio", "b")]);
-    let script = script.header("cookie", cookies(&app.clerk.session_token(&id, old))).send().await.expect("an answer");
+    let script = script.header("cookie", cookies(&session.old)).send().await.expect("an answer");
     assert_eq!(script.status(), 401, "a script is told, and sends it again itself");
     assert_eq!(script.headers()["x-clerk-auth-reason"], "session-token-expired-refresh-non-eligible-non-get");
     assert_eq!(app.database.user(&id).await.expect("the person").get("bio"), None);

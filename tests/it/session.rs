@@ -16,7 +16,7 @@ use rollcall::standin::token::TokenOptions;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::support::app::{TestApp, Wishes};
+use crate::support::app::{TestApp, Wishes, claims_of};
 
 const VIEWER: &str = "/api/session/get_viewer";
 const PROFILE: &str = "/api/profile/get_profile";
@@ -43,9 +43,7 @@ fn stale_cookies(app: &TestApp, token: &str, refresh_token: &str) -> String {
 
 /// The refresh token of the session that a token names.
 fn refresh_token(app: &TestApp, token: &str) -> String {
-    let claims = token.split('.').nth(1).and_then(|part| URL_SAFE_NO_PAD.decode(part).ok()).expect("claims");
-    let claims: Value = serde_json::from_slice(&claims).expect("JSON");
-    app.clerk.sign(&json!({ "sid": claims["sid"], "st": "refresh_token" }))
+    app.clerk.sign(&json!({ "sid": claims_of(token)["sid"], "st": "refresh_token" }))
 }
 
 #[tokio::test]

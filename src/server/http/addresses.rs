@@ -8,22 +8,22 @@ use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use axum::extract::{ConnectInfo, Request, State};
-use axum::http::header::{CONTENT_LENGTH, RETRY_AFTER};
+use axum::http::header::RETRY_AFTER;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use ipnet::IpNet;
 
 use crate::server::error::Error;
-use crate::server::http::Shared;
 use crate::server::http::api::refusal::Refusal;
 use crate::server::http::webhooks::DELIVERY;
+use crate::server::http::{Shared, declared_length};
 use crate::server::metrics::METRICS;
 
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 /// A body that costs next to nothing to verify. Clerk's are a few kilobytes: so an address that forges and signs, because a
 /// proxy that is not trusted stands before both, is still heard.
-const CHEAP: u64 = 64 * 1024;
+const CHEAP: usize = 64 * 1024;
 
 /// Who is on the other end of a request, as far as it is counted.
 #[derive(Clone, Copy, Debug)]
@@ -81,10 +81,6 @@ fn refuse(limit: &'static str, wait: Option<Duration>) -> Response {
     let seconds = wait.unwrap_or_default().as_secs().max(1);
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     response
-}
-
-fn declared_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// None only where there is no connection, which is so in no server.

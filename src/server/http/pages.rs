@@ -20,7 +20,6 @@ use crate::app::App;
 use crate::app::components::clerk_widget::ClerkAddresses;
 use crate::app::pages::WITH_CLERK;
 use crate::app::shell::{Choices, Nonce, PendingSession, RequestId, Theme, shell};
-use crate::server::access::Session;
 use crate::server::clerk::handshake;
 use crate::server::clerk::handshake::redirect::API_VERSION;
 use crate::server::cookie::{NOTICE, OwnCookie, SHORTCUTS, THEME, TIMES};
@@ -89,20 +88,16 @@ fn provide_page_context(state: &Arc<AppState>) {
         let name = cookie.name(public_url);
         own_cookies(&parts.headers, &name).next().map(str::to_owned)
     };
+    let nonce = use_nonce().map(|nonce| nonce.to_string()).unwrap_or_default();
     if let Some(notice) = notice::open(carried, &state.settings.clerk.secret_key) {
-        let session = parts.extensions.get::<Arc<Caller>>().map(|caller| &caller.session);
-        let session_id = session.and_then(|session| match session {
-            Session::SignedIn { claims } => Some(claims.sid.as_str()),
-            Session::SignedOut { .. } => None,
-        });
+        let session_id = parts.extensions.get::<Arc<Caller>>().and_then(|caller| caller.session.id());
         provide_context(notice.within(session_id));
+        provide_context(Nonce(nonce.clone()));
     }
     let gone = NOTICE.into_iter().filter(|cookie| carried(*cookie).is_some());
     for line in gone.filter_map(|cookie| HeaderValue::from_str(&cookie.line(public_url, "", 0)).ok()) {
         response.append_header(SET_COOKIE, line);
     }
-    let nonce = use_nonce().map(|nonce| nonce.to_string()).unwrap_or_default();
-    provide_context(Nonce(nonce.clone()));
     let with_clerk = WITH_CLERK.contains(&parts.uri.path());
     let policy = content_policy(&nonce, &state.settings.clerk, with_clerk);
     if let Ok(policy) = HeaderValue::from_str(&policy) {

@@ -4,12 +4,13 @@
 //! Only what a form says in text: a file is chosen again. Knows no single form.
 
 use axum::body::{Body, to_bytes};
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderName, Method};
+use axum::http::{HeaderMap, Method};
 use url::form_urlencoded;
 
 use crate::model::notice::Repeat;
+use crate::server::http::declared_length;
 use crate::server::http::session::held_session;
 use crate::server::rpc::form::wants_page;
 use crate::server::state::AppState;
@@ -34,9 +35,8 @@ pub async fn keep_form(state: &AppState, head: &mut Parts, body: Body) -> Body {
 }
 
 fn is_short_form(headers: &HeaderMap) -> bool {
-    let text = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let length = text(&CONTENT_LENGTH).and_then(|length| length.parse::<usize>().ok());
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     wants_page(headers)
-        && text(&CONTENT_TYPE).is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"))
-        && length.is_some_and(|length| length <= LONGEST)
+        && kind.is_some_and(|kind| kind.starts_with("application/x-www-form-urlencoded"))
+        && declared_length(headers).is_some_and(|length| length <= LONGEST)
 }

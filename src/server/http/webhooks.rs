@@ -10,7 +10,7 @@ use aws_lc_rs::digest;
 use axum::Json;
 use axum::body::{Body, to_bytes};
 use axum::extract::State;
-use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, RETRY_AFTER};
+use axum::http::header::{CONTENT_ENCODING, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
@@ -20,6 +20,7 @@ use crate::model::event::EventState;
 use crate::server::clerk::webhook::event::{Event as Delivered, ParseError, Subject};
 use crate::server::clerk::webhook::{KNOWN_TYPES, Rejection, Verified};
 use crate::server::error::Error;
+use crate::server::http::declared_length;
 use crate::server::inngest::keys::hex;
 use crate::server::metrics::METRICS;
 use crate::server::probe;
@@ -260,10 +261,6 @@ fn kept_headers(headers: &HeaderMap) -> String {
         Some(format!("{name}: {}", value.chars().take(LONGEST_HEADER).collect::<String>()))
     });
     lines.collect::<Vec<_>>().join("\n")
-}
-
-fn declared_length(headers: &HeaderMap) -> Option<usize> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 /// A type for logs and metrics: unknown ones share one word, so a sender cannot flood us with labels (D3-27).

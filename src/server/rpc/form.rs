@@ -13,7 +13,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::model::error::AppError;
 use crate::model::notice::{Notice, Repeat, original_of};
-use crate::server::access::{Admin, Moderator, Session, Viewer};
+use crate::server::access::{Admin, Moderator, Viewer};
 use crate::server::error::Error;
 use crate::server::http::session::ending_cookies;
 use crate::server::notice;
@@ -174,10 +174,7 @@ pub fn plain(text: &str) -> String {
 
 /// Takes the cookies of the session that asked.
 fn end_session(state: &AppState, parts: &Parts, response: &ResponseOptions) {
-    let session_id = parts.extensions.get::<Arc<Caller>>().and_then(|caller| match &caller.session {
-        Session::SignedIn { claims } => Some(claims.sid.as_str()),
-        Session::SignedOut { .. } => None,
-    });
+    let session_id = parts.extensions.get::<Arc<Caller>>().and_then(|caller| caller.session.id());
     let cookies = ending_cookies(state, session_id).into_iter();
     for cookie in cookies.filter_map(|cookie| HeaderValue::from_str(&cookie).ok()) {
         response.append_header(SET_COOKIE, cookie);

@@ -134,6 +134,14 @@ pub struct LocalUser {
     pub role: Role,
 }
 
+/// Of people of the application's own those whom somebody of Clerk's may turn out to be.
+fn adoptable(mut filter: Document) -> Document {
+    filter.extend(doc! {
+        "authProvider": "local", "clerkId": Bson::Null, "banned": { "$ne": true }, "deletedAt": Bson::Null,
+    });
+    filter
+}
+
 fn role_or_least<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Role, D::Error> {
     let role = Bson::deserialize(deserializer)?;
     Ok(role.as_str().and_then(|role| role.parse().ok()).unwrap_or_default())
@@ -233,10 +241,8 @@ impl Users {
     /// with some that only a dictionary holds for the same, so the caller compares. Whoever goes by another kind of id than
     /// ours stays what they are, for a document cannot change it; and so does whoever is banned or deleted, which would be undone.
     pub async fn find_local(&self, emails: &[&str]) -> Result<Vec<LocalUser>, Error> {
-        let filter = doc! {
-            "authProvider": "local", "email": { "$in": emails }, "emailVerified": true, "clerkId": Bson::Null,
-            "_id": { "$type": "objectId" }, "banned": { "$ne": true }, "deletedAt": Bson::Null,
-        };
+        let proved = doc! { "email": { "$in": emails }, "emailVerified": true, "_id": { "$type": "objectId" } };
+        let filter = adoptable(proved);
         let found = self.documents.find(filter).projection(doc! { "email": 1, "role": 1 }).sort(doc! { "_id": 1 });
         let found = found.collation(any_case()).await?;
         legible::take("users", found, usize::MAX, legible::parse).await

@@ -7,6 +7,7 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
+use futures::future::BoxFuture;
 
 use crate::model::event::EventState;
 use crate::server::error::Error;
@@ -26,36 +27,34 @@ pub async fn unless_it_panics<T>(work: impl Future<Output = T>) -> Option<T> {
 /// # Errors
 /// Only those that concern all of them: MongoDB away, or each refused.
 pub async fn settle_apart<P: Ports>(ports: &P, cases: Vec<Case>) -> Result<Settled, Error> {
-    let mut ends = Ends::default();
-    let mut groups = vec![cases];
-    while let Some(group) = groups.pop() {
-        let ended = unless_it_panics(settle(ports, group.clone())).await;
-        match ends.take(ended)? {
-            None => {}
-            Some(failed) => match halves(group).or_else(halves_of_one) {
-                Ok([first, second]) => groups.extend([second, first]),
-                Err(alone) => ends.give_up(alone, failed),
-            },
-        }
-    }
-    ends.whole(ports)
+    let work = |group| settle(ports, group).boxed();
+    in_parts(ports, cases, work, |group| halves(group).or_else(halves_of_one), |case| case).await
 }
 
-/// As `ask_and_settle`, the same.
+/// As `ask_and_settle`, the same, until it is one question.
 ///
 /// # Errors
 /// Only those that concern all of them: MongoDB away, or each refused.
 pub async fn ask_apart<P: Ports>(ports: &P, questions: Vec<Question>) -> Result<Settled, Error> {
+    let work = |group| ask_and_settle(ports, group).boxed();
+    in_parts(ports, questions, work, halves, |question| question.case).await
+}
+
+/// `split` makes two of a group, or gives back what cannot be taken apart.
+async fn in_parts<'a, P: Ports, T: Clone>(
+    ports: &'a P,
+    all: Vec<T>,
+    work: impl Fn(Vec<T>) -> BoxFuture<'a, Result<Settled, Error>>,
+    split: impl Fn(Vec<T>) -> Result<[Vec<T>; 2], Vec<T>>,
+    case_of: impl Fn(T) -> Case,
+) -> Result<Settled, Error> {
     let mut ends = Ends::default();
-    let mut groups = vec![questions];
+    let mut groups = vec![all];
     while let Some(group) = groups.pop() {
-        let ended = unless_it_panics(ask_and_settle(ports, group.clone())).await;
-        match ends.take(ended)? {
-            None => {}
-            Some(failed) => match halves(group) {
-                Ok([first, second]) => groups.extend([second, first]),
-                Err(alone) => ends.give_up(alone.into_iter().map(|question| question.case).collect(), failed),
-            },
+        let Some(failed) = ends.take(unless_it_panics(work(group.clone())).await)? else { continue };
+        match split(group) {
+            Ok([first, second]) => groups.extend([second, first]),
+            Err(mut alone) => ends.give_up(alone.pop().map(&case_of), failed),
         }
     }
     ends.whole(ports)
@@ -113,11 +112,11 @@ impl Ends {
     }
 
     /// What cannot be taken apart any more.
-    fn give_up(&mut self, alone: Vec<Case>, failed: Failed) {
-        let Some(case) = alone.into_iter().next() else { return };
-        match failed {
-            Failed::Panicked => self.settled.ended.push(give_up(case)),
-            Failed::Refused(error) => self.refused.push((case, error)),
+    fn give_up(&mut self, alone: Option<Case>, failed: Failed) {
+        match (alone, failed) {
+            (None, _) => {}
+            (Some(case), Failed::Panicked) => self.settled.ended.push(give_up(case)),
+            (Some(case), Failed::Refused(error)) => self.refused.push((case, error)),
         }
     }
 

@@ -1,14 +1,12 @@
 //! What can be changed over the API, what cannot, and that it is so at the next request.
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use mongodb::bson::doc;
 use rollcall::standin::levers::Levers;
 use rollcall::standin::token::TokenOptions;
 use serde_json::{Value, json};
 
 use crate::api::{app, ask, get, give_role, patch, someone, told};
-use crate::support::app::TestApp;
+use crate::support::app::{TestApp, claims_of};
 
 async fn role_of(app: &TestApp, id: &str) -> Value {
     get(app, id, "/api/me").await.json::<Value>().await.expect("JSON")["role"].clone()
@@ -180,10 +178,6 @@ async fn a3_05_a_request_carries_the_stored_person_the_session_and_its_claims() 
     let token = |claims: Value| {
         let claims = claims.as_object().expect("an object").clone();
         app.clerk.session_token(&admin, TokenOptions { claims, ..TokenOptions::asked_by(&app.url) })
-    };
-    let claims_of = |token: &str| -> Value {
-        let payload = token.split('.').nth(1).expect("a payload");
-        serde_json::from_slice(&URL_SAFE_NO_PAD.decode(payload).expect("base64")).expect("JSON")
     };
     let path = format!("/api/users/{id}/role");
     // A role in the token is not what counts: that of the stored person is.

@@ -4,15 +4,11 @@ use rollcall::standin::levers::Levers;
 use serde_json::json;
 
 use crate::profile::{jo, landed, page, send};
-use crate::support::app::TestApp;
+use crate::support::app::{TestApp, claims_of};
 
 /// The session that a token is of.
 fn session_of(token: &str) -> String {
-    use base64::Engine;
-    let payload = token.split('.').nth(1).expect("a payload");
-    let payload = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).expect("base64");
-    let claims: serde_json::Value = serde_json::from_slice(&payload).expect("JSON");
-    claims["sid"].as_str().expect("a session").to_owned()
+    claims_of(token)["sid"].as_str().expect("a session").to_owned()
 }
 
 #[tokio::test]

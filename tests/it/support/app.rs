@@ -4,6 +4,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, COOKIE};
 use reqwest::{Client, Response};
 use rollcall::server::settings::environment::Variables;
@@ -171,6 +173,12 @@ fn work(state: &Arc<AppState>, stopped: &watch::Receiver<bool>) {
     tokio::spawn(jobs::run(Arc::clone(state), stopped.clone()));
     tokio::spawn(statistics::run(Arc::clone(state), stopped.clone()));
     tokio::spawn(allowance::run(Arc::clone(state), stopped.clone()));
+}
+
+/// What a token says, unverified.
+pub fn claims_of(token: &str) -> Value {
+    let payload = URL_SAFE_NO_PAD.decode(token.split('.').nth(1).expect("a payload")).expect("base64");
+    serde_json::from_slice(&payload).expect("JSON")
 }
 
 /// What a page loads of the built site.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::server::store::commands::{Refusal, write_each};
 use crate::server::store::jobs::Effect;
 use crate::server::store::users::history::{self, Entry};
-use crate::server::store::users::{User, Users};
+use crate::server::store::users::{User, Users, adoptable};
 use crate::server::store::{DUPLICATE_KEY, Error};
 
 /// A person to write.
@@ -149,11 +149,9 @@ impl<'a> Statement<'a> {
                 (doc! { "clerkId": &user.clerk_id, "etag": id_or_null(etag.as_deref()) }, Document::new())
             }
             // Whoever signs in through Clerk has no password here (A4-06).
-            Guard::Local | Guard::New => (
-                doc! { "_id": id_or_null(Some(&user.id)), "clerkId": Bson::Null, "authProvider": "local",
-                "banned": { "$ne": true }, "deletedAt": Bson::Null },
-                doc! { "passwordHash": "" },
-            ),
+            Guard::Local | Guard::New => {
+                (adoptable(doc! { "_id": id_or_null(Some(&user.id)) }), doc! { "passwordHash": "" })
+            }
         };
         let outbox = (!effects.is_empty()).then_some(Each { each: effects });
         let history = if history.is_empty() { None } else { Some(history::addition(history)?) };

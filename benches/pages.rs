@@ -13,6 +13,7 @@ mod machine;
 mod processes;
 
 mod pages {
+    pub mod crowd;
     pub mod people;
     pub mod readers;
     pub mod weight;
@@ -24,6 +25,7 @@ use anyhow::{Context, ensure};
 use clap::Parser;
 
 use crate::machine::{Reading, Usage, Watched, forget_peak, peak_memory};
+use crate::pages::crowd;
 use crate::pages::people::People;
 use crate::pages::readers::{Tally, read};
 use crate::pages::weight::weigh;
@@ -31,6 +33,9 @@ use crate::processes::{Mongod, Server};
 
 /// The address that people know; the benchmark itself asks by number.
 const PUBLIC_URL: &str = "https://bench.example.com";
+
+/// The people stay from case to case.
+const DATABASE: &str = "pages";
 
 /// Measures how fast pages are rendered for signed-in people.
 #[derive(Debug, Parser)]
@@ -45,6 +50,9 @@ struct Options {
     /// How many people take turns.
     #[arg(long, default_value_t = 1_000)]
     people: usize,
+    /// How many others there are beside them; with any, those who read are admins, so that `--paths` can name any list.
+    #[arg(long, default_value_t = 0)]
+    crowd: usize,
     /// How often each case is measured, taking turns.
     #[arg(long, default_value_t = 3)]
     rounds: usize,
@@ -83,8 +91,8 @@ async fn main() -> anyhow::Result<()> {
     for round in 0..options.rounds {
         for path in &options.paths {
             for connections in &options.connections {
-                let database = format!("pages_{round}_{}", rows.len());
-                let row = measure(&options, &mongod, &people, &database, path, *connections).await;
+                let is_first = round == 0 && *connections == options.connections[0];
+                let row = measure(&options, &mongod, &people, is_first, path, *connections).await;
                 rows.push(row.with_context(|| format!("{path} at {connections} connections"))?);
             }
         }
@@ -97,7 +105,7 @@ async fn measure(
     options: &Options,
     mongod: &Mongod,
     people: &People,
-    database: &str,
+    is_first: bool,
     path: &str,
     connections: usize,
 ) -> anyhow::Result<Row> {
@@ -111,10 +119,13 @@ async fn measure(
     if let Some(site) = &options.site {
         settings.push(("LEPTOS_SITE_ROOT".to_owned(), site.display().to_string()));
     }
-    let server = Server::start(&options.server, &mongod.uri(database), &settings, &log).await?;
+    let server = Server::start(&options.server, &mongod.uri(DATABASE), &settings, &log).await?;
     people.join(server.address).await?;
+    if options.crowd > 0 {
+        crowd::gather(&mongod.client.database(DATABASE), options.crowd, options.people).await?;
+    }
     people.see_their_own(server.address, path).await?;
-    if options.site.is_some() && database.ends_with("_0") {
+    if options.site.is_some() && is_first {
         weigh(server.address, path, &people.cookie(0)).await?;
     }
     let requests = people.requests(path, &options.encoding);
@@ -125,7 +136,6 @@ async fn measure(
     let tally = read(server.address, connections, options.seconds, requests).await?;
     let usage = before.until(&Reading::take(watched)?);
     ensure!(tally.refused == 0, "{} answers were no page", tally.refused);
-    mongod.client.database(database).drop().await?;
     Ok(Row { path: path.to_owned(), connections, tally, usage, memory: peak_memory(server.id())? })
 }
 

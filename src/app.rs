@@ -8,6 +8,7 @@ pub mod layout;
 pub mod pages;
 pub mod shell;
 
+use html_escape::encode_text;
 use leptos::prelude::*;
 use leptos_meta::{Title, provide_meta_context};
 use leptos_router::components::{FlatRoutes, Route, Router};
@@ -83,5 +84,5 @@ fn title_of(title: String) -> String {
     if title.is_empty() {
         return "Rollcall".to_owned();
     }
-    format!("{} · Rollcall", title.replace('&', "&amp;").replace('<', "&lt;"))
+    format!("{} · Rollcall", encode_text(&title))
 }

@@ -19,7 +19,8 @@ use serde_json::json;
 use crate::PUBLIC_URL;
 use crate::processes::SIGNING_KEY;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long what was sent may take until it shows.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 fn pem(label: &str, der: &[u8]) -> String {
     let text = STANDARD.encode(der);
@@ -94,7 +95,7 @@ impl People {
         Ok(())
     }
 
-    /// Some get the page, with their own name on it if it is about them; nobody else gets it at all.
+    /// Some get the page, the profile with their own name on it; nobody else gets it at all.
     pub async fn see_their_own(&self, server: SocketAddr, path: &str) -> anyhow::Result<()> {
         let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
         let ask = |cookie: Option<String>| {
@@ -108,12 +109,15 @@ impl People {
                 let answer = ask(Some(self.cookie(number))).await?;
                 let status = answer.status();
                 let page = answer.text().await?;
-                let name = if path == "/profile" { first_name(number) } else { "Reader".to_owned() };
-                if status == 200 && page.contains(&name) {
+                let part = match path {
+                    "/profile" => first_name(number),
+                    _ => "</h1>".to_owned(),
+                };
+                if status == 200 && page.contains(&part) {
                     break;
                 }
                 if Instant::now() > until {
-                    bail!("{path} answers {status} and does not name {name}");
+                    bail!("{path} answers {status} without {part}");
                 }
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }

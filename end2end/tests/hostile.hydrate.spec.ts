@@ -5,10 +5,10 @@ import { randomUUID } from 'node:crypto';
 import type { Page } from '@playwright/test';
 import { type Collection, type Document, MongoClient } from 'mongodb';
 import { Webhook } from 'svix';
-import { mongodbUri, place, webhookSecret } from './support/data';
+import { impersonated, mongodbUri, place, webhookSecret } from './support/data';
 import { pages } from './support/pages';
 import { admin, signIn } from './support/people';
-import { expect, test } from './support/test';
+import { expect, held, test } from './support/test';
 
 const PROJECT = 'production';
 const RUN = 'window.harmed=1';
@@ -93,6 +93,43 @@ test('d5_01 nothing that people say of themselves runs on any page', async ({ pa
   // It was there to be seen.
   await page.goto(`/admin/users/${hostile[0]?.id}`);
   await expect(page.getByText(MARKUP).first()).toBeVisible();
+});
+
+test('d5_01 nor of oneself, on any page where one is named', async ({ page }) => {
+  test.setTimeout(180_000);
+  await signIn(page, admin);
+  const me = (await users.findOne({ email: admin.email }))!;
+  const { firstName, lastName, name, username, email, bio = null, imageUrl } = me;
+  const places = ['/', '/profile', '/profile/data', '/profile/sessions', '/people', '/verify?back=%2Fprofile', `/admin/users/${me.clerkId}`];
+  try {
+    for (const [number, text] of CORPUS.entries()) {
+      const called = { firstName: text, lastName: text, name: text, username: `${text}me${number}`, bio: text };
+      await users.updateOne({ _id: me._id }, { $set: { ...called, email: `${text}@example.com`, imageUrl: `https://x/${text}` } });
+      for (const path of [...places, `/people/${encodeURIComponent(called.username)}`]) {
+        await page.goto(path);
+        await expect(page.getByRole('banner').getByRole('link', { name: 'Profile' }), path).toBeVisible();
+        await harmless(page, path);
+      }
+      // It was there to be seen.
+      await page.goto('/profile');
+      await expect(held(page, 'Name')).toContainText(text);
+      await expect(page.getByRole('textbox', { name: 'Bio' })).toHaveValue(text);
+      await page.goto('/');
+      // Somebody acts in their place, and says the same of themselves.
+      const tokens = (await page.context().cookies()).filter(({ name }) => name.startsWith('__session'));
+      await page.context().addCookies(tokens.map((cookie) => ({ ...cookie, value: impersonated(cookie.value, text, PROJECT) })));
+      for (const path of ['/', '/profile']) {
+        await page.goto(path);
+        const banner = page.getByRole('complementary', { name: 'Impersonation' });
+        await expect(banner.locator('bdi')).toHaveText(text);
+        await expect(banner.locator('code')).toHaveText(text);
+        await harmless(page, `${path} in somebody's place`);
+      }
+      await page.context().addCookies(tokens);
+    }
+  } finally {
+    await users.updateOne({ _id: me._id }, { $set: { firstName, lastName, name, username, email, bio, imageUrl } });
+  }
 });
 
 test('d5_01 nor on the pages where people sign in', async ({ page }) => {

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use futures::StreamExt;
+use futures::{StreamExt, TryStreamExt};
 use jiff::Timestamp;
-use mongodb::bson::{DateTime, doc};
+use mongodb::bson::{DateTime, Document, doc};
 use reqwest::Response;
 use rollcall::model::alert::AlertKind;
 use rollcall::server::jobs::watch::raise;
@@ -540,19 +540,62 @@ async fn a2_34_activity_counts_newcomers_by_day_roles_and_providers() {
     app.settled().await;
     let last_week = DateTime::from_millis(Timestamp::now().as_millisecond() - 10 * 86_400_000);
     app.database.set("users", doc! { "clerkId": &old }, doc! { "createdAt": last_week }).await;
+    let ours = doc! { "email": "here@example.com", "authProvider": "local", "role": "user" };
+    let users = app.database.handle().collection("users");
+    users.insert_one(ours).bypass_document_validation(true).await.expect("stored");
     let activity: Value = app.get_as(&admin, "/api/activity/get_activity").await.json().await.expect("JSON");
     assert_eq!((&activity["joined_in_week"], &activity["joined_in_month"]), (&json!(2), &json!(3)));
-    let counts: Vec<u64> =
-        activity["roles"].as_array().expect("roles").iter().filter_map(|share| share["count"].as_u64()).collect();
-    assert_eq!(counts, [1, 1, 1]);
+    let shares = |of: &str| -> Vec<(String, u64, u64)> {
+        let shares = activity[of].as_array().expect("shares").iter();
+        shares
+            .filter_map(|share| {
+                Some((share["name"].as_str()?.to_owned(), share["count"].as_u64()?, share["of"].as_u64()?))
+            })
+            .collect()
+    };
+    let share = |name: &str, count| (name.to_owned(), count, 4);
+    assert_eq!(shares("roles"), [share("admin", 1), share("moderator", 1), share("user", 2)]);
+    assert_eq!(shares("providers"), [share("clerk", 3), share("local", 1)]);
     assert_eq!(activity["charts"][0]["rows"].as_array().map(Vec::len), Some(2), "a row a day with newcomers");
     eventually("the admin was here", || async {
         let activity: Value = app.get_as(&admin, "/api/activity/get_activity").await.json().await.expect("JSON");
-        if activity["active_today"] == 1 { Ok(()) } else { Err(activity["active_today"].to_string()) }
+        let days = activity["charts"][1]["rows"].as_array().map_or(0, Vec::len);
+        if activity["active_today"] == 1 && days == 1 { Ok(()) } else { Err(activity.to_string()) }
     })
     .await;
     let shown = page(&app, &admin, "/admin/activity").await;
     assert!(shown.contains("People by day") && shown.contains("<svg aria-hidden") && shown.contains("moderator"));
+    app.finish().await;
+}
+
+/// Of the people themselves nothing is read, however many there are (E-27).
+#[tokio::test]
+async fn e_27_activity_is_counted_along_indexes_alone() {
+    let app = TestApp::new().await;
+    let admin = admin(&app).await;
+    app.settled().await;
+    let database = app.database.handle();
+    let long_ago = DateTime::from_millis(1_600_000_000_000);
+    let crowd = (0..2_000).map(|number| {
+        doc! {
+            "clerkId": format!("user_crowd_{number}"), "name": "", "role": "user", "syncStatus": "active",
+            "authProvider": "clerk", "email": format!("p{number}@example.com"),
+            "version": { "updatedAt": 1_i64, "eventAt": 1_i64 }, "createdAt": long_ago, "updatedAt": long_ago,
+        }
+    });
+    database.collection("users").insert_many(crowd).await.expect("stored");
+    database.run_command(doc! { "profile": 2 }).await.expect("profiled");
+    let activity: Value = app.get_as(&admin, "/api/activity/get_activity").await.json().await.expect("JSON");
+    database.run_command(doc! { "profile": 0 }).await.expect("not profiled any more");
+    assert_eq!(activity["providers"][0]["count"], 2_001);
+    let counts = doc! { "ns": format!("{}.users", app.database.name), "command.aggregate": "users" };
+    let profile = database.collection::<Document>("system.profile");
+    let counts: Vec<Document> = profile.find(counts).await.expect("a query").try_collect().await.expect("documents");
+    assert!(counts.len() >= 5, "{counts:?}");
+    for one in counts {
+        let [keys, documents] = ["keysExamined", "docsExamined"].map(|field| one.get_i32(field).unwrap_or(i32::MAX));
+        assert!(keys <= 10 && documents <= 10, "{keys} {documents}: {one}");
+    }
     app.finish().await;
 }
 

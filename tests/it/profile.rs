@@ -178,6 +178,30 @@ async fn e_19_what_clerk_refuses_is_said_at_the_field_and_what_was_typed_stays()
     app.finish().await;
 }
 
+/// Whatever it refuses with, of the names and of the picture.
+#[tokio::test]
+async fn e_19_clerks_409_422_and_429_are_said_at_the_field() {
+    let app = TestApp::new().await;
+    let (_, token) = jo(&app).await;
+    let names = [("first_name", "Joan"), ("last_name", "Doe"), ("username", "jojo")];
+    for (status, words) in
+        [(409, "Clerk fails, on request."), (422, "Clerk fails, on request."), (429, "Try again in a moment")]
+    {
+        app.clerk.set_levers(Levers { bapi_status: Some(status), retry_after_s: 3, ..Levers::default() });
+        let answer = send(&app, &token, "/api/profile/edit_profile", &names).await;
+        let named = landed(&app, &token, answer, "/profile").await;
+        for (page, field) in
+            [(named, "edit_profile-firstName"), (upload(&app, &token, PNG).await, "set_picture-picture")]
+        {
+            let field = input(&page, field);
+            assert!(page.contains(words) && field.contains("aria-invalid=\"true\""), "{status}: {field}");
+        }
+        // What Clerk asks us to wait for.
+        app.clerk.set_levers(Levers::default());
+    }
+    app.finish().await;
+}
+
 #[tokio::test]
 async fn e_19_a_bio_is_ours_survives_what_clerk_sends_and_goes_with_the_person() {
     let app = TestApp::new().await;
@@ -207,6 +231,21 @@ async fn e_19_a_bio_is_ours_survives_what_clerk_sends_and_goes_with_the_person()
     app.settled().await;
     let tombstone = app.database.user(&id).await.expect("a tombstone");
     assert!(!tombstone.contains_key("bio"), "{tombstone}");
+    app.finish().await;
+}
+
+/// What ends the field in which it stands would be markup; the framework escapes nothing there.
+#[tokio::test]
+async fn d5_01_a_bio_leaves_its_field_neither_stored_nor_refused() {
+    let app = TestApp::new().await;
+    let (_, token) = jo(&app).await;
+    let harm = "</textarea><script>harm()</script> &lt;b>";
+    let escaped = "\n&lt;/textarea&gt;&lt;script&gt;harm()&lt;/script&gt; &amp;lt;b&gt;";
+    for (bio, answer) in [(harm.to_owned(), "Your bio is saved."), (format!("{harm}\u{7}"), "No control characters.")] {
+        let sent = send(&app, &token, "/api/profile/edit_bio", &[("bio", &bio)]).await;
+        let shown = landed(&app, &token, sent, "/profile").await;
+        assert!(shown.contains(answer) && shown.contains(escaped) && !shown.contains("<script>harm"), "{shown}");
+    }
     app.finish().await;
 }
 

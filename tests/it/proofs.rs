@@ -155,11 +155,15 @@ async fn d4_25_everything_that_shuts_somebody_out_or_takes_data_away_asks_for_a_
         ("/api/admin_users/unlock", format!("id={other}")),
         ("/api/admin_users/revoke_sessions", format!("id={other}")),
         ("/api/admin_users/ban", format!("id={other}")),
+        ("/api/admin_users/unban", format!("id={other}")),
+        ("/api/admin_users/change_role", format!("id={other}&role=moderator")),
+        ("/api/admin_users/change_roles", format!("ids={other}&role=user")),
         ("/api/events/reveal_payload", "id=msg_p_1".to_owned()),
         ("/admin/users/export", format!("id={other}")),
         ("/admin/users/csv", String::new()),
         ("/profile/export", String::new()),
         ("/admin/sync/audit/export", String::new()),
+        ("/api/admin_users/erase_user", format!("id={other}&typed={other}")),
     ] {
         let ask = |token: &str| {
             let post = app.client.post(app.at(path)).header("sec-fetch-site", "same-origin").bearer_auth(token);
@@ -172,7 +176,7 @@ async fn d4_25_everything_that_shuts_somebody_out_or_takes_data_away_asks_for_a_
         assert_eq!((page.status().as_u16(), way), (303, "/verify?back=%2Fadmin%2Fusers%3Fq%3Deve"), "{path}");
         assert_eq!(ask(&fresh).send().await.expect("an answer").status(), 200, "{path}");
     }
-    let preview = format!("/admin/role-changes?id={other}&role=moderator");
+    let preview = format!("/admin/role-changes?id={id}&role=moderator");
     let preview = app.client.get(app.at(&preview)).header("accept", "text/html").bearer_auth(&stale).send().await;
     let way = preview.expect("an answer").headers()[LOCATION].to_str().expect("text").to_owned();
     assert!(way.starts_with("/verify?back=%2Fadmin%2Frole-changes%3Fid%3D"), "{way}");

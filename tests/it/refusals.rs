@@ -6,6 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::get;
+use mongodb::bson::{Document, doc};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, COOKIE, LOCATION, REFERER, SET_COOKIE};
 use reqwest::{RequestBuilder, Response};
 use rollcall::server::http::{Shared, layers};
@@ -239,6 +240,24 @@ async fn e_03_a_file_that_is_refused_and_a_sign_out_that_fails_are_said_on_a_pag
     let out = out.send().await.expect("an answer");
     app.clerk.set_levers(Levers::default());
     says(&led_to(&app, &admin, out, "/people?q=a").await, &["you are still signed in"]);
+    app.finish().await;
+}
+
+/// Somebody else's hand was in a document: a page like any other says so, with the id by which the log tells the cause.
+#[tokio::test]
+async fn d5_26_e_03_what_is_our_fault_is_a_page_with_an_id_and_no_cause() {
+    let app = TestApp::new().await;
+    let (admin, member) = (someone(&app, "Ad", "admin").await, someone(&app, "Mo", "user").await);
+    let users = app.database.handle().collection::<Document>("users");
+    let spoil = users.update_one(doc! { "clerkId": &member }, doc! { "$set": { "createdAt": "long ago" } });
+    spoil.bypass_document_validation(true).await.expect("spoiled");
+    let answer = app.get_as(&admin, &format!("/admin/users/{member}")).await;
+    assert_eq!(answer.status(), 500);
+    let id = answer.headers()["x-request-id"].to_str().expect("text").to_owned();
+    let page = answer.text().await.expect("text");
+    says(&page, &["Something went wrong", "tell an operator the id below", &id, "Load again"]);
+    assert!(!page.contains("createdAt") && !page.contains("long ago"), "{page}");
+    users.delete_one(doc! { "clerkId": &member }).await.expect("gone");
     app.finish().await;
 }
 

@@ -35,9 +35,16 @@ export function aged(token: string, seconds: number, project?: string): string {
 }
 
 /** The same session token as Clerk makes it for somebody who acts in the person's place. */
-export function impersonated(token: string, by: string): string {
-  return remade(token, undefined, (claims) => {
+export function impersonated(token: string, by: string, project?: string): string {
+  return remade(token, project, (claims) => {
     claims.act = { sub: by };
+  });
+}
+
+/** The same session token as Clerk makes it while a step of signing in is left. */
+export function pending(token: string): string {
+  return remade(token, undefined, (claims) => {
+    claims.sts = 'pending';
   });
 }
 

@@ -1,7 +1,7 @@
 // A `rollcall dev` of a test's own: its ports, its folder, its database in the suite's MongoDB or a MongoDB of its own; to be
 // killed and started again.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect } from '@playwright/test';
@@ -24,6 +24,8 @@ export class OwnServer {
     private readonly hasOwnMongodb = false,
     /** What it is told beside what every one is. */
     private readonly variables: Record<string, string> = {},
+    /** What its settings file has behind the defaults. */
+    private readonly more = '',
   ) {
     this.mongodb = mongodbUri().replace('/rollcall?', `/${this.name}?`);
   }
@@ -32,7 +34,9 @@ export class OwnServer {
   async start(): Promise<void> {
     const binary = resolve(root, process.env.ROLLCALL_BIN ?? join(target, 'debug/rollcall'));
     const at = (url: string) => `127.0.0.1:${new URL(url).port}`;
-    const options = ['--data-dir', this.folder, '--standin-addr', at(this.standin)];
+    const config = join(this.folder, 'settings.toml');
+    writeFileSync(config, readFileSync(join(root, 'Leptos.toml'), 'utf8') + this.more);
+    const options = ['--config', config, '--data-dir', this.folder, '--standin-addr', at(this.standin)];
     const env = {
       ...process.env,
       ...(this.hasOwnMongodb ? {} : { MONGODB_URI: this.mongodb }),

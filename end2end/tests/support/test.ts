@@ -1,5 +1,5 @@
 // `test` with what the specs share: the database behind the pages, and a watch over what the browser complains of.
-import { test as base, expect, type Page } from '@playwright/test';
+import { type BrowserContext, test as base, expect, type Page } from '@playwright/test';
 import { type Collection, type Document, MongoClient } from 'mongodb';
 import { mongodbUri } from './data';
 
@@ -13,7 +13,7 @@ interface Shared {
 interface Automatic {
   /** A token lives a minute and was made when the suite began: the first page has it renewed. */
   freshSession: void;
-  /** Whatever a test does and wherever it goes: nothing violates the content policy (D6). */
+  /** Whatever a test does and wherever it goes, also in a context that it opens itself: nothing violates the content policy (D6). */
   policy: void;
 }
 
@@ -31,12 +31,19 @@ export const test = base.extend<Shared & Automatic, Worker>({
   ],
 
   policy: [
-    async ({ context }, use) => {
+    async ({ browser, context }, use) => {
       const violations: string[] = [];
-      context.on('console', (message) => {
-        if (/content.security.policy/i.test(message.text())) violations.push(message.text());
-      });
+      const watch = (opened: BrowserContext) => {
+        opened.on('console', (message) => {
+          if (/content.security.policy/i.test(message.text())) violations.push(message.text());
+        });
+        return opened;
+      };
+      watch(context);
+      const open = browser.newContext;
+      browser.newContext = async (options) => watch(await open.call(browser, options));
       await use();
+      browser.newContext = open;
       expect(violations).toEqual([]);
     },
     { auto: true },

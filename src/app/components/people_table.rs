@@ -3,10 +3,11 @@
 use leptos::prelude::*;
 
 use crate::app::components::avatar::{Avatar, Size};
+use crate::app::components::copy::CopyButton;
 use crate::app::components::pager::Pager;
 use crate::app::components::time::{Day, Time};
 use crate::model::roster::{Column, Order, Page, Row};
-use crate::model::user::{Role, SyncStatus};
+use crate::model::user::{Role, SyncStatus, isolated};
 
 /// Whether all boxes of the page are ticked, and the address where they are the other way round: without scripts, too (E-12).
 #[derive(Clone, Debug)]
@@ -201,7 +202,15 @@ fn cell(row: &Row, column: Column) -> AnyView {
         Column::Active => row.active.clone().into_any(),
         Column::Changed => view! { <Time at=row.changed /> }.into_any(),
         Column::Compared => row.compared.map(|at| view! { <Time at /> }).into_any(),
-        Column::Mongo => view! { <code>{row.id.clone()}</code> }.into_any(),
+        Column::Mongo => {
+            let label = format!("the MongoDB id of {}", isolated(&row.name));
+            view! {
+                <code>{row.id.clone()}</code>
+                " "
+                <CopyButton text=row.id.clone() label />
+            }
+            .into_any()
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! A field of a form with its label, hint and, when it was refused, the reason and what was typed.
 
+use html_escape::encode_text;
 use leptos::prelude::*;
 
 use crate::app::components::notice::{field_error, kept};
@@ -79,8 +80,9 @@ pub fn TextArea(
                 aria-invalid=error.then_some("true")
                 aria-describedby=about.described_by()
             >
-                // A browser drops the first line break after the tag, so that what begins with one keeps it.
-                {format!("\n{value}")}
+                // What renders this element escapes nothing in it (D5-01). And a browser drops the first line break after the
+                // tag, so that what begins with one keeps it.
+                {format!("\n{}", encode_text(&value))}
             </textarea>
             {about.view()}
         </div>

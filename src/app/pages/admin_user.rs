@@ -101,10 +101,10 @@ fn Saga(steps: Vec<Step>) -> impl IntoView {
 #[component]
 fn SagaStep(step: Step) -> impl IntoView {
     let class = match step.state {
-        StepState::Done => "badge badge-success",
-        StepState::Waiting => "badge badge-info",
-        StepState::Failed => "badge badge-error",
-        StepState::Off => "badge badge-neutral",
+        StepState::Done => "badge badge-success min-w-20",
+        StepState::Waiting => "badge badge-info min-w-20",
+        StepState::Failed => "badge badge-error min-w-20",
+        StepState::Off => "badge badge-neutral min-w-20",
     };
     let reason = step.reason.map(|reason| {
         view! {

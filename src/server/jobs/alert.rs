@@ -2,6 +2,7 @@
 //!
 //! What is worth a message is decided in `watch`.
 
+use html_escape::encode_text;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde::{Deserialize, Serialize};
@@ -12,7 +13,7 @@ use crate::model::health::SilenceCause;
 use crate::model::job::JobKind;
 use crate::server::error::Error;
 use crate::server::jobs::webhook::end_of as end_of_answer;
-use crate::server::jobs::welcome::{end_of as end_of_mail, escape};
+use crate::server::jobs::welcome::end_of as end_of_mail;
 use crate::server::jobs::{End, Later};
 use crate::server::mail::{self, Message};
 use crate::server::outgoing::{self, Signer};
@@ -60,7 +61,7 @@ async fn mail(state: &AppState, job: &Job, notice: &Notice) -> End {
     let to = state.settings.alerts.mail.clone();
     let Some(mailer) = state.mailer.as_ref().filter(|_| !to.is_empty()) else { return End::Done("not configured") };
     let text = text(state, notice);
-    let html = format!("<!doctype html><html lang=\"en\"><body><pre>{}</pre></body></html>", escape(&text));
+    let html = format!("<!doctype html><html lang=\"en\"><body><pre>{}</pre></body></html>", encode_text(&text));
     let message = Message { to, subject: subject(notice), text, html, id: job.id.replace(':', ".") };
     let sent = async { mailer.open(&message).await?.send().await }.await;
     match sent {

@@ -3,8 +3,7 @@
 //! SMTP has no key by which a repetition would be recognised. So a mark is made durable before the message is handed over; who
 //! finds the mark and no end does not send again. The newcomer's key makes it one job, however often the event comes.
 
-use std::borrow::Cow;
-
+use html_escape::{encode_double_quoted_attribute, encode_text};
 use jiff::Timestamp;
 
 use crate::model::job::JobKind;
@@ -83,30 +82,10 @@ fn letter(state: &AppState, job: &Job, user: &User, address: &str, to: Mailbox) 
          <p>welcome! Your account is ready. You signed up as <b>{address}</b>.</p>\
          <p><a href=\"{url}/profile\">Your profile</a></p>\
          <p>If this was not you, you can ignore this mail.</p></body></html>",
-        name = escape(&user.name),
-        address = escape(address),
-        url = escape(url),
+        name = encode_text(&user.name),
+        address = encode_text(address),
+        url = encode_double_quoted_attribute(url),
     );
     let subject = state.settings.mail.welcome_subject.clone();
     Message { to: vec![to], subject, text, html, id: job.id.replace(':', ".") }
-}
-
-/// Text as HTML.
-pub fn escape(text: &str) -> Cow<'_, str> {
-    if !text.contains(['&', '<', '>', '"', '\'']) {
-        return Cow::Borrowed(text);
-    }
-    let escaped = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    Cow::Owned(escaped.replace('"', "&quot;").replace('\'', "&#39;"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_text_and_never_markup() {
-        assert_eq!(escape("Ada & <b>'Co'</b> \"x\""), "Ada &amp; &lt;b&gt;&#39;Co&#39;&lt;/b&gt; &quot;x&quot;");
-        assert_eq!(escape("Ada"), "Ada");
-    }
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use mongodb::bson::doc;
+use mongodb::bson::{Document, doc};
 use rollcall::standin::levers::Levers;
 use serde_json::{Value, json};
 
@@ -193,6 +193,19 @@ async fn c_13_a_role_is_seen_on_its_way_waiting_for_clerk_written_there_come_bac
     })
     .await;
     assert_eq!(app.clerk.user(&member).expect("at Clerk")["public_metadata"]["role"], "moderator");
+    // All of it as if it had been two minutes earlier, and back: a session token lives for one.
+    for (way, last) in [("$dateSubtract", "Done"), ("$dateAdd", "Waiting")] {
+        for (collection, filter, field) in [
+            ("jobs", doc! { "_id": format!("metadata:{member}") }, "finishedAt"),
+            ("audit", doc! { "action": "change_role", "subject": &member }, "at"),
+        ] {
+            let at = doc! { way: { "startDate": format!("${field}"), "unit": "minute", "amount": 2 } };
+            let documents = app.database.handle().collection::<Document>(collection);
+            let moved = documents.update_one(filter, vec![doc! { "$set": { field: at } }]).await.expect("moved");
+            assert_eq!(moved.modified_count, 1, "{collection}");
+        }
+        assert_eq!(steps().await, ["Done", "Done", "Done", "Done", last]);
+    }
     let path = format!("/admin/users/{member}");
     let (shown_to_admins, shown_to_moderators) =
         (page(&app, &admin, &path).await.1, page(&app, &member, &path).await.1);

@@ -29,7 +29,7 @@ pub fn Holdings(profile: Profile) -> impl IntoView {
         let class = match held.origin.as_str() {
             OURS => "badge badge-soft badge-primary whitespace-nowrap",
             DERIVED => "badge badge-ghost whitespace-nowrap",
-            _ => "badge badge-soft badge-info whitespace-nowrap",
+            _ => "badge badge-soft badge-info h-auto whitespace-normal",
         };
         let is_id = held.term.ends_with(" id");
         let copied = held.value.clone().filter(|_| is_id);

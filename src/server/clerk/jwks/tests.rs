@@ -19,6 +19,9 @@ struct FakeClerk {
 enum Answer {
     #[default]
     Keys,
+    /// A new key beside the one before it.
+    Rotating,
+    /// Only the new one.
     Rotated,
     Down,
     Refuses,
@@ -35,6 +38,9 @@ impl FakeClerk {
                 let answer = *clerk.answer.read().unwrap();
                 match answer {
                     Answer::Keys => Ok(INSTANCE.key_set(KID)),
+                    Answer::Rotating => KeySet::from_json(
+                        json!({ "keys": [INSTANCE.jwk(KID), STRANGER.jwk("ins_new")] }).to_string().as_bytes(),
+                    ),
                     Answer::Rotated => Ok(STRANGER.key_set("ins_new")),
                     Answer::Down => Err(Error::UnavailableStatus(503)),
                     Answer::Refuses => Err(Error::Unauthorized),
@@ -189,12 +195,17 @@ async fn key_ids_that_no_key_has_are_not_worth_a_fetch() {
 }
 
 #[tokio::test]
-async fn d4_26_a_rotated_key_works_after_one_fetch() {
+async fn d4_26_a_rotated_key_works_after_one_fetch_and_the_old_one_for_as_long_as_clerk_says() {
     let clerk = FakeClerk::default();
     let keys = clerk.keys();
     keys.current(now()).await;
+    clerk.answer(Answer::Rotating);
+    let both = keys.refetched(at(31)).await;
+    assert!(knows(&both, "ins_new") && knows(&both, KID));
     clerk.answer(Answer::Rotated);
-    assert!(knows(&keys.refetched(at(31)).await, "ins_new"));
+    // Its last tokens ran out long before: a key that Clerk takes back opens nothing from the next look on.
+    let new = keys.refetched(at(62)).await;
+    assert!(knows(&new, "ins_new") && !knows(&new, KID));
 }
 
 #[tokio::test]

@@ -2,6 +2,8 @@
 
 use aws_lc_rs::hmac;
 use aws_lc_rs::signature::{RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -69,7 +71,9 @@ fn d4_01_no_algorithm_is_no_signature() {
 #[test]
 fn d4_02_the_public_key_is_no_shared_secret() {
     let modulus = INSTANCE.jwk("x")["n"].as_str().unwrap().to_owned();
-    for secret in [INSTANCE.pem().into_bytes(), INSTANCE.pem().trim().as_bytes().to_vec(), modulus.into_bytes()] {
+    let base64: String = INSTANCE.pem().lines().filter(|line| !line.contains("-----")).collect();
+    let der = STANDARD.decode(base64).unwrap();
+    for secret in [INSTANCE.pem().into_bytes(), INSTANCE.pem().trim().as_bytes().to_vec(), der, modulus.into_bytes()] {
         let message =
             format!("{}.{}", encode(header_with(json!({"alg": "HS256"})).to_string()), encode(claims().to_string()));
         let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &secret), message.as_bytes());

@@ -16,7 +16,8 @@ interface Stop {
   isMarked: boolean;
 }
 
-for (const seen of pages.filter(({ clerk }) => !clerk)) {
+// What was asked wrongly has the focus from the start, and Clerk's components keep it their own way.
+for (const seen of pages.filter(({ clerk, status }) => !clerk && status !== 400)) {
   test.describe(`${seen.path} as ${seen.who}`, () => {
     if (seen.who !== 'nobody') test.use({ storageState: state(seen.who) });
 
@@ -52,12 +53,12 @@ async function next(page: Page): Promise<Stop | undefined> {
     const focused = document.activeElement;
     if (!focused || focused === document.body) return undefined;
     const { top, bottom, left, right, width, height } = focused.getBoundingClientRect();
-    const { outlineStyle, outlineWidth, boxShadow } = getComputedStyle(focused);
+    const { outlineStyle, outlineWidth } = getComputedStyle(focused);
     return {
       what: (focused.getAttribute('aria-label') ?? focused.textContent ?? focused.tagName).replace(/\s+/g, ' ').trim(),
       place: [...document.querySelectorAll('*')].indexOf(focused),
       isSeen: width > 0 && height > 0 && bottom > 0 && right > 0 && top < innerHeight && left < innerWidth,
-      isMarked: (outlineStyle !== 'none' && parseFloat(outlineWidth) > 0) || boxShadow !== 'none',
+      isMarked: outlineStyle !== 'none' && parseFloat(outlineWidth) > 0,
     };
   });
 }

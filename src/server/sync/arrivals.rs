@@ -1,17 +1,23 @@
 //! What is delivered and not in `events` yet, on its way to those who carry it out.
 //!
-//! The queue is bounded by events, not by batches. Its loss loses nothing: a batch that nobody finished is found again in
-//! `deliveries` when it is due.
+//! The queue is bounded by events, not by batches, and by how long they wait: where what arrives is carried out slowly, it
+//! holds fewer. Its loss loses nothing: a batch that nobody finished is found again in `deliveries` when it is due.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::time::Instant;
 
 use crate::model::event::EventState;
 use crate::server::store::deliveries::Batch;
 use crate::server::store::events::{Event, Origin, Outcome, Record};
 use crate::server::sync::apply::Incoming;
 use crate::server::sync::fold::{Case, Reading, Said, end, group, read};
+
+/// Whoever waited for longer than this was one of too many; for less than half of it, there was room for more. What is
+/// acknowledged is applied within a second (issue 3), of which the rest is for carrying it out.
+const WAITS_AT_MOST: Duration = Duration::from_millis(500);
 
 /// One batch, its bodies read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,24 +108,44 @@ impl Intake {
 /// The way from the inbox to those who carry out.
 #[derive(Debug)]
 pub struct Arrivals {
-    queue: mpsc::UnboundedReceiver<(Arrived, OwnedSemaphorePermit)>,
+    queue: mpsc::UnboundedReceiver<Sent>,
+    room: Arc<Semaphore>,
+    /// How many events may wait now.
+    holds: usize,
+    bounds: Bounds,
+}
+
+#[derive(Debug)]
+struct Bounds {
+    least: usize,
+    most: usize,
 }
 
 /// The inbox' end of it.
 #[derive(Clone, Debug)]
 pub struct Handover {
-    queue: mpsc::UnboundedSender<(Arrived, OwnedSemaphorePermit)>,
+    queue: mpsc::UnboundedSender<Sent>,
     room: Arc<Semaphore>,
+}
+
+#[derive(Debug)]
+struct Sent {
+    arrived: Arrived,
+    at: Instant,
+    share: OwnedSemaphorePermit,
 }
 
 /// Room for so many events.
 #[derive(Debug)]
 pub struct Room(OwnedSemaphorePermit);
 
-/// Holds at most `capacity` events.
-pub fn queue(capacity: usize) -> (Handover, Arrivals) {
+/// Holds at most `capacity` events, and always `least`, which is as many as are reserved at once.
+pub fn queue(capacity: usize, least: usize) -> (Handover, Arrivals) {
     let (sender, queue) = mpsc::unbounded_channel();
-    (Handover { queue: sender, room: Arc::new(Semaphore::new(capacity)) }, Arrivals { queue })
+    let room = Arc::new(Semaphore::new(capacity));
+    let bounds = Bounds { least: least.min(capacity), most: capacity };
+    let arrivals = Arrivals { queue, room: Arc::clone(&room), holds: capacity, bounds };
+    (Handover { queue: sender, room }, arrivals)
 }
 
 impl Handover {
@@ -133,7 +159,7 @@ impl Handover {
     pub fn send(&self, arrived: Arrived, room: &mut Room) {
         if let Some(share) = room.0.split(arrived.events.len()) {
             // Nobody there any more: whoever finds the batch when it is due carries it out.
-            let _ = self.queue.send((arrived, share));
+            let _ = self.queue.send(Sent { arrived, at: Instant::now(), share });
         }
     }
 }
@@ -142,20 +168,80 @@ impl Arrivals {
     /// Waits for what arrives and takes it, until there are `limit` events or nothing more is there; `false` when nothing
     /// will come any more.
     pub async fn recv_many(&mut self, into: &mut Vec<Arrived>, limit: usize) -> bool {
-        let Some((first, _)) = self.queue.recv().await else { return false };
-        let mut count = first.events.len();
-        into.push(first);
+        let Some(first) = self.queue.recv().await else { return false };
+        let mut count = first.arrived.events.len();
+        into.push(self.taken(first));
         while count < limit
-            && let Ok((next, _)) = self.queue.try_recv()
+            && let Ok(next) = self.queue.try_recv()
         {
-            count += next.events.len();
-            into.push(next);
+            count += next.arrived.events.len();
+            into.push(self.taken(next));
         }
         true
+    }
+
+    /// Makes room for as many as were taken, or for fewer or more by how long they waited.
+    fn taken(&mut self, Sent { arrived, at, mut share }: Sent) -> Arrived {
+        let holds = self.bounds.after(self.holds, share.num_permits(), at.elapsed());
+        if let Some(too_many) = share.split(self.holds.saturating_sub(holds)) {
+            too_many.forget();
+        }
+        self.room.add_permits(holds.saturating_sub(self.holds));
+        self.holds = holds;
+        arrived
     }
 
     /// Takes nothing more in; what is there can still be received.
     pub fn close(&mut self) {
         self.queue.close();
+    }
+}
+
+impl Bounds {
+    /// How many events may wait after so many have waited for so long.
+    fn after(&self, holds: usize, events: usize, waited: Duration) -> usize {
+        if waited > WAITS_AT_MOST {
+            holds.saturating_sub(events).max(self.least)
+        } else if waited < WAITS_AT_MOST / 2 {
+            holds.saturating_add(events).min(self.most)
+        } else {
+            holds
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn issue_3_where_it_is_slow_fewer_wait_and_more_again_when_it_is_not() {
+        let bounds = Bounds { least: 40, most: 200 };
+        for (holds, waited, after) in [
+            (200, 499, 200),
+            (200, 501, 170),
+            (60, 9_000, 40),
+            (40, 9_000, 40),
+            (40, 251, 40),
+            (40, 249, 70),
+            (190, 0, 200),
+            (200, 0, 200),
+        ] {
+            assert_eq!(bounds.after(holds, 30, Duration::from_millis(waited)), after, "{holds} after {waited} ms");
+        }
+    }
+
+    #[tokio::test]
+    async fn issue_3_room_is_given_back_but_for_what_was_too_much() {
+        let (handover, mut arrivals) = queue(200, 40);
+        let free = |handover: &Handover| handover.room.available_permits();
+        for (ago, left) in [(501, 170), (501, 140), (300, 140), (0, 170), (0, 200), (0, 200)] {
+            let share = handover.reserve(30).await.expect("somebody comes for it").0;
+            let at = Instant::now().checked_sub(Duration::from_millis(ago)).expect("the machine has run for as long");
+            let arrived = Arrived { batch: String::new(), events: Vec::new() };
+            handover.queue.send(Sent { arrived, at, share }).expect("open");
+            assert!(arrivals.recv_many(&mut Vec::new(), 1).await);
+            assert_eq!((arrivals.holds, free(&handover)), (left, left), "after {ago} ms");
+        }
     }
 }

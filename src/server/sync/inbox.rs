@@ -58,10 +58,10 @@ pub struct Inbox {
 }
 
 impl Inbox {
-    /// Starts the writer; `capacity` bounds both queues, `batch` one write.
+    /// Starts the writer; `capacity` bounds both queues, `batch` one write, for which there is always room.
     pub fn start(deliveries: Deliveries, events: Events, capacity: usize, batch: usize) -> (Self, Arrivals) {
         let (sender, waiting) = mpsc::channel(capacity);
-        let (handover, arrivals) = queue(capacity);
+        let (handover, arrivals) = queue(capacity, batch);
         let writer = Arc::new(Writer { deliveries, events, handover });
         tokio::spawn(write_batches(writer, waiting, batch.min(capacity)));
         (Self { queue: sender }, arrivals)

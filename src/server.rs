@@ -30,6 +30,7 @@ pub mod rotation;
 pub mod rpc;
 pub mod settings;
 pub mod signup;
+pub mod spreadsheet;
 pub mod state;
 pub mod statistics;
 pub mod store;

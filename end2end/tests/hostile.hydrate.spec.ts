@@ -137,6 +137,9 @@ test('d5_01 nor on the pages where people sign in', async ({ page }) => {
     await page.goto(`${path}?redirect_url=${encodeURIComponent(MARKUP)}`);
     await expect(page.getByRole('textbox', { name: /^email address/i })).toBeVisible();
     await harmless(page, path);
+    // Clerk's code leads on to addresses here only (D5-07), which by itself it would not.
+    const allowed = await page.evaluate(() => (window as any).Clerk.__internal_getOption('allowedRedirectOrigins'));
+    expect(allowed).toEqual([new URL(page.url()).origin]);
   }
 });
 

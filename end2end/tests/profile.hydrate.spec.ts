@@ -5,6 +5,15 @@ import { expect, test } from './support/test';
 
 test.use({ storageState: state('user') });
 
+test('e_19 a picture that is far too large is refused on the page, and one at a time is sent', async ({ page }) => {
+  await page.goto('/profile');
+  const picture = { name: 'large.png', mimeType: 'image/png', buffer: Buffer.alloc(40 * 1024 * 1024, '\x89PNG\r\n\x1a\n', 'latin1') };
+  await page.getByLabel('New picture').setInputFiles(picture);
+  await page.getByRole('button', { name: 'Upload' }).click();
+  await expect(page.getByText('At most 10 MB.').first()).toBeVisible();
+  await expect(page.getByLabel('New picture')).toHaveAttribute('aria-invalid', 'true');
+});
+
 for (const colorScheme of ['light', 'dark'] as const) {
   test.describe(colorScheme, () => {
     test.beforeEach(async ({ page }) => page.emulateMedia({ colorScheme }));

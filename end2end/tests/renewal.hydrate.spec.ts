@@ -70,3 +70,22 @@ test('an operator comes back to a dashboard that goes on', async ({ page, contex
   await expect(page.locator('#live-state')).toContainText('Live');
   expect(complaints).toEqual([]);
 });
+
+test('d5_25 a cookie that another host set leads no renewal to another address of Clerk', async ({ page }) => {
+  await signUp(page, newcomer());
+  await page.waitForURL('**/profile');
+  await page.goto('/profile');
+  const asked: string[] = [];
+  page.on('request', (request) => asked.push(new URL(request.url()).pathname));
+  const forged = `x.${btoa(JSON.stringify({ sid: '../../me?_method=DELETE&x=', exp: 1 }))}.x`;
+  await page.evaluate((forged) => {
+    const names = document.cookie.split('; ').map((pair) => pair.split('=')[0] ?? '');
+    for (const name of names.filter((name) => name.startsWith('__session'))) document.cookie = `${name}=${forged}; path=/profile`;
+  }, forged);
+
+  await page.getByRole('textbox', { name: 'First name' }).fill('Augusta');
+  await page.getByRole('region', { name: 'Names' }).getByRole('button', { name: 'Save' }).click();
+
+  await expect.poll(() => asked).toContain('/api/profile/edit_profile');
+  expect(asked.filter((path) => path.startsWith('/v1/me'))).toEqual([]);
+});

@@ -17,7 +17,7 @@ for (const seen of pages) {
     if (seen.who !== 'nobody') test.use({ storageState: state(seen.who) });
 
     for (const { name, colorScheme, width, height } of looks) {
-      test(name, async ({ page }) => {
+      test(`e_26 ${name}`, async ({ page }) => {
         await page.emulateMedia({ colorScheme });
         await page.setViewportSize({ width, height });
         await page.goto(seen.path);

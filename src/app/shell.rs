@@ -6,6 +6,8 @@ use leptos::config::LeptosOptions;
 use leptos::hydration::HydrationScripts;
 use leptos::prelude::*;
 use leptos_meta::MetaTags;
+use leptos_router::location::Url;
+use leptos_router::params::ParamsMap;
 
 use crate::app::App;
 
@@ -53,6 +55,19 @@ pub struct Here {
 
 pub fn here() -> Here {
     use_context().unwrap_or_default()
+}
+
+/// What the page's address asks for. The router decodes it twice: `%2526` would be `&`, and divide what it was part of.
+pub fn asked() -> ParamsMap {
+    let mut asked = ParamsMap::new();
+    let query = here().query;
+    for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        let [name, value] = [name, value].map(|text| text.replace('+', " "));
+        // What is inserted is decoded.
+        asked.insert(Url::unescape(&name), value);
+    }
+    asked
 }
 
 impl Theme {

@@ -42,6 +42,8 @@ pub struct Limits {
     pub bulk: Pace<String>,
     /// Files that are taken away, by Clerk's id.
     pub exports: Turns,
+    /// Pictures that are sent, by Clerk's id: each is kept in memory until it is at Clerk.
+    pub uploads: Turns,
     /// Requests of people and front ends, by address.
     pub requests: Pace<IpAddr>,
     /// What claims to be signed and is not, by address.
@@ -58,6 +60,7 @@ impl Limits {
             searches: Pace::new(Some(SEARCHES)),
             bulk: Pace::new(Some(BULK)),
             exports: Turns::default(),
+            uploads: Turns::default(),
             requests: Pace::new(requests.map(Quota::per_minute)),
             failures: Pace::new(failures.map(Quota::per_minute)),
             redemptions: Pace::new(Some(REDEMPTIONS)),

@@ -62,8 +62,12 @@ fn public_name(user: &User) -> String {
 /// `NotFound` for everybody who has none, whatever the reason; or MongoDB's.
 pub async fn get_person(state: &AppState, viewer: &Viewer, username: &str) -> Result<PublicProfile, Error> {
     demand_directory(state)?;
-    // Clerk keeps usernames in lower case.
-    let found = state.store.users.find_by_username(&username.to_lowercase()).await?;
+    // Clerk keeps usernames in lower case; one that had to make room for another ends in an id, which has both.
+    let users = &state.store.users;
+    let found = match users.find_by_username(username).await? {
+        None => users.find_by_username(&username.to_lowercase()).await?,
+        found => found,
+    };
     let user = found.filter(|user| !user.banned && user.deleted_at.is_none()).ok_or(NOBODY)?;
     let access = &state.settings.access;
     let fields = state.settings.fields.shown(&user.fields).filter(|(name, _)| access.is_public_own(name));

@@ -143,7 +143,7 @@ pub async fn edit_names(
 /// overwrite what they have not seen is shown it first (E-19).
 fn is_wanted(field: &'static str, new: &str, stood: Option<&str>, stored: &str) -> Result<bool, Error> {
     let (new, stood) = (plain(new), stood.map(plain));
-    if new == stored || stood.as_ref() == Some(&new) {
+    if new == stored || stood.as_ref().is_some_and(|stood| *stood == new || in_one_line(stood) == new) {
         return Ok(false);
     }
     if stood.is_none_or(|stood| stood == stored.trim()) {
@@ -157,6 +157,11 @@ fn is_wanted(field: &'static str, new: &str, stood: Option<&str>, stored: &str) 
         format!("Changed meanwhile to {told}{more}. Save again to have this instead.")
     };
     Err(Error::Refused { field, message })
+}
+
+/// As a field of one line shows a text that has several: without the breaks.
+fn in_one_line(text: &str) -> String {
+    text.replace(['\r', '\n'], "")
 }
 
 /// Changes what the viewer says about themselves; nothing but blanks removes it.

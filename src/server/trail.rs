@@ -9,6 +9,7 @@ use crate::model::audit::{Action, Fact, ME, TrailPage, TrailQuery, TrailRow, Tra
 use crate::model::event_filter::instant;
 use crate::server::access::{Admin, Moderator};
 use crate::server::error::Error;
+use crate::server::spreadsheet::safe;
 use crate::server::state::AppState;
 use crate::server::store::audit::verification::Verified;
 use crate::server::store::audit::{Entry, Filter, Trail};
@@ -174,10 +175,7 @@ pub fn csv_line(row: &TrailRow) -> String {
         text(&row.after),
         text(&row.reason),
     ];
-    let cells = cells.map(|cell| {
-        let guard = if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { "'" } else { "" };
-        format!("\"{guard}{}\"", cell.replace('"', "\"\""))
-    });
+    let cells = cells.map(|cell| format!("\"{}\"", safe(&cell).replace('"', "\"\"")));
     format!("{}\r\n", cells.join(","))
 }
 

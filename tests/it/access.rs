@@ -123,7 +123,7 @@ const OTHERS: &[(&str, &str, &str, u16, u16, u16)] = &[
     ("POST", "/sign-out", "", 303, 303, 303),
     ("POST", "/theme", "theme=dark", 303, 303, 303),
     ("POST", "/preferences", "times=utc&shortcuts=off", 303, 303, 303),
-    ("POST", "/profile/picture", "", 303, 303, 303),
+    ("POST", "/profile/picture", "", 401, 422, 422),
     ("POST", "/profile/export", "", 401, 200, 200),
     ("POST", "/admin/sync/audit/export", "", 401, 403, 200),
     ("GET", "/api/openapi.json", "", 200, 200, 200),

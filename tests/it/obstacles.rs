@@ -234,6 +234,29 @@ async fn what_a_burst_left_in_the_outboxes_goes_on_at_once_and_messages_before_m
     app.finish().await;
 }
 
+/// What was asked for after the list was made stays for the next one, though no event tells the two apart.
+#[tokio::test]
+async fn issue_3_an_effect_that_is_asked_for_again_meanwhile_is_not_taken_for_the_one_before() {
+    let app = TestApp::new().await;
+    app.deliver("msg_first", &user_event("user.created", "user_first", "First", NOW)).await;
+    app.settled().await;
+    let effect =
+        |change: &str| doc! { "key": "metadata:user_b", "kind": "metadata", "clerkId": "user_b", "change": change };
+    app.database.insert("users", person("user_b", doc! { "outbox": [effect("first")] })).await;
+    let users = &app.state.store.users;
+    let left =
+        async || app.database.count("users", doc! { "clerkId": "user_b", "outbox.key": "metadata:user_b" }).await;
+    let listed = users.list_outboxes(9).await.expect("a list");
+    app.database
+        .set("users", doc! { "clerkId": "user_b" }, doc! { "outbox": [effect("first"), effect("second")] })
+        .await;
+    users.clear_outboxes(&listed).await.expect("cleared");
+    assert_eq!(left().await, 1);
+    users.clear_outboxes(&users.list_outboxes(9).await.expect("a list")).await.expect("cleared");
+    assert_eq!(left().await, 0);
+    app.finish().await;
+}
+
 #[tokio::test]
 async fn d2_29_deliveries_that_cannot_be_read_are_given_up_and_operators_are_told() {
     let app = TestApp::new().await;

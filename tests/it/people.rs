@@ -41,6 +41,24 @@ fn next_of(page: &str) -> Option<String> {
     Some(address.replace("&amp;", "&"))
 }
 
+/// Whoever had to make room for another has a name that ends in a Clerk id, which has letters of both cases.
+#[tokio::test]
+async fn issue_5_whoever_is_listed_has_a_page_whatever_their_username_ends_in() {
+    let app = TestApp::new().await;
+    let (zoe, bob) = (app.person(named("Zoë", "Adams", "zoe")).await, app.person(named("Bob", "Burr", "bob")).await);
+    let suffixed = format!("zoe-{bob}");
+    app.database.set("users", doc! { "clerkId": &bob }, doc! { "username": &suffixed, "usernameConflict": true }).await;
+    let listed = page(&app, &zoe, "/people").await;
+    assert!(
+        listed.contains(&format!("href=\"/people/{suffixed}\"")) && suffixed != suffixed.to_lowercase(),
+        "{listed}"
+    );
+    assert!(page(&app, &zoe, &format!("/people/{suffixed}")).await.contains("Bob Burr"));
+    assert!(page(&app, &zoe, "/people/ZOE").await.contains("Zoë Adams"));
+    app.database.set("users", doc! { "clerkId": &bob }, doc! { "username": "bob", "usernameConflict": false }).await;
+    app.finish().await;
+}
+
 #[tokio::test]
 async fn the_directory_lists_the_living_by_name_and_pages_through_all_of_them() {
     let app = TestApp::new().await;

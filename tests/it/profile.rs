@@ -189,9 +189,9 @@ async fn e_19_clerks_409_422_and_429_are_said_at_the_field() {
     {
         app.clerk.set_levers(Levers { bapi_status: Some(status), retry_after_s: 3, ..Levers::default() });
         let answer = send(&app, &token, "/api/profile/edit_profile", &names).await;
-        let named = landed(&app, &token, answer, "/profile").await;
+        let refused = landed(&app, &token, answer, "/profile").await;
         for (page, field) in
-            [(named, "edit_profile-firstName"), (upload(&app, &token, PNG).await, "set_picture-picture")]
+            [(refused, "edit_profile-firstName"), (upload(&app, &token, PNG).await, "set_picture-picture")]
         {
             let field = input(&page, field);
             assert!(page.contains(words) && field.contains("aria-invalid=\"true\""), "{status}: {field}");
@@ -334,6 +334,7 @@ async fn e_19_a_picture_is_uploaded_to_clerk_shown_and_removed() {
         (Vec::new(), "Choose a file first."),
         ([PNG, &vec![0; 10 * 1024 * 1024]].concat(), "At most 10 MB."),
         ([PNG, &vec![0; 11 * 1024 * 1024]].concat(), "At most 10 MB."),
+        ([PNG, &vec![0; 40 * 1024 * 1024]].concat(), "At most 10 MB."),
     ] {
         let page = upload(&app, &token, &content).await;
         assert!(page.contains(text), "{text}");

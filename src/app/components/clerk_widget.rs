@@ -187,11 +187,10 @@ async fn mount(part: ClerkPart, place: &HtmlElement, urls: &Urls<'_>) -> Result<
         ("telemetry", JsValue::FALSE),
         ("isSatellite", urls.is_satellite.into()),
     ])?;
-    if !urls.satellites.is_empty() {
-        let allowed: js_sys::Array = urls.satellites.iter().map(|origin| JsValue::from(origin.as_str())).collect();
-        allowed.push(&js_sys::Reflect::get(&window, &"origin".into())?);
-        js_sys::Reflect::set(&options, &"allowedRedirectOrigins".into(), &allowed)?;
-    }
+    // Clerk's own choice would lead on to whatever stands beside it under one domain, too (D5-07).
+    let allowed: js_sys::Array = urls.satellites.iter().map(|origin| JsValue::from(origin.as_str())).collect();
+    allowed.push(&js_sys::Reflect::get(&window, &"origin".into())?);
+    js_sys::Reflect::set(&options, &"allowedRedirectOrigins".into(), &allowed)?;
     clerk.load(&options).await?;
     // The names are optional at Clerk; asking for them here is what makes a profile show one.
     let layout = object(&[("showOptionalFields", JsValue::TRUE)])?;

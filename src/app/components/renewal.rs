@@ -143,7 +143,9 @@ impl Renewal {
 async fn ask(renewal: &Renewal) -> Result<(), JsValue> {
     let nothing = || JsValue::from("there is no session");
     let held = renewal.token().and_then(|token| claims(&token)).ok_or_else(nothing)?;
-    let session_id = claim(&held, "sid").and_then(|id| id.as_string()).ok_or_else(nothing)?;
+    // It becomes part of an address, and whoever can set a cookie for this host can have made the token (D5-25).
+    let is_plain = |id: &String| id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    let session_id = claim(&held, "sid").and_then(|id| id.as_string()).filter(is_plain).ok_or_else(nothing)?;
     let query = UrlSearchParams::new()?;
     query.append("__clerk_api_version", &renewal.api_version);
     if let Some(browser) = renewal.cookie("__clerk_db_jwt") {

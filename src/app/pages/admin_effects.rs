@@ -2,7 +2,6 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_query_map;
 
 use crate::api::effects::list_effects;
 use crate::app::components::admin_nav::{AdminNav, can_change};
@@ -13,6 +12,7 @@ use crate::app::components::fields::{Choice, FilterButtons, Problem, TextField};
 use crate::app::components::loaded::awaited;
 use crate::app::components::number_tile::NumberTile;
 use crate::app::components::pager::Pager;
+use crate::app::shell::asked;
 use crate::model::error::AppError;
 use crate::model::event_filter::percent_encoded;
 use crate::model::job::{EffectCount, JobKind, JobList, JobState};
@@ -42,7 +42,7 @@ impl Asked {
 
 #[component]
 pub fn AdminEffectsPage() -> impl IntoView {
-    let address = use_query_map().get_untracked();
+    let address = asked();
     let part = |name: &str| address.get(name).filter(|text| !text.trim().is_empty());
     let asked = Asked { state: part("state"), kind: part("kind"), person: part("person") };
     let cursor = part("cursor");

@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::{use_params_map, use_query_map};
+use leptos_router::hooks::use_params_map;
 use serde::{Deserialize, Serialize};
 
 use crate::api::events::{get_event, get_replay_preview};
@@ -18,6 +18,7 @@ use crate::app::components::replay_sums::if_others_are_told;
 use crate::app::components::time::Time;
 use crate::app::components::trail_table::TrailTable;
 use crate::app::pages::admin_replay::{Fields, effects_in_words};
+use crate::app::shell::asked;
 use crate::model::audit::TrailRow;
 use crate::model::error::AppError;
 use crate::model::event::{EventAttempt, EventDetail, EventRow, Payload, next_step};
@@ -28,7 +29,7 @@ const LIST: &str = "/admin/sync/events";
 #[component]
 pub fn AdminEventPage() -> impl IntoView {
     let id = use_params_map().get_untracked().get("id").unwrap_or_default();
-    let is_previewed = use_query_map().get_untracked().get("preview").is_some();
+    let is_previewed = asked().get("preview").is_some();
     let event = Resource::new_blocking(move || (id.clone(), is_previewed), |(id, is_previewed)| read(id, is_previewed));
     loaded(event, move |shown| view! { <Event shown /> }.into_any())
 }

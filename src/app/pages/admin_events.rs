@@ -4,7 +4,6 @@ use jiff::Timestamp;
 use leptos::prelude::*;
 use leptos_meta::Title;
 use leptos_router::components::Redirect;
-use leptos_router::hooks::use_query_map;
 
 use crate::api::events::{list_choices, list_events};
 use crate::app::components::admin_nav::{AdminNav, can_change};
@@ -17,6 +16,7 @@ use crate::app::components::notice::{field_error, kept};
 use crate::app::components::pager::Pager;
 use crate::app::components::suggest_words::SuggestWords;
 use crate::app::components::time::Time;
+use crate::app::shell::asked;
 use crate::model::error::AppError;
 use crate::model::event::{EventChoices, EventList, EventRow, EventState, SavedView};
 use crate::model::event_filter::{EventQuery, RANGES, WAITING};
@@ -32,7 +32,7 @@ const FIELDS: [&str; 5] = ["q", "type", "person", "from", "to"];
 
 #[component]
 pub fn AdminEventsPage() -> impl IntoView {
-    let address = use_query_map().get_untracked();
+    let address = asked();
     let is_asked = address.get("all").is_some();
     let query = EventQuery::of(|name| address.get(name));
     let cursor = address.get("cursor");

@@ -2,7 +2,6 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_query_map;
 
 use crate::api::events::list_failures;
 use crate::app::components::admin_nav::{AdminNav, can_change};
@@ -10,6 +9,7 @@ use crate::app::components::event_table::Empty;
 use crate::app::components::loaded::loaded;
 use crate::app::components::mute::{Mute, Muted};
 use crate::app::components::time::{Ago, Time};
+use crate::app::shell::asked;
 use crate::model::event_filter::EventQuery;
 use crate::model::failure::{FailureRow, Failures, advice};
 use crate::model::health::grouped;
@@ -18,7 +18,7 @@ const PATH: &str = "/admin/sync/failures";
 
 #[component]
 pub fn AdminFailuresPage() -> impl IntoView {
-    let state = use_query_map().get_untracked().get("state").filter(|state| !state.is_empty());
+    let state = asked().get("state").filter(|state| !state.is_empty());
     let asked = state.clone();
     let failures = Resource::new_blocking(
         move || asked.clone(),

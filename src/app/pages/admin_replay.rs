@@ -2,7 +2,6 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_query_map;
 
 use crate::api::events::get_replay_preview;
 use crate::app::components::admin_nav::AdminNav;
@@ -13,6 +12,7 @@ use crate::app::components::event_table::{Empty, EventBadge, PersonLink, event_p
 use crate::app::components::fields::{Problem, Reason, Tick};
 use crate::app::components::loaded::awaited;
 use crate::app::components::replay_sums::Sums;
+use crate::app::shell::asked;
 use crate::model::error::AppError;
 use crate::model::event_filter::EventQuery;
 use crate::model::finding::FieldDifference;
@@ -23,7 +23,7 @@ const EVENTS: &str = "/admin/sync/events";
 
 #[component]
 pub fn AdminReplayPage() -> impl IntoView {
-    let address = use_query_map().get_untracked();
+    let address = asked();
     let query = EventQuery::of(|name| address.get(name)).encoded();
     // Picked one by one, or a whole page at once.
     let mut picked: Vec<String> = address.get_all("id").unwrap_or_default();

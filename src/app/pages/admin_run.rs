@@ -2,7 +2,7 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::{use_params_map, use_query_map};
+use leptos_router::hooks::use_params_map;
 
 use crate::api::runs::get_run;
 use crate::app::components::admin_nav::{AdminNav, can_change};
@@ -18,6 +18,7 @@ use crate::app::components::run_progress::{RunBadge, RunControls, RunProgress, r
 use crate::app::components::time::Time;
 use crate::app::components::trail_table::{TrailTable, Who};
 use crate::app::pages::admin_replay::Fields;
+use crate::app::shell::asked;
 use crate::model::audit::TrailRow;
 use crate::model::event_filter::percent_encoded;
 use crate::model::finding::{Difference, DifferenceKind, Skipped};
@@ -29,7 +30,7 @@ const PATH: &str = "/admin/sync/runs";
 #[component]
 pub fn AdminRunPage() -> impl IntoView {
     let id = use_params_map().get_untracked().get("id").unwrap_or_default();
-    let address = use_query_map().get_untracked();
+    let address = asked();
     let is_still = address.get("fresh").is_none();
     let part = |name: &str| address.get(name).filter(|after| !after.is_empty());
     let place = Place { after: part("after"), after_skipped: part("skipped") };

@@ -2,7 +2,6 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_query_map;
 
 use crate::api::runs::list_runs;
 use crate::app::components::admin_nav::{AdminNav, can_change};
@@ -14,13 +13,14 @@ use crate::app::components::loaded::loaded;
 use crate::app::components::pager::Pager;
 use crate::app::components::run_progress::{RunBadge, RunControls, RunProgress, run_path};
 use crate::app::components::time::Time;
+use crate::app::shell::asked;
 use crate::model::run::{RunKind, RunReport, RunsPage};
 
 const PATH: &str = "/admin/sync/runs";
 
 #[component]
 pub fn AdminRunsPage() -> impl IntoView {
-    let address = use_query_map().get_untracked();
+    let address = asked();
     let (before, is_still) = (address.get("before"), address.get("fresh").is_none());
     let is_first = before.is_none();
     let runs = Resource::new_blocking(

@@ -12,7 +12,6 @@ pub mod numbers;
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_query_map;
 
 use crate::api::admin_sync::{get_charts, get_overview};
 use crate::app::components::admin_nav::{AdminNav, can_change};
@@ -24,7 +23,7 @@ use crate::app::pages::admin_sync::first_run::FirstRun;
 use crate::app::pages::admin_sync::live::LiveNumbers;
 use crate::app::pages::admin_sync::newest::Newest;
 use crate::app::pages::admin_sync::numbers::Numbers;
-use crate::app::shell::{Here, here};
+use crate::app::shell::{Here, asked, here};
 use crate::model::chart::{Chart, Period};
 use crate::model::sync::SyncOverview;
 
@@ -32,7 +31,7 @@ const PATH: &str = "/admin/sync";
 
 #[component]
 pub fn AdminSyncPage() -> impl IntoView {
-    let asked = use_query_map().get_untracked().get("period").unwrap_or_default();
+    let asked = asked().get("period").unwrap_or_default();
     let period = Period::parse(&asked).unwrap_or_default();
     let read = Resource::new_blocking(
         move || asked.clone(),

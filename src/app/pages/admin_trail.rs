@@ -2,7 +2,6 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_query_map;
 
 use crate::api::trail::list_trail;
 use crate::app::components::admin_nav::AdminNav;
@@ -13,6 +12,7 @@ use crate::app::components::loaded::awaited;
 use crate::app::components::pager::Pager;
 use crate::app::components::time::Ago;
 use crate::app::components::trail_table::{OwnTrail, TrailTable, Who};
+use crate::app::shell::asked;
 use crate::model::audit::{Action, TrailPage, TrailQuery, TrailView, Verification};
 use crate::model::error::AppError;
 use crate::model::event_filter::percent_encoded;
@@ -21,7 +21,7 @@ const PATH: &str = "/admin/sync/audit";
 
 #[component]
 pub fn AdminTrailPage() -> impl IntoView {
-    let address = use_query_map().get_untracked();
+    let address = asked();
     let part = |name: &str| address.get(name).filter(|text| !text.trim().is_empty());
     let query = TrailQuery {
         actor: part("actor"),

@@ -5,7 +5,7 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::{use_params_map, use_query_map};
+use leptos_router::hooks::use_params_map;
 
 use crate::api::admin_users::{get_person, list_timeline};
 use crate::app::components::avatar::{Avatar, Size};
@@ -14,13 +14,14 @@ use crate::app::components::loaded::loaded;
 use crate::app::components::person_actions::Actions;
 use crate::app::components::time::Time;
 use crate::app::components::timeline::TimelineView;
+use crate::app::shell::asked;
 use crate::model::error::AppError;
 use crate::model::person::{Field, Origin, Person, Shown, Step, StepState, Timeline};
 
 #[component]
 pub fn AdminUserPage() -> impl IntoView {
     let id = use_params_map().with_untracked(|params| params.get("id").unwrap_or_default());
-    let cursor = use_query_map().with_untracked(|query| query.get("before"));
+    let cursor = asked().get("before");
     let is_first = cursor.is_none();
     let asked = id.clone();
     let person = Resource::new_blocking(move || asked.clone(), get_person);

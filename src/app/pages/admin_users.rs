@@ -5,7 +5,6 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_query_map;
 use leptos_router::params::ParamsMap;
 
 use crate::api::admin_users::list_users;
@@ -13,6 +12,7 @@ use crate::app::components::error_view::ErrorView;
 use crate::app::components::loaded::awaited;
 use crate::app::components::people_table::{Choice, PeopleTable};
 use crate::app::components::roster_filter::RosterFilter;
+use crate::app::shell::asked;
 use crate::model::error::AppError;
 use crate::model::roster::{Column, Order, Page, Query};
 
@@ -20,7 +20,7 @@ const PATH: &str = "/admin/users";
 
 #[component]
 pub fn AdminUsersPage() -> impl IntoView {
-    let asked = use_query_map().get_untracked();
+    let asked = asked();
     let query = query_of(&asked);
     let wanted = query.clone();
     let page = Resource::new_blocking(move || wanted.clone(), list_users);

@@ -2,18 +2,18 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_query_map;
 
 use crate::api::people::list_people;
 use crate::app::components::avatar::{Avatar, Size};
 use crate::app::components::loaded::loaded;
 use crate::app::components::pager::Pager;
+use crate::app::shell::asked;
 use crate::model::event_filter::percent_encoded;
 use crate::model::people::{LONGEST_SEARCH, Listed, ListedPage};
 
 #[component]
 pub fn PeoplePage() -> impl IntoView {
-    let query = use_query_map().get_untracked();
+    let query = asked();
     let looked_for = query.get("q").map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     let after = query.get("after");
     let asked = (looked_for.clone(), after.clone());

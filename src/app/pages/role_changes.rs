@@ -2,17 +2,17 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_query_map;
 
 use crate::api::admin_users::list_role_changes;
 use crate::app::components::fields::Reason;
 use crate::app::components::loaded::loaded;
 use crate::app::components::post_form::PostForm;
+use crate::app::shell::asked;
 use crate::model::roster::{Outlook, Preview};
 
 #[component]
 pub fn RoleChangesPage() -> impl IntoView {
-    let asked = use_query_map().get_untracked();
+    let asked = asked();
     let ids = asked.get_all("id").unwrap_or_default().join(",");
     let role = asked.get("role").unwrap_or_default();
     let preview =

@@ -2,9 +2,9 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_query_map;
 
 use crate::app::components::clerk_widget::{ClerkAddresses, ClerkPart, ClerkWidget};
+use crate::app::shell::asked;
 
 #[component]
 pub fn SignInPage() -> impl IntoView {
@@ -12,7 +12,7 @@ pub fn SignInPage() -> impl IntoView {
         <Title text="Sign in" />
         <h1 class="text-center text-3xl font-bold">"Sign in"</h1>
         <div class="mt-8 flex justify-center">
-            <ClerkWidget part=ClerkPart::SignIn redirect_url=redirect_target(use_query_map().get_untracked().get("redirect_url")) />
+            <ClerkWidget part=ClerkPart::SignIn redirect_url=redirect_target(asked().get("redirect_url")) />
         </div>
     }
 }
@@ -23,7 +23,7 @@ pub fn SignUpPage() -> impl IntoView {
         <Title text="Sign up" />
         <h1 class="text-center text-3xl font-bold">"Sign up"</h1>
         <div class="mt-8 flex justify-center">
-            <ClerkWidget part=ClerkPart::SignUp redirect_url=redirect_target(use_query_map().get_untracked().get("redirect_url")) />
+            <ClerkWidget part=ClerkPart::SignUp redirect_url=redirect_target(asked().get("redirect_url")) />
         </div>
     }
 }

@@ -2,13 +2,13 @@
 
 use leptos::prelude::*;
 use leptos_meta::Title;
-use leptos_router::hooks::use_query_map;
 
 use crate::app::pages::sign_in::is_own_path;
+use crate::app::shell::asked;
 
 #[component]
 pub fn VerifyPage() -> impl IntoView {
-    let asked = use_query_map().get_untracked().get("back");
+    let asked = asked().get("back");
     let back = asked.filter(|path| is_own_path(path)).unwrap_or_else(|| "/profile".to_owned());
     view! {
         <Title text="Confirm that it is you" />

@@ -15,13 +15,14 @@ use crate::model::user::{AuthProvider, SyncStatus};
 use crate::server::access::{Admin, Moderator};
 use crate::server::accounts::person::find_anybody;
 use crate::server::error::Error;
+use crate::server::spreadsheet::safe;
 use crate::server::state::AppState;
 use crate::server::store;
 use crate::server::store::directory::cursor::is_cursor;
 use crate::server::store::directory::filter::{Filter, Span};
 use crate::server::store::directory::{Order, Wanted, is_document_id};
 use crate::server::store::users::User;
-use crate::server::sync::fields::{open_fields, open_value};
+use crate::server::sync::fields::{open_fields, whole_value};
 
 const PAGE: u16 = 50;
 /// As many rows of a file are read at a time.
@@ -31,8 +32,6 @@ const LONGEST_OF_A_FILE: Duration = Duration::from_mins(1);
 const LONGEST_SEARCH: usize = 64;
 /// What the audit trail names where no person is meant.
 const EVERYBODY: &str = "users";
-/// A spreadsheet takes what begins with one of these for a formula (D5-03).
-const FORMULAS: [char; 6] = ['=', '+', '-', '@', '\t', '\r'];
 
 /// What is looked for, checked.
 #[derive(Clone, Debug)]
@@ -180,11 +179,11 @@ impl File {
         }
         for mut user in page.users {
             let own = std::mem::take(&mut user.fields);
-            let own = open_fields(table).map(|field| open_value(&own, table, field.name).unwrap_or_default());
+            let own = open_fields(table).map(|field| whole_value(&own, table, field.name).unwrap_or_default());
             let row = row_of(user);
             let cells = [row.clerk_id.clone(), row.name.clone()].into_iter();
             let cells = cells.chain(columns.iter().map(|column| cell(&row, *column))).chain(own);
-            writer.write_record(cells.map(safe)).map_err(|_| Error::Unreadable)?;
+            writer.write_record(cells.map(|cell| safe(&cell))).map_err(|_| Error::Unreadable)?;
         }
         let bytes = writer.into_inner().map_err(|_| Error::Unreadable)?;
         self.is_ended = page.next.is_none();
@@ -207,11 +206,6 @@ fn cell(row: &Row, column: Column) -> String {
         Column::Compared => row.compared.map(|at| at.to_string()).unwrap_or_default(),
         Column::Mongo => row.id.clone(),
     }
-}
-
-/// No formula, whatever somebody called themselves.
-fn safe(cell: String) -> String {
-    if cell.starts_with(FORMULAS) { format!("'{cell}") } else { cell }
 }
 
 fn row_of(user: User) -> Row {
@@ -375,15 +369,6 @@ mod tests {
         assert_eq!(filter.joined, Span { from: at("2026-11-20T00:00:00Z"), before: at("2026-11-21T00:00:00Z") });
         assert_eq!(filter.role, Some(Role::Admin));
         assert_eq!(describe(&asked), "role: admin, joined from: 2026-11-20, joined to: 2026-11-20");
-    }
-
-    #[test]
-    fn d5_03_no_cell_begins_a_formula() {
-        for (cell, kept) in
-            [("=1+1", "'=1+1"), ("+1", "'+1"), ("-1", "'-1"), ("@a", "'@a"), ("\tx", "'\tx"), ("Ada", "Ada"), ("", "")]
-        {
-            assert_eq!(safe(cell.to_owned()), kept);
-        }
     }
 
     #[test]

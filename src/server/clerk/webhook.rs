@@ -268,10 +268,10 @@ fn single<'a>(headers: &'a HeaderMap, name: &HeaderName, missing: Rejection) -> 
     Ok(value)
 }
 
-/// D3-10: the id becomes a key. A dot would let the signed text be cut in another place.
+/// D3-10: the id becomes a key, and part of addresses. A dot would let the signed text be cut in another place.
 fn parse_id(value: &HeaderValue) -> Result<&str, Rejection> {
     let id = value.to_str().map_err(|_| Rejection::IdInvalid)?;
-    let allowed = |byte: u8| byte.is_ascii_graphic() && byte != b'.';
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'~' | b':');
     if id.len() <= LONGEST_ID && id.bytes().all(allowed) { Ok(id) } else { Err(Rejection::IdInvalid) }
 }
 

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use axum::Extension;
 use axum::extract::multipart::{Multipart, MultipartError, MultipartRejection};
 use axum::extract::{DefaultBodyLimit, State};
-use axum::http::StatusCode;
-use axum::response::Response;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, post};
 
 use crate::model::error::AppError;
@@ -16,55 +16,72 @@ use crate::model::notice::Notice;
 use crate::model::profile::LARGEST_PICTURE;
 use crate::server::error::Error;
 use crate::server::http::Shared;
+use crate::server::http::api::refusal::Refusal;
 use crate::server::http::outcome::lead_back;
 use crate::server::profile;
 use crate::server::rpc::caller::Caller;
-use crate::server::rpc::form::failure;
+use crate::server::rpc::form::{failure, wants_page};
 use crate::server::state::AppState;
 
-/// The form around the picture.
-const FRAME: usize = 64 * 1024;
+/// A browser shows no answer to what it could not send: so much is read of what is too large, and thrown away.
+const READ_AT_MOST: usize = 64 * 1024 * 1024;
 
 type Who = Extension<Arc<Caller>>;
 
 /// `POST /profile/picture`.
 pub fn picture_route() -> MethodRouter<Shared> {
-    post(set_picture).layer(DefaultBodyLimit::max(LARGEST_PICTURE + FRAME))
+    post(set_picture).layer(DefaultBodyLimit::max(READ_AT_MOST))
 }
 
 async fn set_picture(
     State(state): State<Arc<AppState>>,
     Extension(caller): Who,
+    headers: HeaderMap,
     form: Result<Multipart, MultipartRejection>,
 ) -> Response {
     let set = async {
         let viewer = caller.viewer(&state).await?;
+        let turn = state.limits.uploads.begin(&viewer.user().clerk_id);
+        let _turn = turn.map_err(|_| refused("Another picture is still on its way."))?;
         profile::set_picture(&state, &viewer, read_picture(form).await?).await
     };
-    let said = set.await.unwrap_or_else(|error| {
-        error.log("set_picture");
-        match error.public() {
-            // Sent too soon: the same again, from the same field.
-            error @ AppError::TooOften => Notice { field: Some("picture".to_owned()), ..failure(&error) },
-            error => failure(&error),
+    let said = match set.await {
+        Ok(said) => said,
+        Err(error) if !wants_page(&headers) => return Refusal::of("set_picture", &error).into_response(),
+        Err(error) => {
+            error.log("set_picture");
+            match error.public() {
+                // Sent too soon: the same again, from the same field.
+                error @ AppError::TooOften => Notice { field: Some("picture".to_owned()), ..failure(&error) },
+                error => failure(&error),
+            }
         }
-    });
+    };
     lead_back(&state, "/profile", &Notice { form: Some("set_picture".to_owned()), ..said })
 }
 
+fn refused(message: &str) -> Error {
+    Error::Refused { field: "picture", message: message.to_owned() }
+}
+
+/// One byte more than a picture may have is kept, and no more.
 async fn read_picture(form: Result<Multipart, MultipartRejection>) -> Result<Vec<u8>, Error> {
-    let refused = |message: &str| Error::Refused { field: "picture", message: message.to_owned() };
     let unreadable = |error: MultipartError| {
         let is_large = error.status() == StatusCode::PAYLOAD_TOO_LARGE;
         refused(if is_large { "At most 10 MB." } else { "The picture did not arrive whole. Try again." })
     };
     let mut form = form.map_err(|_| refused("Choose a file first."))?;
     let mut picture = None;
-    while let Some(part) = form.next_field().await.map_err(unreadable)? {
-        match part.name() {
-            Some("picture") if picture.is_none() => picture = Some(part.bytes().await.map_err(unreadable)?.to_vec()),
-            _ => return Err(refused("There is one field here, the picture.")),
+    while let Some(mut part) = form.next_field().await.map_err(unreadable)? {
+        if part.name() != Some("picture") || picture.is_some() {
+            return Err(refused("There is one field here, the picture."));
         }
+        let mut bytes = Vec::new();
+        while let Some(more) = part.chunk().await.map_err(unreadable)? {
+            let room = LARGEST_PICTURE + 1 - bytes.len();
+            bytes.extend_from_slice(&more[..more.len().min(room)]);
+        }
+        picture = Some(bytes);
     }
     picture.ok_or_else(|| refused("Choose a file first."))
 }

@@ -297,6 +297,7 @@ fn messages(state: &AppState, alert: &Alert, now: Timestamp) -> Vec<Effect> {
             body: serde_json::to_string(&notice).ok(),
             trace: None,
             events: Vec::new(),
+            change: None,
         }
     };
     ways.into_iter().filter(|(_, _, is_wanted)| *is_wanted).map(|(channel, word, _)| effect(channel, word)).collect()

@@ -72,17 +72,18 @@ fn address_of(user: &User) -> Option<&str> {
 
 fn letter(state: &AppState, job: &Job, user: &User, address: &str, to: Mailbox) -> Message {
     let url = state.settings.public_url();
+    // A line of its own would be read as ours.
+    let name: String = user.name.chars().filter(|letter| !letter.is_control()).collect();
     let text = format!(
         "Hello {name},\n\nwelcome! Your account is ready. You signed up as {address}.\n\nYour profile: {url}/profile\n\n\
          If this was not you, you can ignore this mail.\n",
-        name = user.name,
     );
     let html = format!(
         "<!doctype html><html lang=\"en\"><body style=\"font-family: sans-serif\"><p>Hello {name},</p>\
          <p>welcome! Your account is ready. You signed up as <b>{address}</b>.</p>\
          <p><a href=\"{url}/profile\">Your profile</a></p>\
          <p>If this was not you, you can ignore this mail.</p></body></html>",
-        name = encode_text(&user.name),
+        name = encode_text(&name),
         address = encode_text(address),
         url = encode_double_quoted_attribute(url),
     );

@@ -44,6 +44,9 @@ pub struct Effect {
     /// The events that asked for it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<String>,
+    /// The etag of the change that it was written with: of two with one key, for which no event asked, it tells which is which.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub change: Option<String>,
 }
 
 /// One effect and its history.

@@ -290,7 +290,10 @@ impl Users {
         role: Role,
         effects: &[Effect],
     ) -> mongodb::error::Result<bool> {
-        let effects = serialize_to_bson(effects).map_err(mongodb::error::Error::custom)?;
+        let etag = ObjectId::new();
+        let of_this_change = |effect: &Effect| Effect { change: Some(etag.to_hex()), ..effect.clone() };
+        let effects: Vec<Effect> = effects.iter().map(of_this_change).collect();
+        let effects = serialize_to_bson(&effects).map_err(mongodb::error::Error::custom)?;
         let change = |field: &str, before: String, after: String| FieldChange {
             field: field.to_owned(),
             before: Some(before),
@@ -302,7 +305,7 @@ impl Users {
         }
         let entry = Entry { at: Timestamp::now(), event: None, source: None, fields };
         let change = doc! {
-            "$set": { "role": role.as_str(), "rolePending": true, "etag": ObjectId::new() },
+            "$set": { "role": role.as_str(), "rolePending": true, "etag": etag },
             "$push": { "outbox": { "$each": effects }, "history": history::addition(&[entry])? },
         };
         let living = doc! { "clerkId": &user.clerk_id, "deletedAt": Bson::Null };

@@ -80,7 +80,15 @@ pub fn metadata_of(user: &User) -> Effect {
 }
 
 fn effect(key: String, kind: JobKind, user: &User, body: Option<String>) -> Effect {
-    Effect { key, kind, clerk_id: user.clerk_id.clone(), body, trace: None, events: Vec::new() }
+    Effect {
+        key,
+        kind,
+        clerk_id: user.clerk_id.clone(),
+        body,
+        trace: None,
+        events: Vec::new(),
+        change: user.etag.clone(),
+    }
 }
 
 /// What a downstream system is told: the event's type in Clerk's words, and the person as stored.

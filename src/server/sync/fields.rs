@@ -70,14 +70,19 @@ pub fn open_fields(fields: &Fields) -> impl Iterator<Item = &Field> {
     fields.rows().iter().filter(|field| !field.is_personal && field.is_shown())
 }
 
-/// The value of such a field in words; `None` for any other field, and for no value.
-pub fn open_value(values: &FieldValues, fields: &Fields, name: &str) -> Option<String> {
+/// The value of such a field in words, whatever its length; `None` for any other field, and for no value.
+pub fn whole_value(values: &FieldValues, fields: &Fields, name: &str) -> Option<String> {
     let field = open_fields(fields).find(|field| field.name == name)?;
-    let text = match values.get(field.name)?.to_json() {
-        Value::Null => return None,
-        Value::String(text) => text,
-        other => other.to_string(),
-    };
+    match values.get(field.name)?.to_json() {
+        Value::Null => None,
+        Value::String(text) => Some(text),
+        other => Some(other.to_string()),
+    }
+}
+
+/// The same, as much of it as is shown.
+pub fn open_value(values: &FieldValues, fields: &Fields, name: &str) -> Option<String> {
+    let text = whole_value(values, fields, name)?;
     let mut kept: String = text.chars().take(LONGEST_SHOWN).collect();
     if kept.len() < text.len() {
         kept.push('…');

@@ -188,6 +188,12 @@ fn c_3_a_thousand_seeds_end_with_mongodb_equal_to_clerk() {
     assert_all_hold(&(0..1_000));
 }
 
+/// A role given while the outbox with the one before was being emptied, for seventeen seconds.
+#[test]
+fn c_3_what_one_of_a_hundred_thousand_seeds_found() {
+    assert_eq!(simulate(&History::of(15_792), Plant::Nothing), Ok(()));
+}
+
 #[test]
 #[ignore = "takes minutes: make sim"]
 fn c_3_a_hundred_thousand_seeds_end_with_mongodb_equal_to_clerk() {

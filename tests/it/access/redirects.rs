@@ -96,14 +96,22 @@ async fn d5_07_of_forty_foreign_addresses_none_is_followed_wherever_one_may_be_n
 #[tokio::test]
 async fn d5_07_what_is_ours_is_followed() {
     let app = TestApp::new().await;
-    for own in ["/people", "/admin/sync/events?q=dead", "/profile#bio", "/people?q=//"] {
+    // Of what is encoded in them nothing is lost: `R&D`, `ada+test@x.org`.
+    let encoded_in_it = ["/people?q=R%26D", "/admin/users?q=ada%2Btest%40x.org", "/people?q=100%25ab"];
+    let plain = ["/people", "/admin/sync/events?q=dead", "/profile#bio", "/people?q=//"];
+    for own in plain.into_iter().chain(encoded_in_it) {
         let page = app.get(&format!("/verify?{}", encoded("back", own))).await.text().await.expect("text");
         assert!(page.contains(&format!("href=\"{own}\"")), "{own}: {page}");
         let out = app.post_as(None, "/sign-out", &encoded("back", own)).await;
         let next = location(&out);
         let (_, query) = next.split_once('?').expect("a query");
         assert_eq!(url::form_urlencoded::parse(query.as_bytes()).next().expect("one").1, own);
+        let sign_in = app.get(&format!("/sign-in?{}", encoded("redirect_url", own))).await.text().await.expect("text");
+        assert!(sign_in.contains(&format!("&quot;{own}&quot;")), "{own}: {sign_in}");
     }
+    let reader = app.person(serde_json::json!({ "email_address": ["r@example.com"] })).await;
+    let found = app.get_as(&reader, "/people?q=100%25ab+%2B").await.text().await.expect("text");
+    assert!(found.contains("value=\"100%ab +\""), "{found}");
     let theme = app.client.post(app.at("/theme")).header("sec-fetch-site", "same-origin");
     let theme = theme.header(REFERER, app.at("/people?q=a")).header(CONTENT_TYPE, "application/x-www-form-urlencoded");
     assert_eq!(location(&theme.body("theme=dark").send().await.expect("an answer")), "/people?q=a");

@@ -32,6 +32,7 @@ fn effect() -> Effect {
         body: None,
         trace: None,
         events: Vec::new(),
+        change: None,
     }
 }
 

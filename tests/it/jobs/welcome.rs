@@ -34,7 +34,7 @@ fn key(id: &str) -> String {
 async fn a2_35_a3_15_a3_23_a_newcomer_is_greeted_once_however_often_the_event_comes() {
     let smtp = Smtp::start().await;
     let app = start_with(&smtp.url).await;
-    let id = app.person(json!({ "email_address": ["ada@example.com"], "first_name": "Ada <b>" })).await;
+    let id = app.person(json!({ "email_address": ["ada@example.com"], "first_name": "Ada \n<b>" })).await;
     job_in(&app.database, &key(&id), "done").await;
     let job = app.database.job(&key(&id)).await.expect("a job");
     assert_eq!(job.get_str("to").ok(), Some("a•••@example.com"), "whoever has that address now");

@@ -127,6 +127,27 @@ async fn e_19_a_bio_and_own_fields_that_changed_meanwhile_are_not_overwritten_un
     app.finish().await;
 }
 
+/// A field of one line shows a text of several without the breaks, and sends it so.
+#[tokio::test]
+async fn e_19_what_a_field_of_one_line_cannot_show_is_not_changed_by_it() {
+    let app = TestApp::with(Wishes { config: FIELDS, ..Wishes::default() }).await;
+    let (id, token) = jo(&app).await;
+    app.clerk.merge_metadata(&id, json!({ "unsafe_metadata": { "work": { "team": "Blue\nGreen" } } }));
+    assert!(app.clerk.drained(std::time::Duration::from_secs(10)).await);
+    app.settled().await;
+    let sent = [
+        ("values[team]", "BlueGreen"),
+        ("original[team]", "Blue\r\nGreen"),
+        ("values[homeOffice]", "true"),
+        ("original[homeOffice]", ""),
+    ];
+    let answer = send(&app, &token, "/api/profile/edit_fields", &sent).await;
+    assert!(landed(&app, &token, answer, "/profile").await.contains("Your details are saved."));
+    let metadata = app.clerk.user(&id).expect("there")["unsafe_metadata"].clone();
+    assert_eq!(metadata, json!({ "work": { "team": "Blue\nGreen" }, "home": true }));
+    app.finish().await;
+}
+
 #[tokio::test]
 async fn e_19_what_clerk_refuses_of_ones_own_fields_is_said_at_the_first_that_was_changed() {
     let app = TestApp::with(Wishes { config: FIELDS, ..Wishes::default() }).await;

@@ -178,6 +178,9 @@ fn d3_10_ids_that_cannot_be_keys_are_refused_even_when_signed() {
         "x".repeat(10_000),
         "a b".to_owned(),
         "a\tb".to_owned(),
+        "a/b#c".to_owned(),
+        "%41".to_owned(),
+        "x&all=1".to_owned(),
         "\u{e9}".to_owned(),
     ] {
         let signature = sign(SECRET, &id, AT, BODY);

@@ -55,10 +55,10 @@ impl Users {
 
     /// Takes effects that are jobs now out of the outboxes.
     pub async fn clear_outboxes(&self, outboxes: &[Outbox]) -> Result<(), Error> {
-        // By the events, too: what somebody asked for again meanwhile, under the same key, has to become a job again.
+        // By the events and the change, too: what was asked for again meanwhile, under the same key, has to become a job again.
         let one = |effect: &Effect| {
             let events = if effect.events.is_empty() { Bson::Null } else { Bson::from(effect.events.clone()) };
-            doc! { "key": &effect.key, "events": events }
+            doc! { "key": &effect.key, "events": events, "change": &effect.change }
         };
         let statement = |outbox: &Outbox| {
             let which = match outbox.outbox.as_slice() {

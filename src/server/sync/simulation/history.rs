@@ -184,7 +184,7 @@ impl History {
 }
 
 /// How many seeds are tried for a shorter history.
-const DRAWS: u64 = 8;
+const DRAWS: u64 = 16;
 
 /// Delta debugging of one list: pieces of half its length, then ever smaller ones.
 fn reduce<T: Clone>(

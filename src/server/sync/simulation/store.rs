@@ -247,7 +247,8 @@ impl Store {
     pub fn clear_outbox(&mut self, taken: &Outbox) {
         if let Some(row) = self.people.get_mut(&taken.clerk_id) {
             row.outbox.retain(|effect| {
-                !taken.outbox.iter().any(|other| (&other.key, &other.events) == (&effect.key, &effect.events))
+                let one = |effect: &Effect| (effect.key.clone(), effect.events.clone(), effect.change.clone());
+                !taken.outbox.iter().any(|other| one(other) == one(effect))
             });
         }
     }

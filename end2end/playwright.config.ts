@@ -3,7 +3,7 @@
 // one runs with and without. What a session lives through is seen with a Clerk like a production instance as well, beside
 // which everything is there a second time.
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { defineConfig, devices } from '@playwright/test';
@@ -19,9 +19,21 @@ process.env.E2E_STANDIN ??= `http://localhost:${freePort()}`;
 process.env.E2E_DATA ??= newFolder();
 const production = (process.env.E2E_PRODUCTION_APP ??= `http://localhost:${freePort()}`);
 process.env.E2E_PRODUCTION_STANDIN ??= `http://localhost:${freePort()}`;
-process.env.E2E_PRODUCTION_DATA ??= newFolder();
+const productionData = (process.env.E2E_PRODUCTION_DATA ??= newFolder());
 // The suite's own MongoDB, never the one that the shell around it knows.
 for (const name of ['MONGODB_URI', 'MONGODB_URL', 'DB_URL']) delete process.env[name];
+
+/** Fields of the application's own, which people see of each other and of themselves: one that they write at Clerk. */
+const FIELDS = `
+[[fields]]
+name = "motto"
+from = "unsafe_metadata.text"
+type = "text"
+editable = true
+`;
+const settings = join(productionData, 'settings.toml');
+const defaults = readFileSync(join(root, 'Leptos.toml'), 'utf8');
+writeFileSync(settings, defaults.replace(/^(public-fields = \[.*)\]$/m, '$1, "motto"]') + FIELDS);
 
 /** It leaves people behind whom no other spec wants to meet. */
 const OF_ITS_OWN = 'hostile.hydrate.spec.ts';
@@ -70,7 +82,7 @@ export default defineConfig({
       dependencies: ['sign-in'],
     },
   ],
-  webServer: [server('rollcall', 'E2E', ''), server('production', 'E2E_PRODUCTION', '--production-clerk')],
+  webServer: [server('rollcall', 'E2E', ''), server('production', 'E2E_PRODUCTION', `--production-clerk --config "${settings}"`)],
 });
 
 /** The application at the addresses that these variables name. */

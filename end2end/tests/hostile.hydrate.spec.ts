@@ -8,7 +8,7 @@ import { Webhook } from 'svix';
 import { impersonated, mongodbUri, place, webhookSecret } from './support/data';
 import { pages } from './support/pages';
 import { admin, signIn } from './support/people';
-import { expect, held, test } from './support/test';
+import { described, expect, held, test } from './support/test';
 
 const PROJECT = 'production';
 const RUN = 'window.harmed=1';
@@ -90,20 +90,22 @@ test('d5_01 nothing that people say of themselves runs on any page', async ({ pa
     await page.goto(path);
     await harmless(page, path);
   }
-  // It was there to be seen.
+  // It was there to be seen, also where the application shows a field of its own.
   await page.goto(`/admin/users/${hostile[0]?.id}`);
   await expect(page.getByText(MARKUP).first()).toBeVisible();
+  await page.goto(profiles[0]!);
+  await expect(described(page, 'Motto')).toContainText(MARKUP);
 });
 
 test('d5_01 nor of oneself, on any page where one is named', async ({ page }) => {
   test.setTimeout(180_000);
   await signIn(page, admin);
   const me = (await users.findOne({ email: admin.email }))!;
-  const { firstName, lastName, name, username, email, bio = null, imageUrl } = me;
+  const { firstName, lastName, name, username, email, bio = null, motto = null, imageUrl } = me;
   const places = ['/', '/profile', '/profile/data', '/profile/sessions', '/people', '/verify?back=%2Fprofile', `/admin/users/${me.clerkId}`];
   try {
     for (const [number, text] of CORPUS.entries()) {
-      const called = { firstName: text, lastName: text, name: text, username: `${text}me${number}`, bio: text };
+      const called = { firstName: text, lastName: text, name: text, username: `${text}me${number}`, bio: text, motto: text };
       await users.updateOne({ _id: me._id }, { $set: { ...called, email: `${text}@example.com`, imageUrl: `https://x/${text}` } });
       for (const path of [...places, `/people/${encodeURIComponent(called.username)}`]) {
         await page.goto(path);
@@ -114,6 +116,7 @@ test('d5_01 nor of oneself, on any page where one is named', async ({ page }) =>
       await page.goto('/profile');
       await expect(held(page, 'Name')).toContainText(text);
       await expect(page.getByRole('textbox', { name: 'Bio' })).toHaveValue(text);
+      await expect(page.getByRole('textbox', { name: 'Motto' })).toHaveValue(text);
       await page.goto('/');
       // Somebody acts in their place, and says the same of themselves.
       const tokens = (await page.context().cookies()).filter(({ name }) => name.startsWith('__session'));
@@ -128,7 +131,7 @@ test('d5_01 nor of oneself, on any page where one is named', async ({ page }) =>
       await page.context().addCookies(tokens);
     }
   } finally {
-    await users.updateOne({ _id: me._id }, { $set: { firstName, lastName, name, username, email, bio, imageUrl } });
+    await users.updateOne({ _id: me._id }, { $set: { firstName, lastName, name, username, email, bio, motto, imageUrl } });
   }
 });
 

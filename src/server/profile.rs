@@ -125,7 +125,8 @@ pub async fn edit_names(
     let stood = original.as_ref();
     let wanted = |field, new: String, stood: Option<&String>, stored: &Option<String>| {
         let stored = stored.as_deref().unwrap_or_default();
-        Ok::<_, Error>(is_wanted(field, &new, stood.map(String::as_str), stored)?.then_some(new))
+        let stood = stood.map(String::as_str);
+        Ok::<_, Error>((!came_back(&new, stood) && is_wanted(field, &new, stood, stored)?).then_some(new))
     };
     let change = ProfileChange {
         first_name: wanted("firstName", names.first_name, stood.map(|names| &names.first_name), &user.first_name)?,
@@ -143,7 +144,7 @@ pub async fn edit_names(
 /// overwrite what they have not seen is shown it first (E-19).
 fn is_wanted(field: &'static str, new: &str, stood: Option<&str>, stored: &str) -> Result<bool, Error> {
     let (new, stood) = (plain(new), stood.map(plain));
-    if new == stored || stood.as_ref().is_some_and(|stood| *stood == new || in_one_line(stood) == new) {
+    if new == stored || stood.as_ref() == Some(&new) {
         return Ok(false);
     }
     if stood.is_none_or(|stood| stood == stored.trim()) {
@@ -159,9 +160,9 @@ fn is_wanted(field: &'static str, new: &str, stood: Option<&str>, stored: &str) 
     Err(Error::Refused { field, message })
 }
 
-/// As a field of one line shows a text that has several: without the breaks.
-fn in_one_line(text: &str) -> String {
-    text.replace(['\r', '\n'], "")
+/// Whether a field of one line was left alone: a text of several comes back from it without the breaks.
+fn came_back(new: &str, stood: Option<&str>) -> bool {
+    stood.is_some_and(|stood| plain(&stood.replace(['\r', '\n'], "")) == plain(new))
 }
 
 /// Changes what the viewer says about themselves; nothing but blanks removes it.
@@ -230,7 +231,8 @@ fn change_of_fields(
             return Err(Error::Refused { field: "fields", message: "There is no such field to change.".to_owned() });
         };
         let before = stored.get(field.name).and_then(|value| text_of(&value.to_json())).unwrap_or_default();
-        if is_wanted(field.name, text, original.get(name).map(String::as_str), &before)? {
+        let stood = original.get(name).map(String::as_str);
+        if !came_back(text, stood) && is_wanted(field.name, text, stood, &before)? {
             insert(&mut change, path, value_of(field, text.trim())?);
             changed.push(field.name);
         }

@@ -387,3 +387,15 @@ async fn a2_24_c_10_the_binary_takes_the_table_from_its_settings_file_and_says_o
     clerk.stop().await;
     database.drop().await;
 }
+
+/// Where it is only shown it is cut; a file is all of it (E-17).
+#[tokio::test]
+async fn e_17_the_file_of_people_has_the_whole_of_a_field() {
+    let app = app().await;
+    let long = "d".repeat(500);
+    app.person(json!({ "email_address": ["a@example.com"], "public_metadata": { "department": &long } })).await;
+    let admin = app.person(json!({ "email_address": ["b@example.com"], "public_metadata": { "role": "admin" } })).await;
+    let file = app.post_as(Some(&admin), "/admin/users/csv", "").await.text().await.expect("text");
+    assert!(file.contains(&format!(",{long}")) && !file.contains('…'), "{file}");
+    app.finish().await;
+}

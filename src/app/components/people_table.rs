@@ -5,7 +5,7 @@ use leptos::prelude::*;
 use crate::app::components::avatar::{Avatar, Size};
 use crate::app::components::copy::CopyButton;
 use crate::app::components::pager::Pager;
-use crate::app::components::time::{Day, Time};
+use crate::app::components::time::{Ago, Day};
 use crate::model::roster::{Column, Order, Page, Row};
 use crate::model::user::{Role, SyncStatus, isolated};
 
@@ -200,8 +200,8 @@ fn cell(row: &Row, column: Column) -> AnyView {
         Column::Provider => row.provider.as_str().into_any(),
         Column::Joined => view! { <Day at=row.joined /> }.into_any(),
         Column::Active => row.active.clone().into_any(),
-        Column::Changed => view! { <Time at=row.changed /> }.into_any(),
-        Column::Compared => row.compared.map(|at| view! { <Time at /> }).into_any(),
+        Column::Changed => view! { <Ago at=row.changed /> }.into_any(),
+        Column::Compared => row.compared.map(|at| view! { <Ago at /> }).into_any(),
         Column::Mongo => {
             let label = format!("the MongoDB id of {}", isolated(&row.name));
             view! {

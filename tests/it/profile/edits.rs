@@ -145,6 +145,12 @@ async fn e_19_what_a_field_of_one_line_cannot_show_is_not_changed_by_it() {
     assert!(landed(&app, &token, answer, "/profile").await.contains("Your details are saved."));
     let metadata = app.clerk.user(&id).expect("there")["unsafe_metadata"].clone();
     assert_eq!(metadata, json!({ "work": { "team": "Blue\nGreen" }, "home": true }));
+    // One of several lines shows them: whoever takes the break out of a bio means it.
+    let begun = [("bio", "One\r\ntwo")];
+    assert_eq!(send(&app, &token, "/api/profile/edit_bio", &begun).await.status(), 303);
+    let sent = [("bio", "Onetwo"), ("original[bio]", "One\r\ntwo")];
+    assert_eq!(send(&app, &token, "/api/profile/edit_bio", &sent).await.status(), 303);
+    assert_eq!(text(&app.database.user(&id).await.expect("stored"), "bio"), "Onetwo");
     app.finish().await;
 }
 

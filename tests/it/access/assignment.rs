@@ -160,7 +160,9 @@ async fn d5_10_no_function_and_no_route_takes_a_field_that_is_not_its_own() {
     let upload = app.client.post(app.at("/profile/picture")).header("sec-fetch-site", "same-origin");
     let upload = upload.header(CONTENT_TYPE, "multipart/form-data; boundary=x").bearer_auth(app.token(&admin));
     let upload = upload.body(format!("{}{}--x--\r\n", part("picture"), part("surplus"))).send().await;
-    assert_eq!(upload.expect("an answer").status(), 303);
+    let refused = upload.expect("an answer");
+    assert_eq!(refused.status(), 422);
+    assert!(refused.text().await.expect("text").contains("There is one field here, the picture."));
     assert_eq!(app.clerk.user(&admin).expect("at Clerk")["has_image"], json!(false));
     assert_eq!(app.database.count("audit", doc! {}).await, 0);
     app.finish().await;

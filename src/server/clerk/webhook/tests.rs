@@ -269,7 +269,7 @@ proptest! {
     }
 
     #[test]
-    fn what_was_signed_is_accepted(id in "[!-\\-/-~]{1,60}", offset in -300_i64..=300, body in ".{0,80}") {
+    fn what_was_signed_is_accepted(id in "[A-Za-z0-9_:~-]{1,60}", offset in -300_i64..=300, body in ".{0,80}") {
         let signature = sign(SECRET, &id, AT, body.as_bytes());
         let tried = headers(&[("svix-id", &id), ("svix-timestamp", "1649367553"), ("svix-signature", &signature)]);
         let verified = verifier(&[SECRET]).verify(&tried, body.as_bytes(), at(AT + offset)).unwrap();

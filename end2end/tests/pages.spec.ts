@@ -25,7 +25,6 @@ const known: Record<string, { title: string; marked: string[] }> = {
   connection: { title: 'Connection', marked: ['Sync …', 'Connection'] },
   users: { title: 'Users', marked: ['Users'] },
   'users-found': { title: 'Users', marked: ['Users'] },
-  'user-none': { title: 'Not found', marked: ['Users …'] },
   'role-changes': { title: 'Change roles', marked: ['Users …'] },
   activity: { title: 'Activity', marked: ['Sync …', 'Activity'] },
   'sync-week': { title: 'Sync', marked: ['Sync', 'Overview'] },

@@ -32,7 +32,6 @@ export const pages: PageToSee[] = [
   { name: 'connection', path: '/admin/sync/connection', who: 'admin', status: 200, heading: /^Connection$/ },
   { name: 'users', path: '/admin/users', who: 'admin', status: 200, heading: /^Users$/ },
   { name: 'users-found', path: '/admin/users?q=a', who: 'admin', status: 200, heading: /^Users$/ },
-  { name: 'user-none', path: '/admin/users/user_nobody', who: 'admin', status: 404, heading: /^Not found$/ },
   { name: 'role-changes', path: '/admin/role-changes', who: 'admin', status: 200, heading: /./ },
   { name: 'activity', path: '/admin/activity', who: 'admin', status: 200, heading: /^Activity$/ },
   { name: 'sync-week', path: '/admin/sync?period=week', who: 'admin', status: 200, heading: /^Sync$/ },

@@ -121,9 +121,10 @@ async fn renew() {
 }
 
 fn is_due(renewal: &Renewal) -> bool {
-    let token = renewal.token();
-    let ends = token.and_then(|token| claim(&claims(&token)?, "exp")?.as_f64());
-    // Without a token nobody is signed in, and there is nothing to renew.
+    let held = renewal.token().and_then(|token| claims(&token));
+    // Without a token of a session nobody is signed in, and there is nothing to renew: what fails at once must not hold a form
+    // up, which nothing sends again while its event lasts.
+    let ends = held.filter(|held| session_id(held).is_some()).and_then(|held| claim(&held, "exp")?.as_f64());
     ends.is_some_and(|ends| ends * 1_000.0 < Date::now() - renewal.ahead + MARGIN_MS)
 }
 
@@ -143,9 +144,7 @@ impl Renewal {
 async fn ask(renewal: &Renewal) -> Result<(), JsValue> {
     let nothing = || JsValue::from("there is no session");
     let held = renewal.token().and_then(|token| claims(&token)).ok_or_else(nothing)?;
-    // It becomes part of an address, and whoever can set a cookie for this host can have made the token (D5-25).
-    let is_plain = |id: &String| id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    let session_id = claim(&held, "sid").and_then(|id| id.as_string()).filter(is_plain).ok_or_else(nothing)?;
+    let session_id = session_id(&held).ok_or_else(nothing)?;
     let query = UrlSearchParams::new()?;
     query.append("__clerk_api_version", &renewal.api_version);
     if let Some(browser) = renewal.cookie("__clerk_db_jwt") {
@@ -180,6 +179,12 @@ async fn ask(renewal: &Renewal) -> Result<(), JsValue> {
 fn claims(token: &str) -> Option<JsValue> {
     let payload = token.split('.').nth(1)?.replace('-', "+").replace('_', "/");
     JSON::parse(&window().atob(&payload).ok()?).ok()
+}
+
+/// It becomes part of an address, and whoever can set a cookie for this host can have made the token (D5-25).
+fn session_id(claims: &JsValue) -> Option<String> {
+    let is_plain = |id: &String| id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    claim(claims, "sid")?.as_string().filter(is_plain)
 }
 
 fn claim(claims: &JsValue, name: &str) -> Option<JsValue> {

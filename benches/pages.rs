@@ -124,7 +124,9 @@ async fn measure(
     if options.crowd > 0 {
         crowd::gather(&mongod.client.database(DATABASE), options.crowd, options.people).await?;
     }
-    people.see_their_own(server.address, path).await?;
+    // Without others, every list is of those who read.
+    let shown = if options.crowd > 0 { "</h1>" } else { "Reader" };
+    people.see_their_own(server.address, path, shown).await?;
     if options.site.is_some() && is_first {
         weigh(server.address, path, &people.cookie(0)).await?;
     }

@@ -95,8 +95,8 @@ impl People {
         Ok(())
     }
 
-    /// Some get the page, the profile with their own name on it; nobody else gets it at all.
-    pub async fn see_their_own(&self, server: SocketAddr, path: &str) -> anyhow::Result<()> {
+    /// Some get the page, the profile with their own name on it, any other with this text; nobody else gets it at all.
+    pub async fn see_their_own(&self, server: SocketAddr, path: &str, shown: &str) -> anyhow::Result<()> {
         let client = Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none()).build()?;
         let ask = |cookie: Option<String>| {
             let request = client.get(format!("http://{server}{path}")).header("accept", "text/html");
@@ -109,10 +109,7 @@ impl People {
                 let answer = ask(Some(self.cookie(number))).await?;
                 let status = answer.status();
                 let page = answer.text().await?;
-                let part = match path {
-                    "/profile" => first_name(number),
-                    _ => "</h1>".to_owned(),
-                };
+                let part = if path == "/profile" { first_name(number) } else { shown.to_owned() };
                 if status == 200 && page.contains(&part) {
                     break;
                 }

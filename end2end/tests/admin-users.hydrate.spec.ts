@@ -1,7 +1,7 @@
 // No barrier on the pages that look after people, whatever state they are in, in both themes and on a narrow screen.
 import { join } from 'node:path';
 import { barriers, lookAt } from './support/barriers';
-import { newcomer, signUp, state } from './support/people';
+import { newcomer, signUp, standing, state } from './support/people';
 import { expect, test } from './support/test';
 
 test.use({ storageState: state('admin') });
@@ -54,7 +54,7 @@ test.describe('in another role', () => {
     const person = newcomer();
     await signUp(page, person);
     await expect.poll(() => users.countDocuments({ email: person.email })).toBe(1);
-    await users.updateOne({ email: person.email }, { $set: { role: 'moderator' } });
+    await users.updateOne({ email: person.email }, { $set: { ...standing(), role: 'moderator' } });
     const user = await users.findOne({ email: 'user@example.com' });
     await page.goto(`/admin/users/${user?.clerkId}`);
     await expect(page.getByText('Moderators look')).toBeVisible();
@@ -67,7 +67,7 @@ test.describe('in another role', () => {
       await expect(page.getByText('Moderators look')).toBeVisible();
       await lookAt(page, name);
     }
-    await users.updateOne({ email: person.email }, { $set: { banned: true } });
+    await users.updateOne({ email: person.email }, { $set: { ...standing(), banned: true } });
     await page.goto('/profile');
     await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
     await lookAt(page, 'barred');

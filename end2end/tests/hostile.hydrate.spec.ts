@@ -3,11 +3,11 @@
 // (D5-04).
 import { randomUUID } from 'node:crypto';
 import type { Page } from '@playwright/test';
-import { type Collection, type Document, Long, MongoClient } from 'mongodb';
+import { type Collection, type Document, MongoClient, ObjectId } from 'mongodb';
 import { Webhook } from 'svix';
 import { impersonated, mongodbUri, place, webhookSecret } from './support/data';
 import { pages } from './support/pages';
-import { admin, signIn } from './support/people';
+import { admin, signIn, standing } from './support/people';
 import { described, expect, held, test } from './support/test';
 
 const PROJECT = 'production';
@@ -63,7 +63,7 @@ test.beforeAll(async () => {
   // What Clerk would not take, but another hand may have written.
   for (const { id, text, username } of hostile) {
     const email = `${text}@example.com`;
-    await users.updateOne({ clerkId: id }, { $set: { username, email, bio: text, imageUrl: `https://x/${text}` } });
+    await users.updateOne({ clerkId: id }, { $set: { ...standing(), username, email, bio: text, imageUrl: `https://x/${text}` } });
   }
 });
 
@@ -102,15 +102,12 @@ test('d5_01 nor of oneself, on any page where one is named', async ({ page }) =>
   await signIn(page, admin);
   // As it is stored: a version is a whole number of 64 bits, and must come back as one.
   const me = (await users.findOne({ email: admin.email }, { promoteLongs: false }))!;
-  // Whatever Clerk says of them meanwhile is older.
-  const at = Long.fromNumber(Date.now() + 3_600_000);
-  const newest = { updatedAt: at, eventAt: at };
-  const { version, firstName, lastName, name, username, email, bio = null, motto = null, imageUrl } = me;
+  const { version, lastClerkSync, firstName, lastName, name, username, email, bio = null, motto = null, imageUrl } = me;
   const places = ['/', '/profile', '/profile/data', '/profile/sessions', '/people', '/verify?back=%2Fprofile', `/admin/users/${me.clerkId}`];
   try {
     for (const [number, text] of CORPUS.entries()) {
       const called = { firstName: text, lastName: text, name: text, username: `${text}me${number}`, bio: text, motto: text };
-      const set = { ...called, version: newest, email: `${text}@example.com`, imageUrl: `https://x/${text}` };
+      const set = { ...called, ...standing(), email: `${text}@example.com`, imageUrl: `https://x/${text}` };
       await users.updateOne({ _id: me._id }, { $set: set });
       for (const path of [...places, `/people/${encodeURIComponent(called.username)}`]) {
         await page.goto(path);
@@ -136,7 +133,11 @@ test('d5_01 nor of oneself, on any page where one is named', async ({ page }) =>
       await page.context().addCookies(tokens);
     }
   } finally {
-    await users.updateOne({ _id: me._id }, { $set: { version, firstName, lastName, name, username, email, bio, motto, imageUrl } });
+    const etag = new ObjectId();
+    await users.updateOne(
+      { _id: me._id },
+      { $set: { version, lastClerkSync, etag, firstName, lastName, name, username, email, bio, motto, imageUrl } },
+    );
   }
 });
 

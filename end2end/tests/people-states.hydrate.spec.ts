@@ -5,7 +5,7 @@ import type { Page } from '@playwright/test';
 import { MongoClient } from 'mongodb';
 import { lookAt } from './support/barriers';
 import { pending, place, secretKey } from './support/data';
-import { admin, arrived, signIn, state, user } from './support/people';
+import { admin, arrived, signIn, standing, state, user } from './support/people';
 import { OwnServer } from './support/server';
 import { expect, test } from './support/test';
 
@@ -76,7 +76,7 @@ test('e_23 the application\'s own fields, and a role on its way to a Clerk that 
     await expect(page.getByRole('button', { name: 'Undo', exact: true })).toBeVisible();
     await lookAt(page, 'user-role-underway');
 
-    await users.updateOne({ _id: me._id }, { $set: { rolePending: true } });
+    await users.updateOne({ _id: me._id }, { $set: { ...standing(), rolePending: true } });
     await page.goto('/profile');
     await expect(page.getByRole('heading', { name: 'Under way' })).toBeVisible();
     await lookAt(page, 'profile-underway');
@@ -100,7 +100,7 @@ test.describe('an admin', () => {
     test(`sees somebody who is ${name}`, async ({ page, users }) => {
       test.setTimeout(60_000);
       const { id } = await arrived(users, 'Stated');
-      await users.updateOne({ clerkId: id }, { $set: set });
+      await users.updateOne({ clerkId: id }, { $set: { ...standing(), ...set } });
       await page.goto(`/admin/users/${id}`);
       await lookAt(page, `user-${name}`);
     });

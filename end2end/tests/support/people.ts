@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { expect, type Page } from '@playwright/test';
-import type { Collection, Document } from 'mongodb';
+import { type Collection, type Document, Long, ObjectId } from 'mongodb';
 import { secretKey } from './data';
 
 /** The code that the local Clerk takes as if it came by mail. */
@@ -27,6 +27,15 @@ export function newcomer(): Person {
 /** A name as it stands in a text: isolated, so that it turns nothing around it. */
 export function isolated(name: string): string {
   return `\u2068${name}\u2069`;
+}
+
+/**
+ * What goes beside what a test writes into somebody's document, so that it stays there for some minutes: whatever Clerk says
+ * meanwhile is older, also what is being carried out by now. A time further ahead than five minutes would be none (D3-23).
+ */
+export function standing(): Document {
+  const at = Long.fromNumber(Date.now() + 4 * 60_000);
+  return { version: { updatedAt: at, eventAt: at }, lastClerkSync: new Date(), etag: new ObjectId() };
 }
 
 /** Where the browser state of a signed-in person is kept for the specs that only look at pages. */

@@ -11,12 +11,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use jiff::Timestamp;
-use jsonwebtoken::DecodingKey;
 use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::Mutex;
 
 use crate::server::clerk::Error;
+use crate::server::clerk::jwt::RsaKey;
 use crate::server::clerk::session::Reason;
 
 const FRESH_SECONDS: i64 = 3600;
@@ -42,7 +42,7 @@ pub enum PemError {
 #[derive(Debug)]
 pub enum Lookup<'a> {
     /// The keys to try: one for a key id, all of them where ids do not matter.
-    Found(&'a [DecodingKey]),
+    Found(&'a [RsaKey]),
     /// No such key; `refetch` says whether fetching again is allowed now.
     Unknown { refetch: bool },
     /// No keys at all, and why.
@@ -60,9 +60,9 @@ pub struct KeySet {
 #[derive(Debug)]
 enum Contents {
     /// From configuration: the key id of a token is not looked at.
-    Fixed(Vec<DecodingKey>),
+    Fixed(Vec<RsaKey>),
     /// Fetched: ids and keys, at the same places.
-    ByKid(Vec<(String, [DecodingKey; 1])>),
+    ByKid(Vec<(String, [RsaKey; 1])>),
 }
 
 impl KeySet {
@@ -322,28 +322,28 @@ struct Document {
     keys: Vec<Value>,
 }
 
-fn usable_key(key: &Value) -> Option<(String, [DecodingKey; 1])> {
+fn usable_key(key: &Value) -> Option<(String, [RsaKey; 1])> {
     let text = |name: &str| key.get(name).and_then(Value::as_str);
     let for_signatures = text("kty") == Some("RSA")
         && text("use").is_none_or(|purpose| purpose == "sig")
         && text("alg").is_none_or(|algorithm| algorithm == "RS256");
     let kid = text("kid").filter(|kid| for_signatures && !kid.is_empty() && kid.len() <= LONGEST_KID)?;
-    let key = DecodingKey::from_rsa_components(text("n")?, text("e")?).ok()?;
+    let key = RsaKey::of_components(text("n")?, text("e")?)?;
     Some((kid.to_owned(), [key]))
 }
 
-fn parse_pem(text: &str) -> Result<DecodingKey, PemError> {
+fn parse_pem(text: &str) -> Result<RsaKey, PemError> {
     if text.contains("PRIVATE") {
         return Err(PemError::Private);
     }
     let text = text.replace("\\n", "\n");
-    let base64: String = text.lines().filter(|line| !line.contains("-----")).flat_map(str::split_whitespace).collect();
-    if base64.is_empty() || STANDARD.decode(&base64).is_err() {
+    let has_armour = ["-----BEGIN ", "-----END "].map(|line| text.contains(line));
+    if text.contains("-----") && has_armour != [true, true] {
         return Err(PemError::Unreadable);
     }
-    let label = if text.contains("RSA PUBLIC KEY") { "RSA PUBLIC KEY" } else { "PUBLIC KEY" };
-    let pem = format!("-----BEGIN {label}-----\n{base64}\n-----END {label}-----\n");
-    DecodingKey::from_rsa_pem(pem.as_bytes()).map_err(|_| PemError::Unreadable)
+    let base64: String = text.lines().filter(|line| !line.contains("-----")).flat_map(str::split_whitespace).collect();
+    let der = STANDARD.decode(&base64).map_err(|_| PemError::Unreadable)?;
+    RsaKey::of_der(&der).ok_or(PemError::Unreadable)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use url::Url;
 
 use crate::server::clerk::handshake::Satellite;
 use crate::server::clerk::handshake::organization::{OrganizationPaths, PathPattern};
+use crate::server::clerk::jwks::KeySet;
 use crate::server::clerk::key::{PublishableKey, SecretKey};
 use crate::server::clerk::webhook::Verifier;
 use crate::server::settings::Environment;
@@ -162,7 +163,7 @@ fn read_webhook_secrets(reader: &mut Reader<'_>, environment: Environment) -> Op
 fn read_jwt_key(reader: &mut Reader<'_>) -> Option<String> {
     let (variable, text) = reader.first_variable(&["CLERK_JWT_KEY"])?;
     let pem = text.replace("\\n", "\n");
-    if jsonwebtoken::DecodingKey::from_rsa_pem(pem.as_bytes()).is_err() {
+    if KeySet::from_pems(&[pem.as_str()]).is_err() {
         return reader.problem(&variable, "must be the PEM public key (-----BEGIN PUBLIC KEY-----) of the instance");
     }
     Some(pem)

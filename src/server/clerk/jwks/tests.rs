@@ -105,6 +105,7 @@ fn a_public_key_is_taken_however_it_was_pasted() {
         ("", PemError::Unreadable),
         ("hello", PemError::Unreadable),
         ("-----BEGIN PUBLIC KEY-----", PemError::Unreadable),
+        (&pem.replace("BEGIN", "END"), PemError::Unreadable),
         ("AAAA", PemError::Unreadable),
         ("-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----", PemError::Private),
     ] {

@@ -342,6 +342,8 @@ fn a_public_key_may_be_written_in_one_line() {
     for text in [PUBLIC_KEY, &in_one_line] {
         assert_eq!(loaded(&with(production(), "CLERK_JWT_KEY", text)).clerk.jwt_key.as_deref(), Some(PUBLIC_KEY));
     }
+    let bare: String = PUBLIC_KEY.lines().filter(|line| !line.starts_with("-----")).collect();
+    assert_eq!(loaded(&with(production(), "CLERK_JWT_KEY", &bare)).clerk.jwt_key, Some(bare));
     assert_eq!(refused(&with(production(), "CLERK_JWT_KEY", &PUBLIC_KEY.replace("BEGIN", "END"))), ["CLERK_JWT_KEY"]);
 }
 

@@ -28,6 +28,17 @@ pub fn Ago(at: Timestamp) -> impl IntoView {
     }
 }
 
+/// The moment, and beside it how long ago it was, where there is room for both. Without scripts it is the moment.
+#[component]
+pub fn Since(at: Timestamp) -> impl IntoView {
+    let (machine, shown) = texts(at);
+    view! {
+        <time datetime=machine.clone()>{shown}</time>
+        " "
+        <time class="ago beside" datetime=machine></time>
+    }
+}
+
 /// The day; the moment itself as a tip.
 #[component]
 pub fn Day(at: Timestamp) -> impl IntoView {

@@ -3,7 +3,7 @@
 use leptos::prelude::*;
 
 use crate::app::components::pager::Pager;
-use crate::app::components::time::Time;
+use crate::app::components::time::Since;
 use crate::model::event::EventState;
 use crate::model::job::JobState;
 use crate::model::person::{Change, Entry, Kind, Timeline};
@@ -68,7 +68,7 @@ fn Row(entry: Entry) -> impl IntoView {
     view! {
         <li class="flex flex-wrap gap-x-4 gap-y-1 py-3">
             <div class="w-48 shrink-0 text-sm">
-                <Time at=entry.at />
+                <Since at=entry.at />
             </div>
             <div class="min-w-0 grow basis-56">
                 <p class="flex flex-wrap items-center gap-x-2 gap-y-1">

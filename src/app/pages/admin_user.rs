@@ -12,7 +12,7 @@ use crate::app::components::avatar::{Avatar, Size};
 use crate::app::components::copy::CopyButton;
 use crate::app::components::loaded::loaded;
 use crate::app::components::person_actions::Actions;
-use crate::app::components::time::Time;
+use crate::app::components::time::Since;
 use crate::app::components::timeline::TimelineView;
 use crate::app::shell::asked;
 use crate::model::error::AppError;
@@ -128,7 +128,7 @@ fn SagaStep(step: Step) -> impl IntoView {
                 <p class="font-semibold">{step.name}</p>
                 <p class="wrap-anywhere">{step.text}</p>
                 {reason}
-                <p class="flex flex-wrap gap-x-3 text-sm">{step.at.map(|at| view! { <Time at /> })} {link}</p>
+                <p class="flex flex-wrap gap-x-3 text-sm">{step.at.map(|at| view! { <span><Since at /></span> })} {link}</p>
             </div>
         </li>
     }
@@ -161,7 +161,7 @@ fn Row(field: Field) -> impl IntoView {
     let value = match field.value {
         Shown::Nothing => view! { <span class="text-base-content/75">"none"</span> }.into_any(),
         Shown::Text(text) => view! { <bdi class="wrap-anywhere">{text}</bdi> }.into_any(),
-        Shown::Moment(at) => view! { <Time at /> }.into_any(),
+        Shown::Moment(at) => view! { <Since at /> }.into_any(),
     };
     let class = match field.origin {
         Origin::Clerk => "badge badge-sm badge-info badge-outline",

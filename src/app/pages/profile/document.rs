@@ -5,7 +5,7 @@ use leptos::prelude::*;
 
 use crate::app::components::copy::CopyButton;
 use crate::app::components::record_table::RecordTable;
-use crate::app::components::time::Time;
+use crate::app::components::time::Since;
 use crate::app::pages::profile::title_of;
 use crate::model::job::JobKind;
 use crate::model::profile::{OwnChange, Profile, Waiting};
@@ -130,8 +130,7 @@ pub fn History(profile: Profile) -> impl IntoView {
                     <dd>{status}</dd>
                     <dt>"Brought by"</dt>
                     <dd>{profile.sync_source.as_str()}</dd>
-                    <dt>"Last synced"</dt>
-                    <dd>{profile.last_clerk_sync.map_or_else(|| "never".into_any(), |at| view! { <Time at /> }.into_any())}</dd>
+                    <Moment term="Last synced" at=profile.last_clerk_sync />
                     <Moment term="Joined" at=profile.created_at />
                     <Moment term="Last changed at Clerk" at=profile.updated_at />
                 </dl>
@@ -152,7 +151,7 @@ pub fn Changes(changes: Vec<OwnChange>) -> impl IntoView {
         view! {
             <tr>
                 <td data-label="When">
-                    <Time at />
+                    <Since at />
                 </td>
                 <td data-label="Changed">{fields.join(", ")}</td>
                 <td data-label="Brought by">{source.map_or("a change made here", SyncSource::as_str)}</td>
@@ -175,7 +174,7 @@ pub fn Changes(changes: Vec<OwnChange>) -> impl IntoView {
 fn Moment(term: &'static str, at: Option<Timestamp>) -> impl IntoView {
     view! {
         <dt>{term}</dt>
-        <dd>{at.map_or_else(|| "never".into_any(), |at| view! { <Time at /> }.into_any())}</dd>
+        <dd>{at.map_or_else(|| "never".into_any(), |at| view! { <Since at /> }.into_any())}</dd>
     }
     .into_any()
 }

@@ -19,7 +19,7 @@ pub const CATEGORY_SESSION: &str = "cl_B7d4PD111AAA";
 /// Marks a token whose class is not to be judged.
 pub const CATEGORY_IGNORE: &str = "cl_I7d4PD111III";
 
-/// A public RSA key for signatures, made ready once: to do so again for each token was a quarter of what one costs.
+/// A public RSA key for signatures, made ready once: to do so again for each token was a seventh of what one costs.
 #[derive(Debug)]
 pub struct RsaKey(ParsedPublicKey);
 

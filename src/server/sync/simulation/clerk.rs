@@ -1,12 +1,15 @@
 //! The model of Clerk: people, what changes about them, and the events it makes of that.
 //!
 //! It keeps Clerk's promises and no others: a person's `updated_at` never goes back (two changes shortly after one another
-//! share it), a username has one living owner, an id is never used again. It does not know how events are delivered.
+//! share it), a username has one living owner, an id is never used again. An answer may lag: it then gives a person as they were,
+//! with the `updated_at` of that time, and whoever joined is there at once. It does not know how events are delivered.
+
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
 use crate::server::clerk::wire;
-use crate::server::sync::simulation::history::{EventTime, What};
+use crate::server::sync::simulation::history::{EventTime, Lag, What};
 
 /// When the simulation begins, in milliseconds.
 pub const START: i64 = 1_760_000_000_000;
@@ -43,6 +46,13 @@ pub struct Made {
 #[derive(Debug, Default)]
 pub struct Clerk {
     pub members: Vec<Member>,
+    /// By how many milliseconds an answer lags, by its number.
+    pub lags: BTreeMap<u32, i64>,
+    answers: u32,
+    /// How often a person was given as they no longer were.
+    pub lagged: u32,
+    /// As people were before each `updated_at`, and until when.
+    past: Vec<(i64, Member)>,
     events: u32,
 }
 
@@ -56,6 +66,10 @@ pub fn email(person: usize) -> String {
 }
 
 impl Clerk {
+    pub fn lagging(lags: &[Lag]) -> Self {
+        Self { lags: lags.iter().map(|lag| (lag.answer, lag.by)).collect(), ..Self::default() }
+    }
+
     /// Somebody does something at Clerk. Nothing comes of it if the person is deleted.
     pub fn change(&mut self, person: usize, what: &What, time: EventTime, is_later: bool, now: i64) -> Option<Made> {
         if *what == What::Other {
@@ -76,7 +90,10 @@ impl Clerk {
         if member.is_deleted {
             return None;
         }
-        member.tick(is_later, now);
+        let before = member.clone();
+        if member.tick(is_later, now) && !is_new {
+            self.past.push((now, before));
+        }
         match what {
             What::Name(name) => member.first_name = format!("Name {name}"),
             What::Username(_) if is_taken => {}
@@ -101,6 +118,7 @@ impl Clerk {
         if member.mongo_id.as_deref() == Some(mongo_id) && member.role == Some(role) {
             return Some((self.answer(id)?, None));
         }
+        self.past.push((now, member.clone()));
         member.mongo_id = Some(mongo_id.to_owned());
         member.role = ROLES.into_iter().find(|known| *known == role);
         member.changed_at = None;
@@ -113,7 +131,21 @@ impl Clerk {
     /// The Backend API's answer.
     pub fn answer(&self, id: &str) -> Option<wire::User> {
         let member = self.members.iter().find(|member| member.id == id && !member.is_deleted)?;
-        Some(serde_json::from_value(member.json()).expect("our own JSON is Clerk's"))
+        Some(member.answer())
+    }
+
+    /// The same of several, by a copy that may lag. Of somebody who does not say when they changed nobody could know that it does.
+    pub fn answer_late(&mut self, ids: &[&str], now: i64) -> Vec<wire::User> {
+        self.answers += 1;
+        let at = now - self.lags.get(&self.answers).copied().unwrap_or_default();
+        let mut answers = Vec::new();
+        for id in ids {
+            let was = self.past.iter().find(|(until, member)| member.id == *id && *until > at);
+            let was = was.filter(|(_, member)| member.time != EventTime::Undated).map(|(_, member)| member.answer());
+            self.lagged += u32::from(was.is_some());
+            answers.extend(was.or_else(|| self.answer(id)));
+        }
+        answers
     }
 
     fn made(&mut self, payload: &Value) -> Made {
@@ -146,15 +178,20 @@ impl Member {
         self.id.trim_start_matches("user_sim").parse().unwrap_or_default()
     }
 
-    /// The times of a change.
-    fn tick(&mut self, is_later: bool, now: i64) {
+    /// The times of a change; whether `updated_at` is another now.
+    fn tick(&mut self, is_later: bool, now: i64) -> bool {
         if self.changed_at.is_some_and(|at| now - at < TICK) {
             self.event_at += i64::from(is_later);
-            return;
+            return false;
         }
         self.updated_at = now.max(self.updated_at + 1);
         self.event_at = now.max(self.event_at + 1);
         self.changed_at = Some(now);
+        true
+    }
+
+    fn answer(&self) -> wire::User {
+        serde_json::from_value(self.json()).expect("our own JSON is Clerk's")
     }
 
     fn event(&self, kind: &str) -> Value {

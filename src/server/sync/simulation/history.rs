@@ -14,6 +14,8 @@ use crate::server::sync::simulation::clerk::{ROLES, TICK};
 const NAMES: [&str; 3] = ["ada", "bob", "cy"];
 /// Faults meet calls with a number below this.
 const LAST_FAULT: u32 = 400;
+/// In milliseconds; the engine is patient for five minutes.
+const LONGEST_LAG: i64 = 5_000;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct History {
@@ -25,6 +27,7 @@ pub struct History {
     pub faults: Vec<Fault>,
     /// Which questions to Clerk, counted from one, get no answer.
     pub unanswered: Vec<u32>,
+    pub lags: Vec<Lag>,
     pub refreshes: Vec<Refresh>,
     pub assignments: Vec<Assignment>,
 }
@@ -34,6 +37,13 @@ pub struct History {
 pub struct Refresh {
     pub at: i64,
     pub person: usize,
+}
+
+/// This answer of Clerk's, counted from one, gives people as they were so many milliseconds before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lag {
+    pub answer: u32,
+    pub by: i64,
 }
 
 /// An admin gives this person a role here, if they are stored by then.
@@ -111,6 +121,15 @@ pub enum FaultKind {
     Clock(i64),
 }
 
+impl Fault {
+    /// Two clocks then differ by four minutes at most.
+    fn lessen_clock(&mut self) {
+        if let FaultKind::Clock(wrong) = &mut self.kind {
+            *wrong /= 5;
+        }
+    }
+}
+
 impl History {
     pub fn of(seed: u64) -> Self {
         let mut rng = StdRng::seed_from_u64(seed);
@@ -133,7 +152,7 @@ impl History {
             let call = rng.random_range(0..LAST_FAULT);
             Fault { call, kind: fault_kind(&mut rng) }
         });
-        let faults = faults.collect();
+        let mut faults: Vec<Fault> = faults.collect();
         let unanswered = (1..6).filter(|_| rng.random_bool(0.4)).collect();
         let processes = rng.random_range(1..=3);
         // Many are asked for right after a change, when its event is on its way.
@@ -148,7 +167,14 @@ impl History {
             Assignment { at: at + rng.random_range(0..3_000), person, role }
         });
         let assignments = assignments.collect();
-        Self { seed, processes, locals, steps, faults, unanswered, refreshes, assignments }
+        let mut lags: Vec<Lag> = Vec::new();
+        if rng.random_bool(0.5) {
+            lags.extend((1..30).map(|answer| Lag { answer, by: rng.random_range(0..LONGEST_LAG) }));
+            lags.retain(|_| rng.random_bool(0.5));
+            // An answer that lags is told by the clocks, so both together stay within the engine's patience.
+            faults.iter_mut().for_each(Fault::lessen_clock);
+        }
+        Self { seed, processes, locals, steps, faults, unanswered, lags, refreshes, assignments }
     }
 
     pub fn is_lossy(&self) -> bool {
@@ -162,6 +188,7 @@ impl History {
             let before = shortest.clone();
             reduce(&mut shortest, |history| &mut history.faults, &fails);
             reduce(&mut shortest, |history| &mut history.unanswered, &fails);
+            reduce(&mut shortest, |history| &mut history.lags, &fails);
             reduce(&mut shortest, |history| &mut history.refreshes, &fails);
             reduce(&mut shortest, |history| &mut history.assignments, &fails);
             reduce(&mut shortest, |history| &mut history.steps, &fails);
@@ -275,6 +302,9 @@ impl fmt::Display for History {
         }
         for question in &self.unanswered {
             writeln!(f, "  question {question} to Clerk gets no answer")?;
+        }
+        for Lag { answer, by } in &self.lags {
+            writeln!(f, "  answer {answer} of Clerk's lags by {by} ms")?;
         }
         for Refresh { at, person } in &self.refreshes {
             writeln!(f, "  at {at} ms: person {person} is refreshed")?;

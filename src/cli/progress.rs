@@ -5,7 +5,7 @@ use std::io::IsTerminal;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::server::store::runs::Run;
 use crate::server::sync::scan::report::report;
@@ -33,10 +33,13 @@ impl Progress {
 
     /// Of a walk, which may begin in the middle: what was done before is not part of the rate.
     pub fn of_walk(name: &'static str, seen: u64, total: u64) -> Self {
-        let template = "{prefix} {wide_bar} {human_pos} of {human_len}, {per_sec}, {eta} left{msg}";
-        let bar = styled(ProgressBar::new(total.max(seen)).with_prefix(name), template);
+        let template = "{prefix} {wide_bar} {human_pos} of {human_len}, {per_sec:0}, {eta} left{msg}";
+        // To begin in the middle counts as progress until it is told otherwise, and until then nobody looks.
+        let bar = ProgressBar::with_draw_target(Some(total.max(seen)), ProgressDrawTarget::hidden());
         bar.set_position(seen);
         bar.reset_eta();
+        let bar = styled(bar.with_prefix(name), template);
+        bar.set_draw_target(ProgressDrawTarget::stderr());
         bar.tick();
         let lines = (!std::io::stderr().is_terminal()).then(Mutex::default);
         Self { bar, lines }

@@ -15,7 +15,8 @@
 //! Clerk lists by the moment of joining, so each page is held against those who joined in the same span here: whoever is
 //! here and not on the page is asked for. That finds deletions with one small query a page, and holds nobody in memory
 //! but a page. A run survives `kill -9` anywhere: its checkpoint is in MongoDB after each page, everything it does may be
-//! done twice, and a walk is dropped in the middle without ceremony when an operator wants it or the lease is lost.
+//! done twice, and a walk is dropped in the middle without ceremony when the lease is lost. When an operator wants it, the
+//! walk goes as far as its next checkpoint, so that nothing is done twice, unless that takes too long.
 
 pub mod census;
 pub mod compare;
@@ -29,6 +30,7 @@ pub mod requests;
 pub mod timer;
 
 use std::future::Future;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -46,14 +48,13 @@ use crate::server::clerk::wire;
 use crate::server::error::Error;
 use crate::server::jobs::watch;
 use crate::server::state::AppState;
-use crate::server::store::runs::{Lease, Progress, Run};
+use crate::server::store::runs::{Progress, Run};
 use crate::server::sync::instance::refusal;
+use crate::server::sync::scan::control::{Halt, lease};
 use crate::server::sync::scan::examine::{compare_page, find_gone, weigh_if_many, weigh_suspects};
 use crate::server::sync::scan::mend::{bury_held, most_deletions, write_page};
 use crate::server::sync::scan::place::fetch;
 
-/// Somebody who was not heard of for so long is dead, and another carries on.
-pub const LEASE_FOR: Duration = Duration::from_secs(4);
 const BEAT: Duration = Duration::from_secs(1);
 /// Attempts at what passes by itself: with their pauses, some minutes.
 const MOST_ATTEMPTS: u32 = 12;
@@ -75,9 +76,17 @@ pub fn carry_on<'a>(state: &'a AppState, run: Run, watcher: &'a Watcher<'a>) -> 
 
 async fn carry_to_its_end(state: &AppState, run: Run, watcher: &Watcher<'_>) -> Result<Run, Error> {
     let (id, owner) = (run.id.clone(), run.lease_owner.clone().unwrap_or_default());
+    let halt = Halt::default();
+    let mut walk = pin!(walk(state, run, watcher, &halt));
     let walked = tokio::select! {
-        walked = walk(state, run, watcher) => walked,
-        wish = keep_lease(state, &id, &owner) => return yield_to(state, &id, &owner, wish).await,
+        walked = &mut walk => walked,
+        wish = keep_lease(state, &id, &owner) => {
+            let wish = wish?;
+            tokio::select! {
+                walked = &mut walk => walked,
+                () = halt.reach() => return yield_to(state, &id, &owner, wish).await,
+            }
+        }
     };
     let refused = matches!(walked, Err(Error::Clerk(clerk::Error::Unauthorized)));
     let ended = match walked {
@@ -141,23 +150,22 @@ async fn tell(state: &AppState, run: &Run) -> Result<(), Error> {
     Ok(())
 }
 
-/// Ends when an operator wants something (`None`: when somebody else has the run).
-async fn keep_lease(state: &AppState, id: &str, owner: &str) -> Option<Wish> {
+/// Ends when an operator wants something; `Conflict` when somebody else has the run.
+async fn keep_lease(state: &AppState, id: &str, owner: &str) -> Result<Wish, Error> {
     let mut beat = interval(BEAT);
     beat.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         beat.tick().await;
         match state.store.runs.renew(id, lease(owner)).await {
-            Ok(None) => return None,
-            Ok(Some(Run { wish: Some(wish), .. })) => return Some(wish),
+            Ok(None) => return Err(Error::Conflict),
+            Ok(Some(Run { wish: Some(wish), .. })) => return Ok(wish),
             // MongoDB is away, which the walk meets as well.
             Ok(Some(_)) | Err(_) => {}
         }
     }
 }
 
-async fn yield_to(state: &AppState, id: &str, owner: &str, wish: Option<Wish>) -> Result<Run, Error> {
-    let wish = wish.ok_or(Error::Conflict)?;
+async fn yield_to(state: &AppState, id: &str, owner: &str, wish: Wish) -> Result<Run, Error> {
     let (now, run) = (Timestamp::now(), mine(state, id, owner).await?);
     let ended = match wish {
         Wish::Pause => Run { state: RunState::Paused, moved_at: now, ..run },
@@ -171,11 +179,6 @@ async fn yield_to(state: &AppState, id: &str, owner: &str, wish: Option<Wish>) -
 async fn mine(state: &AppState, id: &str, owner: &str) -> Result<Run, Error> {
     let run = state.store.runs.find(id).await?;
     run.filter(|run| run.lease_owner.as_deref() == Some(owner)).ok_or(Error::Conflict)
-}
-
-pub fn lease(owner: &str) -> Lease<'_> {
-    let now = Timestamp::now();
-    Lease { owner, now, until: now.saturating_add(LEASE_FOR).unwrap_or(Timestamp::MAX) }
 }
 
 /// Again and again while it passes by itself; what does not, or not within minutes, is the answer.
@@ -201,7 +204,7 @@ async fn pause_after(attempts: u32, error: &Error) {
     sleep(pause.max(error.retry_after().unwrap_or_default())).await;
 }
 
-async fn walk(state: &AppState, mut run: Run, watcher: &Watcher<'_>) -> Result<Run, Error> {
+async fn walk(state: &AppState, mut run: Run, watcher: &Watcher<'_>, halt: &Halt) -> Result<Run, Error> {
     if run.kind != RunKind::Replay
         && let Some(reason) = patiently(|| refusal(state)).await?
     {
@@ -215,6 +218,7 @@ async fn walk(state: &AppState, mut run: Run, watcher: &Watcher<'_>) -> Result<R
     let walk = Walk {
         state,
         watcher,
+        halt,
         began_at: Instant::now(),
         began_with: run.progress.counts.seen,
         step: AtomicU64::new(run.progress.pages),
@@ -245,6 +249,7 @@ fn foretell(state: &AppState, run: Run) -> Run {
 struct Walk<'a> {
     state: &'a AppState,
     watcher: &'a Watcher<'a>,
+    halt: &'a Halt,
     began_at: Instant,
     began_with: u64,
     /// Which step is being done, and whether somebody may have tried it before.
@@ -377,6 +382,7 @@ impl Walk<'_> {
         self.is_repeated.store(false, Ordering::Relaxed);
         run.progress.found.clear();
         (self.watcher)(run);
+        self.halt.pass().await;
         Ok(())
     }
 

@@ -209,6 +209,13 @@ async fn e_34_on_a_terminal_a_walk_that_goes_on_shows_its_bar_from_where_it_was(
     world.sync(&["pause", "--yes"]).await.expect(0);
     ended(backfill).await.expect(1);
     delayed(&world, 200);
+    let progress = world.runs().await.remove(0);
+    let seen = progress.get_document("progress").and_then(|progress| progress.get_document("counts"));
+    let was = match seen.and_then(|counts| counts.get_i64("seen")) {
+        Ok(500) => "500",
+        Ok(1_000) => "1,000",
+        other => panic!("it was paused at the end of a page: {other:?}"),
+    };
     let asked = format!("'{}' sync backfill --yes", env!("CARGO_BIN_EXE_rollcall"));
     let terminal = Command::new("script")
         .args(["-qec", &asked, "/dev/null"])
@@ -220,7 +227,13 @@ async fn e_34_on_a_terminal_a_walk_that_goes_on_shows_its_bar_from_where_it_was(
     let shown = terminal.await.expect("`script` of util-linux");
     let shown = String::from_utf8_lossy(&shown.stdout);
     let counts: Vec<&str> = shown.split(" of 1,100").filter_map(|part| part.split(' ').next_back()).collect();
-    assert_eq!(counts.first(), Some(&"500"), "{shown:?}");
+    assert_eq!(counts.first(), Some(&was), "{shown:?}");
+    let rates: Vec<&str> = shown.split("/s,").filter_map(|part| part.rsplit(' ').next()).collect();
+    let (_, rates) = rates.split_last().expect("what follows the last rate");
+    assert!(
+        !rates.is_empty() && rates.iter().all(|rate| rate.parse::<u64>().is_ok_and(|rate| rate < 5_000)),
+        "{rates:?}"
+    );
     assert!(shown.contains("left") && shown.contains("backfill done: 1100 people"), "{shown:?}");
     world.finish().await;
 }

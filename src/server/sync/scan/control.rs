@@ -1,20 +1,24 @@
 //! Begins, continues, pauses and cancels runs. One runs at a time, whoever asks.
 
+use std::future::pending;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::time::{Instant, sleep};
+use tokio::sync::Notify;
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::model::audit::Action;
 use crate::model::run::{RunKind, RunOptions, RunState, Starter, Wish};
 use crate::server::error::Error;
 use crate::server::state::AppState;
-use crate::server::store::runs::{Progress, Run};
+use crate::server::store::runs::{Lease, Progress, Run};
 use crate::server::store::users::new_id;
 use crate::server::sync::instance::refusal;
 use crate::server::sync::scan::timer::{PROOF, set_next};
-use crate::server::sync::scan::{LEASE_FOR, lease};
 
+/// Somebody who was not heard of for so long is dead, and another carries on.
+const LEASE_FOR: Duration = Duration::from_secs(4);
 /// An import is continued however old it is; of the others, what they found would be old news.
 const CONTINUED_FOR: SignedDuration = SignedDuration::from_hours(1);
 /// What changed at Clerk while the last run looked is looked at again.
@@ -22,6 +26,38 @@ const OVERLAP: SignedDuration = SignedDuration::from_mins(10);
 /// How long whoever is at a run may take to hear what is wanted.
 const HEARD_WITHIN: Duration = Duration::from_secs(15);
 const LOOK_AGAIN: Duration = Duration::from_millis(200);
+/// How long a walk may take to its next checkpoint: less than its lease lasts, which was renewed when the wish was heard.
+const CHECKPOINT_WITHIN: Duration = Duration::from_secs(3);
+
+/// Holds a walk at its next checkpoint, so that nothing it did is done again by whoever carries on.
+#[derive(Default)]
+pub struct Halt {
+    is_wanted: AtomicBool,
+    is_reached: Notify,
+}
+
+impl Halt {
+    /// Ends when the walk stands at a checkpoint, or has not come to one in time.
+    pub async fn reach(&self) {
+        self.is_wanted.store(true, Ordering::Relaxed);
+        // Late, it is dropped where it is; what it does may be done twice.
+        let _ = timeout(CHECKPOINT_WITHIN, self.is_reached.notified()).await;
+    }
+
+    /// At a checkpoint: goes by, or stands still to be dropped.
+    pub async fn pass(&self) {
+        if self.is_wanted.load(Ordering::Relaxed) {
+            self.is_reached.notify_one();
+            pending::<()>().await;
+        }
+    }
+}
+
+/// From now on, for this owner.
+pub fn lease(owner: &str) -> Lease<'_> {
+    let now = Timestamp::now();
+    Lease { owner, now, until: now.saturating_add(LEASE_FOR).unwrap_or(Timestamp::MAX) }
+}
 
 /// What somebody wants done.
 #[derive(Clone, Copy, Debug)]

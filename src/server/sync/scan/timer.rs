@@ -14,8 +14,8 @@ use crate::server::error::Error;
 use crate::server::state::AppState;
 use crate::server::store::runs::Run;
 use crate::server::store::users::new_id;
-use crate::server::sync::scan::control::{Begun, Wanted, begin};
-use crate::server::sync::scan::{carry_on, lease};
+use crate::server::sync::scan::carry_on;
+use crate::server::sync::scan::control::{Begun, Wanted, begin, lease};
 
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 const RECONCILE: &str = "reconcile";

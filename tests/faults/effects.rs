@@ -11,8 +11,8 @@ use crate::site::Site;
 use crate::support::eventually_within;
 use crate::support::receiver::{Receiver, SECRET};
 
-/// Longer than whoever was killed may have held a job.
-const PAST_ANY_JOB: Duration = Duration::from_mins(3);
+/// Longer than whoever was killed may have held a job, and than one waits that failed six times.
+const PAST_ANY_JOB: Duration = Duration::from_mins(4);
 
 /// Servers of this site bring Clerk's metadata in line from now on, and tell this receiver of every change.
 pub async fn switched_on(site: &mut Site) -> Receiver {
@@ -25,8 +25,15 @@ pub async fn switched_on(site: &mut Site) -> Receiver {
     receiver
 }
 
+/// When nothing moves any more, each change was told once, and Clerk holds what it should.
+pub async fn are_right(site: &Site, receiver: &Receiver) {
+    at_rest(site).await;
+    each_was_told_under_one_id(site, receiver).await;
+    clerk_holds_what_is_wanted(site).await;
+}
+
 /// Waits until every effect is had, and everything that Clerk tells of it has come to its end here.
-pub async fn at_rest(site: &Site) {
+async fn at_rest(site: &Site) {
     eventually_within(PAST_ANY_JOB, "every effect is had", || async {
         unfinished(site).await?;
         let told = site.clerk.deliveries();
@@ -53,7 +60,7 @@ async fn unfinished(site: &Site) -> Result<(), String> {
 }
 
 /// Each effect was had, and each change was told under one id: what came more than once under it says the same.
-pub async fn each_was_told_under_one_id(site: &Site, receiver: &Receiver) {
+async fn each_was_told_under_one_id(site: &Site, receiver: &Receiver) {
     let told = told_by(receiver);
     let jobs = site.database.all("jobs").await;
     let unfinished: Vec<&Document> = jobs.iter().filter(|job| job.get_str("state").ok() != Some("done")).collect();
@@ -108,7 +115,7 @@ fn says(data: &Value, user: &Document) -> bool {
 }
 
 /// Clerk's metadata of each person is what their document wants there.
-pub async fn clerk_holds_what_is_wanted(site: &Site) {
+async fn clerk_holds_what_is_wanted(site: &Site) {
     let stored = site.database.all("users").await;
     let living = stored.iter().filter(|user| user.get("deletedAt").is_none_or(|at| *at == Bson::Null));
     let by_id: BTreeMap<&str, &Document> = living.map(|user| (user.get_str("clerkId").expect("an id"), user)).collect();

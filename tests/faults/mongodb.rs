@@ -9,6 +9,7 @@ use reqwest::Response;
 use rollcall::standin::levers::Levers;
 use serde_json::json;
 
+use crate::effects;
 use crate::mongod::{Mongod, ThreeNodes};
 use crate::proxy::{Line, Proxy};
 use crate::site::{SENDER_WAITS, Site, Traffic};
@@ -31,6 +32,7 @@ async fn d2_06_mongodb_restarted_ten_times_under_load_nothing_is_acknowledged_wh
     let mut mongod = Mongod::start().await;
     let mut site = Site::of(1, TestDatabase::at(&mongod.uri()).await).await;
     site.change(&[("ROLLCALL_DATABASE_TIMEOUT_MS", "1000")]);
+    let receiver = effects::switched_on(&mut site).await;
     let _server = site.start(0).await;
     let traffic = Traffic::start(&site.clerk, 150);
     let mut downtimes = Vec::new();
@@ -66,6 +68,7 @@ async fn d2_06_mongodb_restarted_ten_times_under_load_nothing_is_acknowledged_wh
         }
     }
     assert_eq!(site.statuses(), [Some(200), Some(503)], "never another answer, and never none");
+    effects::are_right(&site, &receiver).await;
     site.finish(&AWAY).await;
 }
 
@@ -74,6 +77,7 @@ async fn d2_07_a_primary_that_steps_down_under_load_costs_retries_and_no_event()
     let three = ThreeNodes::start().await;
     let mut site = Site::of(1, TestDatabase::at(&three.uri()).await).await;
     site.change(&[("ROLLCALL_DATABASE_TIMEOUT_MS", "5000")]);
+    let receiver = effects::switched_on(&mut site).await;
     let _server = site.start(0).await;
     let traffic = Traffic::start(&site.clerk, 100);
     for _ in 0..3 {
@@ -94,6 +98,7 @@ async fn d2_07_a_primary_that_steps_down_under_load_costs_retries_and_no_event()
     let worst = site.clerk.deliveries().iter().map(|delivery| delivery.attempts.len()).max();
     assert!(worst <= Some(4), "{worst:?} attempts at one event");
     assert!(site.statuses().iter().all(|status| matches!(status, Some(200 | 503))), "{:?}", site.statuses());
+    effects::are_right(&site, &receiver).await;
     site.finish(&[&AWAY[..], &ELECTING].concat()).await;
 }
 

@@ -44,9 +44,7 @@ async fn d2_05_servers_restarted_by_turns_under_load_finish_what_they_have_and_e
     site.delivered(Duration::from_mins(1)).await;
     assert!(site.statuses().iter().all(|status| matches!(status, Some(200) | None)), "{:?}", site.statuses());
     assert!(site.answers(None) <= 6 * ON_THE_WAY, "{} requests without an answer", site.answers(None));
-    effects::at_rest(&site).await;
-    effects::each_was_told_under_one_id(&site, &receiver).await;
-    effects::clerk_holds_what_is_wanted(&site).await;
+    effects::are_right(&site, &receiver).await;
     site.finish(&[]).await;
 }
 

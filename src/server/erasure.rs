@@ -38,9 +38,11 @@ use crate::server::store::erasure::Erased;
 use crate::server::store::erasure::subject::Subject;
 use crate::server::store::events::Event;
 use crate::server::store::users::User;
+use crate::server::store::users::writes::{Guard, Write, Written};
 use crate::server::sync::apply::Incoming;
 use crate::server::sync::ports::Ports;
 use crate::server::sync::process::write;
+use crate::server::sync::tombstone::{self, stripped};
 
 /// MongoDB removes by age once a minute, at leisure.
 const MARGIN: Duration = Duration::from_hours(24);
@@ -130,10 +132,8 @@ async fn find_subject(state: &AppState, user: &User, theirs: Option<&wire::User>
     let phones = state.settings.fields.rows().iter().filter(|field| field.from == Source::Own(Own::PhoneNumber));
     let phones = phones.filter_map(|field| user.fields.get(field.name)?.to_json().as_str().map(str::to_owned));
     leads.contacts.extend(phones.filter(|phone| !phone.is_empty()));
-    if user.deleted_at.is_none() {
-        for username in [&user.username, &user.clerk_username] {
-            leads.add_name(username.as_deref(), user.first_name.as_deref(), user.last_name.as_deref());
-        }
+    for username in [&user.username, &user.clerk_username] {
+        leads.add_name(username.as_deref(), user.first_name.as_deref(), user.last_name.as_deref());
     }
     let look = |event: &Event| leads.add(leads_in(&event.payload, &user.clerk_id));
     state.store.deliveries.look_through(look).await?;
@@ -143,7 +143,7 @@ async fn find_subject(state: &AppState, user: &User, theirs: Option<&wire::User>
 
 fn is_named(user: &User, subject: &Subject, reason: &str) -> bool {
     let names = [Some(&user.name), user.last_name.as_ref(), user.username.as_ref()];
-    let contacts = names.into_iter().flatten().filter(|_| user.deleted_at.is_none()).cloned().collect();
+    let contacts = names.into_iter().flatten().filter(|name| *name != tombstone::NAME).cloned().collect();
     subject.is_named_in(reason) || Subject { contacts, ..subject.clone() }.is_named_in(reason)
 }
 
@@ -163,6 +163,7 @@ async fn carry_out(
     let mentions = state.store.erase_mentions(subject).await?;
     let at = Timestamp::now();
     write(state, Incoming::Deleted { clerk_id: user.clerk_id.clone(), at }).await?;
+    strip(state, &user.clerk_id).await?;
     let expires_at = expiry(JobKind::Webhook, state.settings.retention.jobs, at);
     let erased = state.store.erase(subject, expires_at, mentions).await?;
     let tombstone = state.store.users.find(&user.clerk_id).await?.ok_or(NOBODY)?;
@@ -172,6 +173,24 @@ async fn carry_out(
     state.store.audit.append(&Fact { action: Action::EraseReceipt, after, reason: None, ..fact }).await?;
     tracing::info!(user.id = receipt.clerk_id, by = receipt.by, "person erased");
     Ok(receipt)
+}
+
+/// Takes what the setting `deletions` kept of a deleted person.
+async fn strip(state: &AppState, clerk_id: &str) -> Result<(), Error> {
+    loop {
+        let Some(user) = state.store.users.find(clerk_id).await? else { return Ok(()) };
+        let Some(bare) = stripped(&user, Timestamp::now()) else { return Ok(()) };
+        let guard = Guard::Unchanged(user.etag.clone());
+        let bare = User { etag: Some(state.new_id()), ..bare };
+        let write = Write { user: bare, before: Some(Box::new(user)), guard, effects: Vec::new(), history: Vec::new() };
+        match state.write_people(&[write]).await?.as_slice() {
+            [Written::Done] => return Ok(()),
+            // Somebody else wrote meanwhile: what they wrote goes as well.
+            [Written::Lost] => {}
+            [Written::Refused(code)] => return Err(Error::Unstorable { code: Some(*code) }),
+            _ => return Err(Error::Unstorable { code: None }),
+        }
+    }
 }
 
 /// Hides the ids of those who were erased so long ago that nothing on record of them is needed any more.

@@ -19,7 +19,6 @@ use prometheus_client::registry::{Metric, Registry, Unit};
 use crate::model::alert::AlertKind;
 use crate::model::event::EventState;
 use crate::model::job::{JobKind, JobState};
-use crate::model::user::SyncSource;
 use crate::server::clerk::client::guard::{OUTCOMES, Seen};
 use crate::server::clerk::webhook::{KNOWN_TYPES, Rejection};
 use crate::server::store::users::writes::{Write, Written};
@@ -286,10 +285,9 @@ impl Metrics {
     /// How late what a webhook said is in MongoDB.
     pub fn written(&self, writes: &[Write], ends: &[Written], now: Timestamp) {
         self.batch(Step::Apply, writes.len());
-        let done = writes.iter().zip(ends).filter(|(_, end)| **end == Written::Done).map(|(write, _)| &write.user);
-        for user in done.filter(|user| user.sync_source == SyncSource::Webhook && user.version.event_at > 0) {
-            let late_ms = now.as_millisecond().saturating_sub(user.version.event_at).max(0);
-            self.lag.observe(Duration::from_millis(late_ms.unsigned_abs()).as_secs_f64());
+        let done = writes.iter().zip(ends).filter(|(_, end)| **end == Written::Done);
+        for lag in done.filter_map(|(write, _)| write.lag(now)) {
+            self.lag.observe(lag.as_secs_f64());
         }
     }
 

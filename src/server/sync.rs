@@ -4,7 +4,7 @@
 //! settles who has a contested name, `provision` brings a person on their first request, `refresh` on a hint, `scan`
 //! everybody and proves it, `metadata` pushes what Clerk's lacks; `intervention` is what operators do about one event, `rehearsal` what it would do, `consequences` what comes of it, `inspection`
 //! what pages show of events and their failures, `filters` what of them an admin looks at again, `mutes` what nobody wants to hear of for a while; `relay` hands events to Inngest and `functions` is what its calls do;
-//! `status` and `counts` read the numbers. `apply`, `effects`, `fields`, `fold`, `history` and `mapping` are pure; `ports` is what the
+//! `status` and `counts` read the numbers. `apply`, `effects`, `fields`, `fold`, `history` and `mapping` are pure, and `tombstone`, which is what stays of a deleted person; `ports` is what the
 //! others need of the world. Knows nothing of HTTP.
 
 pub mod apply;
@@ -36,6 +36,7 @@ pub mod rehearsal;
 pub mod relay;
 pub mod scan;
 pub mod status;
+pub mod tombstone;
 pub mod usernames;
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod cli;
 mod conflicts;
 mod crash;
 mod dashboard;
+mod deletions;
 mod directory;
 mod events_pages;
 mod fields;

@@ -2,16 +2,13 @@
 //! is held for nothing else.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::model::event::EventState;
-use crate::model::user::SyncSource;
 use crate::server::clerk::webhook::KNOWN_TYPES;
 use crate::server::statistics::lag::{CLASSES, class_of};
 use crate::server::store::statistics::{Additions, TypeSeen};
-use crate::server::store::users::User;
 use crate::server::store::users::writes::{Write, Written};
 
 /// Whose fault it was that a delivery was not acknowledged.
@@ -109,13 +106,13 @@ impl Tally {
 
     /// How late what webhooks said is in MongoDB, and who is deleted now.
     pub fn written(&self, writes: &[Write], ends: &[Written], now: Timestamp) {
-        let done = writes.iter().zip(ends).filter(|(_, end)| **end == Written::Done).map(|(write, _)| &write.user);
-        let is_told = |user: &&User| user.sync_source == SyncSource::Webhook && user.version.event_at > 0;
+        let done = writes.iter().zip(ends).filter(|(_, end)| **end == Written::Done).map(|(write, _)| write);
+        let was_deleted = |write: &Write| write.before.as_ref().is_some_and(|before| before.deleted_at.is_some());
+        let is_deletion = |write: &Write| write.user.deleted_at.is_some() && !was_deleted(write);
         let mut counted = self.lock();
-        counted.deleted += done.clone().map(|user| i64::from(user.deleted_at.is_some())).sum::<i64>();
-        for user in done.filter(is_told) {
-            let late_ms = now.as_millisecond().saturating_sub(user.version.event_at).max(0).unsigned_abs();
-            counted.lag[class_of(Duration::from_millis(late_ms))] += 1;
+        counted.deleted += done.clone().map(|write| i64::from(is_deletion(write))).sum::<i64>();
+        for lag in done.filter_map(|write| write.lag(now)) {
+            counted.lag[class_of(lag)] += 1;
         }
     }
 

@@ -81,6 +81,12 @@ pub struct Erased {
     pub words: u64,
 }
 
+/// Fields of a tombstone that others keep in it, to be unset.
+fn foreign(document: &Document) -> Document {
+    let foreign = document.iter().filter(|(name, value)| !KEPT.contains(&name.as_str()) && **value != Bson::Null);
+    foreign.map(|(name, _)| (name.clone(), Bson::from(""))).collect()
+}
+
 impl Store {
     /// Removes it, after what `erase_mentions` found. The person is deleted already, so nothing of it is made again. Safe to
     /// repeat.
@@ -114,8 +120,7 @@ impl Store {
         let users = self.database.collection::<Document>("users");
         let Some(document) = users.find_one(doc! { "clerkId": id }).await? else { return Ok((0, 0)) };
         let effects = document.get_array("outbox").map_or(0, Vec::len);
-        let foreign = document.iter().filter(|(name, value)| !KEPT.contains(&name.as_str()) && **value != Bson::Null);
-        let gone: Document = foreign.map(|(name, _)| (name.clone(), Bson::from(""))).collect();
+        let gone = foreign(&document);
         let personal = doc! { "body": { "$type": "string", "$not": { "$regex": OF_THE_DELETION } } };
         let erased = doc! { "etag": ObjectId::new(), "erasedAt": to_date(Timestamp::now()) };
         let mut change = doc! { "$pull": { "outbox": personal }, "$set": erased };

@@ -9,6 +9,7 @@ use crate::model::user::{AuthProvider, Email, Role, SyncSource, SyncStatus, disp
 use crate::server::settings::fields::{FieldValue, FieldValues};
 use crate::server::store::users::{User, Version};
 use crate::server::sync::fold::Suffix;
+use crate::server::sync::tombstone::{buried, tombstone};
 
 /// Clocks do not differ by more: a time further ahead of ours is none, and puts nothing in order (D3-23). And Clerk's answers
 /// lag behind its events by less.
@@ -105,6 +106,12 @@ impl News {
     }
 }
 
+/// Whether somebody joined so recently that an answer of Clerk's which does not know them may lag. A deletion is for ever, so
+/// it must not be taken for one.
+pub fn may_not_be_known_yet(user: &User, now: Timestamp) -> bool {
+    user.deleted_at.is_none() && now.duration_since(user.created_at).abs() < PATIENCE
+}
+
 /// What to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
@@ -150,11 +157,7 @@ pub fn apply(stored: Option<&User>, incoming: &Incoming, new_id: &str, now: Time
         }
         (None, Incoming::Deleted { clerk_id, at }) => Change::Insert(Box::new(tombstone(new_id, clerk_id, *at, now))),
         (Some(stored), Incoming::Deleted { at, .. } | Incoming::Absent { at, .. }) => {
-            let mut user = tombstone(&stored.id, &stored.clerk_id, *at, now);
-            user.created_at = stored.created_at;
-            user.fields = stored.fields.keys().map(|name| (*name, FieldValue::default())).collect();
-            user.version = stored.version.max(user.version);
-            Change::Update { user: Box::new(user), changed: vec!["deletedAt"] }
+            Change::Update { user: Box::new(buried(stored, *at, now)), changed: vec!["deletedAt"] }
         }
         (None, Incoming::Person { person, version, source }) => {
             Change::Insert(Box::new(document(new_id, person, *version, *source, now)))
@@ -313,41 +316,6 @@ fn document(id: &str, person: &Person, version: Version, source: SyncSource, now
         deleted_at: None,
         last_active_at: None,
         fields: person.fields.clone(),
-    }
-}
-
-/// What stays of a deleted person: the id that must never be used again, and when. Nothing personal.
-fn tombstone(id: &str, clerk_id: &str, at: Timestamp, now: Timestamp) -> User {
-    User {
-        id: id.to_owned(),
-        clerk_id: clerk_id.to_owned(),
-        email: None,
-        email_verified: false,
-        emails: Vec::new(),
-        first_name: None,
-        last_name: None,
-        name: "Deleted person".to_owned(),
-        username: None,
-        clerk_username: None,
-        image_url: None,
-        bio: None,
-        username_conflict: false,
-        role: Role::User,
-        role_pending: false,
-        sync_status: SyncStatus::Active,
-        sync_reason: None,
-        sync_source: SyncSource::Webhook,
-        auth_provider: AuthProvider::Clerk,
-        banned: false,
-        locked: false,
-        version: Version { updated_at: at.as_millisecond(), event_at: at.as_millisecond() },
-        etag: None,
-        last_clerk_sync: Some(now),
-        created_at: at,
-        updated_at: at,
-        deleted_at: Some(at),
-        last_active_at: None,
-        fields: FieldValues::new(),
     }
 }
 

@@ -74,7 +74,7 @@ fn everything() -> Vec<FieldDifference> {
 
 /// What differs between what is stored and what would be.
 fn fields(before: &User, after: &User, table: &Fields) -> Vec<FieldDifference> {
-    let names = if after.deleted_at.is_some() { vec!["deletedAt"] } else { differences(before, after) };
+    let names = if after.deleted_at == before.deleted_at { differences(before, after) } else { vec!["deletedAt"] };
     names.into_iter().map(|name| with_values(name, before, after, table)).collect()
 }
 

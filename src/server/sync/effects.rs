@@ -54,7 +54,9 @@ pub fn effects_of(step: Step<'_>, plan: Plan, now: Timestamp) -> Vec<Effect> {
     if plan.welcome && is_new && !is_deleted {
         effects.push(effect(JobKind::Welcome.key(&after.clerk_id), JobKind::Welcome, after, None));
     }
-    if plan.webhook && is_visible(before, after) {
+    // What is said of somebody's time after their deletion concerns nobody outside.
+    let was_living = before.is_none_or(|before| before.deleted_at.is_none());
+    if plan.webhook && was_living && is_visible(before, after) {
         let key = format!("webhook:{}:{}", after.clerk_id, after.etag.as_deref().unwrap_or_default());
         effects.push(effect(key, JobKind::Webhook, after, Some(body(before, after, now))));
     }

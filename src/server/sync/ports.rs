@@ -14,6 +14,7 @@ use crate::server::clerk::wire;
 use crate::server::error::Error;
 use crate::server::metrics::METRICS;
 use crate::server::settings::fields::Fields;
+use crate::server::settings::sync::Deletions;
 use crate::server::state::AppState;
 use crate::server::store::deliveries::Batch;
 use crate::server::store::events::{Event, Record};
@@ -25,6 +26,7 @@ use crate::server::sync::apply::{Change, Incoming, apply};
 use crate::server::sync::effects::Plan;
 use crate::server::sync::fold::Reading;
 use crate::server::sync::instance;
+use crate::server::sync::tombstone::keeping;
 
 /// The world of the engine. Every call may fail, be late, or be the last before a crash.
 pub trait Ports: Sync {
@@ -134,6 +136,16 @@ impl Ports for AppState {
         self.settings.sync.attempts
     }
 
+    fn decide(&self, stored: Option<&User>, incoming: &Incoming, id: &str) -> Change {
+        let now = self.now();
+        let decide = |stored: Option<&User>, incoming: &Incoming| apply(stored, incoming, id, now);
+        let change = decide(stored, incoming);
+        match self.settings.sync.deletions {
+            Deletions::Kept => keeping(stored, incoming, change, decide),
+            Deletions::Tombstone | Deletions::Hashed => change,
+        }
+    }
+
     async fn find_people(&self, ids: &[&str]) -> Result<Found, Error> {
         Ok(self.store.users.find_many(ids).await?)
     }
@@ -147,9 +159,11 @@ impl Ports for AppState {
     }
 
     async fn write_people(&self, writes: &[Write]) -> Result<Vec<Written>, Error> {
-        let ends = self.store.users.write_many(writes).await?;
-        METRICS.written(writes, &ends, self.now());
-        self.tally.written(writes, &ends, self.now());
+        let now = self.now();
+        let erased_at = (self.settings.sync.deletions == Deletions::Hashed).then_some(now);
+        let ends = self.store.users.write_many(writes, erased_at).await?;
+        METRICS.written(writes, &ends, now);
+        self.tally.written(writes, &ends, now);
         Ok(ends)
     }
 

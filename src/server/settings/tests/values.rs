@@ -6,6 +6,7 @@ use secrecy::ExposeSecret;
 
 use super::*;
 use crate::server::settings::server::LogFormat;
+use crate::server::settings::sync::Deletions;
 
 const PUBLIC_KEY: &str = "-----BEGIN PUBLIC KEY-----\n\
     MIIBIjANBgkqhkiG9w0BAQEFAAOCAQ8AMIIBCgKCAQEAq6ZsB7yj2ru+pfm9OKsF\n\
@@ -228,6 +229,18 @@ fn what_is_kept_is_kept_long_enough_for_what_needs_it() {
     );
     assert_eq!(refused(&with(production(), "ROLLCALL_JOB_RETENTION_DAYS", "1")), ["ROLLCALL_JOB_RETENTION_DAYS"]);
     assert_eq!(loaded(&with(production(), "ROLLCALL_JOB_RETENTION_DAYS", "90")).retention.jobs, days(90));
+}
+
+#[test]
+fn what_stays_of_the_deleted_is_a_tombstone_unless_it_says_otherwise() {
+    assert_eq!(loaded(&production()).sync.deletions, Deletions::Tombstone);
+    for (word, deletions) in [("hashed", Deletions::Hashed), ("kept", Deletions::Kept)] {
+        assert_eq!(loaded(&with(production(), "ROLLCALL_DELETIONS", word)).sync.deletions, deletions);
+    }
+    for word in ["hard", "Kept"] {
+        let found = problems(&with(production(), "ROLLCALL_DELETIONS", word));
+        assert_eq!(found[0].to_string(), "ROLLCALL_DELETIONS: must be tombstone, hashed or kept", "{word}");
+    }
 }
 
 #[test]

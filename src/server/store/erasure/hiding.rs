@@ -6,6 +6,7 @@ use mongodb::bson::{Document, doc, oid::ObjectId};
 
 use crate::model::job::JobState;
 use crate::server::store::encoding::to_date;
+use crate::server::store::erasure::foreign;
 use crate::server::store::{Error, Store};
 
 impl Store {
@@ -17,7 +18,7 @@ impl Store {
         let due = doc! {
             "deletedAt": { "$type": "date" }, "erasedAt": { "$lt": to_date(before) }, "outbox.0": { "$exists": false },
         };
-        let mut found = users.find(due).projection(doc! { "clerkId": 1 }).await?;
+        let mut found = users.find(due).await?;
         let mut count = 0;
         while let Some(row) = found.try_next().await? {
             let (Ok(id), Some(key)) = (row.get_str("clerkId"), row.get("_id")) else { continue };
@@ -30,7 +31,10 @@ impl Store {
             jobs.delete_many(doc! { "clerkId": id }).await?;
             self.hide_in_records(id, &pseudonym).await?;
             let hidden = doc! { "clerkId": pseudonym, "etag": ObjectId::new() };
-            let change = doc! { "$set": hidden, "$unset": { "erasedAt": "" } };
+            // Of those whom nobody erased but the setting, what others keep in the document is there still.
+            let mut gone = doc! { "erasedAt": "", "history": "", "lastActiveAt": "" };
+            gone.extend(foreign(&row));
+            let change = doc! { "$set": hidden, "$unset": gone };
             count += users.update_one(doc! { "_id": key, "clerkId": id }, change).await?.modified_count;
         }
         Ok(count)

@@ -1,11 +1,17 @@
 //! Guarded writes of many people: each holds only while what it was decided over is still stored.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
-use mongodb::bson::{Bson, Document, RawDocumentBuf, doc, oid::ObjectId, serialize_to_raw_document_buf};
+use jiff::Timestamp;
+use mongodb::bson::{
+    Bson, DateTime, Document, RawDocumentBuf, cstr, doc, oid::ObjectId, serialize_to_raw_document_buf,
+};
 use serde::Serialize;
 
+use crate::model::user::SyncSource;
 use crate::server::store::commands::{Refusal, write_each};
+use crate::server::store::encoding::to_date;
 use crate::server::store::jobs::Effect;
 use crate::server::store::users::history::{self, Entry};
 use crate::server::store::users::{User, Users, adoptable};
@@ -23,6 +29,17 @@ pub struct Write {
     pub effects: Vec<Effect>,
     /// What changes, for the person's history.
     pub history: Vec<Entry>,
+}
+
+impl Write {
+    /// How late it brings what a webhook said, counted from when Clerk says it was made; `None`: it brings nothing of one.
+    pub fn lag(&self, now: Timestamp) -> Option<Duration> {
+        let version = self.user.version;
+        let is_news = self.before.as_ref().is_none_or(|before| before.version != version);
+        let is_told = is_news && self.user.sync_source == SyncSource::Webhook && version.event_at > 0;
+        let late_ms = now.as_millisecond().saturating_sub(version.event_at).max(0).unsigned_abs();
+        is_told.then(|| Duration::from_millis(late_ms))
+    }
 }
 
 /// What must still be true for a write to hold.
@@ -49,12 +66,16 @@ pub enum Written {
 }
 
 impl Users {
-    /// Writes many people, each at most once and under its guard, with two commands. Answers how each ended, in order.
-    pub async fn write_many(&self, writes: &[Write]) -> Result<Vec<Written>, Error> {
+    /// Writes many people, each at most once and under its guard, with two commands. Answers how each ended, in order. With
+    /// `erased_at`, whoever is deleted counts as erased since then, so that their id is hidden in time (`store::erasure`).
+    pub async fn write_many(&self, writes: &[Write], erased_at: Option<Timestamp>) -> Result<Vec<Written>, Error> {
         let (inserts, updates): (Vec<usize>, Vec<usize>) =
             (0..writes.len()).partition(|place| writes[*place].guard == Guard::New);
         // They concern different people, so neither waits for the other.
-        let (new, known) = tokio::try_join!(self.insert_each(writes, &inserts), self.update_each(writes, &updates))?;
+        let (new, known) = tokio::try_join!(
+            self.insert_each(writes, &inserts, erased_at),
+            self.update_each(writes, &updates, erased_at)
+        )?;
         let mut ends = vec![Written::Done; writes.len()];
         for (place, end) in new.into_iter().chain(known) {
             ends[place] = end;
@@ -63,24 +84,35 @@ impl Users {
     }
 
     /// Answers those that did not end well.
-    async fn insert_each(&self, writes: &[Write], places: &[usize]) -> Result<Vec<(usize, Written)>, Error> {
+    async fn insert_each(
+        &self,
+        writes: &[Write],
+        places: &[usize],
+        erased_at: Option<Timestamp>,
+    ) -> Result<Vec<(usize, Written)>, Error> {
         if places.is_empty() {
             return Ok(Vec::new());
         }
         let added = places.iter().map(|place| {
             let Write { user, effects, history, .. } = &writes[*place];
-            Added { user, outbox: effects, history }
+            Added { user, outbox: effects, history, erased_at: date_of_erasure(user, erased_at) }
         });
         let answer = write_each(&self.documents, "insert", added.collect()).await?;
         Ok(answer.refused.iter().map(|refusal| (places[refusal.place], end_of(refusal))).collect())
     }
 
     /// Answers those that did not end well.
-    async fn update_each(&self, writes: &[Write], places: &[usize]) -> Result<Vec<(usize, Written)>, Error> {
+    async fn update_each(
+        &self,
+        writes: &[Write],
+        places: &[usize],
+        erased_at: Option<Timestamp>,
+    ) -> Result<Vec<(usize, Written)>, Error> {
         if places.is_empty() {
             return Ok(Vec::new());
         }
-        let statements = places.iter().map(|place| Statement::of(&writes[*place])).collect::<Result<Vec<_>, _>>()?;
+        let statements = places.iter().map(|place| Statement::of(&writes[*place], erased_at));
+        let statements = statements.collect::<Result<Vec<_>, _>>()?;
         let answer = write_each(&self.documents, "update", statements).await?;
         if answer.refused.is_empty() && answer.matched == places.len() as u64 {
             return Ok(Vec::new());
@@ -108,6 +140,8 @@ struct Added<'a> {
     outbox: &'a [Effect],
     #[serde(skip_serializing_if = "is_empty")]
     history: &'a [Entry],
+    #[serde(rename = "erasedAt", skip_serializing_if = "Option::is_none")]
+    erased_at: Option<DateTime>,
 }
 
 /// One statement of an update command: sets those of our fields that differ and no others.
@@ -142,7 +176,7 @@ struct Each<'a> {
 }
 
 impl<'a> Statement<'a> {
-    fn of(write: &'a Write) -> Result<Self, Error> {
+    fn of(write: &'a Write, erased_at: Option<Timestamp>) -> Result<Self, Error> {
         let Write { user, before, guard, effects, history } = write;
         let (q, mut gone) = match guard {
             Guard::Unchanged(etag) => {
@@ -159,13 +193,16 @@ impl<'a> Statement<'a> {
         if user.bio.is_none() && before.as_ref().is_some_and(|before| before.bio.is_some()) {
             gone.insert("bio", "");
         }
-        if user.deleted_at.is_some() {
-            // Nothing personal stays of a deleted person.
+        if user.deleted_at.is_some() && user.last_active_at.is_none() {
+            // Nothing personal stays of a deleted person, unless all of it does.
             gone.insert("lastActiveAt", "");
         }
         let unset = (!gone.is_empty()).then_some(gone);
-        let set =
+        let mut set =
             changes(before.as_deref(), user).map_err(|error| Error::from(mongodb::error::Error::custom(error)))?;
+        if let Some(erased_at) = date_of_erasure(user, erased_at) {
+            set.append(cstr!("erasedAt"), erased_at);
+        }
         Ok(Self { q, u: Modification { set, push, unset } })
     }
 }
@@ -176,13 +213,21 @@ fn changes(before: Option<&User>, after: &User) -> Result<RawDocumentBuf, mongod
     let Some(before) = before else { return Ok(after) };
     let before = serialize_to_raw_document_buf(before)?;
     let mut fields = RawDocumentBuf::new();
+    // Both have nearly always the same fields in the same order.
+    let mut earlier = before.iter().peekable();
     for field in &after {
         let (name, value) = field?;
-        if before.get(name)? != Some(value) {
+        let beside = earlier.next_if(|field| field.as_ref().is_ok_and(|(known, _)| *known == name)).transpose()?;
+        let was = if let Some((_, was)) = beside { Some(was) } else { before.get(name)? };
+        if was != Some(value) {
             fields.append(name, value);
         }
     }
     Ok(fields)
+}
+
+fn date_of_erasure(user: &User, erased_at: Option<Timestamp>) -> Option<DateTime> {
+    erased_at.filter(|_| user.deleted_at.is_some()).map(to_date)
 }
 
 fn id_or_null(id: Option<&str>) -> Bson {

@@ -48,8 +48,9 @@ pub enum Error {
     /// What is stored about a person is not what we wrote: somebody else's hand was in it.
     #[error("the stored document cannot be read")]
     Unreadable,
-    /// What Clerk says is older than what is stored, though it was asked later.
-    #[error("Clerk's answer is older than what is stored")]
+    /// What Clerk says is older than what is stored, though it was asked later; or it does not know somebody who has just
+    /// joined. Time will tell.
+    #[error("Clerk's answer may be older than what is stored: ask again in some minutes")]
     Behind,
     /// A fault of ours.
     #[error("a fault of ours: it panicked")]

@@ -37,6 +37,8 @@ pub enum End {
     Dead(String),
     /// It may have happened, and nobody can be asked (D2-04).
     Unsure(&'static str),
+    /// It cannot happen yet, which passes by itself and is nobody's fault.
+    Early(&'static str),
     Later(Later),
 }
 

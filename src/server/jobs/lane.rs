@@ -12,7 +12,7 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 
-use crate::model::job::{JobKind, JobState};
+use crate::model::job::JobKind;
 use crate::server::error::Error;
 use crate::server::jobs::ledger::place_of;
 use crate::server::jobs::schedule::{Limits, attempt_of};
@@ -130,8 +130,9 @@ async fn work(state: Arc<AppState>, job: Job) -> Weather {
     };
     let settings = &state.settings;
     let limits = Limits { attempts: settings.sync.attempts, kept_for: settings.retention.jobs };
+    let is_worth_knowing = !matches!(end, End::Done(_) | End::Early(_));
     let attempt = attempt_of(&job, end, limits, Timestamp::now(), rand::random());
-    log(&job, &attempt);
+    log(&job, &attempt, is_worth_knowing);
     METRICS.job_ended(job.kind, attempt.state);
     traces::note("job.state", attempt.state.as_str());
     record(&state, &job, &attempt).await;
@@ -162,13 +163,13 @@ async fn record(state: &AppState, job: &Job, attempt: &Attempt) {
     }
 }
 
-fn log(job: &Job, attempt: &Attempt) {
+fn log(job: &Job, attempt: &Attempt, is_worth_knowing: bool) {
     let (kind, state, cause) = (job.kind.as_str(), attempt.state.as_str(), attempt.cause.as_str());
     let attempts = job.attempts + 1;
-    if attempt.state == JobState::Done {
-        tracing::debug!(job.kind = kind, job.id = job.id, job.state = state, cause, attempts);
-    } else {
+    if is_worth_knowing {
         tracing::warn!(job.kind = kind, job.id = job.id, job.state = state, cause, attempts);
+    } else {
+        tracing::debug!(job.kind = kind, job.id = job.id, job.state = state, cause, attempts);
     }
 }
 

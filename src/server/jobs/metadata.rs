@@ -16,7 +16,7 @@ use crate::server::jobs::{End, Later};
 use crate::server::state::AppState;
 use crate::server::store::jobs::Job;
 use crate::server::store::users::User;
-use crate::server::sync::apply::{Claims, Incoming};
+use crate::server::sync::apply::{Claims, Incoming, may_not_be_known_yet};
 use crate::server::sync::effects::metadata_of;
 use crate::server::sync::mapping::{claims_of, from_fetched};
 use crate::server::sync::ports::Ports;
@@ -65,7 +65,13 @@ pub async fn push<P: Ports>(ports: &P, clerk_id: &str) -> Result<End, Error> {
 /// `None`: Clerk holds it, and that is not confirmed here.
 async fn push_once<P: Ports>(ports: &P, clerk_id: &str) -> Result<Option<End>, Error> {
     let done = |cause: &'static str| Ok(Some(End::Done(cause)));
-    let Some(theirs) = ports.fetch_person(clerk_id).await? else { return done("Clerk has no such person") };
+    let Some(theirs) = ports.fetch_person(clerk_id).await? else {
+        let here = ports.find_people(&[clerk_id]).await?.users;
+        let is_early = here.iter().any(|user| may_not_be_known_yet(user, ports.now()));
+        // Nothing else would ever write it, so it is tried until Clerk knows them or they are deleted.
+        let early = End::Early("Clerk does not know this newcomer yet");
+        return if is_early { Ok(Some(early)) } else { done("Clerk has no such person") };
+    };
     let Some(user) = newest(ports, clerk_id, &theirs).await? else { return done("nobody by this id") };
     if user.deleted_at.is_some() {
         return done("deleted meanwhile");

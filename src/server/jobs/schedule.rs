@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::model::job::{JobKind, JobState};
-use crate::server::jobs::End;
+use crate::server::jobs::{End, Later};
 use crate::server::store::jobs::{Attempt, Job};
 
 /// What passes by itself is tried for more than a week.
@@ -33,6 +33,7 @@ pub fn attempt_of(job: &Job, end: End, limits: Limits, now: Timestamp, chance: f
         End::Done(cause) => return over(JobState::Done, cause.to_owned()),
         End::Dead(cause) => return over(JobState::Dead, cause),
         End::Unsure(cause) => return over(JobState::Unsure, cause.to_owned()),
+        End::Early(cause) => Later { cause: cause.to_owned(), is_passing: true, pause: None },
         End::Later(later) => later,
     };
     let attempts = job.attempts + 1;
@@ -110,6 +111,15 @@ mod tests {
         assert_eq!(pauses[..4], [500, 1_000, 2_000, 30_000]);
         assert_eq!(pauses[4..], minutes);
         assert!(backoff(2, 0.0) == Duration::from_millis(800) && backoff(2, 1.0) == Duration::from_millis(1_200));
+    }
+
+    #[test]
+    fn a2_07_what_is_too_early_is_tried_again_as_what_passes_by_itself() {
+        for attempts in [0, 3, 198, 199] {
+            let early = End::Early("cause");
+            let tried = attempt_of(&job(JobKind::Metadata, attempts), early, LIMITS, Timestamp::UNIX_EPOCH, 0.5);
+            assert_eq!(tried, after(attempts, true, None), "{attempts}");
+        }
     }
 
     #[test]

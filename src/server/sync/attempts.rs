@@ -53,7 +53,12 @@ pub fn fail<P: Ports>(ports: &P, case: Case, error: Error) -> Ended {
     let outcomes: Vec<Outcome> = case.said.iter().map(|said| put_off(ports, said, &error)).collect();
     for (said, outcome) in case.said.iter().zip(&outcomes) {
         let (event_id, state) = (said.event.as_ref().map(Origin::id), outcome.state.as_str());
-        tracing::warn!(event.id = event_id, user.id = case.clerk_id, state, "{}", outcome.decision);
+        if matches!(error, Error::Behind) {
+            // Nobody's fault, and over in minutes.
+            tracing::debug!(event.id = event_id, user.id = case.clerk_id, state, "{}", outcome.decision);
+        } else {
+            tracing::warn!(event.id = event_id, user.id = case.clerk_id, state, "{}", outcome.decision);
+        }
     }
     Ended { case, outcomes, user: None, before: None, error: Some(error) }
 }

@@ -14,7 +14,7 @@ use crate::server::store::deliveries::ERASED;
 use crate::server::store::events::{Event, Origin, Outcome};
 use crate::server::store::users::writes::{Guard, Write};
 use crate::server::store::users::{LocalUser, User};
-use crate::server::sync::apply::{Change, Claims, Incoming, News, give_suffix};
+use crate::server::sync::apply::{Change, Claims, Incoming, News, give_suffix, may_not_be_known_yet};
 use crate::server::sync::effects::{Plan, Step, effects_of};
 use crate::server::sync::history::{Stage, entries_of};
 use crate::server::sync::mapping::from_event;
@@ -148,10 +148,12 @@ pub fn fold(
             let Some(answer) = case.answer.as_ref().filter(|answer| answer.over.as_ref() == etag) else {
                 return Folded::Ask;
             };
-            if is_behind_news(user.as_ref(), incoming, &answer.incoming, fresh.now) {
+            let confirmed = confirmed_deletion(incoming, &answer.incoming);
+            let is_absent = confirmed.is_none() && matches!(answer.incoming, Incoming::Absent { .. });
+            let is_early = is_absent && user.as_ref().is_some_and(|user| may_not_be_known_yet(user, fresh.now));
+            if is_early || is_behind_news(user.as_ref(), incoming, &answer.incoming, fresh.now) {
                 return Folded::Behind;
             }
-            let confirmed = confirmed_deletion(incoming, &answer.incoming);
             change = match decide(user.as_ref(), confirmed.as_ref().unwrap_or(&answer.incoming), fresh.id) {
                 Change::Behind => return Folded::Behind,
                 settled => of_the_deleted(user.as_ref(), incoming, &answer.incoming).unwrap_or(settled),
@@ -303,7 +305,7 @@ pub fn outcome_of(change: &Change) -> Outcome {
         Change::Nobody => end(EventState::Ignored, "Clerk knows nobody by this id"),
         Change::Unchanged => end(EventState::Duplicate, "exactly this was already stored"),
         Change::Ask => end(EventState::Failed, "Clerk has to be asked"),
-        Change::Behind => end(EventState::Failed, "Clerk's answer is older than what is stored"),
+        Change::Behind => end(EventState::Failed, "Clerk's answer may be older than what is stored"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `rollcall users`: each command against a database that a running application fills.
 
-use mongodb::bson::{Bson, doc};
+use mongodb::bson::{Bson, DateTime, doc};
 use rollcall::standin::levers::Levers;
 use serde_json::{Value, json};
 
@@ -360,6 +360,10 @@ async fn e_34_refresh_writes_what_clerk_says_of_whoever_was_missed_too() {
     users(&app, &["refresh", bob, "--yes"]).await.expect(0).says(&[&format!("{bob}: created")]);
     assert!(app.database.user(bob).await.is_some());
     app.clerk.delete_user(bob);
+    // Somebody who has just joined may not be known to all of Clerk yet, and a deletion is for ever.
+    users(&app, &["refresh", bob, "--yes"]).await.expect(2).says(&["may be older", "ask again in some minutes"]);
+    let long_ago = DateTime::from_millis(DateTime::now().timestamp_millis() - 300_000);
+    app.database.set("users", doc! { "clerkId": bob }, doc! { "createdAt": long_ago }).await;
     users(&app, &["refresh", bob, "--yes"]).await.expect(0).says(&[&format!("{bob}: deleted")]);
     users(&app, &["refresh", "nobody@example.com", "--yes"]).await.expect(1).says(&["was not found"]);
     // Nobody is gone on the word of a key that is of another instance (D2-27).

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::jobs::{cause, job_in, job_tried};
 use crate::support::app::{TestApp, Wishes};
+use crate::support::delivery::deleted_event;
 use crate::support::{eventually, eventually_within};
 
 async fn start() -> TestApp {
@@ -227,7 +228,30 @@ async fn whom_clerk_does_not_know_any_more_needs_no_metadata() {
     let user = app.state.store.users.find(&id).await.expect("a query").expect("a person");
     app.clerk.set_levers(Levers { drop: 1.0, ..app.clerk.levers() });
     app.clerk.delete_user(&id);
+    let long_ago = DateTime::from_millis(DateTime::now().timestamp_millis() - 300_000);
+    app.database.set("users", doc! { "clerkId": &id }, doc! { "createdAt": long_ago }).await;
     push_role(&app.state, &user).await.expect("asked for");
+    app.jobs_settled().await;
+    assert_eq!(cause(&job_in(&app.database, &key(&id), "done").await), "Clerk has no such person");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a2_07_a_newcomer_whom_clerk_does_not_know_yet_is_tried_again_until_it_does_or_says_that_they_left() {
+    let app = start().await;
+    let id = settled_person(&app).await;
+    let user = app.state.store.users.find(&id).await.expect("a query").expect("a person");
+    app.clerk.set_levers(Levers { drop: 1.0, ..app.clerk.levers() });
+    app.clerk.delete_user(&id);
+    push_role(&app.state, &user).await.expect("asked for");
+    eventually("it waits for Clerk to know them", || async {
+        let job = app.database.job(&key(&id)).await.ok_or("no job")?;
+        let is_put_off = cause(&job) == "Clerk does not know this newcomer yet";
+        if is_put_off { Ok(()) } else { Err(job.to_string()) }
+    })
+    .await;
+    app.clerk.set_levers(Levers::default());
+    app.deliver("msg_gone", &deleted_event(&id, DateTime::now().timestamp_millis())).await;
     app.jobs_settled().await;
     assert_eq!(cause(&job_in(&app.database, &key(&id), "done").await), "Clerk has no such person");
     app.finish().await;

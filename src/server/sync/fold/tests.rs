@@ -142,6 +142,17 @@ fn d2_25_an_answer_that_lags_behind_settles_nothing() {
 }
 
 #[test]
+fn d2_24_clerk_may_not_know_a_newcomer_yet_which_is_no_deletion() {
+    let (first, _) = written(None, &case([told("Ada", T)]));
+    let mut question = case([told("Other", T)]);
+    question.answer = Some(answering(&first.user, absent(T + 1)));
+    assert_eq!(folded(Some(&first.user), &question, Plan::default()), Folded::Behind);
+    let long_here = User { created_at: at(T - 300_000), ..first.user };
+    let (write, _) = written(Some(&long_here), &question);
+    assert!(write.user.deleted_at.is_some());
+}
+
+#[test]
 fn d2_24_that_somebody_deleted_lives_is_for_clerk_to_confirm_and_revives_nobody() {
     let (first, _) = written(None, &case([told("Ada", T), gone(T + 1)]));
     let mut question = case([told("Revived", T + 2)]);
@@ -169,7 +180,10 @@ fn d3_28_a_hint_takes_clerks_answer_only_over_what_was_stored_when_it_was_asked(
 #[test]
 fn d3_28_an_answer_that_does_not_know_of_fresh_news_may_lag_and_of_old_news_is_the_truth() {
     let (first, _) = written(None, &case([told("Ada", T)]));
-    let stored = Some(&first.user);
+    let newcomer = Some(&first.user);
+    let mut long_here = first.user.clone();
+    long_here.created_at = at(T - 300_000);
+    let stored = Some(&long_here);
     let lives = |updated_at: i64| News { at: at(T), is_deletion: false, updated_at: Some(at(updated_at)) };
     let dies = News { at: at(T), is_deletion: true, updated_at: None };
     let old = |news: News| News { at: at(T - 300_000), ..news };
@@ -183,13 +197,21 @@ fn d3_28_an_answer_that_does_not_know_of_fresh_news_may_lag_and_of_old_news_is_t
             Folded::Ask => "ask".to_owned(),
         }
     };
-    let known = || person("Ada", T, SyncSource::Refetch);
+    let known = || match person("Ada", T, SyncSource::Refetch) {
+        Incoming::Person { mut person, version, source } => {
+            person.created_at = at(T - 300_000);
+            Incoming::Person { person, version, source }
+        }
+        other => other,
+    };
     let same = "exactly this was already stored";
     for (case, stored, news, answer, expected) in [
         ("created, not known yet", None, lives(T), absent(T), "behind"),
         ("changed, not known any more", stored, lives(T), absent(T), "behind"),
         ("created long ago", None, old(lives(T)), absent(T), "Clerk knows nobody by this id"),
         ("changed long ago", stored, old(lives(T)), absent(T), "deleted"),
+        ("changed long ago, so they say, of a newcomer", newcomer, old(lives(T)), absent(T), "behind"),
+        ("a newcomer is deleted", newcomer, dies, absent(T), "deleted"),
         ("changed since the answer", stored, lives(T + 1), known(), "behind"),
         ("changed as answered", stored, lives(T), known(), same),
         ("changed long ago, so they say", stored, old(lives(T + 1)), known(), same),

@@ -2,7 +2,7 @@
 //!
 //! It keeps Clerk's promises and no others: a person's `updated_at` never goes back (two changes shortly after one another
 //! share it), a username has one living owner, an id is never used again. An answer may lag: it then gives a person as they were,
-//! with the `updated_at` of that time, and whoever joined is there at once. It does not know how events are delivered.
+//! with the `updated_at` of that time, and does not know who joined since. It does not know how events are delivered.
 
 use std::collections::BTreeMap;
 
@@ -51,8 +51,8 @@ pub struct Clerk {
     answers: u32,
     /// How often a person was given as they no longer were.
     pub lagged: u32,
-    /// As people were before each `updated_at`, and until when.
-    past: Vec<(i64, Member)>,
+    /// As people were before each `updated_at`, and until when; `None`: not there.
+    past: Vec<(i64, String, Option<Member>)>,
     events: u32,
 }
 
@@ -91,8 +91,8 @@ impl Clerk {
             return None;
         }
         let before = member.clone();
-        if member.tick(is_later, now) && !is_new {
-            self.past.push((now, before));
+        if member.tick(is_later, now) {
+            self.past.push((now, id, (!is_new).then_some(before)));
         }
         match what {
             What::Name(name) => member.first_name = format!("Name {name}"),
@@ -118,7 +118,7 @@ impl Clerk {
         if member.mongo_id.as_deref() == Some(mongo_id) && member.role == Some(role) {
             return Some((self.answer(id)?, None));
         }
-        self.past.push((now, member.clone()));
+        self.past.push((now, id.to_owned(), Some(member.clone())));
         member.mongo_id = Some(mongo_id.to_owned());
         member.role = ROLES.into_iter().find(|known| *known == role);
         member.changed_at = None;
@@ -140,10 +140,11 @@ impl Clerk {
         let at = now - self.lags.get(&self.answers).copied().unwrap_or_default();
         let mut answers = Vec::new();
         for id in ids {
-            let was = self.past.iter().find(|(until, member)| member.id == *id && *until > at);
-            let was = was.filter(|(_, member)| member.time != EventTime::Undated).map(|(_, member)| member.answer());
+            let was = self.past.iter().find(|(until, of, _)| of == id && *until > at).map(|(_, _, was)| was);
+            let is_dated = |was: &&Option<Member>| was.as_ref().is_none_or(|was| was.time != EventTime::Undated);
+            let was = was.filter(is_dated);
             self.lagged += u32::from(was.is_some());
-            answers.extend(was.or_else(|| self.answer(id)));
+            answers.extend(was.map_or_else(|| self.answer(id), |was| was.as_ref().map(Member::answer)));
         }
         answers
     }

@@ -12,6 +12,7 @@ use crate::model::event::EventState;
 use crate::model::job::JobKind;
 use crate::model::user::SyncSource;
 use crate::server::error::Error;
+use crate::server::jobs::End;
 use crate::server::jobs::metadata::push;
 use crate::server::store::deliveries::Batch;
 use crate::server::store::events::Event;
@@ -313,17 +314,22 @@ async fn run_jobs(process: Process) {
                 .collect();
             (pace, waiting.choose(&mut universe.rng).cloned())
         };
-        match chosen {
-            Some((key, job)) => run_job(&process, &key, &job).await.unwrap_or_default(),
-            None => pause(&process.shared, pace).await,
+        let is_idle = match chosen {
+            // It waits for minutes: in between the run only gets longer.
+            Some((key, job)) => matches!(run_job(&process, &key, &job).await, Err(Error::Behind)),
+            None => true,
+        };
+        if is_idle {
+            pause(&process.shared, pace).await;
         }
     }
 }
 
 async fn run_job(process: &Process, key: &str, job: &Job) -> Result<(), Error> {
     process.call(0, |universe, _| universe.store.perform(key, &job.effect)).await?;
-    if job.effect.kind == JobKind::Metadata {
-        push(process, &job.effect.clerk_id).await?;
+    let is_metadata = job.effect.kind == JobKind::Metadata;
+    if is_metadata && matches!(push(process, &job.effect.clerk_id).await?, End::Early(_)) {
+        return Err(Error::Behind);
     }
     process
         .call(0, |universe, _| {

@@ -176,7 +176,10 @@ async fn carry_out(
 }
 
 /// Takes what the setting `deletions` kept of a deleted person.
-async fn strip(state: &AppState, clerk_id: &str) -> Result<(), Error> {
+///
+/// # Errors
+/// MongoDB's.
+pub async fn strip(state: &AppState, clerk_id: &str) -> Result<(), Error> {
     loop {
         let Some(user) = state.store.users.find(clerk_id).await? else { return Ok(()) };
         let Some(bare) = stripped(&user, Timestamp::now()) else { return Ok(()) };

@@ -10,6 +10,7 @@ use crate::server::accounts::impersonation::own_fact;
 use crate::server::accounts::moderation::undo;
 use crate::server::accounts::{NOBODY, departures};
 use crate::server::clerk;
+use crate::server::erasure::strip;
 use crate::server::error::Error;
 use crate::server::settings::fields::Fields;
 use crate::server::state::AppState;
@@ -106,6 +107,8 @@ async fn delete(state: &AppState, fact: Fact) -> Result<Notice, Error> {
         Err(error) => return Err(undo(state, fact, error).await),
     }
     write(state, Incoming::Deleted { clerk_id: id.clone(), at: Timestamp::now() }).await?;
+    // Whatever the setting keeps of others: this is their own wish, and what the page promised them.
+    strip(state, &id).await?;
     tracing::info!(user.id = id, "account deleted by its owner");
     Ok(Notice::done("Your account is deleted."))
 }

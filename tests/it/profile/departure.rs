@@ -1,6 +1,8 @@
 //! Taking one's data along, and leaving (E-13, E-19, C-11).
 
-use mongodb::bson::doc;
+use std::time::Duration;
+
+use mongodb::bson::{Bson, doc};
 use reqwest::header::{CONTENT_DISPOSITION, LOCATION, SET_COOKIE};
 use serde_json::{Value, json};
 
@@ -60,6 +62,24 @@ async fn e_13_an_account_is_deleted_only_by_its_name_and_then_everywhere() {
     assert!(tombstone.get_datetime("deletedAt").is_ok() && text(&tombstone, "name") == "Deleted person");
     assert_eq!(app.get_as(&id, "/profile").await.status(), 403);
     assert_eq!(app.database.count("audit", doc! { "action": "delete_account", "actor": &id, "subject": &id }).await, 1);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn e_13_whoever_deletes_their_own_account_leaves_nothing_also_where_the_deleted_are_kept() {
+    let variables = vec![("ROLLCALL_DELETIONS", "kept".to_owned())];
+    let app = TestApp::with(Wishes { variables, ..Wishes::default() }).await;
+    let (id, token) = jo(&app).await;
+    send(&app, &token, "/api/profile/edit_bio", &[("bio", "Mathematician.")]).await;
+    send(&app, &token, DELETE, &[("typed", "jojo")]).await;
+    assert!(app.clerk.drained(Duration::from_secs(10)).await);
+    app.settled().await;
+    let left = app.database.user(&id).await.expect("a tombstone");
+    assert!(left.get_datetime("deletedAt").is_ok() && text(&left, "name") == "Deleted person", "{left}");
+    for field in ["email", "firstName", "lastName", "username", "clerkUsername"] {
+        assert_eq!(left.get(field), Some(&Bson::Null), "{field}");
+    }
+    assert!(!left.contains_key("bio"), "{left}");
     app.finish().await;
 }
 

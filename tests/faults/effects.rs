@@ -11,8 +11,8 @@ use crate::site::Site;
 use crate::support::eventually_within;
 use crate::support::receiver::{Receiver, SECRET};
 
-/// Longer than whoever was killed may have held a job, and than one waits that failed six times.
-const PAST_ANY_JOB: Duration = Duration::from_mins(4);
+/// Longer than whoever was killed may have held a job.
+const PAST_ANY_JOB: Duration = Duration::from_mins(3);
 
 /// Servers of this site bring Clerk's metadata in line from now on, and tell this receiver of every change.
 pub async fn switched_on(site: &mut Site) -> Receiver {

@@ -32,19 +32,13 @@ fn person() -> Value {
     })
 }
 
-async fn quiet(app: &TestApp) {
-    assert!(app.clerk.drained(Duration::from_secs(10)).await);
-    app.settled().await;
-    app.jobs_settled().await;
-}
-
 /// Somebody with a bio and a field that another program keeps, who is deleted at Clerk.
 async fn deleted(app: &TestApp) -> (String, Document) {
     let id = app.person(person()).await;
-    quiet(app).await;
+    app.quiet().await;
     app.database.set("users", doc! { "clerkId": &id }, doc! { "bio": "All about quills.", "theme": "dark" }).await;
     app.clerk.delete_user(&id);
-    quiet(app).await;
+    app.quiet().await;
     let left = app.database.user(&id).await.expect("a document");
     assert!(left.get_datetime("deletedAt").is_ok(), "{left}");
     (id, left)
@@ -83,7 +77,7 @@ async fn a0_19_hashed_leaves_a_keyed_hash_once_nothing_on_record_needs_the_id() 
     assert!(["theme", "history", "erasedAt", "bio"].iter().all(|field| !left.contains_key(field)), "{left}");
     // Late word of them brings nobody back.
     app.deliver("msg_late", &user_event("user.updated", &id, "Zephyrine", 1_700_000_000_000)).await;
-    quiet(&app).await;
+    app.quiet().await;
     assert_eq!(text(&app.database.event("msg_late").await.expect("an event"), "state"), Some("stale"));
     assert_eq!(app.database.count("users", doc! {}).await, 1);
     app.finish().await;
@@ -100,7 +94,7 @@ async fn a0_19_kept_leaves_the_document_in_nobodys_way() {
 
     // Somebody else may have the name and the address, and is found by them alone.
     let next = app.person(person()).await;
-    quiet(&app).await;
+    app.quiet().await;
     let named = app.database.user(&next).await.expect("a person");
     assert_eq!((text(&named, "username"), text(&named, "email")), (Some("zephy"), Some(ADDRESS)));
     let listed = app.get_as(&next, "/api/users").await.json::<Value>().await.expect("JSON");
@@ -122,7 +116,7 @@ async fn a0_19_kept_leaves_the_document_in_nobodys_way() {
         ("msg_later", "Zelda", at + 5_000, ("stale", "Zoe")),
     ] {
         app.deliver(message, &user_event("user.updated", &id, name, time)).await;
-        quiet(&app).await;
+        app.quiet().await;
         let event = app.database.event(message).await.expect("an event");
         let left = app.database.user(&id).await.expect("a document");
         assert_eq!((text(&event, "state"), text(&left, "firstName")), (Some(expected.0), Some(expected.1)), "{event}");
@@ -150,7 +144,7 @@ async fn c_11_an_erasure_takes_what_was_kept_of_somebody_deleted() {
     let left = app.database.user(&id).await.expect("a tombstone");
     let at = left.get_datetime("deletedAt").expect("a time").timestamp_millis();
     app.deliver("msg_late", &user_event("user.updated", &id, "Zephyrine", at - 1)).await;
-    quiet(&app).await;
+    app.quiet().await;
     assert_eq!(text(&app.database.event("msg_late").await.expect("an event"), "state"), Some("stale"));
     assert_eq!(app.database.user(&id).await.expect("a tombstone").get("firstName"), Some(&Bson::Null));
     app.finish().await;

@@ -83,12 +83,6 @@ fn arrived(id: &str, clerk_id: &str, body: &Value) -> Event {
     }
 }
 
-pub async fn quiet(app: &TestApp) {
-    assert!(app.clerk.drained(Duration::from_secs(10)).await);
-    app.settled().await;
-    app.jobs_settled().await;
-}
-
 /// A person with a trace in every collection that can have one; two events delivered together with another's.
 async fn with_traces() -> (TestApp, Receiver, String) {
     let receiver = Receiver::replying(&[Reply::Status(410)]).await;
@@ -96,7 +90,7 @@ async fn with_traces() -> (TestApp, Receiver, String) {
         vec![("ROLLCALL_WEBHOOK_URL", receiver.url.clone()), ("ROLLCALL_WEBHOOK_SECRET", SECRET.to_owned())];
     let app = TestApp::with(Wishes { variables, ..Wishes::default() }).await;
     let id = person(&app).await;
-    quiet(&app).await;
+    app.quiet().await;
     let together = vec![
         arrived("msg_theirs", &id, &user_event("user.updated", &id, "Zephyrine", 1_700_000_000_000)),
         arrived("msg_bobs", "user_bob", &user_event("user.updated", "user_bob", "Bob", 1_700_000_000_000)),
@@ -108,7 +102,7 @@ async fn with_traces() -> (TestApp, Receiver, String) {
     assert!(app.clerk.resend(first.get_str("_id").expect("an id")));
     let mail = json!({ "to_email_address": "zephyrine@quill.example", "user_id": null, "body": "Dear Zephyrine" });
     app.deliver("msg_mail", &json!({ "object": "event", "type": "email.created", "data": mail })).await;
-    quiet(&app).await;
+    app.quiet().await;
     let own = doc! { "favourite": "ultramarine", "passwordHash": "their-password-hash" };
     app.database.set("users", doc! { "clerkId": &id }, own).await;
     let differing = doc! { "field": "theme", "here": "ultramarine", "clerk": "Zephyrine" };
@@ -161,7 +155,7 @@ async fn c_11_after_an_erasure_no_value_of_the_person_is_in_any_collection() {
     assert_eq!(app.database.count("filters", doc! {}).await, 1, "the one of nobody in particular stays");
     assert!(app.clerk.user(&id).is_none());
     app.clerk.set_levers(Levers::default());
-    quiet(&app).await;
+    app.quiet().await;
     assert_eq!(traces(&app).await, []);
     assert!(tombstone.get_datetime("deletedAt").is_ok() && !tombstone.contains_key("favourite"), "{tombstone}");
     // That they are deleted is told all the same; it names nobody but by id.
@@ -188,13 +182,13 @@ async fn c_11_after_an_erasure_no_value_of_the_person_is_in_any_collection() {
 async fn deleted_with_traces() -> (TestApp, String) {
     let app = TestApp::new().await;
     let id = person(&app).await;
-    quiet(&app).await;
+    app.quiet().await;
     users(&app, &["lock", &id, "--yes", "--reason", "Zephyrine shouts at ultramarine"]).await.expect(0);
     users(&app, &["lock", &other(&app).await, "--yes", "--reason", "quarrels with zephyrine@quill.example."])
         .await
         .expect(0);
     users(&app, &["lock", &other(&app).await, "--yes", "--reason", "as Zephyrine Quillfeather wished"]).await.expect(0);
-    quiet(&app).await;
+    app.quiet().await;
     let profile = |emails: Value, at: i64| {
         let mut body = user_event("user.updated", &id, "Zephyrine", at);
         body["data"]["email_addresses"] = emails;
@@ -217,9 +211,9 @@ async fn deleted_with_traces() -> (TestApp, String) {
     app.deliver("msg_nameless", &message("email.created", nameless)).await;
     let others = json!({ "to_email_address": "jo@elsewhere.example", "user_id": null, "body": "Dear Jo" });
     app.deliver("msg_others", &message("email.created", others)).await;
-    quiet(&app).await;
+    app.quiet().await;
     app.clerk.delete_user(&id);
-    quiet(&app).await;
+    app.quiet().await;
     let left = app.database.user(&id).await.expect("a tombstone");
     assert!(left.get_datetime("deletedAt").is_ok() && left.get_str("email").is_err(), "{left}");
     (app, id)
@@ -291,7 +285,7 @@ async fn c_11_a_late_event_revives_nobody_and_its_body_goes_with_another_erasure
     app.clerk.set_levers(Levers { paused: true, ..Levers::default() });
     users(&app, &["erase", &id, "--at-clerk", "--yes"]).await.expect(0).says(&["deleted at Clerk", "a tombstone"]);
     app.clerk.set_levers(Levers::default());
-    quiet(&app).await;
+    app.quiet().await;
     let late = user_event("user.updated", &id, "Zephyrine", Timestamp::now().as_millisecond() + 60_000);
     app.deliver("msg_late", &late).await;
     app.settled().await;
@@ -342,7 +336,7 @@ async fn c_11_d5_12_erasing_only_here_leaves_clerk_alone_and_the_last_admin_stay
     assert!(app.clerk.user(&id).is_some());
     assert_eq!(traces(&app).await, []);
     app.clerk.update_user(&id, json!({ "first_name": "Anew" }));
-    quiet(&app).await;
+    app.quiet().await;
     assert_eq!(app.database.user(&id).await.expect("a tombstone").get_str("firstName").ok(), None);
 
     // With Clerk away nobody knows, and nothing happens.
@@ -372,9 +366,9 @@ async fn c_11_when_its_records_are_gone_by_their_age_nobody_reads_off_the_databa
     let trail = app.state.store.audit.verify().await.expect("a trail");
     app.state.store.audit.keep_verification(&trail, &id, Timestamp::now()).await.expect("kept");
     users(&app, &["erase", &id, "--at-clerk", "--yes"]).await.expect(0);
-    quiet(&app).await;
+    app.quiet().await;
     let others = app.person(json!({ "email_address": ["other@quill.example"] })).await;
-    quiet(&app).await;
+    app.quiet().await;
     // Some of it is still needed, so it waits.
     hide_erased(&app.state, Timestamp::now() + Duration::from_hours(24 * 20)).await.expect("a look");
     let places = traces_of(&app, &[&id]).await;
@@ -410,7 +404,7 @@ async fn c_11_somebody_erased_only_here_is_not_revived_by_a_walk_or_a_request_wh
     let app = TestApp::new().await;
     let id = person(&app).await;
     users(&app, &["erase", &id, "--only-here", "--yes"]).await.expect(0);
-    quiet(&app).await;
+    app.quiet().await;
     much_later(&app).await;
     assert!(app.database.user(&id).await.is_none());
     let asked = app.get_as(&id, "/api/me").await.status();
@@ -428,7 +422,7 @@ async fn c_11_d2_33_an_import_is_complete_though_somebody_was_erased_only_here()
     let app = TestApp::new().await;
     let id = person(&app).await;
     users(&app, &["erase", &id, "--only-here", "--yes"]).await.expect(0);
-    quiet(&app).await;
+    app.quiet().await;
     for hides in [false, true] {
         if hides {
             much_later(&app).await;

@@ -10,14 +10,14 @@ use rollcall::server::store::mutes::Mute;
 use rollcall::server::store::runs::{Place, Run, Suspect};
 use rollcall::server::sync::scan::control::{Wanted, new_run};
 
-use super::erase::{other, quiet};
+use super::erase::other;
 use super::users::users;
 use crate::support::app::TestApp;
 
 /// Whoever has the username `zephy_quill` and the name Zephyrine Quillfeather is spoken of everywhere.
 pub async fn mention(app: &TestApp, id: &str) {
     let bob = other(app).await;
-    quiet(app).await;
+    app.quiet().await;
     users(app, &["lock", &bob, "--yes", "--reason", "quarrels with @zephy_quill"]).await.expect(0);
     filter(app, id, "Zephyrine's own", "state=dead").await;
     filter(app, "user_admin", "zephy_quill", "state=dead").await;

@@ -20,14 +20,8 @@ async fn start() -> TestApp {
 async fn settled_person(app: &TestApp) -> String {
     let id = app.person(json!({ "email_address": ["ada@example.com"], "first_name": "Ada" })).await;
     job_in(&app.database, &key(&id), "done").await;
-    echoes_settled(app).await;
+    app.quiet().await;
     id
-}
-
-async fn echoes_settled(app: &TestApp) {
-    assert!(app.clerk.drained(Duration::from_secs(10)).await);
-    app.settled().await;
-    app.jobs_settled().await;
 }
 
 fn key(id: &str) -> String {
@@ -71,7 +65,7 @@ async fn d2_37_what_is_there_already_is_not_written_again() {
     let app = start().await;
     let id = settled_person(&app).await;
     app.clerk.merge_metadata(&id, json!({ "public_metadata": { "plan": "gold" } }));
-    echoes_settled(&app).await;
+    app.quiet().await;
     let before = updates(&app, &id);
     let user = app.state.store.users.find(&id).await.expect("a query").expect("a person");
     push_role(&app.state, &user).await.expect("asked for");
@@ -93,7 +87,7 @@ async fn a2_08_a2_09_a2_29_d2_14_clerk_away_fails_no_webhook_and_is_made_up_for(
     app.clerk.set_levers(Levers::default());
     job_in(&app.database, &key(&id), "done").await;
     assert_eq!(metadata(&app, &id)["role"], "user");
-    echoes_settled(&app).await;
+    app.quiet().await;
     app.finish().await;
 }
 
@@ -110,7 +104,7 @@ async fn d2_13_clerk_is_left_alone_for_as_long_as_it_asks() {
     app.clerk.set_levers(Levers::default());
     job_in(&app.database, &key(&id), "done").await;
     assert!(jiff::Timestamp::now().as_millisecond() >= due_ms);
-    echoes_settled(&app).await;
+    app.quiet().await;
     app.finish().await;
 }
 
@@ -134,7 +128,7 @@ async fn d2_38_a_role_set_while_clerk_is_down_survives_and_arrives() {
     // As time passes: what was tried several times would wait half a minute.
     app.database.set("jobs", doc! { "_id": key(&id) }, doc! { "dueAt": DateTime::from_millis(0) }).await;
     job_in(&app.database, &key(&id), "done").await;
-    echoes_settled(&app).await;
+    app.quiet().await;
     let user = app.database.user(&id).await.expect("a document");
     assert_eq!((user.get_str("role").ok(), user.get_bool("rolePending").ok()), (Some("admin"), Some(false)));
     assert_eq!(
@@ -156,7 +150,7 @@ async fn design_2_5_a_role_given_in_clerks_dashboard_is_not_undone_by_a_push_of_
     assert_eq!(metadata(&app, &id)["role"], "moderator");
     assert_eq!(app.database.user(&id).await.expect("there").get_str("role").ok(), Some("moderator"));
     app.clerk.set_levers(Levers::default());
-    echoes_settled(&app).await;
+    app.quiet().await;
     assert_eq!(app.database.user(&id).await.expect("there").get_str("role").ok(), Some("moderator"));
     app.finish().await;
 }
@@ -175,7 +169,7 @@ async fn d2_13_a_role_that_is_changed_again_and_again_is_written_no_more_often_t
         push_role(if turn % 2 == 0 { &app.state } else { &second }, &user).await.expect("asked for");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    echoes_settled(&app).await;
+    app.quiet().await;
     let written = updates(&app, &id) - before;
     let most = usize::try_from(started.elapsed().as_secs()).expect("seconds") + 2;
     // Whoever finds Clerk saying so already writes nothing: how many more there are than the last depends on the moments.

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -155,6 +156,13 @@ impl TestApp {
             }
         })
         .await;
+    }
+
+    /// Waits until Clerk has nothing more to tell, and all that came of it is done.
+    pub async fn quiet(&self) {
+        assert!(self.clerk.drained(Duration::from_secs(10)).await);
+        self.settled().await;
+        self.jobs_settled().await;
     }
 
     /// Ends the test: nothing may be left waiting.

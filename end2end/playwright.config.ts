@@ -2,11 +2,11 @@
 // started here on free ports with a folder of their own. A spec called *.hydrate.spec.ts needs JavaScript; every other
 // one runs with and without. What a session lives through is seen with a Clerk like a production instance as well, beside
 // which everything is there a second time.
-import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { defineConfig, devices } from '@playwright/test';
+import { freePort } from './tests/support/ports';
 
 const root = resolve(__dirname, '..');
 const target = resolve(root, process.env.CARGO_TARGET_DIR ?? 'target');
@@ -65,7 +65,8 @@ export default defineConfig({
   timeout: 30_000,
   expect: { timeout: 10_000 },
   reporter: [['list'], ['json', { outputFile: process.env.E2E_REPORT ?? '../test-results/report.json' }]],
-  use: { baseURL: app, trace: 'retain-on-failure', locale: 'en-GB', timezoneId: 'UTC' },
+  // A trace takes a third of the time: `--trace on` for a test that fails.
+  use: { baseURL: app, trace: 'off', locale: 'en-GB', timezoneId: 'UTC' },
   projects: [
     { name: 'sign-in', testMatch: '*.setup.ts', use: chromium },
     { name: 'javascript', testMatch: '*.spec.ts', testIgnore: OF_ITS_OWN, use: chromium, dependencies: ['sign-in'] },
@@ -99,11 +100,6 @@ function server(name: string, variables: string, options: string) {
     timeout: 60_000,
     gracefulShutdown: { signal: 'SIGTERM' as const, timeout: 30_000 },
   };
-}
-
-function freePort(): number {
-  const ask = 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { process.stdout.write(String(s.address().port)); s.close(); })';
-  return Number(execFileSync(process.execPath, ['-e', ask], { encoding: 'utf8' }));
 }
 
 function newFolder(): string {

@@ -27,7 +27,7 @@ test('e_03 Clerk is slow, Clerk is away, and one address asks for too much: each
     expect((await page.goto('/profile/sessions'))?.status()).toBe(503);
     await expect(page.getByRole('heading', { level: 1 })).toHaveText('Not answered in time');
     await expect(page.getByRole('main')).toContainText(/Try again in \d+ s\./);
-    await lookAt(page, 'error-slow', BARE);
+    await lookAt(page, 'error-slow', { among: BARE });
 
     await server.lever({ bapi_delay_ms: 0, bapi_status: 503 });
     expect((await page.goto('/profile/sessions'))?.status()).toBe(503);
@@ -46,7 +46,7 @@ test('e_03 Clerk is slow, Clerk is away, and one address asks for too much: each
     }).toPass({ timeout: 60_000 });
     await expect(page.getByRole('heading', { level: 1 })).toHaveText('Too many requests');
     await expect(page.getByRole('main')).toContainText(/Try again in \d+ s\./);
-    await lookAt(page, 'error-too-many', BARE);
+    await lookAt(page, 'error-too-many', { among: BARE });
     await context.close();
   } finally {
     await server.remove();

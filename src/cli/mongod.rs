@@ -3,6 +3,7 @@
 //! It lives under the data folder, on a port that the folder remembers (the replica set does too). It ends with this
 //! process even if that is killed: a shell holds it and lets go when its input closes.
 
+use std::iter::repeat_with;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -110,7 +111,13 @@ fn remembered_port(folder: &Path) -> anyhow::Result<u16> {
         }
         return Ok(port);
     }
-    let port = TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
+    let port = free_port().context("MongoDB needs a port, and each that was tried is in use")?;
     std::fs::write(&file, port.to_string()).with_context(|| format!("cannot write {}", file.display()))?;
     Ok(port)
+}
+
+/// Below those that the system gives to connections: this one is kept, and a connection could have it at the next start.
+fn free_port() -> Option<u16> {
+    let any = || rand::random_range(20_000..32_000);
+    repeat_with(any).take(100).find(|&port| TcpListener::bind(("127.0.0.1", port)).is_ok())
 }

@@ -1,11 +1,12 @@
 // A `rollcall dev` of a test's own: its ports, its folder, its database in the suite's MongoDB or a MongoDB of its own; to be
 // killed and started again.
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { expect } from '@playwright/test';
 import { mongodbUri } from './data';
+import { freePort } from './ports';
 
 const root = resolve(__dirname, '../../..');
 const target = resolve(root, process.env.CARGO_TARGET_DIR ?? 'target');
@@ -80,9 +81,4 @@ export class OwnServer {
     if (this.process && this.process.exitCode === null && this.process.signalCode === null) await this.kill();
     rmSync(this.folder, { recursive: true, force: true });
   }
-}
-
-function freePort(): number {
-  const ask = 'const s = require("net").createServer().listen(0, "127.0.0.1", () => { process.stdout.write(String(s.address().port)); s.close(); })';
-  return Number(execFileSync(process.execPath, ['-e', ask], { encoding: 'utf8' }));
 }

@@ -2,6 +2,7 @@
 //!
 //! Every process ends with its handle, however the test ends.
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
@@ -23,8 +24,15 @@ impl Drop for Server {
     }
 }
 
+/// A port that nobody listens on: below those that the system gives to connections, of which one could be taken again before
+/// it is used.
 pub fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port()
+    loop {
+        let port = rand::random_range(10_000..32_000);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }
 
 impl Server {

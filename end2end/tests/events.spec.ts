@@ -1,7 +1,7 @@
 // What an operator does about events: a poisoned one is found, understood, repaired and replayed, by mouse and by keyboard
 // alone; a run is begun, paused, resumed and cancelled. With and without JavaScript.
 import { randomUUID } from 'node:crypto';
-import type { APIRequestContext } from '@playwright/test';
+import type { APIRequestContext, Route } from '@playwright/test';
 import { type Db, MongoClient } from 'mongodb';
 import { Webhook } from 'svix';
 import { mongodbUri, webhookSecret } from './support/data';
@@ -88,7 +88,7 @@ test('those that are picked are previewed before they are replayed', async ({ pa
   await expect(page.getByRole('main')).toContainText('1 event: the event msg_');
 });
 
-test('a run is begun, paused, resumed and cancelled', async ({ page, request }) => {
+test('a run is begun, paused, resumed and cancelled', async ({ page, request, javaScriptEnabled }) => {
   const levers = `${process.env.E2E_STANDIN}/__standin/levers`;
   await request.patch(levers, { data: { bapi_delay_ms: 2_000 } });
   try {
@@ -98,6 +98,8 @@ test('a run is begun, paused, resumed and cancelled', async ({ page, request }) 
     await expect(page.getByRole('heading', { name: 'Going on: reconcile' })).toBeVisible();
     await expect(page.getByRole('progressbar', { name: 'Progress of the run' })).toBeVisible();
     await page.getByRole('link', { name: 'Going on: reconcile' }).click();
+    // The page, which keeps itself fresh, sees that it is paused before the answer comes that says so.
+    if (javaScriptEnabled !== false) await page.route('**/api/runs/control_run', late, { times: 1 });
     await page.getByRole('button', { name: 'Pause' }).click();
     await expect(page.getByRole('status').first()).toContainText('The reconcile is paused.', { timeout: 20_000 });
     await page.getByRole('button', { name: 'Resume' }).click();
@@ -109,6 +111,14 @@ test('a run is begun, paused, resumed and cancelled', async ({ page, request }) 
     await request.patch(levers, { data: { bapi_delay_ms: 0 } });
   }
 });
+
+/** Carries a form to the server, and its answer back once the page behind it was looked at twice. */
+async function late(route: Route): Promise<void> {
+  const answer = await route.fetch({ maxRedirects: 0 });
+  const page = route.request().frame().page();
+  for (let look = 0; look < 2; look++) await page.waitForResponse((response) => response.url() === page.url());
+  await route.fulfill({ response: answer });
+}
 
 /** Somebody whom MongoDB refuses, until it is repaired. */
 async function poisoned(request: APIRequestContext) {

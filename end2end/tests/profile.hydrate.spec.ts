@@ -1,13 +1,16 @@
 // The states of the pages about oneself that a form leads to: no barrier in any, in light and dark.
+import { writeFileSync } from 'node:fs';
 import { barriers } from './support/barriers';
 import { state } from './support/people';
 import { expect, test } from './support/test';
 
 test.use({ storageState: state('user') });
 
-test('e_19 a picture that is far too large is refused on the page, and one at a time is sent', async ({ page }) => {
+test('e_19 a picture that is far too large is refused on the page, and one at a time is sent', async ({ page }, testInfo) => {
   await page.goto('/profile');
-  const picture = { name: 'large.png', mimeType: 'image/png', buffer: Buffer.alloc(40 * 1024 * 1024, '\x89PNG\r\n\x1a\n', 'latin1') };
+  // A file, which the browser reads itself.
+  const picture = testInfo.outputPath('large.png');
+  writeFileSync(picture, Buffer.alloc(40 * 1024 * 1024, '\x89PNG\r\n\x1a\n', 'latin1'));
   await page.getByLabel('New picture').setInputFiles(picture);
   await page.getByRole('button', { name: 'Upload' }).click();
   await expect(page.getByText('At most 10 MB.').first()).toBeVisible();

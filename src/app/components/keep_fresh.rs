@@ -56,8 +56,9 @@ async fn try_exchange(parts: &str) -> Result<(), JsValue> {
         let Some(old) = parts.item(index).and_then(|node| node.dyn_into::<Element>().ok()) else { continue };
         let new = find.call1(&page, &old.id().into())?.dyn_into::<Element>().ok();
         if new.as_ref().and_then(|new| new.get_attribute("data-state")) != old.get_attribute("data-state") {
-            // A question that is open, and what was typed there, stays.
-            if document.query_selector(":popover-open").ok().flatten().is_some() {
+            // A question that is open, and what was typed there, stays. So does a page that another is about to replace, which
+            // will say what came of the form: loaded anew, it would never get there.
+            if document.query_selector(":popover-open,[data-sent]").ok().flatten().is_some() {
                 continue;
             }
             return window.location().reload();

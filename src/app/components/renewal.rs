@@ -27,6 +27,8 @@ const PATIENCE_MS: u32 = 5_000;
 const YEAR_S: u32 = 31_536_000;
 /// Marks a form whose session has been seen to: it is sent as it is the next time.
 const SEEN_TO: &str = "data-renewed";
+/// Marks a form that was sent. Its answer is to come, and with it what the page would lose that loaded itself anew meanwhile.
+const SENT: &str = "data-sent";
 
 /// Where a token is renewed, and by which clock.
 #[derive(Clone, Debug)]
@@ -65,9 +67,11 @@ fn RenewSession(facts: String) -> impl IntoView {
         let (api_version, cookie_suffix, frontend_api) = (next(), next(), next());
         RENEWAL.set(Some(Renewal { frontend_api, api_version, cookie_suffix, ahead, asked_at: 0.0 }));
         let before_sending = Closure::<dyn FnMut(SubmitEvent)>::new(|event: SubmitEvent| {
-            if let Some((form, submitter)) = is_to_wait(&event) {
+            let Some(form) = sent_by(&event) else { return };
+            let _ = form.set_attribute(SENT, "");
+            if is_to_wait(&form) {
                 event.prevent_default();
-                spawn_local(async move { send_renewed(&form, submitter.as_ref()).await });
+                spawn_local(async move { send_renewed(&form, event.submitter().as_ref()).await });
             }
         });
         let listener = before_sending.into_js_value();
@@ -75,13 +79,16 @@ fn RenewSession(facts: String) -> impl IntoView {
     });
 }
 
-/// A form that would arrive with a token that has run out, and the button that sends it.
-fn is_to_wait(event: &SubmitEvent) -> Option<(HtmlFormElement, Option<HtmlElement>)> {
+/// The form that is about to be sent, if it changes something.
+fn sent_by(event: &SubmitEvent) -> Option<HtmlFormElement> {
     let form: HtmlFormElement = event.target()?.dyn_into().ok()?;
     let is_ours = !event.default_prevented() && form.get_attribute("method").as_deref() == Some("post");
-    let waits =
-        is_ours && !form.has_attribute(SEEN_TO) && RENEWAL.with_borrow(|renewal| renewal.as_ref().is_some_and(is_due));
-    waits.then(|| (form, event.submitter()))
+    is_ours.then_some(form)
+}
+
+/// Whether it would arrive with a token that has run out.
+fn is_to_wait(form: &HtmlFormElement) -> bool {
+    !form.has_attribute(SEEN_TO) && RENEWAL.with_borrow(|renewal| renewal.as_ref().is_some_and(is_due))
 }
 
 /// Sent whatever came of the renewal: the server says what is wrong, and keeps what was typed.

@@ -49,6 +49,7 @@ test('a backfill of 50 000 is watched, paused, killed with the server and resume
     // Killed with the server in the middle; whoever starts next goes on from the last page.
     await expect.poll(async () => reloaded(page), { timeout: 60_000, intervals: [500] }).toBeGreaterThan(paused);
     const before = await seen(page);
+    await server.signInIsKept();
     await server.kill();
     expect(await users.countDocuments()).toBeLessThan(PEOPLE);
     await server.start();

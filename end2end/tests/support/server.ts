@@ -65,6 +65,13 @@ export class OwnServer {
     expect(answer.ok).toBe(true);
   }
 
+  /** Waits until its Clerk has written down that somebody is signed in, which a kill must not take from the browser: with very many
+   * people that takes a while. */
+  async signInIsKept(): Promise<void> {
+    const kept = () => /"id":"sess_/.test(readFileSync(join(this.folder, 'clerk.json'), 'utf8'));
+    await expect.poll(kept, { timeout: 60_000, intervals: [500] }).toBe(true);
+  }
+
   /** SIGKILL: no chance to finish anything. */
   async kill(): Promise<void> {
     const ended = new Promise((resolve) => this.process?.once('exit', resolve));
